@@ -1,0 +1,1 @@
+//! What happened, in every version ever written.

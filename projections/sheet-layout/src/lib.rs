@@ -1,0 +1,1 @@
+//! How rows look as a sheet: cells, formats, differences.

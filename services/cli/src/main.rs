@@ -1,0 +1,2 @@
+//! The product's only executable.
+fn main() {}

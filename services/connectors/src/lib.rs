@@ -1,0 +1,1 @@
+//! Every outgoing HTTP call: one client builder, marketplaces, Google.

@@ -1,0 +1,1 @@
+//! Pools, roles, tenant-scoped transactions, migrations.

@@ -1,0 +1,1 @@
+//! Append and read streams, the combiner, the global reader, write-side states.

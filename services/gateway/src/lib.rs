@@ -1,0 +1,1 @@
+//! Commands and queries over NATS request/reply.

@@ -1,0 +1,1 @@
+//! JetStream: declared topology, publish, consume, dead letters, cache.

@@ -1,0 +1,1 @@
+//! JetStream to tables: the projection runtime, rebuild, parking.

@@ -1,0 +1,1 @@
+//! Store to JetStream, in global order, without a second truth.

@@ -1,0 +1,1 @@
+//! Keeps every linked spreadsheet equal to the read model.

@@ -1,0 +1,1 @@
+//! Journeys and torture of the running system.

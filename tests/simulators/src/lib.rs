@@ -1,0 +1,1 @@
+//! Wildberries and Google as HTTP servers.
