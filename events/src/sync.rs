@@ -1,0 +1,135 @@
+//! The attempts to bring one cabinet up to date. The stream is the cabinet's: that makes "one at a time" a rule
+//! of one stream, and what is outstanding can be read from events alone.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::SyncId;
+
+/// Why a sync was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Trigger {
+    /// A person asked.
+    Manual,
+    /// The schedule was due.
+    Schedule,
+    /// The cabinet was just connected or got a new key.
+    Connected,
+}
+
+/// How one source (one kind of answer of the marketplace) came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum SourceOutcome {
+    /// Everything was read; what is absent from it is gone.
+    Complete,
+    /// Something is missing; what is absent keeps its last known value.
+    Partial,
+    /// Nothing usable; the last known values stay.
+    Failed,
+    /// Read less than five minutes ago; not asked again.
+    Cached,
+}
+
+/// One source's part in a sync.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SourceReport {
+    /// Name of the source: `cards`, `stock_fbo`, `stock_fbs`, `orders`.
+    pub source: String,
+    /// How it came out.
+    pub outcome: SourceOutcome,
+    /// Rows read.
+    pub rows: u64,
+    /// The marketplace's own time of the data, when it tells it.
+    pub as_of: Option<DateTime<Utc>>,
+    /// SHA-256 of the raw answer, hexadecimal; empty when there was none.
+    pub payload_sha256: String,
+    /// Size of the raw answer in bytes; unknown in events written before this was recorded.
+    pub payload_bytes: Option<u64>,
+    /// Why it failed or is partial; no secrets, no personal data.
+    pub error: Option<String>,
+}
+
+/// Somebody wants the cabinet brought up to date.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SyncRequested {
+    /// Id of this attempt and of its operation.
+    pub sync_id: SyncId,
+    /// Why.
+    pub trigger: Trigger,
+    /// Whether to read even what was read less than five minutes ago.
+    pub forced: bool,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+}
+
+/// A worker took it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SyncStarted {
+    /// Which.
+    pub sync_id: SyncId,
+    /// How many times it was taken up, this one included.
+    pub attempt: u32,
+    /// When.
+    pub started_at: DateTime<Utc>,
+}
+
+/// The attempt ended and its observations are recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SyncCompleted {
+    /// Which.
+    pub sync_id: SyncId,
+    /// Which attempt.
+    pub attempt: u32,
+    /// When.
+    pub completed_at: DateTime<Utc>,
+    /// Per source.
+    pub sources: Vec<SourceReport>,
+    /// Products seen.
+    pub products_seen: u64,
+    /// Products for which something was recorded.
+    pub products_changed: u64,
+}
+
+/// The attempt ended without a usable result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SyncFailed {
+    /// Which.
+    pub sync_id: SyncId,
+    /// Which attempt.
+    pub attempt: u32,
+    /// When.
+    pub failed_at: DateTime<Utc>,
+    /// Class of the failure: `unauthorized`, `rate_limited`, `unavailable`, `timeout`, `malformed`, `internal`, …
+    pub class: String,
+    /// In words, without secrets.
+    pub detail: String,
+    /// When it is tried again; none when it is given up.
+    pub retry_at: Option<DateTime<Utc>>,
+    /// Per source, as far as it came.
+    pub sources: Vec<SourceReport>,
+}
+
+/// The result looks implausible and waits for the next sync or a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SyncQuarantined {
+    /// Which.
+    pub sync_id: SyncId,
+    /// Which attempt.
+    pub attempt: u32,
+    /// When.
+    pub quarantined_at: DateTime<Utc>,
+    /// Rule that was broken.
+    pub reason: String,
+    /// Numbers that show it.
+    pub evidence: String,
+}
