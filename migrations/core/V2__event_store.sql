@@ -157,6 +157,7 @@ SET search_path = core, pg_temp
 SET enable_seqscan = off
 SET enable_mergejoin = off
 SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     base bigint;

@@ -1,1 +1,11 @@
-//! Pools, roles, tenant-scoped transactions, migrations.
+//! The only way to PostgreSQL: pools that act as one least-privileged role, transactions that see one tenant, and
+//! the migrations. Statements live in the crates whose tables they touch; roles, tenants and error classes live
+//! here, so that no other crate can forget them.
+
+mod error;
+mod migrate;
+mod pool;
+
+pub use error::{DatabaseError, ErrorClass};
+pub use migrate::migrate;
+pub use pool::{Pool, Role, Session, TenantSession, connect};

@@ -1,0 +1,159 @@
+//! Pools and sessions. A pool acts as exactly one database role, whatever login its address names, because row
+//! security and grants are written for roles. The role is a start-up parameter of the connection, so no reset can
+//! lead back to the login's own rights.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime, Transaction};
+use events::ids::TenantId;
+use secrecy::{ExposeSecret, SecretString};
+use tokio_postgres::{Config, NoTls};
+
+use crate::DatabaseError;
+
+/// The database role a process acts as; see `migrations/core/V1__roles.sql`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// HTTP: commands and queries of one tenant at a time.
+    Api,
+    /// The same over NATS.
+    Gateway,
+    /// Reads the log.
+    Relay,
+    /// Reads the log, writes read models.
+    Projector,
+    /// Policies and syncs.
+    Worker,
+    /// Reads read models, writes spreadsheets.
+    Sheets,
+}
+
+impl Role {
+    /// Name of the role in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "st_api",
+            Self::Gateway => "st_gateway",
+            Self::Relay => "st_relay",
+            Self::Projector => "st_projector",
+            Self::Worker => "st_worker",
+            Self::Sheets => "st_sheets",
+        }
+    }
+}
+
+/// How long a caller waits for a free or new connection.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// A bounded set of connections that act as one role.
+#[derive(Clone)]
+pub struct Pool {
+    inner: deadpool_postgres::Pool,
+    role: Role,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// One connection out of a pool, returned on drop. No tenant is set on it.
+pub type Session = deadpool_postgres::Object;
+
+/// One connection out of a pool whose transactions see one tenant.
+pub struct TenantSession {
+    session: Session,
+    tenant: TenantId,
+}
+
+impl Pool {
+    /// A pool of at most `max_size` connections that act as `role`. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Address`] when the address cannot be understood.
+    pub fn open(url: &SecretString, role: Role, max_size: usize) -> Result<Self, DatabaseError> {
+        let manager = Manager::from_config(
+            config(url, Some(role))?,
+            NoTls,
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let inner = deadpool_postgres::Pool::builder(manager)
+            .max_size(max_size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(WAIT))
+            .recycle_timeout(Some(WAIT))
+            .build()?;
+        Ok(Self { inner, role })
+    }
+
+    /// The role this pool acts as.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// A connection without a tenant: for the log, and for functions that are meant to work without one.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Pool`] when none is free within five seconds.
+    pub async fn get(&self) -> Result<Session, DatabaseError> {
+        Ok(self.inner.get().await?)
+    }
+
+    /// A connection for the work of one tenant.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Pool`] when none is free within five seconds.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<TenantSession, DatabaseError> {
+        Ok(TenantSession { session: self.get().await?, tenant })
+    }
+}
+
+impl TenantSession {
+    /// Begins a transaction that sees the tenant's rows and no others. The tenant is set for the transaction only,
+    /// so nothing of it stays on the connection.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Query`] when the connection is broken.
+    pub async fn begin(&mut self) -> Result<Transaction<'_>, DatabaseError> {
+        let tenant = self.tenant.to_string();
+        let transaction = self.session.transaction().await?;
+        let statement = transaction.prepare_cached("SELECT set_config('app.tenant', $1, true)").await?;
+        transaction.execute(&statement, &[&tenant]).await?;
+        Ok(transaction)
+    }
+}
+
+/// A connection of its own, outside any pool: for leader locks, which live as long as their connection. Without a
+/// role it acts as the login itself, which only administration needs.
+///
+/// # Errors
+/// [`DatabaseError::Address`] or [`DatabaseError::Query`].
+pub async fn connect(
+    url: &SecretString,
+    role: Option<Role>,
+) -> Result<tokio_postgres::Client, DatabaseError> {
+    let (client, connection) = config(url, role)?.connect(NoTls).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(error = %error, "database connection ended");
+        }
+    });
+    Ok(client)
+}
+
+fn config(url: &SecretString, role: Option<Role>) -> Result<Config, DatabaseError> {
+    let mut config: Config = url.expose_secret().parse().map_err(DatabaseError::Address)?;
+    let mut options = config.get_options().unwrap_or_default().to_owned();
+    options.push_str(" -c search_path=core");
+    if let Some(role) = role {
+        options.push_str(" -c role=");
+        options.push_str(role.name());
+        config.application_name(role.name());
+    }
+    config.options(options.trim_start()).connect_timeout(WAIT).keepalives_idle(Duration::from_secs(30));
+    Ok(config)
+}
