@@ -1,0 +1,320 @@
+//! The combiner: one task gathers what has queued while the last batch was being written and writes it as the next
+//! one. There is no timer: alone, a command goes out at once; under load, batches grow by themselves.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use database::Pool;
+use events::ids::TenantId;
+use events::{Recorded, StreamType};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::append::{self, Answer, Append};
+use crate::{AppendError, Appended, ReadError, StreamId, Wake, read};
+
+/// Commands in one batch, at most. A batch holds the lock for about 25 µs a command, so nobody waits longer than
+/// some 15 ms for it.
+const BATCH: usize = 500;
+/// Events in one batch, at most, for the same reason.
+const BATCH_EVENTS: usize = 2_000;
+/// Commands that may wait before senders are held back.
+const QUEUE: usize = 10_000;
+/// How often a batch whose answer was lost is sent again before its senders are told so.
+const ATTEMPTS: u32 = 4;
+/// Pause before the first repetition; it doubles.
+const PAUSE: Duration = Duration::from_millis(50);
+
+struct Waiting {
+    append: Append,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Called after every batch with the number of commands in it.
+pub type BatchObserver = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// The log's write side; cheap to clone.
+#[derive(Clone)]
+pub struct EventStore {
+    queue: mpsc::Sender<Waiting>,
+    pool: Pool,
+    wake: Wake,
+}
+
+impl std::fmt::Debug for EventStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventStore")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The combiner's loop; run it until it ends, which it does when every [`EventStore`] is dropped.
+pub struct CombinerTask {
+    queue: mpsc::Receiver<Waiting>,
+    pool: Pool,
+    wake: Wake,
+    observer: Option<BatchObserver>,
+}
+
+impl EventStore {
+    /// A store and the loop that must be run for it.
+    #[must_use]
+    pub fn new(pool: Pool, wake: Wake, observer: Option<BatchObserver>) -> (Self, CombinerTask) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let task = CombinerTask {
+            queue: receiver,
+            pool: pool.clone(),
+            wake: wake.clone(),
+            observer,
+        };
+        (
+            Self {
+                queue: sender,
+                pool,
+                wake,
+            },
+            task,
+        )
+    }
+
+    /// A store whose loop runs as a task of the current runtime until every clone is dropped.
+    #[must_use]
+    pub fn start(pool: Pool, wake: Wake) -> (Self, tokio::task::JoinHandle<()>) {
+        let (store, task) = Self::new(pool, wake, None);
+        (store, tokio::spawn(task.run()))
+    }
+
+    /// The connections this store uses.
+    #[must_use]
+    pub const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The signal that is given when the log grew.
+    #[must_use]
+    pub const fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    /// Appends one command's events.
+    ///
+    /// # Errors
+    /// [`AppendError`]; after [`AppendError::Unknown`] the same command may be sent again.
+    pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let (answer, told) = oneshot::channel();
+        self.queue
+            .send(Waiting { append, answer })
+            .await
+            .map_err(|mpsc::error::SendError(_unsent)| AppendError::Closed)?;
+        told.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// Appends many commands' events; each is answered for itself, in the order given.
+    pub async fn append_many(&self, appends: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
+        let mut told = Vec::with_capacity(appends.len());
+        for append in appends {
+            let (answer, receiver) = oneshot::channel();
+            // A closed queue drops the sender inside, which the receiver reports below.
+            if self.queue.send(Waiting { append, answer }).await.is_err() {
+                tracing::debug!("append after the combiner ended");
+            }
+            told.push(receiver);
+        }
+        let mut answers = Vec::with_capacity(told.len());
+        for receiver in told {
+            answers.push(receiver.await.unwrap_or(Err(AppendError::Closed)));
+        }
+        answers
+    }
+
+    /// The first answer to a command, if it is in: how a caller finds out about a commit whose reply never came.
+    ///
+    /// # Errors
+    /// [`ReadError::Database`].
+    pub async fn find_command(
+        &self,
+        tenant: TenantId,
+        command_id: Uuid,
+    ) -> Result<Option<Appended>, ReadError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let statement = transaction
+            .prepare_cached(
+                "SELECT version, position, result FROM core.commands WHERE tenant_id = $1 AND command_id = $2",
+            )
+            .await?;
+        let row = transaction
+            .query_opt(&statement, &[&tenant.uuid(), &command_id])
+            .await?;
+        transaction.commit().await?;
+        Ok(row.map(|row| Appended {
+            version: row.get(0),
+            position: row.get(1),
+            duplicate: true,
+            result: row.get(2),
+        }))
+    }
+
+    /// A stream's events after a version, in order.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn read_stream(
+        &self,
+        tenant: TenantId,
+        stream: StreamId,
+        after_version: i64,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let events = read::stream_tail(&transaction, stream.stream, stream.id, after_version).await?;
+        transaction.commit().await?;
+        Ok(events)
+    }
+
+    /// The tails of many streams of one kind: all events whose version is above the one given for their stream,
+    /// ordered by stream and version.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn read_tails(
+        &self,
+        tenant: TenantId,
+        stream: StreamType,
+        after: &[(Uuid, i64)],
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let events = read::tails(&transaction, stream, after).await?;
+        transaction.commit().await?;
+        Ok(events)
+    }
+}
+
+impl CombinerTask {
+    /// Writes batches until every store is dropped and the queue is empty.
+    pub async fn run(mut self) {
+        let mut waiting: VecDeque<Waiting> = VecDeque::new();
+        let mut arrived = Vec::with_capacity(BATCH);
+        loop {
+            if waiting.is_empty() {
+                if self.queue.recv_many(&mut arrived, BATCH).await == 0 {
+                    return;
+                }
+            } else {
+                // Take what has come meanwhile, without waiting for more.
+                while arrived.len() < BATCH
+                    && let Ok(more) = self.queue.try_recv()
+                {
+                    arrived.push(more);
+                }
+            }
+            waiting.extend(arrived.drain(..));
+            let (appends, answers): (Vec<_>, Vec<_>) = next_batch(&mut waiting)
+                .into_iter()
+                .map(|w| (w.append, w.answer))
+                .unzip();
+            self.write(&appends, answers).await;
+        }
+    }
+
+    async fn write(&self, appends: &[Append], answers: Vec<oneshot::Sender<Answer>>) {
+        let outcome = self.append_with_repetition(appends).await;
+        if let Some(observer) = &self.observer {
+            observer(appends.len());
+        }
+        match outcome {
+            Ok(told) => {
+                let newest = told.iter().flatten().map(|appended| appended.position).max();
+                if let Some(position) = newest {
+                    self.wake.notify(position);
+                }
+                for (sender, answer) in answers.into_iter().zip(told) {
+                    give(sender, answer);
+                }
+            }
+            // One command that the log refuses must not take its neighbours with it.
+            Err(AppendError::Refused(_) | AppendError::Encode(_)) if appends.len() > 1 => {
+                for (append, sender) in appends.iter().zip(answers) {
+                    let answer = self.append_with_repetition(std::slice::from_ref(append)).await;
+                    let answer = answer.and_then(|mut one| one.pop().unwrap_or(Err(AppendError::Closed)));
+                    if let Ok(appended) = &answer {
+                        self.wake.notify(appended.position);
+                    }
+                    give(sender, answer);
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = ?error, batch.commands = appends.len(), "append failed");
+                for sender in answers {
+                    give(sender, Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Sends a batch, and again when its answer was lost. If it had been committed, every command in it comes back
+    /// as a duplicate with its first answer, so nothing is written twice and nobody is told a falsehood.
+    async fn append_with_repetition(&self, appends: &[Append]) -> Result<Vec<Answer>, AppendError> {
+        let mut pause = PAUSE;
+        for attempt in 1.. {
+            let outcome = match self.pool.get().await {
+                Ok(session) => append::append(&session, appends).await,
+                Err(error) => Err(append::failed(error)),
+            };
+            match outcome {
+                Err(AppendError::Unknown(error)) if attempt < ATTEMPTS => {
+                    tracing::warn!(error = ?error, attempt, "no answer from the log, asking again");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                Ok(mut answers) => {
+                    if attempt > 1 {
+                        // Not a repetition by the caller: what its own first sending did is its first answer.
+                        answers
+                            .iter_mut()
+                            .flatten()
+                            .for_each(|appended| appended.duplicate = false);
+                    }
+                    return Ok(answers);
+                }
+                other => return other,
+            }
+        }
+        Err(AppendError::Closed)
+    }
+}
+
+fn give(sender: oneshot::Sender<Answer>, answer: Answer) {
+    if sender.send(answer).is_err() {
+        tracing::debug!("nobody waits for the answer any more");
+    }
+}
+
+/// Takes the next batch from the front of the queue. A stream or a command occurs in it at most once: the append
+/// function judges all commands against the same heads, so a second one for a stream waits for the next batch.
+fn next_batch(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
+    let mut streams: HashSet<StreamId> = HashSet::new();
+    let mut commands = HashSet::new();
+    let mut events = 0;
+    let mut batch = Vec::new();
+    let mut later = VecDeque::new();
+    while batch.len() < BATCH && events < BATCH_EVENTS {
+        let Some(next) = waiting.pop_front() else { break };
+        let command = (next.append.metadata.tenant_id, next.append.metadata.command_id);
+        // A stream that was passed over stays passed over, or its commands would overtake each other.
+        let free_stream = streams.insert(next.append.stream);
+        let free_command = commands.insert(command);
+        if free_stream && free_command {
+            events += next.append.events.len();
+            batch.push(next);
+        } else {
+            later.push_back(next);
+        }
+    }
+    later.append(waiting);
+    *waiting = later;
+    batch
+}
