@@ -1,0 +1,16 @@
+//! The promises of the embedded servers, checked on the real programs.
+
+mod nats;
+mod postgres;
+
+use std::os::unix::fs::PermissionsExt;
+
+/// A scratch folder that PostgreSQL's account can reach too.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    let open = std::fs::Permissions::from_mode(0o755);
+    tempfile::Builder::new()
+        .prefix("embedded-")
+        .permissions(open)
+        .tempdir()
+        .unwrap()
+}
