@@ -1,1 +1,10 @@
-//! Wildberries and Google as HTTP servers.
+//! Wildberries and Google as HTTP servers on a free port, so that tests, the benchmark and the demo run against
+//! the published contracts, over real sockets and without the internet.
+
+mod clock;
+mod server;
+pub mod wildberries;
+
+pub use clock::Clock;
+pub use server::{CallRecord, Calls, Effect, Fault, SimulatorError};
+pub use wildberries::{SellerConfig, Wildberries, WildberriesConfig};

@@ -1,0 +1,244 @@
+//! The orders report and its successor, the order feed (contracts A.8).
+
+use chrono::DateTime;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::errors::bad_request;
+use super::limits::Host;
+use super::names::{BRANDS, BUYERS, MASKED_REMAINS, SUBJECTS};
+use super::text::{moscow_day, parse_moscow, push_moscow, push_number, push_text, utc_text};
+use super::world::{Order, Site, World};
+use crate::server::{Answer, Call};
+
+/// Rows of one answer with flag 0, "conditional" in the documentation.
+const MAX_ROWS: usize = 80_000;
+/// Wildberries keeps orders for so many milliseconds: 90 days.
+const KEPT: i64 = 90 * 86_400_000;
+/// Longest period of the order feed, in milliseconds: 31 days.
+const FEED_PERIOD: i64 = 31 * 86_400_000;
+/// "Never" in the report's own words.
+const NO_DATE: &[u8] = b"\"0001-01-01T00:00:00\"";
+
+/// `GET /api/v1/supplier/orders`
+pub(crate) fn report(world: &World, masked: bool, call: &Call, now: i64) -> Answer {
+    let Some(from) = call.param("dateFrom") else {
+        return bad_request(Host::Statistics, "dateFrom: field required");
+    };
+    let Some(from) = parse_moscow(from) else {
+        return Answer::json(400, &json!({"errors": "dateFrom: Value not validated"}));
+    };
+    let mut out = b"[".to_vec();
+    let mut rows = 0;
+    let kept = |index: usize| world.orders.get(index).filter(|order| order.date >= now - KEPT);
+    match call.param("flag").unwrap_or("0") {
+        "0" => {
+            let changed = world.by_change.range((from, 0)..);
+            for order in changed.filter_map(|&(_, index)| kept(index)).take(MAX_ROWS) {
+                push_order(&mut out, world, order, masked, &mut rows);
+            }
+        }
+        "1" => {
+            let day = moscow_day(from);
+            let changed = world.by_change.iter().filter_map(|&(_, index)| kept(index));
+            for order in changed.filter(|order| moscow_day(order.date) == day) {
+                push_order(&mut out, world, order, masked, &mut rows);
+            }
+        }
+        _ => return Answer::json(400, &json!({"errors": "flag: Value not validated"})),
+    }
+    out.push(b']');
+    Answer::raw(200, "application/json", out)
+}
+
+/// One row is one unit; its id never changes.
+pub(crate) fn srid(order: &Order) -> String {
+    format!("eb{:x}.r{:016x}.0.0", order.size % 4096, order.number)
+}
+
+fn site_of<'a>(world: &'a World, order: &Order) -> Option<&'a Site> {
+    if order.from_fbs {
+        world.fbs.get(order.site)
+    } else {
+        world.sites.get(order.site)
+    }
+}
+
+fn shown_name<'a>(world: &'a World, order: &Order, masked: bool) -> &'a str {
+    match site_of(world, order) {
+        Some(site) if masked && site.russian && !order.from_fbs => MASKED_REMAINS,
+        Some(site) => &site.name,
+        None => "",
+    }
+}
+
+fn push_order(out: &mut Vec<u8>, world: &World, order: &Order, masked: bool, rows: &mut usize) {
+    let (Some(size), Some(card)) = (world.sizes.get(order.size), world.card_of(order.size)) else {
+        return;
+    };
+    if *rows > 0 {
+        out.push(b',');
+    }
+    *rows += 1;
+    let (_, subject, category) = SUBJECTS.get(card.subject).copied().unwrap_or_default();
+    let (district, region) = buyer(order);
+    out.extend_from_slice(b"{\"date\":");
+    push_moscow(out, order.date);
+    out.extend_from_slice(b",\"lastChangeDate\":");
+    push_moscow(out, order.changed);
+    let kind = if order.from_fbs {
+        "Склад продавца"
+    } else {
+        "Склад WB"
+    };
+    let texts = [
+        ("warehouseName", shown_name(world, order, masked)),
+        ("warehouseType", kind),
+        ("countryName", "Россия"),
+        ("oblastOkrugName", district),
+        ("regionName", region),
+        ("supplierArticle", &card.vendor_code),
+        ("barcode", size.barcodes.first().map_or("", String::as_str)),
+        ("category", category),
+        ("subject", subject),
+        ("brand", BRANDS.get(card.brand).copied().unwrap_or_default()),
+        ("techSize", &size.tech_size),
+        ("sticker", ""),
+    ];
+    for (name, value) in texts {
+        out.push(b',');
+        push_text(out, name);
+        out.push(b':');
+        push_text(out, value);
+    }
+    let discounted = card.price * 70 / 100;
+    let numbers = [
+        ("nmId", i64::try_from(card.nm_id).unwrap_or(i64::MAX)),
+        ("incomeID", 1),
+        ("totalPrice", card.price),
+        ("discountPercent", 30),
+        ("spp", 10),
+        ("finishedPrice", discounted * 90 / 100),
+        ("priceWithDisc", discounted),
+    ];
+    for (name, value) in numbers {
+        out.push(b',');
+        push_text(out, name);
+        out.push(b':');
+        push_number(out, value);
+    }
+    out.extend_from_slice(b",\"isSupply\":false,\"isRealization\":true,\"isCancel\":");
+    out.extend_from_slice(if order.cancelled.is_some() {
+        b"true"
+    } else {
+        b"false"
+    });
+    out.extend_from_slice(b",\"cancelDate\":");
+    match order.cancelled {
+        Some(at) => push_moscow(out, at / 1000 * 1000),
+        None => out.extend_from_slice(NO_DATE),
+    }
+    out.extend_from_slice(b",\"gNumber\":");
+    push_text(out, &format!("3434{:016}", order.number % 10_000_000_000_000_000));
+    out.extend_from_slice(b",\"srid\":");
+    push_text(out, &srid(order));
+    out.push(b'}');
+}
+
+fn buyer(order: &Order) -> (&'static str, &'static str) {
+    let at = usize::try_from(order.number % BUYERS.len() as u64).unwrap_or(0);
+    BUYERS.get(at).copied().unwrap_or_default()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FeedRequest {
+    selected_period: Period,
+    pagination: Pagination,
+}
+
+#[derive(Deserialize)]
+struct Period {
+    start: String,
+    end: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Pagination {
+    snapshot_time: Option<String>,
+    #[serde(default)]
+    offset: usize,
+    limit: Option<usize>,
+}
+
+/// `POST /api/analytics/v1/order-feed`
+pub(crate) fn feed(world: &World, masked: bool, call: &Call, now: i64) -> Answer {
+    let request: FeedRequest = match call.json() {
+        Ok(request) => request,
+        Err(error) => return bad_request(Host::Analytics, &error.to_string()),
+    };
+    let period = (
+        parse_moscow(&request.selected_period.start),
+        parse_moscow(&request.selected_period.end),
+    );
+    let (Some(start), Some(end)) = period else {
+        return bad_request(Host::Analytics, "selectedPeriod: not a date");
+    };
+    // A bare date as the end means that whole day.
+    let end = if request.selected_period.end.len() == 10 {
+        end + 86_399_999
+    } else {
+        end
+    };
+    if end < start || end - start > FEED_PERIOD {
+        return bad_request(Host::Analytics, "selectedPeriod: at most 31 days");
+    }
+    let snapshot = match request
+        .pagination
+        .snapshot_time
+        .as_deref()
+        .filter(|text| !text.is_empty())
+    {
+        None => now,
+        Some(text) => match DateTime::parse_from_rfc3339(text) {
+            Ok(time) => time.timestamp_millis(),
+            Err(error) => return bad_request(Host::Analytics, &format!("snapshotTime: {error}")),
+        },
+    };
+    let limit = request.pagination.limit.unwrap_or(50);
+    if limit == 0 || limit > 1000 {
+        return bad_request(Host::Analytics, "pagination.limit: between 1 and 1000");
+    }
+    // Creation order never changes, so a page under one snapshot is stable while new orders arrive.
+    let orders: Vec<Value> = world
+        .orders
+        .iter()
+        .filter(|order| order.date >= start && order.date <= end && order.date <= snapshot)
+        .skip(request.pagination.offset)
+        .take(limit)
+        .filter_map(|order| feed_row(world, order, masked, snapshot))
+        .collect();
+    let data = json!({"snapshotTime": utc_text(snapshot), "currency": "RUB", "orders": orders});
+    Answer::json(200, &json!({"data": data}))
+}
+
+fn feed_row(world: &World, order: &Order, masked: bool, snapshot: i64) -> Option<Value> {
+    let (size, card) = (world.sizes.get(order.size)?, world.card_of(order.size)?);
+    let site = site_of(world, order)?;
+    let (district, city) = buyer(order);
+    let cancelled = order.cancelled.filter(|&at| at <= snapshot);
+    let mut row = json!({
+        "nmId": card.nm_id, "chrtId": size.chrt_id, "srid": srid(order),
+        "createdAt": utc_text(order.date),
+        "updatedAt": utc_text(if order.changed <= snapshot { order.changed } else { order.date }),
+        "status": if cancelled.is_some() { "cancel" } else { "created" },
+        "warehouseName": shown_name(world, order, masked), "warehouseRegion": site.region,
+        "isMp": order.from_fbs, "destinationCity": city, "destinationDistrict": district,
+        "sellerPrice": card.price * 70 / 100, "isB2b": false,
+    });
+    if cancelled.is_some() {
+        row["cancelType"] = json!("buyer");
+    }
+    Some(row)
+}

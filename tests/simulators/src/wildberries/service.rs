@@ -1,0 +1,370 @@
+//! Routes a call: path, then token, then category, then limit, then the method itself, as the gateway does.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::limits::{Buckets, Group, Host, Limits, Refused};
+use super::remains::Tasks;
+use super::tokens::{Claims, TokenKind, parse, scope};
+use super::truth::Truth;
+use super::world::World;
+use super::{WildberriesConfig, cards, errors, marketplace, orders, stocks, text};
+use crate::clock::Clock;
+use crate::server::{Answer, Call, Simulated, lock};
+
+struct Seller {
+    world: World,
+    tasks: Tasks,
+}
+
+/// The simulator's whole state.
+pub(crate) struct Service {
+    order: Vec<Uuid>,
+    sellers: HashMap<Uuid, Mutex<Seller>>,
+    clock: Clock,
+    step: chrono::TimeDelta,
+    limits: Mutex<(Limits, Buckets)>,
+    masked: AtomicBool,
+    polls_until_done: u32,
+    auto_seconds: Option<f64>,
+    last_auto: Mutex<Instant>,
+    revoked: Mutex<HashSet<Uuid>>,
+}
+
+/// A method that exists.
+enum Method<'a> {
+    Ping(Option<Host>),
+    SellerInfo,
+    Cards,
+    Prices,
+    WbWarehouses,
+    SellerWarehouses,
+    RemainsCreate,
+    RemainsTask { id: &'a str, download: bool },
+    Warehouses,
+    Stocks(&'a str),
+    Orders,
+    OrderFeed,
+}
+
+impl<'a> Method<'a> {
+    fn find(method: &str, path: &'a str, host: Option<Host>) -> Option<Self> {
+        let found = match (method, path) {
+            ("GET", "/ping") => return Some(Self::Ping(host)),
+            ("GET", "/api/v1/seller-info") => Self::SellerInfo,
+            ("POST", "/content/v2/get/cards/list") => Self::Cards,
+            ("GET" | "POST", "/api/v2/list/goods/filter") => Self::Prices,
+            ("POST", "/api/analytics/v1/stocks-report/wb-warehouses") => Self::WbWarehouses,
+            ("POST", "/api/analytics/v1/stocks-report/seller-warehouses") => Self::SellerWarehouses,
+            ("POST", "/api/analytics/v1/order-feed") => Self::OrderFeed,
+            ("GET", "/api/v1/warehouse_remains") => Self::RemainsCreate,
+            ("GET", "/api/v3/warehouses") => Self::Warehouses,
+            ("GET", "/api/v1/supplier/orders") => Self::Orders,
+            ("GET", _) => {
+                let (id, end) = path
+                    .strip_prefix("/api/v1/warehouse_remains/tasks/")?
+                    .split_once('/')?;
+                match end {
+                    "status" => Self::RemainsTask { id, download: false },
+                    "download" => Self::RemainsTask { id, download: true },
+                    _ => return None,
+                }
+            }
+            ("POST" | "PUT", _) => Self::Stocks(path.strip_prefix("/api/v3/stocks/")?),
+            _ => return None,
+        };
+        // With a host prefix in the address, a method of another host does not exist there.
+        host.is_none_or(|host| host == found.host()).then_some(found)
+    }
+
+    fn host(&self) -> Host {
+        match self {
+            Self::Ping(host) => host.unwrap_or(Host::Common),
+            Self::SellerInfo => Host::Common,
+            Self::Cards => Host::Content,
+            Self::Prices => Host::Prices,
+            Self::WbWarehouses
+            | Self::SellerWarehouses
+            | Self::RemainsCreate
+            | Self::RemainsTask { .. }
+            | Self::OrderFeed => Host::Analytics,
+            Self::Warehouses | Self::Stocks(_) => Host::Marketplace,
+            Self::Orders => Host::Statistics,
+        }
+    }
+
+    fn group(&self) -> Group {
+        match self {
+            Self::Ping(host) => Group::Ping(*host),
+            Self::SellerInfo => Group::SellerInfo,
+            Self::Cards => Group::Content,
+            Self::Prices => Group::Prices,
+            Self::WbWarehouses => Group::WbWarehouses,
+            Self::SellerWarehouses => Group::SellerWarehouses,
+            Self::RemainsCreate => Group::RemainsCreate,
+            Self::RemainsTask { download: false, .. } => Group::RemainsStatus,
+            Self::RemainsTask { download: true, .. } => Group::RemainsDownload,
+            Self::Warehouses | Self::Stocks(_) => Group::Marketplace,
+            Self::Orders => Group::Orders,
+            Self::OrderFeed => Group::OrderFeed,
+        }
+    }
+}
+
+/// Splits an address that names the host first (`/content-api/ping`).
+fn split_host(path: &str) -> (Option<Host>, &str) {
+    for host in Host::ALL {
+        let rest = path
+            .strip_prefix('/')
+            .and_then(|path| path.strip_prefix(host.label()));
+        if let Some(rest) = rest.filter(|rest| rest.starts_with('/')) {
+            return (Some(host), rest);
+        }
+    }
+    (None, path)
+}
+
+impl Service {
+    pub(crate) fn new(config: WildberriesConfig) -> Self {
+        let start = config.clock.now();
+        let mut order = Vec::new();
+        let mut sellers = HashMap::new();
+        for seller in config.sellers {
+            let world = World::generate(seller, start);
+            order.push(world.sid);
+            sellers.insert(
+                world.sid,
+                Mutex::new(Seller {
+                    world,
+                    tasks: Tasks::default(),
+                }),
+            );
+        }
+        Self {
+            order,
+            sellers,
+            clock: config.clock,
+            step: config.step,
+            limits: Mutex::new((config.limits, Buckets::new())),
+            masked: AtomicBool::new(config.masked),
+            polls_until_done: config.polls_until_done,
+            auto_seconds: config.auto_seconds,
+            last_auto: Mutex::new(Instant::now()),
+            revoked: Mutex::new(HashSet::new()),
+        }
+    }
+
+    pub(crate) fn sellers(&self) -> Vec<Uuid> {
+        self.order.clone()
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) fn millis(&self) -> i64 {
+        self.clock.now().timestamp_millis()
+    }
+
+    pub(crate) fn revoke(&self, token: &str) {
+        if let Ok(claims) = parse(Some(token)) {
+            lock(&self.revoked).insert(claims.id);
+        }
+    }
+
+    pub(crate) fn advance(&self, steps: usize) {
+        for _ in 0..steps {
+            if self.clock.is_manual() {
+                self.clock.add(self.step);
+            }
+            let now = self.millis();
+            self.each_world(|world| world.step(now));
+        }
+    }
+
+    fn each_world(&self, mut change: impl FnMut(&mut World)) {
+        for seller in self.order.iter().filter_map(|sid| self.sellers.get(sid)) {
+            change(&mut lock(seller).world);
+        }
+    }
+
+    pub(crate) fn mutate_fraction(&self, fraction: f64) -> usize {
+        let mut changed = 0;
+        self.each_world(|world| changed += world.mutate_fraction(fraction));
+        changed
+    }
+
+    pub(crate) fn set_stock(&self, sid: Uuid, nm_id: u64, warehouse: &str, units: u32) -> bool {
+        self.with_world(sid, |world| world.set_stock(nm_id, warehouse, units))
+            .unwrap_or(false)
+    }
+
+    pub(crate) fn delist(&self, sid: Uuid, nm_id: u64) {
+        self.with_world(sid, |world| {
+            if let Some(index) = world.cards.iter().position(|card| card.nm_id == nm_id) {
+                world.delist(index);
+            }
+        });
+    }
+
+    pub(crate) fn add_card(&self, sid: Uuid) -> Option<u64> {
+        let now = self.millis();
+        self.with_world(sid, |world| {
+            let seed = world.dice.bits();
+            world.add_card(&mut super::dice::Dice::new(seed), world.cards.len(), now);
+            world.cards.last().map(|card| card.nm_id)
+        })
+        .flatten()
+    }
+
+    fn with_world<T>(&self, sid: Uuid, work: impl FnOnce(&mut World) -> T) -> Option<T> {
+        self.sellers.get(&sid).map(|seller| work(&mut lock(seller).world))
+    }
+
+    pub(crate) fn mask(&self, masked: bool) {
+        self.masked.store(masked, Ordering::SeqCst);
+    }
+
+    pub(crate) fn masked(&self) -> bool {
+        self.masked.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn limits(&self, limits: Limits) {
+        *lock(&self.limits) = (limits, Buckets::new());
+    }
+
+    pub(crate) fn purge_tasks(&self) {
+        for seller in self.sellers.values() {
+            lock(seller).tasks.purge();
+        }
+    }
+
+    pub(crate) fn truth(&self, sid: Uuid, since: Option<DateTime<Utc>>) -> Option<Truth> {
+        let now = self.millis();
+        self.with_world(sid, |world| {
+            world.truth(now, since.map(|since| since.timestamp_millis()))
+        })
+    }
+
+    /// The token's claims, or the gateway's refusal.
+    fn authorize(&self, call: &Call, method: &Method) -> Result<Claims, Answer> {
+        let now = self.millis();
+        let claims =
+            parse(call.authorization.as_deref()).map_err(|detail| errors::unauthorized(&detail, now))?;
+        let detail = if claims.exp <= now / 1000 {
+            "token problem; token is expired"
+        } else if lock(&self.revoked).contains(&claims.id) {
+            "token problem; token is withdrawn"
+        } else if !self.sellers.contains_key(&claims.sid) {
+            "token problem; seller not found"
+        } else if claims.kind == TokenKind::Test {
+            "token problem; test token is not allowed here"
+        } else if claims.scope & method.host().scope() != method.host().scope() {
+            "token scope not allowed"
+        } else if claims.kind == TokenKind::Base && method.group().refuses_base() {
+            return Err(errors::forbidden("base token is not allowed", now));
+        } else {
+            return Ok(claims);
+        };
+        Err(errors::unauthorized(detail, now))
+    }
+
+    fn serve(&self, call: &Call, method: &Method, claims: &Claims) -> Answer {
+        let Some(seller) = self.sellers.get(&claims.sid) else {
+            return errors::unauthorized("token problem; seller not found", self.millis());
+        };
+        let (now, masked) = (self.millis(), self.masked());
+        let mut seller = lock(seller);
+        let Seller { world, tasks } = &mut *seller;
+        match method {
+            Method::Ping(_) => Answer::json(200, &json!({"TS": text::moscow_zoned(now), "Status": "OK"})),
+            Method::SellerInfo => {
+                let name = match world.config.name.as_str() {
+                    "" => format!("ИП Продавец {}", world.config.seed),
+                    name => name.to_owned(),
+                };
+                let tin = format!("77{:010}", world.config.seed % 10_000_000_000);
+                Answer::json(
+                    200,
+                    &json!({"name": name, "sid": world.sid, "tin": tin, "tradeMark": name}),
+                )
+            }
+            Method::Cards => cards::list(world, call),
+            Method::Prices => cards::prices(world, call),
+            Method::WbWarehouses => stocks::wb_warehouses(world, masked, call),
+            Method::SellerWarehouses => stocks::seller_warehouses(world, call),
+            Method::RemainsCreate => tasks.create(world, masked, call),
+            Method::RemainsTask { id, download } => tasks.task(id, *download, self.polls_until_done),
+            Method::Warehouses => marketplace::warehouses(world),
+            Method::Stocks(warehouse) => {
+                marketplace::stocks(world, call, warehouse, claims.scope & scope::READ_ONLY != 0)
+            }
+            Method::Orders => orders::report(world, masked, call, now),
+            Method::OrderFeed => orders::feed(world, masked, call, now),
+        }
+    }
+}
+
+impl Simulated for Service {
+    fn respond(&self, call: &Call) -> Answer {
+        let (host, path) = split_host(&call.path);
+        let Some(method) = Method::find(&call.method, path, host) else {
+            return errors::path_not_found(path, self.millis());
+        };
+        let claims = match self.authorize(call, &method) {
+            Ok(claims) => claims,
+            Err(answer) => return answer,
+        };
+        let group = method.group();
+        let taken = {
+            let limits = lock(&self.limits);
+            limits.1.take(limits.0, claims.sid, claims.kind, group)
+        };
+        let left = match taken {
+            Ok(left) => left,
+            Err(refused) => return errors::too_many(refused, self.millis()),
+        };
+        let answer = self.serve(call, &method, &claims);
+        lock(&self.limits)
+            .1
+            .charge(claims.sid, claims.kind, group, answer.status);
+        answer.header("X-Ratelimit-Remaining", left)
+    }
+
+    fn control(&self, call: &Call) -> Answer {
+        super::control::answer(self, call)
+    }
+
+    fn principal(&self, call: &Call) -> Option<String> {
+        parse(call.authorization.as_deref())
+            .ok()
+            .map(|claims| claims.sid.to_string())
+    }
+
+    fn rate_limited(&self, _call: &Call, retry_seconds: u64) -> Answer {
+        errors::too_many(
+            Refused {
+                retry: retry_seconds,
+                limit: 1,
+                reset: retry_seconds,
+            },
+            self.millis(),
+        )
+    }
+
+    fn tick(&self) {
+        let Some(seconds) = self.auto_seconds else { return };
+        let mut last = lock(&self.last_auto);
+        if last.elapsed().as_secs_f64() >= seconds {
+            *last = Instant::now();
+            drop(last);
+            self.advance(1);
+        }
+    }
+}
