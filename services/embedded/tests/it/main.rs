@@ -1,4 +1,5 @@
 //! The promises of the embedded servers, checked on the real programs.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod nats;
 mod postgres;
