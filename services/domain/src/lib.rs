@@ -1,1 +1,16 @@
-//! What may happen: pure decide and evolve.
+//! What may happen. Every aggregate is a state, commands, a `decide` that answers a command with events or a named
+//! refusal, and an `evolve` that folds events into the state. No I/O, clock or randomness: times and ids arrive in
+//! the command. Read one of the files to a customer and they should nod.
+//!
+//! The aggregates implement [`cqrs_es::Aggregate`] by calling their own `decide` and `evolve` ([`decider`]), which
+//! gives them the given/when/then kit. `cqrs-es`'s stores, snapshots and replay are not used.
+
+pub mod cabinet;
+pub mod decider;
+pub mod product;
+pub mod sheet;
+pub mod sync;
+pub mod tenant;
+pub mod user;
+
+pub use decider::{Decider, Fact};

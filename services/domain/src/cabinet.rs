@@ -1,0 +1,247 @@
+//! One seller account at one marketplace, and the key that opens it.
+
+use chrono::{DateTime, Utc};
+use events::StreamType;
+use events::cabinet::{
+    CabinetConnected, CabinetDisconnected, CredentialAccepted, CredentialFacts, CredentialRejected,
+    CredentialRotated, Marketplace, ScheduleChanged,
+};
+use events::catalog::CabinetEvent;
+use events::ids::CredentialId;
+use serde::{Deserialize, Serialize};
+
+use crate::Decider;
+use crate::decider::aggregate;
+
+/// Shortest rhythm that can be asked for, seconds. No source is refreshed faster by the marketplaces, and none is
+/// read twice within five minutes.
+pub const SHORTEST_INTERVAL_SECONDS: u32 = 300;
+/// Longest rhythm that can be asked for, seconds (a week).
+pub const LONGEST_INTERVAL_SECONDS: u32 = 604_800;
+
+/// What the cabinet aggregate knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cabinet {
+    /// Where it is; none until it is connected.
+    pub marketplace: Option<Marketplace>,
+    /// The key in use.
+    pub credential: Option<CredentialFacts>,
+    /// Why the marketplace refused the key in use, if it did.
+    pub rejected: Option<String>,
+    /// Whether the key in use was ever taken.
+    pub accepted: bool,
+    /// Seconds between scheduled syncs, when set.
+    pub interval_seconds: Option<u32>,
+    /// Whether the schedule rests.
+    pub paused: bool,
+    /// Whether it was taken away.
+    pub disconnected: bool,
+}
+
+/// What a cabinet can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CabinetCommand {
+    /// Connect it.
+    Connect {
+        /// Where.
+        marketplace: Marketplace,
+        /// The key, without the key.
+        credential: CredentialFacts,
+    },
+    /// Use another key from now on.
+    RotateCredential {
+        /// The new key, without the key.
+        credential: CredentialFacts,
+    },
+    /// The marketplace took the key.
+    AcceptCredential {
+        /// Which key.
+        credential_id: CredentialId,
+        /// When it was tried.
+        checked_at: DateTime<Utc>,
+    },
+    /// The marketplace refused the key.
+    RejectCredential {
+        /// Which key.
+        credential_id: CredentialId,
+        /// `unauthorized`, `forbidden`, `expired`, `payment_required`.
+        reason: String,
+        /// When it was tried.
+        checked_at: DateTime<Utc>,
+    },
+    /// Change the rhythm.
+    ChangeSchedule {
+        /// Seconds between scheduled syncs.
+        interval_seconds: u32,
+        /// Whether the schedule rests.
+        paused: bool,
+    },
+    /// Take it away.
+    Disconnect,
+}
+
+/// Why a cabinet refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CabinetRefusal {
+    /// Already there.
+    #[error("the cabinet is already connected")]
+    AlreadyConnected,
+    /// Never connected, or taken away.
+    #[error("there is no such cabinet")]
+    NotConnected,
+    /// The new key opens another seller's account.
+    #[error("the credential belongs to another seller account than the cabinet")]
+    OtherSeller,
+    /// The rhythm is out of range.
+    #[error(
+        "the interval must be between {SHORTEST_INTERVAL_SECONDS} and {LONGEST_INTERVAL_SECONDS} seconds"
+    )]
+    IntervalOutOfRange,
+}
+
+impl Cabinet {
+    fn belongs_to_other_seller(&self, credential: &CredentialFacts) -> bool {
+        let known = self
+            .credential
+            .as_ref()
+            .and_then(|facts| facts.seller_id.as_deref());
+        matches!((known, credential.seller_id.as_deref()), (Some(known), Some(new)) if known != new)
+    }
+
+    fn uses(&self, credential_id: CredentialId) -> bool {
+        self.credential
+            .as_ref()
+            .is_some_and(|facts| facts.credential_id == credential_id)
+    }
+
+    /// Whether syncs can be made: connected, and its key not refused.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        self.marketplace.is_some() && !self.disconnected && self.rejected.is_none()
+    }
+}
+
+impl Decider for Cabinet {
+    const STREAM: StreamType = StreamType::Cabinet;
+    const FOLD_VERSION: i32 = 1;
+    type Command = CabinetCommand;
+    type Happened = CabinetEvent;
+    type Refusal = CabinetRefusal;
+
+    fn decide(&self, command: CabinetCommand) -> Result<Vec<CabinetEvent>, CabinetRefusal> {
+        if let CabinetCommand::Connect {
+            marketplace,
+            credential,
+        } = command
+        {
+            if self.marketplace.is_some() {
+                return Err(CabinetRefusal::AlreadyConnected);
+            }
+            return Ok(vec![
+                CabinetConnected {
+                    marketplace,
+                    credential,
+                }
+                .into(),
+            ]);
+        }
+        if self.marketplace.is_none() || self.disconnected {
+            return Err(CabinetRefusal::NotConnected);
+        }
+        match command {
+            CabinetCommand::Connect { .. } => Err(CabinetRefusal::AlreadyConnected),
+            CabinetCommand::RotateCredential { credential } => {
+                if self.belongs_to_other_seller(&credential) {
+                    return Err(CabinetRefusal::OtherSeller);
+                }
+                let same = self.credential.as_ref().map(|facts| facts.fingerprint.as_str())
+                    == Some(credential.fingerprint.as_str());
+                if same && self.rejected.is_none() {
+                    return Ok(vec![]);
+                }
+                Ok(vec![CredentialRotated { credential }.into()])
+            }
+            // News of a key that is no longer in use changes nothing.
+            CabinetCommand::AcceptCredential { credential_id, .. }
+            | CabinetCommand::RejectCredential { credential_id, .. }
+                if !self.uses(credential_id) =>
+            {
+                Ok(vec![])
+            }
+            CabinetCommand::AcceptCredential { .. } if self.accepted && self.rejected.is_none() => Ok(vec![]),
+            CabinetCommand::AcceptCredential {
+                credential_id,
+                checked_at,
+            } => Ok(vec![
+                CredentialAccepted {
+                    credential_id,
+                    checked_at,
+                }
+                .into(),
+            ]),
+            CabinetCommand::RejectCredential { ref reason, .. } if self.rejected.as_ref() == Some(reason) => {
+                Ok(vec![])
+            }
+            CabinetCommand::RejectCredential {
+                credential_id,
+                reason,
+                checked_at,
+            } => Ok(vec![
+                CredentialRejected {
+                    credential_id,
+                    reason,
+                    checked_at,
+                }
+                .into(),
+            ]),
+            CabinetCommand::ChangeSchedule {
+                interval_seconds,
+                paused,
+            } => {
+                if !(SHORTEST_INTERVAL_SECONDS..=LONGEST_INTERVAL_SECONDS).contains(&interval_seconds) {
+                    return Err(CabinetRefusal::IntervalOutOfRange);
+                }
+                if self.interval_seconds == Some(interval_seconds) && self.paused == paused {
+                    return Ok(vec![]);
+                }
+                Ok(vec![
+                    ScheduleChanged {
+                        interval_seconds,
+                        paused,
+                    }
+                    .into(),
+                ])
+            }
+            CabinetCommand::Disconnect => Ok(vec![CabinetDisconnected {}.into()]),
+        }
+    }
+
+    fn evolve(&mut self, event: &CabinetEvent) {
+        match event {
+            CabinetEvent::CabinetConnected(connected) => {
+                self.marketplace = Some(connected.marketplace);
+                self.credential = Some(connected.credential.clone());
+            }
+            CabinetEvent::CredentialRotated(rotated) => {
+                self.credential = Some(rotated.credential.clone());
+                self.rejected = None;
+                self.accepted = false;
+            }
+            CabinetEvent::CredentialAccepted(_) => {
+                self.accepted = true;
+                self.rejected = None;
+            }
+            CabinetEvent::CredentialRejected(rejected) => self.rejected = Some(rejected.reason.clone()),
+            CabinetEvent::ScheduleChanged(changed) => {
+                self.interval_seconds = Some(changed.interval_seconds);
+                self.paused = changed.paused;
+            }
+            CabinetEvent::CabinetDisconnected(_) => self.disconnected = true,
+        }
+    }
+}
+
+aggregate!(Cabinet, "cabinet");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,461 @@
+//! One article of one cabinet: its details, its stock per warehouse, its orders. It is told what a sync saw and
+//! answers with what differs from what was known. A failed fetch never becomes a zero: only a complete answer may
+//! say that something is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
+use events::StreamType;
+use events::cabinet::Marketplace;
+use events::catalog::ProductEvent;
+use events::ids::{CabinetId, SyncId};
+use events::product::{
+    Details, Fulfilment, InWay, OrderLine, OrdersObserved, ProductDelisted, ProductDetailsChanged,
+    ProductListed, ProductRelisted, StockLevel, StockObserved,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Decider;
+use crate::decider::aggregate;
+
+/// Key of the one warehouse that stands for all masked ones (`contracts` A.6): since 2026-08-15 Wildberries tells
+/// most Russian warehouses under a shared name that differs by source.
+pub const MASKED_WAREHOUSE: &str = "fbo:masked";
+
+/// Days an order is remembered for recognising it again. Syncs ask for fewer days than this, so an order that was
+/// forgotten never comes back as a new one.
+pub const ORDER_MEMORY_DAYS: i64 = 60;
+
+/// Units at one warehouse.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// Units that can be sold.
+    #[serde(rename = "a", default)]
+    pub available: i64,
+    /// Units on the way to buyers.
+    #[serde(rename = "t", default)]
+    pub in_way_to_client: i64,
+    /// Units on the way back.
+    #[serde(rename = "f", default)]
+    pub in_way_from_client: i64,
+}
+
+impl Level {
+    const fn of(level: &StockLevel) -> Self {
+        Self {
+            available: level.available,
+            in_way_to_client: level.in_way_to_client,
+            in_way_from_client: level.in_way_from_client,
+        }
+    }
+
+    const fn is_zero(self) -> bool {
+        self.available == 0 && self.in_way_to_client == 0 && self.in_way_from_client == 0
+    }
+}
+
+/// A warehouse as the product remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Name last told.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// Units last told.
+    #[serde(flatten)]
+    pub level: Level,
+}
+
+/// What is remembered of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen(
+    /// When it was ordered, unix seconds.
+    pub i64,
+    /// When the marketplace last changed it, unix milliseconds.
+    pub i64,
+    /// Fingerprint of everything that is recorded of it.
+    pub u64,
+);
+
+/// What the product aggregate knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// What it is; none until it is listed.
+    pub details: Option<Details>,
+    /// Whether the last complete catalogue lacked it.
+    pub delisted: bool,
+    /// Units per warehouse key.
+    pub levels: BTreeMap<String, Known>,
+    /// Units on the way that no warehouse was given for.
+    pub unassigned_in_way: InWay,
+    /// Orders of the last [`ORDER_MEMORY_DAYS`], by the hash of their id.
+    pub orders: BTreeMap<u64, Seen>,
+}
+
+/// What the catalogue said about the article.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Card {
+    /// It is there.
+    Seen(Details),
+    /// The catalogue was complete and it is not there.
+    Missing,
+    /// The catalogue could not be read completely.
+    Unknown,
+}
+
+/// What one stock source said about the article.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockSeen {
+    /// `stock_fbo` or `stock_fbs`.
+    pub source: String,
+    /// Whose warehouses it speaks of; levels of the others are none of its business.
+    pub fulfilment: Fulfilment,
+    /// The marketplace's time when it tells it, else the time of the fetch.
+    pub as_of: DateTime<Utc>,
+    /// Whether everything was read, so that what is absent is gone.
+    pub complete: bool,
+    /// Levels told, each warehouse once.
+    pub levels: Vec<StockLevel>,
+    /// Product-level units on the way; none when the source tells them per warehouse or not at all.
+    pub unassigned_in_way: Option<InWay>,
+    /// Keys of all warehouses that occur anywhere in this answer: tells a masked warehouse from an empty one.
+    pub visible: std::sync::Arc<BTreeSet<String>>,
+}
+
+/// What a sync saw of one article.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Which sync.
+    pub sync_id: SyncId,
+    /// Whose article.
+    pub cabinet_id: CabinetId,
+    /// Where.
+    pub marketplace: Marketplace,
+    /// The marketplace's article number.
+    pub nm_id: i64,
+    /// What the catalogue said.
+    pub card: Card,
+    /// What each stock source said; sources that failed are absent.
+    pub stock: Vec<StockSeen>,
+    /// Orders told; empty when the source failed, which loses nothing, because orders never vanish.
+    pub orders: Vec<OrderLine>,
+    /// Name of the order source.
+    pub orders_source: String,
+    /// Now.
+    pub at: DateTime<Utc>,
+}
+
+/// What a product can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProductCommand {
+    /// A sync saw this.
+    Observe(Box<Observation>),
+}
+
+/// Why a product refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProductRefusal {
+    /// A count that cannot be.
+    #[error("warehouse `{warehouse}` was told with a negative count")]
+    NegativeCount {
+        /// Which.
+        warehouse: String,
+    },
+    /// One source told one warehouse twice.
+    #[error("warehouse `{warehouse}` was told twice by `{source_name}`")]
+    ToldTwice {
+        /// Which.
+        warehouse: String,
+        /// By whom.
+        source_name: String,
+    },
+}
+
+impl Product {
+    /// Units that can be sold, over all warehouses.
+    #[must_use]
+    pub fn available(&self) -> i64 {
+        self.levels.values().map(|known| known.level.available).sum()
+    }
+
+    fn card_events(&self, seen: &Observation) -> Vec<ProductEvent> {
+        let sync_id = seen.sync_id;
+        match (&seen.card, &self.details) {
+            (Card::Seen(details), None) => vec![listed(seen, details.clone())],
+            (Card::Seen(details), Some(known)) => {
+                let mut happened = Vec::new();
+                if self.delisted {
+                    happened.push(ProductRelisted { sync_id }.into());
+                }
+                if details != known {
+                    happened.push(
+                        ProductDetailsChanged {
+                            details: details.clone(),
+                            sync_id,
+                        }
+                        .into(),
+                    );
+                }
+                happened
+            }
+            (Card::Missing, Some(_)) if !self.delisted => vec![ProductDelisted { sync_id }.into()],
+            // Stock or orders of an article that no catalogue has shown (in the trash, or the catalogue failed):
+            // its numbers count, its details follow when they are told.
+            (Card::Missing | Card::Unknown, None) if seen.tells_numbers() => {
+                vec![listed(seen, Details::default())]
+            }
+            (Card::Missing | Card::Unknown, _) => vec![],
+        }
+    }
+
+    fn stock_event(
+        &self,
+        seen: &Observation,
+        stock: &StockSeen,
+    ) -> Result<Option<ProductEvent>, ProductRefusal> {
+        let mut told = BTreeSet::new();
+        let mut levels = Vec::new();
+        for level in &stock.levels {
+            if level.available < 0 || level.in_way_to_client < 0 || level.in_way_from_client < 0 {
+                return Err(ProductRefusal::NegativeCount {
+                    warehouse: level.warehouse.clone(),
+                });
+            }
+            if !told.insert(level.warehouse.as_str()) {
+                return Err(ProductRefusal::ToldTwice {
+                    warehouse: level.warehouse.clone(),
+                    source_name: stock.source.clone(),
+                });
+            }
+            let known = self.levels.get(&level.warehouse);
+            let same = known.map_or_else(
+                || Level::of(level).is_zero(),
+                |known| known.level == Level::of(level) && known.name == level.name,
+            );
+            if !same {
+                levels.push(level.clone());
+            }
+        }
+        let mut regrouped = Vec::new();
+        if stock.complete {
+            for (key, known) in self.gone(stock, &told) {
+                if stock.regroups(key) {
+                    regrouped.push(key.clone());
+                } else {
+                    levels.push(zero(key, known, stock.fulfilment));
+                }
+            }
+        }
+        let unassigned_in_way = stock
+            .unassigned_in_way
+            .filter(|in_way| stock.complete && *in_way != self.unassigned_in_way);
+        if levels.is_empty() && regrouped.is_empty() && unassigned_in_way.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(
+            StockObserved {
+                sync_id: seen.sync_id,
+                source: stock.source.clone(),
+                as_of: stock.as_of,
+                levels,
+                regrouped,
+                unassigned_in_way,
+            }
+            .into(),
+        ))
+    }
+
+    /// Warehouses of the source's kind that hold something as far as we know and were not told of this time.
+    fn gone<'a>(
+        &'a self,
+        stock: &'a StockSeen,
+        told: &'a BTreeSet<&str>,
+    ) -> impl Iterator<Item = (&'a String, &'a Known)> {
+        self.levels.iter().filter(move |(key, known)| {
+            fulfilment_of(key) == stock.fulfilment && !known.level.is_zero() && !told.contains(key.as_str())
+        })
+    }
+
+    fn orders_event(&self, seen: &Observation) -> Option<ProductEvent> {
+        let oldest = seen.at - Duration::days(ORDER_MEMORY_DAYS);
+        let mut newest: BTreeMap<&str, &OrderLine> = BTreeMap::new();
+        for order in seen.orders.iter().filter(|order| order.ordered_at >= oldest) {
+            // Pages overlap: of one order only its latest state counts.
+            let kept = newest.entry(&order.order_id).or_insert(order);
+            if order.changed_at > kept.changed_at {
+                *kept = order;
+            }
+        }
+        let orders: Vec<OrderLine> = newest
+            .into_values()
+            .filter(|order| match self.orders.get(&hash(&order.order_id)) {
+                None => true,
+                Some(Seen(_, changed_at, fingerprint)) => {
+                    order.changed_at.timestamp_millis() >= *changed_at
+                        && fingerprint_of(order) != *fingerprint
+                }
+            })
+            .cloned()
+            .collect();
+        if orders.is_empty() {
+            return None;
+        }
+        Some(
+            OrdersObserved {
+                sync_id: seen.sync_id,
+                source: seen.orders_source.clone(),
+                as_of: seen.at,
+                orders,
+            }
+            .into(),
+        )
+    }
+
+    fn forget_orders_before(&mut self, as_of: DateTime<Utc>) {
+        let oldest = (as_of - Duration::days(ORDER_MEMORY_DAYS)).timestamp();
+        self.orders
+            .retain(|_, Seen(ordered_at, ..)| *ordered_at >= oldest);
+    }
+}
+
+impl Observation {
+    fn tells_numbers(&self) -> bool {
+        !self.orders.is_empty()
+            || self
+                .stock
+                .iter()
+                .any(|stock| stock.levels.iter().any(|level| !Level::of(level).is_zero()))
+    }
+}
+
+impl StockSeen {
+    /// Whether a warehouse that is absent from this answer was renamed by masking or unmasking, rather than emptied.
+    /// Masked: the answer shows the masked warehouse and this one nowhere. Unmasked: the answer shows warehouses,
+    /// but the masked one nowhere.
+    fn regroups(&self, key: &str) -> bool {
+        if self.fulfilment != Fulfilment::Fbo || self.visible.contains(key) {
+            return false;
+        }
+        if key == MASKED_WAREHOUSE {
+            !self.visible.is_empty()
+        } else {
+            self.visible.contains(MASKED_WAREHOUSE)
+        }
+    }
+}
+
+fn listed(seen: &Observation, details: Details) -> ProductEvent {
+    ProductListed {
+        cabinet_id: seen.cabinet_id,
+        marketplace: seen.marketplace,
+        nm_id: seen.nm_id,
+        details,
+        sync_id: seen.sync_id,
+    }
+    .into()
+}
+
+fn zero(key: &str, known: &Known, fulfilment: Fulfilment) -> StockLevel {
+    StockLevel {
+        warehouse: key.to_owned(),
+        name: known.name.clone(),
+        fulfilment,
+        available: 0,
+        in_way_to_client: 0,
+        in_way_from_client: 0,
+    }
+}
+
+/// Who ships from a warehouse: its key says so.
+#[must_use]
+pub fn fulfilment_of(key: &str) -> Fulfilment {
+    if key.starts_with("fbs:") {
+        Fulfilment::Fbs
+    } else {
+        Fulfilment::Fbo
+    }
+}
+
+/// FNV-1a, 64 bits: stable over versions and machines, which a kept state needs and the standard library's hasher
+/// does not promise.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+fn fingerprint_of(order: &OrderLine) -> u64 {
+    hash(&format!(
+        "{}|{}|{}|{}|{}|{}|{:?}|{:?}",
+        order.ordered_at.timestamp(),
+        order.warehouse,
+        order.warehouse_name,
+        order.quantity,
+        order.status,
+        order.cancelled,
+        order.price_minor,
+        order.currency,
+    ))
+}
+
+impl Decider for Product {
+    const STREAM: StreamType = StreamType::Product;
+    const FOLD_VERSION: i32 = 1;
+    type Command = ProductCommand;
+    type Happened = ProductEvent;
+    type Refusal = ProductRefusal;
+
+    fn decide(&self, command: ProductCommand) -> Result<Vec<ProductEvent>, ProductRefusal> {
+        let ProductCommand::Observe(seen) = command;
+        let mut happened = self.card_events(&seen);
+        if self.details.is_none() && happened.is_empty() {
+            return Ok(happened); // nothing is known of it and nothing was told
+        }
+        for stock in &seen.stock {
+            happened.extend(self.stock_event(&seen, stock)?);
+        }
+        happened.extend(self.orders_event(&seen));
+        Ok(happened)
+    }
+
+    fn evolve(&mut self, event: &ProductEvent) {
+        match event {
+            ProductEvent::ProductListed(listed) => self.details = Some(listed.details.clone()),
+            ProductEvent::ProductDetailsChanged(changed) => self.details = Some(changed.details.clone()),
+            ProductEvent::ProductDelisted(_) => self.delisted = true,
+            ProductEvent::ProductRelisted(_) => self.delisted = false,
+            ProductEvent::StockObserved(observed) => {
+                for key in &observed.regrouped {
+                    self.levels.remove(key);
+                }
+                for level in &observed.levels {
+                    let known = Known {
+                        name: level.name.clone(),
+                        level: Level::of(level),
+                    };
+                    self.levels.insert(level.warehouse.clone(), known);
+                }
+                if let Some(in_way) = observed.unassigned_in_way {
+                    self.unassigned_in_way = in_way;
+                }
+            }
+            ProductEvent::OrdersObserved(observed) => {
+                for order in &observed.orders {
+                    self.orders.insert(
+                        hash(&order.order_id),
+                        Seen(
+                            order.ordered_at.timestamp(),
+                            order.changed_at.timestamp_millis(),
+                            fingerprint_of(order),
+                        ),
+                    );
+                }
+                self.forget_orders_before(observed.as_of);
+            }
+        }
+    }
+}
+
+aggregate!(Product, "product");
+
+#[cfg(test)]
+mod tests;
