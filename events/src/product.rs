@@ -165,7 +165,7 @@ pub struct OrderLine {
     pub fulfilment: Fulfilment,
     /// Units.
     pub quantity: i64,
-    /// `created`, `buyout`, `cancel`, `return`, `return_defective`.
+    /// `created`, `buyout`, `cancelled`, `returned`, `returned_defective`, or the marketplace's own word.
     pub status: String,
     /// Whether it no longer counts.
     pub cancelled: bool,

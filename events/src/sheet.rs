@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::CredentialId;
+
 /// A spreadsheet was linked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -10,6 +12,8 @@ pub struct SheetLinked {
     pub spreadsheet_id: String,
     /// Title of the managed worksheet.
     pub worksheet: String,
+    /// The tenant's own service account in the vault; none when the service's own is used.
+    pub credential_id: Option<CredentialId>,
 }
 
 /// The spreadsheet was unlinked; what was written stays in it.
