@@ -2,6 +2,7 @@
 
 use events::StreamType;
 use events::catalog::SheetEvent;
+use events::ids::CredentialId;
 use events::sheet::{SheetLayoutChanged, SheetLinked, SheetUnlinked};
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,8 @@ use crate::decider::aggregate;
 /// What the sheet aggregate knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sheet {
-    /// The linked spreadsheet and worksheet.
-    pub linked: Option<(String, String)>,
+    /// What is linked.
+    pub linked: Option<SheetLinked>,
     /// Language of the titles.
     pub language: Option<String>,
 }
@@ -26,6 +27,8 @@ pub enum SheetCommand {
         spreadsheet_id: String,
         /// Title of the managed worksheet.
         worksheet: String,
+        /// The tenant's own service account, if not the service's.
+        credential_id: Option<CredentialId>,
     },
     /// Write no more.
     Unlink,
@@ -59,21 +62,17 @@ impl Decider for Sheet {
             SheetCommand::Link {
                 spreadsheet_id,
                 worksheet,
+                credential_id,
             } => {
-                if self
-                    .linked
-                    .as_ref()
-                    .is_some_and(|(id, title)| *id == spreadsheet_id && *title == worksheet)
-                {
+                let link = SheetLinked {
+                    spreadsheet_id,
+                    worksheet,
+                    credential_id,
+                };
+                if self.linked.as_ref() == Some(&link) {
                     return Ok(vec![]);
                 }
-                Ok(vec![
-                    SheetLinked {
-                        spreadsheet_id,
-                        worksheet,
-                    }
-                    .into(),
-                ])
+                Ok(vec![link.into()])
             }
             SheetCommand::Unlink if self.linked.is_none() => Err(SheetRefusal::NotLinked),
             SheetCommand::Unlink => Ok(vec![SheetUnlinked {}.into()]),
@@ -89,9 +88,7 @@ impl Decider for Sheet {
 
     fn evolve(&mut self, event: &SheetEvent) {
         match event {
-            SheetEvent::SheetLinked(linked) => {
-                self.linked = Some((linked.spreadsheet_id.clone(), linked.worksheet.clone()));
-            }
+            SheetEvent::SheetLinked(linked) => self.linked = Some(linked.clone()),
             SheetEvent::SheetUnlinked(_) => self.linked = None,
             SheetEvent::SheetLayoutChanged(changed) => self.language = Some(changed.language.clone()),
         }
