@@ -12,6 +12,7 @@ fn linked(id: &str) -> Fact<SheetEvent> {
         SheetLinked {
             spreadsheet_id: id.into(),
             worksheet: "Products".into(),
+            credential_id: None,
         }
         .into(),
     )
@@ -21,6 +22,7 @@ fn link(id: &str) -> SheetCommand {
     SheetCommand::Link {
         spreadsheet_id: id.into(),
         worksheet: "Products".into(),
+        credential_id: None,
     }
 }
 
