@@ -1,0 +1,28 @@
+//! Google Sheets v4 and the little of Drive v3 that tells whether a spreadsheet may be written, by a service
+//! account.
+//!
+//! Sources: the Sheets discovery document, revision 20261019; quotas at
+//! <https://developers.google.com/workspace/sheets/api/limits>.
+
+mod auth;
+mod drive;
+mod error;
+mod requests;
+mod sheets;
+mod wire;
+
+pub use auth::{KeyError, ServiceAccount, TokenHosts};
+pub use drive::{LinkFinding, LinkReport};
+pub use error::GoogleError;
+pub use requests::{
+    AddSheet, AppendDimension, CreateDeveloperMetadata, DeleteDeveloperMetadata, DimensionRangeField,
+    InsertDimension, MergeCells, RangeField, RepeatCell, Request, UpdateBorders, UpdateCells,
+    UpdateDeveloperMetadata, UpdateDimensionProperties, UpdateSheetProperties,
+};
+pub use sheets::{Accounts, SheetsClient, SheetsOptions};
+pub use wire::{
+    Border, CellData, CellFormat, Color, ColorStyle, DataFilter, DeveloperMetadata,
+    DeveloperMetadataLocation, DeveloperMetadataLookup, Dimension, DimensionProperties, DimensionRange,
+    ExtendedValue, GridCoordinate, GridProperties, GridRange, NumberFormat, RowData, Sheet, SheetProperties,
+    Spreadsheet, SpreadsheetProperties, TextFormat, ValueRange,
+};

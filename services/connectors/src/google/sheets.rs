@@ -1,0 +1,335 @@
+//! The Sheets calls, inside the quota of the service account: for Google an account is one user with 60 writes
+//! a minute, however many customers it works for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::auth::ServiceAccount;
+use super::error::{GoogleError, failure};
+use super::requests::Request;
+use super::wire::{
+    BatchUpdated, BatchValues, DataFilter, DeveloperMetadata, FoundMetadata, Spreadsheet, ValueRange,
+};
+use crate::bucket::{Bucket, Limit};
+use crate::error::CallError;
+use crate::http::{Call, HttpClient, Reply};
+use crate::json;
+
+const GET: &str = "GET /v4/spreadsheets/{id}";
+const BATCH_UPDATE: &str = "POST /v4/spreadsheets/{id}:batchUpdate";
+const BATCH_GET: &str = "GET /v4/spreadsheets/{id}/values:batchGet";
+const SEARCH: &str = "POST /v4/spreadsheets/{id}/developerMetadata:search";
+
+/// Google ends a request itself after 180 s.
+const DEADLINE: Duration = Duration::from_secs(185);
+/// The quota is refilled every minute, so that is the wait when none is told.
+const UNTOLD_WAIT: Duration = Duration::from_secs(60);
+/// Requests at once after a rest. Together with a minute's refill it must stay below the quota of 60.
+const BURST: u32 = 5;
+
+/// Where Google is and how fast we may be.
+#[derive(Debug, Clone)]
+pub struct SheetsOptions {
+    /// Base address of Sheets.
+    pub sheets_url: String,
+    /// Base address of Drive.
+    pub drive_url: String,
+    /// Longest time a request waits for its turn.
+    pub patience: Duration,
+}
+
+impl Default for SheetsOptions {
+    fn default() -> Self {
+        Self {
+            sheets_url: "https://sheets.googleapis.com".to_owned(),
+            drive_url: "https://www.googleapis.com".to_owned(),
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Quota {
+    reads: Bucket,
+    writes: Bucket,
+    untold: Duration,
+}
+
+/// The quotas of all service accounts this process works with; one per process.
+#[derive(Debug)]
+pub struct Accounts {
+    per_minute: u32,
+    speed: f64,
+    known: Mutex<HashMap<String, Arc<Quota>>>,
+}
+
+impl Accounts {
+    /// `per_minute` writes and as many reads for each account (50 leaves room below Google's 60); `speed` 1.0
+    /// against Google, more against simulators.
+    #[must_use]
+    pub fn new(per_minute: u32, speed: f64) -> Self {
+        Self {
+            per_minute,
+            speed,
+            known: Mutex::default(),
+        }
+    }
+
+    fn of(&self, account: &ServiceAccount) -> Arc<Quota> {
+        let interval = Duration::from_secs(60) / self.per_minute.max(1);
+        let limit = Limit {
+            interval,
+            burst: BURST,
+        }
+        .at_speed(self.speed);
+        let untold = Limit {
+            interval: UNTOLD_WAIT,
+            burst: 1,
+        }
+        .at_speed(self.speed)
+        .interval;
+        let new = || {
+            Arc::new(Quota {
+                reads: Bucket::new(limit),
+                writes: Bucket::new(limit),
+                untold,
+            })
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(account.email().to_owned()).or_insert_with(new))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Write,
+    /// Drive has its own, far larger quota.
+    Drive,
+}
+
+/// Sheets by one service account.
+#[derive(Debug, Clone)]
+pub struct SheetsClient {
+    http: HttpClient,
+    account: ServiceAccount,
+    pub(super) options: SheetsOptions,
+    quota: Arc<Quota>,
+}
+
+impl SheetsClient {
+    /// `accounts` is shared by the whole process, so that all sheets of one account share its quota.
+    #[must_use]
+    pub fn new(
+        http: HttpClient,
+        account: ServiceAccount,
+        options: SheetsOptions,
+        accounts: &Accounts,
+    ) -> Self {
+        let quota = accounts.of(&account);
+        Self {
+            http,
+            account,
+            options,
+            quota,
+        }
+    }
+
+    /// The address that a customer shares the spreadsheet with.
+    #[must_use]
+    pub fn client_email(&self) -> &str {
+        self.account.email()
+    }
+
+    /// The spreadsheet without its cells; `fields` is Google's mask, such as `sheets(properties,merges)`.
+    ///
+    /// # Errors
+    /// See [`GoogleError`].
+    pub async fn get(&self, spreadsheet_id: &str, fields: &str) -> Result<Spreadsheet, GoogleError> {
+        let path = spreadsheet_path(spreadsheet_id, "")?;
+        let call = Call::new(GET, Method::GET, &self.options.sheets_url, &path)?
+            .query(&[("fields", fields), ("includeGridData", "false")]);
+        self.read(GET, Kind::Read, call).await
+    }
+
+    /// Does all requests or none, and gives Google's reply to each.
+    ///
+    /// # Errors
+    /// `InvalidRequest` with the index of the request that is wrong; see [`GoogleError`] for the others. After
+    /// a timeout or a cut connection the batch may have been done: read back before you repeat it.
+    pub async fn batch_update(
+        &self,
+        spreadsheet_id: &str,
+        requests: &[Request],
+    ) -> Result<Vec<Value>, GoogleError> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let path = spreadsheet_path(spreadsheet_id, ":batchUpdate")?;
+        let body = json!({"requests": requests, "includeSpreadsheetInResponse": false});
+        let call = Call::new(BATCH_UPDATE, Method::POST, &self.options.sheets_url, &path)?.json(&body)?;
+        let answer: BatchUpdated = self.read(BATCH_UPDATE, Kind::Write, call).await?;
+        Ok(answer.replies)
+    }
+
+    /// Cells of several ranges, by rows, numbers as numbers.
+    ///
+    /// # Errors
+    /// See [`GoogleError`].
+    pub async fn values(
+        &self,
+        spreadsheet_id: &str,
+        ranges: &[&str],
+    ) -> Result<Vec<ValueRange>, GoogleError> {
+        let path = spreadsheet_path(spreadsheet_id, "/values:batchGet")?;
+        let mut query: Vec<(&str, &str)> = ranges.iter().map(|range| ("ranges", *range)).collect();
+        query.extend([
+            ("valueRenderOption", "UNFORMATTED_VALUE"),
+            ("majorDimension", "ROWS"),
+        ]);
+        let call = Call::new(BATCH_GET, Method::GET, &self.options.sheets_url, &path)?
+            .query(&query)
+            .limit(128 * 1024 * 1024);
+        let answer: BatchValues = self.read(BATCH_GET, Kind::Read, call).await?;
+        Ok(answer.value_ranges)
+    }
+
+    /// All metadata that one of the filters finds, wherever it has moved.
+    ///
+    /// # Errors
+    /// See [`GoogleError`].
+    pub async fn search_metadata(
+        &self,
+        spreadsheet_id: &str,
+        filters: &[DataFilter],
+    ) -> Result<Vec<DeveloperMetadata>, GoogleError> {
+        let path = spreadsheet_path(spreadsheet_id, "/developerMetadata:search")?;
+        let call = Call::new(SEARCH, Method::POST, &self.options.sheets_url, &path)?
+            .json(&json!({"dataFilters": filters}))?;
+        let answer: FoundMetadata = self.read(SEARCH, Kind::Read, call).await?;
+        Ok(answer
+            .matched_developer_metadata
+            .into_iter()
+            .map(|found| found.developer_metadata)
+            .collect())
+    }
+
+    pub(super) async fn read<T: serde::de::DeserializeOwned>(
+        &self,
+        endpoint: &'static str,
+        kind: Kind,
+        call: Call,
+    ) -> Result<T, GoogleError> {
+        let reply = self.send(endpoint, kind, call).await?;
+        json::decode(&reply.body).map_err(|failure| CallError::new(endpoint, failure).into())
+    }
+
+    async fn send(&self, endpoint: &'static str, kind: Kind, call: Call) -> Result<Reply, GoogleError> {
+        let bucket = match kind {
+            Kind::Read => Some(&self.quota.reads),
+            Kind::Write => Some(&self.quota.writes),
+            Kind::Drive => None,
+        };
+        if let Some(bucket) = bucket {
+            let turn = bucket.acquire(self.options.patience).await;
+            turn.map_err(|missing| GoogleError::QuotaExceeded { retry_after: missing })?;
+        }
+        let token = self.account.token().await?;
+        let call = call.authorization(token.expose_secret())?.deadline(DEADLINE);
+        let reply = self.http.send(&call).await?;
+        if reply.is_success() {
+            return Ok(reply);
+        }
+        let error = failure(endpoint, &reply, self.quota.untold);
+        if let (GoogleError::QuotaExceeded { retry_after }, Some(bucket)) = (&error, bucket) {
+            bucket.close_for(*retry_after);
+        }
+        Err(error)
+    }
+}
+
+/// The id becomes part of a path, and comes from a person.
+fn spreadsheet_path(id: &str, rest: &str) -> Result<String, GoogleError> {
+    Ok(format!("/v4/spreadsheets/{}{rest}", checked_id(id)?))
+}
+
+pub(super) fn checked_id(id: &str) -> Result<&str, GoogleError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if (8..=128).contains(&id.len()) && id.chars().all(fits) {
+        Ok(id)
+    } else {
+        Err(GoogleError::SpreadsheetId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BatchValues, FoundMetadata, checked_id};
+    use crate::google::{Dimension, Spreadsheet};
+    use crate::json;
+
+    #[test]
+    fn an_id_cannot_leave_its_place_in_the_path() {
+        assert!(checked_id("1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms").is_ok());
+        for id in [
+            "",
+            "short",
+            "../../drive/v3/files",
+            "abcdefgh?x=1",
+            "abcdefgh/values",
+            "идентификатор",
+        ] {
+            assert!(checked_id(id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_spreadsheet_is_read_as_far_as_the_mask_went() {
+        let spreadsheet: Spreadsheet = json::decode(
+            br#"{"sheets":[{"properties":{"sheetId":101,"title":"Products","gridProperties":{"rowCount":2000,
+                "columnCount":60,"frozenRowCount":2}},"merges":[{"sheetId":101,"startRowIndex":0,"endRowIndex":1,
+                "startColumnIndex":0,"endColumnIndex":4}]},{"properties":{"title":"First"}}]}"#,
+        )
+        .unwrap();
+        assert_eq!(spreadsheet.sheets[0].merges[0].end_column_index, Some(4));
+        assert_eq!(
+            spreadsheet.sheets[0]
+                .properties
+                .grid_properties
+                .unwrap()
+                .frozen_row_count,
+            Some(2)
+        );
+        // Google leaves zeros out.
+        assert_eq!(spreadsheet.sheets[1].properties.sheet_id, 0);
+    }
+
+    #[test]
+    fn an_empty_range_has_no_values() {
+        let values: BatchValues = json::decode(
+            br#"{"spreadsheetId":"x","valueRanges":[{"range":"WB!A3:C4","majorDimension":"ROWS","values":
+                [["PL-001",7,""]]},{"range":"WB!Z1:Z9","majorDimension":"ROWS"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(values.value_ranges[0].values[0][1], 7);
+        assert!(values.value_ranges[1].values.is_empty());
+    }
+
+    #[test]
+    fn found_metadata_tells_where_its_column_is_now() {
+        let found: FoundMetadata = json::decode(
+            br#"{"matchedDeveloperMetadata":[{"developerMetadata":{"metadataId":5001,"metadataKey":"col",
+                "metadataValue":"wh:507","location":{"locationType":"COLUMN","dimensionRange":{"sheetId":101,
+                "dimension":"COLUMNS","startIndex":3,"endIndex":4}},"visibility":"PROJECT"},"dataFilters":[]}]}"#,
+        )
+        .unwrap();
+        let metadata = &found.matched_developer_metadata[0].developer_metadata;
+        let range = metadata.location.as_ref().unwrap().dimension_range.unwrap();
+        assert_eq!((range.dimension, range.start_index), (Dimension::Columns, 3));
+    }
+}

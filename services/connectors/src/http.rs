@@ -1,0 +1,101 @@
+//! How a call leaves the house: one client, so that no call is without a deadline, a size limit, a name for
+//! the metrics, or protection for the secret it carries.
+
+mod call;
+mod reader;
+
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+pub(crate) use call::{Call, Opened, Reply};
+pub(crate) use reader::BodyReader;
+
+/// Time allowed for the connection itself, within the deadline of the whole call.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Told to every vendor, so that their support can find our calls.
+const USER_AGENT: &str = concat!("stock-tracker/", env!("CARGO_PKG_VERSION"));
+
+/// What one finished call looked like, for metrics and logs. Holds no secret and no id.
+#[derive(Debug, Clone, Copy)]
+pub struct CallRecord<'a> {
+    /// Host that was called.
+    pub host: &'a str,
+    /// Method and path template.
+    pub endpoint: &'static str,
+    /// HTTP status, or none when no answer came.
+    pub status: Option<u16>,
+    /// From sending to the last byte of the body.
+    pub duration: Duration,
+    /// Size of the body in bytes after decompression.
+    pub bytes: u64,
+}
+
+/// Is told about every finished call.
+pub trait CallObserver: Send + Sync {
+    /// Called once per call, whether it succeeded or not. Must not block.
+    fn observe(&self, record: &CallRecord<'_>);
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoObserver;
+
+impl CallObserver for NoObserver {
+    fn observe(&self, _record: &CallRecord<'_>) {}
+}
+
+/// The one HTTP client. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct HttpClient {
+    inner: reqwest::Client,
+    observer: Arc<dyn CallObserver>,
+}
+
+impl std::fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HttpClient")
+    }
+}
+
+/// The HTTP client cannot be built, for instance because the system has no certificate authorities.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be built (are the system's CA certificates installed?)")]
+pub struct BuildError(#[source] reqwest::Error);
+
+impl HttpClient {
+    /// The client with TLS by rustls and ring, gzip, no redirects (a redirect would carry the credential to
+    /// a place nobody chose), and proxies only from the environment.
+    ///
+    /// # Errors
+    /// When the TLS roots of the system cannot be loaded.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place where a client is built"
+    )]
+    pub fn new(observer: Arc<dyn CallObserver>) -> Result<Self, BuildError> {
+        install_crypto();
+        let inner = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .gzip(true)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .build()
+            .map_err(BuildError)?;
+        Ok(Self { inner, observer })
+    }
+}
+
+/// Makes ring the process's TLS provider, once. Whoever came first wins: it is the same library anyway.
+pub fn install_crypto() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if rustls::crypto::ring::default_provider()
+            .install_default()
+            .is_err()
+        {
+            tracing::debug!("a TLS provider was installed before ours");
+        }
+    });
+}

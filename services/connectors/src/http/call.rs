@@ -1,0 +1,301 @@
+//! One call from request to last byte: deadline, size limit, and the two ways to read a body.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use super::{BodyReader, CallRecord, HttpClient};
+use crate::error::{CallError, CallFailure};
+
+/// How much of an error's body is read: enough for every documented one.
+const ERROR_BODY: u64 = 64 * 1024;
+
+/// A request that can be sent, and sent again.
+#[derive(Clone)]
+pub(crate) struct Call {
+    endpoint: &'static str,
+    method: Method,
+    url: Url,
+    authorization: Option<HeaderValue>,
+    body: Option<Bytes>,
+    deadline: Duration,
+    limit: u64,
+}
+
+impl Call {
+    /// `path` is appended to `base`; `endpoint` is the template that stands for both in logs.
+    pub(crate) fn new(
+        endpoint: &'static str,
+        method: Method,
+        base: &str,
+        path: &str,
+    ) -> Result<Self, CallError> {
+        let address = format!("{}{path}", base.trim_end_matches('/'));
+        let url = Url::parse(&address).ok().filter(Url::has_host).ok_or_else(|| {
+            CallError::new(
+                endpoint,
+                CallFailure::Unsendable {
+                    what: "the base address is no URL",
+                },
+            )
+        })?;
+        Ok(Self {
+            endpoint,
+            method,
+            url,
+            authorization: None,
+            body: None,
+            deadline: Duration::from_secs(30),
+            limit: 32 * 1024 * 1024,
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> &'static str {
+        self.endpoint
+    }
+
+    /// Adds query parameters, encoded.
+    pub(crate) fn query(mut self, pairs: &[(&str, &str)]) -> Self {
+        self.url.query_pairs_mut().extend_pairs(pairs);
+        self
+    }
+
+    /// Adds a JSON body.
+    pub(crate) fn json(mut self, body: &impl serde::Serialize) -> Result<Self, CallError> {
+        let bytes = serde_json::to_vec(body).map_err(|source| {
+            let what = "our own request".to_owned();
+            CallError::new(
+                self.endpoint,
+                CallFailure::Malformed {
+                    what,
+                    source: Some(source),
+                },
+            )
+        })?;
+        self.body = Some(bytes.into());
+        Ok(self)
+    }
+
+    /// Sets the `Authorization` header, marked so that nothing prints it.
+    pub(crate) fn authorization(mut self, value: &str) -> Result<Self, CallError> {
+        let mut header = HeaderValue::from_str(value).ok().ok_or_else(|| {
+            let what = "the credential has characters that a header cannot carry";
+            CallError::new(self.endpoint, CallFailure::Unsendable { what })
+        })?;
+        header.set_sensitive(true);
+        self.authorization = Some(header);
+        Ok(self)
+    }
+
+    /// Time for the whole call, body included.
+    pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Largest body that is read, in bytes after decompression.
+    pub(crate) fn limit(mut self, limit: u64) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+/// An answer whose body was read.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The vendor's clock at the time of the answer.
+    pub(crate) fn date(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        date(&self.headers)
+    }
+}
+
+fn date(headers: &HeaderMap) -> Option<chrono::DateTime<chrono::Utc>> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    Some(chrono::DateTime::parse_from_rfc2822(text).ok()?.to_utc())
+}
+
+/// What a streamed body came to.
+pub(crate) struct Streamed<T> {
+    pub(crate) value: T,
+    pub(crate) bytes: u64,
+    pub(crate) date: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// An answer whose body was not yet read.
+pub(crate) struct Opened<'a> {
+    client: &'a HttpClient,
+    call: &'a Call,
+    response: reqwest::Response,
+    started: Instant,
+}
+
+impl HttpClient {
+    /// Sends and waits for the status line.
+    pub(crate) async fn open<'a>(&'a self, call: &'a Call) -> Result<Opened<'a>, CallError> {
+        let started = Instant::now();
+        let mut request = self
+            .inner
+            .request(call.method.clone(), call.url.clone())
+            .timeout(call.deadline);
+        if let Some(header) = &call.authorization {
+            request = request.header(AUTHORIZATION, header.clone());
+        }
+        if let Some(body) = &call.body {
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        match request.send().await {
+            Ok(response) => Ok(Opened {
+                client: self,
+                call,
+                response,
+                started,
+            }),
+            Err(error) => {
+                self.record(call, None, started, 0);
+                Err(CallError::new(call.endpoint, transport(error, call.deadline)))
+            }
+        }
+    }
+
+    /// Sends and reads the whole body. Any status is an answer here; its meaning is the vendor's business.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Reply, CallError> {
+        let opened = self.open(call).await?;
+        opened.read().await
+    }
+
+    fn record(&self, call: &Call, status: Option<u16>, started: Instant, bytes: u64) {
+        let host = call.url.host_str().unwrap_or_default();
+        let record = CallRecord {
+            host,
+            endpoint: call.endpoint,
+            status,
+            duration: started.elapsed(),
+            bytes,
+        };
+        tracing::debug!(
+            host,
+            endpoint = call.endpoint,
+            status,
+            duration_ms = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
+            bytes,
+            "call ended"
+        );
+        self.observer.observe(&record);
+    }
+}
+
+impl Opened<'_> {
+    pub(crate) fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    fn is_success(&self) -> bool {
+        self.response.status().is_success()
+    }
+
+    /// Reads the whole body. The body of a failure is cut at 64 KiB in place of failing again.
+    pub(crate) async fn read(mut self) -> Result<Reply, CallError> {
+        let status = self.status();
+        let limit = if self.is_success() {
+            self.call.limit
+        } else {
+            ERROR_BODY
+        };
+        let mut body = Vec::new();
+        let outcome = loop {
+            match self.response.chunk().await {
+                Ok(None) => break Ok(()),
+                Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 <= limit => {
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(Some(_)) if self.is_success() => break Err(CallFailure::TooLarge { limit }),
+                Ok(Some(_)) => break Ok(()),
+                Err(error) => break Err(transport(error, self.call.deadline)),
+            }
+        };
+        self.client
+            .record(self.call, Some(status), self.started, body.len() as u64);
+        outcome.map_err(|failure| CallError::new(self.call.endpoint, failure))?;
+        let headers = std::mem::take(self.response.headers_mut());
+        Ok(Reply {
+            status,
+            headers,
+            body: body.into(),
+        })
+    }
+
+    /// Decodes the body on a blocking thread while it arrives, feeding every byte to `hasher` as well.
+    ///
+    /// A cut body is a failure of the connection even when the decoder was content with what it had seen.
+    pub(crate) async fn decode<T, F>(
+        mut self,
+        hasher: &mut Sha256,
+        decode: F,
+    ) -> Result<Streamed<T>, CallError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut BodyReader) -> Result<T, serde_json::Error> + Send + 'static,
+    {
+        let (sender, receiver) = tokio::sync::mpsc::channel(16);
+        let decoding = tokio::task::spawn_blocking(move || {
+            let mut reader = BodyReader::new(receiver);
+            let decoded = decode(&mut reader);
+            decoded.map_err(|error| crate::json::explain(error, &reader.tail(), reader.first()))
+        });
+        let limit = self.call.limit;
+        let mut bytes = 0;
+        let arrived = loop {
+            match self.response.chunk().await {
+                Ok(None) => break Ok(()),
+                Ok(Some(chunk)) => {
+                    bytes += chunk.len() as u64;
+                    if bytes > limit {
+                        break Err(CallFailure::TooLarge { limit });
+                    }
+                    hasher.update(&chunk);
+                    // The decoder has given up: its complaint is the answer.
+                    if sender.send(chunk).await.is_err() {
+                        break Ok(());
+                    }
+                }
+                Err(error) => break Err(transport(error, self.call.deadline)),
+            }
+        };
+        drop(sender);
+        let decoded = decoding.await;
+        self.client
+            .record(self.call, Some(self.status()), self.started, bytes);
+        let date = date(self.response.headers());
+        let value = match (arrived, decoded) {
+            (Err(failure), _) | (Ok(()), Ok(Err(failure))) => Err(failure),
+            (Ok(()), Err(error)) => Err(CallFailure::Interrupted(error)),
+            (Ok(()), Ok(Ok(value))) => Ok(value),
+        };
+        let value = value.map_err(|failure| CallError::new(self.call.endpoint, failure))?;
+        Ok(Streamed { value, bytes, date })
+    }
+}
+
+fn transport(error: reqwest::Error, deadline: Duration) -> CallFailure {
+    if error.is_timeout() {
+        CallFailure::Timeout { deadline }
+    } else {
+        // The address may carry ids or secrets in its query.
+        CallFailure::Network(error.without_url())
+    }
+}

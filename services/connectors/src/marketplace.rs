@@ -1,0 +1,175 @@
+//! What a sync can see at a marketplace, in words that no marketplace owns, so that the worker does not know
+//! whether it talks to Wildberries or (next) to Ozon.
+
+mod observation;
+mod stock;
+
+use std::future::Future;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+pub use observation::{AccountCheck, Card, CardSize, CategoryCheck, OrderObservation, OrderStatus};
+pub use stock::{
+    Fulfilment, InWay, MASKED_KEY, MASKED_NAME, ProductStock, SizeRef, StockBuilder, StockLevel,
+    StockLevelObservation, StockOverflow, StockSnapshot, WarehouseRef,
+};
+
+use crate::error::CallError;
+use crate::wildberries::Wildberries;
+
+/// A half-open span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// First moment inside.
+    pub from: DateTime<Utc>,
+    /// First moment after.
+    pub to: DateTime<Utc>,
+}
+
+/// Where numbers came from: enough to find the payload again and to prove that it is the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceOutcome {
+    /// Name of the source, stable: it goes into events.
+    pub source: &'static str,
+    /// Rows in the payload (not products: a row can be a size at a warehouse).
+    pub rows: u64,
+    /// The marketplace's time of the answer.
+    pub as_of: Option<DateTime<Utc>>,
+    /// SHA-256, in hex, over the bodies of all pages in their order, decompressed.
+    pub payload_sha256: String,
+    /// Size of these bodies in bytes.
+    pub payload_bytes: u64,
+    /// How many answers it took.
+    pub pages: u32,
+}
+
+/// What a source gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched<T> {
+    /// The observations.
+    pub items: T,
+    /// Where they came from.
+    pub outcome: SourceOutcome,
+    /// False when the answer does not prove that what is absent is zero; only complete answers make zeros.
+    pub complete: bool,
+}
+
+/// Gathers a [`SourceOutcome`] page by page.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) hasher: Sha256,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) pages: u32,
+    pub(crate) as_of: Option<DateTime<Utc>>,
+}
+
+impl Tally {
+    /// Counts a page that was held in memory.
+    pub(crate) fn page(&mut self, body: &[u8], rows: usize, as_of: Option<DateTime<Utc>>) {
+        self.hasher.update(body);
+        self.streamed(body.len() as u64, rows as u64, as_of);
+    }
+
+    /// Counts a page whose bytes went through the hasher already.
+    pub(crate) fn streamed(&mut self, bytes: u64, rows: u64, as_of: Option<DateTime<Utc>>) {
+        self.bytes += bytes;
+        self.rows += rows;
+        self.pages += 1;
+        self.as_of = as_of.or(self.as_of);
+    }
+
+    pub(crate) fn finish(self, source: &'static str) -> SourceOutcome {
+        SourceOutcome {
+            source,
+            rows: self.rows,
+            as_of: self.as_of,
+            payload_sha256: hex::encode(self.hasher.finalize()),
+            payload_bytes: self.bytes,
+            pages: self.pages,
+        }
+    }
+}
+
+/// What every marketplace can be asked for. All methods only read.
+pub trait Marketplace {
+    /// Does the credential open the account, and which of the categories that a sync needs?
+    ///
+    /// # Errors
+    /// When the account itself does not answer; a refused category is a finding, not an error.
+    fn check(&self) -> impl Future<Output = Result<AccountCheck, CallError>> + Send;
+
+    /// All product cards, page by page in the order they come. A card that changed meanwhile may come twice;
+    /// the later one holds.
+    ///
+    /// # Errors
+    /// The first page that failed. The pages before it have been handed out.
+    fn cards(
+        &self,
+        on_page: &mut (dyn FnMut(Vec<Card>) + Send),
+    ) -> impl Future<Output = Result<Fetched<()>, CallError>> + Send;
+
+    /// Stock in the marketplace's own warehouses, for every product of the account.
+    ///
+    /// # Errors
+    /// The first answer that failed; nothing is returned then, so that no part is taken for the whole.
+    fn fbo_stock(&self) -> impl Future<Output = Result<Fetched<StockSnapshot>, CallError>> + Send;
+
+    /// Stock in the seller's own warehouses for these sizes.
+    ///
+    /// # Errors
+    /// The first answer that failed.
+    fn fbs_stock(
+        &self,
+        sizes: &[SizeRef],
+    ) -> impl Future<Output = Result<Fetched<StockSnapshot>, CallError>> + Send;
+
+    /// Orders that were placed or changed in the period, each one once, in its last known state.
+    ///
+    /// # Errors
+    /// The first page that failed.
+    fn orders(
+        &self,
+        period: Period,
+    ) -> impl Future<Output = Result<Fetched<Vec<OrderObservation>>, CallError>> + Send;
+}
+
+/// A client for one cabinet, whatever its marketplace.
+#[derive(Debug)]
+pub enum MarketplaceClient {
+    /// A Wildberries cabinet.
+    Wildberries(Wildberries),
+}
+
+impl Marketplace for MarketplaceClient {
+    async fn check(&self) -> Result<AccountCheck, CallError> {
+        match self {
+            Self::Wildberries(client) => client.check().await,
+        }
+    }
+
+    async fn cards(&self, on_page: &mut (dyn FnMut(Vec<Card>) + Send)) -> Result<Fetched<()>, CallError> {
+        match self {
+            Self::Wildberries(client) => client.cards(on_page).await,
+        }
+    }
+
+    async fn fbo_stock(&self) -> Result<Fetched<StockSnapshot>, CallError> {
+        match self {
+            Self::Wildberries(client) => client.fbo_stock().await,
+        }
+    }
+
+    async fn fbs_stock(&self, sizes: &[SizeRef]) -> Result<Fetched<StockSnapshot>, CallError> {
+        match self {
+            Self::Wildberries(client) => client.fbs_stock(sizes).await,
+        }
+    }
+
+    async fn orders(&self, period: Period) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
+        match self {
+            Self::Wildberries(client) => client.orders(period).await,
+        }
+    }
+}

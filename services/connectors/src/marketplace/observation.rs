@@ -1,0 +1,139 @@
+//! Cards, orders and the result of a credential check. Nothing here can hold a buyer's data: the wire shapes
+//! drop it before it gets this far.
+
+use chrono::{DateTime, Utc};
+
+use super::stock::{Fulfilment, WarehouseRef};
+
+/// A product card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// The marketplace's article.
+    pub nm_id: i64,
+    /// The seller's article.
+    pub vendor_code: String,
+    /// Brand, empty when the card has none.
+    pub brand: String,
+    /// Kind of thing, such as `Платья`.
+    pub subject: String,
+    /// Title, empty when the card has none.
+    pub title: String,
+    /// Barcodes of all sizes, in the card's order.
+    pub barcodes: Vec<String>,
+    /// Sizes.
+    pub sizes: Vec<CardSize>,
+    /// Last change of the card at the marketplace.
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+/// A size of a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardSize {
+    /// The marketplace's id of the size.
+    pub chrt_id: u64,
+    /// The seller's name of the size.
+    pub tech_size: String,
+    /// Barcodes of the size.
+    pub skus: Vec<String>,
+}
+
+/// One ordered unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderObservation {
+    /// The marketplace's id of the unit: the same order never counts twice.
+    pub srid: String,
+    /// The marketplace's article.
+    pub nm_id: i64,
+    /// When it was ordered.
+    pub ordered_at: DateTime<Utc>,
+    /// When its status last changed.
+    pub changed_at: DateTime<Utc>,
+    /// Warehouse as the order report names it; the names differ from the stock report's, so join by
+    /// [`OrderObservation::warehouse`].
+    pub warehouse_name: Option<String>,
+    /// True when the seller ships it.
+    pub is_fbs: bool,
+    /// Units: always 1 at Wildberries.
+    pub quantity: u32,
+    /// True when it does not count as an order any more.
+    pub cancelled: bool,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// The seller's price after the seller's discount, in minor units.
+    pub price_minor: Option<i64>,
+    /// ISO 4217 code of the price; the older report names none.
+    pub currency: Option<String>,
+}
+
+impl OrderObservation {
+    /// The warehouse by the name in the order; see [`WarehouseRef::named`].
+    #[must_use]
+    pub fn warehouse(&self) -> Option<WarehouseRef> {
+        let fulfilment = if self.is_fbs {
+            Fulfilment::Fbs
+        } else {
+            Fulfilment::Fbo
+        };
+        Some(WarehouseRef::named(self.warehouse_name.as_deref()?, fulfilment))
+    }
+}
+
+/// Where an order stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderStatus {
+    /// Ordered and neither bought, cancelled nor returned.
+    Created,
+    /// The buyer kept it.
+    Buyout,
+    /// Cancelled before it was bought.
+    Cancelled,
+    /// Returned by the buyer.
+    Returned,
+    /// Returned by the buyer as defective.
+    ReturnedDefective,
+    /// A status that did not exist when this was written.
+    Other(String),
+}
+
+impl OrderStatus {
+    /// Stable word for events.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Created => "created",
+            Self::Buyout => "buyout",
+            Self::Cancelled => "cancelled",
+            Self::Returned => "returned",
+            Self::ReturnedDefective => "returned_defective",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+/// What a credential opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountCheck {
+    /// The marketplace's id of the seller; two credentials with the same id open the same cabinet.
+    pub seller_id: String,
+    /// The seller's name at the marketplace.
+    pub name: String,
+    /// One entry per category that a sync needs.
+    pub categories: Vec<CategoryCheck>,
+}
+
+impl AccountCheck {
+    /// True when every category that a sync needs is open.
+    #[must_use]
+    pub fn is_sufficient(&self) -> bool {
+        self.categories.iter().all(|category| category.refusal.is_none())
+    }
+}
+
+/// Whether one category of methods is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CategoryCheck {
+    /// Name of the category, such as `content`.
+    pub category: &'static str,
+    /// Why it is closed; none when it is open.
+    pub refusal: Option<String>,
+}

@@ -1,0 +1,383 @@
+//! Stock of a whole account in a compact form: three hundred thousand levels are a table of warehouses and a
+//! short vector per product, not three hundred thousand copies of a warehouse's name.
+
+use std::collections::HashMap;
+
+/// Key of the one warehouse that stands for all masked ones.
+pub const MASKED_KEY: &str = "fbo:masked";
+/// Its name, ours: the marketplace uses a different one in each of its reports.
+pub const MASKED_NAME: &str = "Склад WB (РФ)";
+
+/// Whose warehouse it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fulfilment {
+    /// The marketplace's.
+    Fbo,
+    /// The seller's.
+    Fbs,
+}
+
+impl Fulfilment {
+    /// Stable word for events and keys.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fbo => "fbo",
+            Self::Fbs => "fbs",
+        }
+    }
+}
+
+/// A warehouse and how it is recognised again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WarehouseRef {
+    /// Stable key: `fbo:<id>`, `fbs:<id>`, [`MASKED_KEY`], or `fbo:name:<exact name>` where the source gives
+    /// no id. A `name:` key is no second warehouse: the caller resolves it to the id it knows for that exact
+    /// name, and only keeps it while it knows none.
+    pub key: String,
+    /// Name as the source gives it.
+    pub name: String,
+    /// Whose it is.
+    pub fulfilment: Fulfilment,
+    /// True for the one that stands for all masked warehouses.
+    pub masked: bool,
+    /// Region, where the source names it.
+    pub region: Option<String>,
+}
+
+impl WarehouseRef {
+    /// A warehouse with an id.
+    #[must_use]
+    pub fn with_id(id: i64, name: impl Into<String>, fulfilment: Fulfilment, region: Option<String>) -> Self {
+        let key = format!("{}:{id}", fulfilment.as_str());
+        Self {
+            key,
+            name: name.into(),
+            fulfilment,
+            masked: false,
+            region,
+        }
+    }
+
+    /// A warehouse of which only the name is known; a masked name becomes the one masked warehouse.
+    #[must_use]
+    pub fn named(name: &str, fulfilment: Fulfilment) -> Self {
+        if fulfilment == Fulfilment::Fbo && crate::wildberries::is_masked_name(name) {
+            return Self::masked();
+        }
+        let key = format!("{}:name:{name}", fulfilment.as_str());
+        Self {
+            key,
+            name: name.to_owned(),
+            fulfilment,
+            masked: false,
+            region: None,
+        }
+    }
+
+    /// The one that stands for all masked warehouses.
+    #[must_use]
+    pub fn masked() -> Self {
+        Self {
+            key: MASKED_KEY.to_owned(),
+            name: MASKED_NAME.to_owned(),
+            fulfilment: Fulfilment::Fbo,
+            masked: true,
+            region: None,
+        }
+    }
+}
+
+/// A size and the product it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeRef {
+    /// The marketplace's id of the size.
+    pub chrt_id: u64,
+    /// The marketplace's article.
+    pub nm_id: i64,
+}
+
+/// Units of one product at one warehouse, all sizes together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockLevel {
+    /// Index into [`StockSnapshot::warehouses`].
+    pub warehouse: u32,
+    /// Units that can be sold.
+    pub available: i64,
+    /// Units on the way to buyers; zero where the source knows it only per product.
+    pub in_way_to_client: i64,
+    /// Units on the way back; zero where the source knows it only per product.
+    pub in_way_from_client: i64,
+}
+
+/// Units of one product that are on the road.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InWay {
+    /// To buyers.
+    pub to_client: i64,
+    /// Back from buyers.
+    pub from_client: i64,
+}
+
+/// One product's stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductStock {
+    /// The marketplace's article.
+    pub nm_id: i64,
+    /// Levels by warehouse index, each warehouse once.
+    pub levels: Vec<StockLevel>,
+    /// What is on the road where the source knows it per product only.
+    pub in_way: InWay,
+}
+
+impl ProductStock {
+    /// Units that can be sold, over all warehouses.
+    #[must_use]
+    pub fn available(&self) -> i64 {
+        self.levels.iter().map(|level| level.available).sum()
+    }
+
+    /// Units on the road, whichever way the source counts them.
+    #[must_use]
+    pub fn in_way_total(&self) -> InWay {
+        self.levels.iter().fold(self.in_way, |sum, level| InWay {
+            to_client: sum.to_client + level.in_way_to_client,
+            from_client: sum.from_client + level.in_way_from_client,
+        })
+    }
+}
+
+/// One level with its warehouse, for those who prefer rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockLevelObservation<'a> {
+    /// The marketplace's article.
+    pub nm_id: i64,
+    /// Where.
+    pub warehouse: &'a WarehouseRef,
+    /// How much.
+    pub level: StockLevel,
+}
+
+/// Stock of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StockSnapshot {
+    /// Every warehouse that a level points to, and those that hold nothing but were named.
+    pub warehouses: Vec<WarehouseRef>,
+    /// Products by article, ascending.
+    pub products: Vec<ProductStock>,
+}
+
+impl StockSnapshot {
+    /// Every level as a row.
+    pub fn levels(&self) -> impl Iterator<Item = StockLevelObservation<'_>> {
+        self.products.iter().flat_map(move |product| {
+            product.levels.iter().filter_map(move |level| {
+                let warehouse = self.warehouses.get(usize::try_from(level.warehouse).ok()?)?;
+                Some(StockLevelObservation {
+                    nm_id: product.nm_id,
+                    warehouse,
+                    level: *level,
+                })
+            })
+        })
+    }
+
+    /// Keys by exact name, to resolve the `name:` keys of sources that give no ids. Of several warehouses with
+    /// one name none is listed: a guess would move stock.
+    #[must_use]
+    pub fn keys_by_name(&self) -> HashMap<&str, &str> {
+        let mut keys: HashMap<&str, Option<&str>> = HashMap::new();
+        for warehouse in &self.warehouses {
+            keys.entry(&warehouse.name)
+                .and_modify(|known| *known = known.filter(|key| *key == warehouse.key))
+                .or_insert(Some(&warehouse.key));
+        }
+        keys.into_iter()
+            .filter_map(|(name, key)| Some((name, key?)))
+            .collect()
+    }
+
+    /// One product, if it has stock or was named.
+    #[must_use]
+    pub fn product(&self, nm_id: i64) -> Option<&ProductStock> {
+        let index = self
+            .products
+            .binary_search_by_key(&nm_id, |product| product.nm_id)
+            .ok()?;
+        self.products.get(index)
+    }
+}
+
+/// Sums that do not fit 64 bits: not stock but a broken payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the units of article {nm_id} do not fit 64 bits")]
+pub struct StockOverflow {
+    /// The marketplace's article.
+    pub nm_id: i64,
+}
+
+/// Sums rows of sizes into products while they arrive.
+#[derive(Debug, Default)]
+pub struct StockBuilder {
+    warehouses: Vec<WarehouseRef>,
+    by_key: HashMap<String, u32>,
+    products: HashMap<i64, (Vec<StockLevel>, InWay)>,
+}
+
+impl StockBuilder {
+    /// The index of a warehouse; the first one to use a key names it.
+    pub fn warehouse(&mut self, warehouse: WarehouseRef) -> u32 {
+        if let Some(index) = self.by_key.get(&warehouse.key) {
+            return *index;
+        }
+        // No marketplace has four billion warehouses; a payload that claims so lands in the last one's sum.
+        let index = u32::try_from(self.warehouses.len()).unwrap_or(u32::MAX);
+        self.by_key.insert(warehouse.key.clone(), index);
+        self.warehouses.push(warehouse);
+        index
+    }
+
+    /// Adds the units of one size.
+    ///
+    /// # Errors
+    /// When a sum does not fit 64 bits.
+    pub fn add(&mut self, nm_id: i64, row: StockLevel) -> Result<(), StockOverflow> {
+        let (levels, _) = self.products.entry(nm_id).or_default();
+        let empty = StockLevel {
+            available: 0,
+            in_way_to_client: 0,
+            in_way_from_client: 0,
+            ..row
+        };
+        let at = levels
+            .iter()
+            .position(|level| level.warehouse == row.warehouse)
+            .unwrap_or_else(|| {
+                levels.push(empty);
+                levels.len() - 1
+            });
+        let level = &mut levels[at];
+        level.available = sum(nm_id, level.available, row.available)?;
+        level.in_way_to_client = sum(nm_id, level.in_way_to_client, row.in_way_to_client)?;
+        level.in_way_from_client = sum(nm_id, level.in_way_from_client, row.in_way_from_client)?;
+        Ok(())
+    }
+
+    /// Adds units on the road that belong to no warehouse. Naming a product with nothing on the road makes it
+    /// known all the same.
+    ///
+    /// # Errors
+    /// When a sum does not fit 64 bits.
+    pub fn add_in_way(&mut self, nm_id: i64, row: InWay) -> Result<(), StockOverflow> {
+        let (_, in_way) = self.products.entry(nm_id).or_default();
+        in_way.to_client = sum(nm_id, in_way.to_client, row.to_client)?;
+        in_way.from_client = sum(nm_id, in_way.from_client, row.from_client)?;
+        Ok(())
+    }
+
+    /// The finished snapshot.
+    #[must_use]
+    pub fn finish(self) -> StockSnapshot {
+        let mut products: Vec<ProductStock> = self
+            .products
+            .into_iter()
+            .map(|(nm_id, (mut levels, in_way))| {
+                levels.sort_unstable_by_key(|level| level.warehouse);
+                levels.shrink_to_fit();
+                ProductStock {
+                    nm_id,
+                    levels,
+                    in_way,
+                }
+            })
+            .collect();
+        products.sort_unstable_by_key(|product| product.nm_id);
+        StockSnapshot {
+            warehouses: self.warehouses,
+            products,
+        }
+    }
+}
+
+fn sum(nm_id: i64, a: i64, b: i64) -> Result<i64, StockOverflow> {
+    // Far below the limit, so that totals over all warehouses fit as well.
+    a.checked_add(b)
+        .filter(|sum| sum.unsigned_abs() < 1 << 48)
+        .ok_or(StockOverflow { nm_id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fulfilment, InWay, MASKED_KEY, StockBuilder, StockLevel, WarehouseRef};
+
+    fn level(warehouse: u32, available: i64) -> StockLevel {
+        StockLevel {
+            warehouse,
+            available,
+            in_way_to_client: 1,
+            in_way_from_client: 0,
+        }
+    }
+
+    #[test]
+    fn sizes_are_summed_into_the_product() {
+        let mut builder = StockBuilder::default();
+        let koledino = builder.warehouse(WarehouseRef::with_id(507, "Коледино", Fulfilment::Fbo, None));
+        builder.add(1, level(koledino, 7)).unwrap();
+        builder.add(1, level(koledino, 5)).unwrap();
+        builder
+            .add_in_way(
+                1,
+                InWay {
+                    to_client: 3,
+                    from_client: 2,
+                },
+            )
+            .unwrap();
+        let snapshot = builder.finish();
+        let product = snapshot.product(1).unwrap();
+        assert_eq!(product.levels.len(), 1);
+        assert_eq!(product.available(), 12);
+        assert_eq!(
+            product.in_way_total(),
+            InWay {
+                to_client: 5,
+                from_client: 2
+            }
+        );
+    }
+
+    #[test]
+    fn every_masked_name_is_the_same_warehouse() {
+        for name in ["Склад WB", "Склад WB РФ", "Склад WB СГТ РФ"] {
+            assert_eq!(WarehouseRef::named(name, Fulfilment::Fbo).key, MASKED_KEY);
+        }
+        assert_eq!(
+            WarehouseRef::named("Остальные", Fulfilment::Fbo).key,
+            "fbo:name:Остальные"
+        );
+        assert_eq!(
+            WarehouseRef::named("Склад WB", Fulfilment::Fbs).key,
+            "fbs:name:Склад WB"
+        );
+    }
+
+    #[test]
+    fn a_name_with_two_ids_resolves_to_neither() {
+        let mut builder = StockBuilder::default();
+        builder.warehouse(WarehouseRef::with_id(1, "Казань", Fulfilment::Fbo, None));
+        builder.warehouse(WarehouseRef::with_id(2, "Казань", Fulfilment::Fbo, None));
+        builder.warehouse(WarehouseRef::with_id(3, "Тула", Fulfilment::Fbo, None));
+        let snapshot = builder.finish();
+        let keys = snapshot.keys_by_name();
+        assert_eq!(keys.get("Казань"), None);
+        assert_eq!(keys.get("Тула"), Some(&"fbo:3"));
+    }
+
+    #[test]
+    fn sums_that_cannot_be_stock_are_refused() {
+        let mut builder = StockBuilder::default();
+        builder.add(9, level(0, 1 << 47)).unwrap();
+        assert_eq!(builder.add(9, level(0, 1 << 47)).unwrap_err().nm_id, 9);
+    }
+}

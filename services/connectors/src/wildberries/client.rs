@@ -1,0 +1,270 @@
+//! One seller's client: where the hosts are, how long it waits for its turn, and the loop that sends a request
+//! inside the vendor's limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Method;
+use tokio::time::sleep;
+
+use super::error;
+use super::limits::{Category, Group, Seller, Sellers};
+use super::token::{Scope, Token};
+use crate::error::{CallError, CallFailure};
+use crate::http::{Call, HttpClient, Opened, Reply};
+use crate::marketplace::{
+    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, SizeRef, StockSnapshot,
+};
+
+/// Base addresses of the vendor's categories.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    /// Cards.
+    pub content: String,
+    /// Stock reports and the order feed.
+    pub analytics: String,
+    /// The older order report.
+    pub statistics: String,
+    /// The seller's own warehouses.
+    pub marketplace: String,
+    /// The seller's name.
+    pub common: String,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self {
+            content: "https://content-api.wildberries.ru".to_owned(),
+            analytics: "https://seller-analytics-api.wildberries.ru".to_owned(),
+            statistics: "https://statistics-api.wildberries.ru".to_owned(),
+            marketplace: "https://marketplace-api.wildberries.ru".to_owned(),
+            common: "https://common-api.wildberries.ru".to_owned(),
+        }
+    }
+}
+
+impl Hosts {
+    pub(super) fn of(&self, category: Category) -> &str {
+        match category {
+            Category::Content => &self.content,
+            Category::Analytics => &self.analytics,
+            Category::Statistics => &self.statistics,
+            Category::Marketplace => &self.marketplace,
+            Category::Common => &self.common,
+        }
+    }
+}
+
+/// How a client behaves; the defaults are for the real vendor.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Longest time a single request waits for its turn; beyond it the call fails with the missing time, so
+    /// that a worker can put the job back instead of sleeping through it.
+    pub patience: Duration,
+    /// Deadline of an ordinary request, body included.
+    pub deadline: Duration,
+    /// Deadline of a request that brings a whole report.
+    pub report_deadline: Duration,
+    /// Repeats after a 5xx or a failed connection before the failure is reported.
+    pub repeats: u32,
+    /// Pause before the first repeat; it doubles with each.
+    pub repeat_pause: Duration,
+    /// Least time between two questions for a background report, should the limit allow more.
+    pub report_poll: Duration,
+    /// Cards per page (the vendor's most is 100).
+    pub card_page: u32,
+    /// Rows per page of the synchronous stock report (the vendor's most is 250,000).
+    pub stock_page: u64,
+    /// Rows per page of the order feed. The vendor states no limit; 1000 is what live callers use.
+    pub order_page: u64,
+    /// Largest report in bytes, decompressed: 250,000 rows are about 50 MB.
+    pub report_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            // One interval of the once-a-minute reports, and a little.
+            patience: Duration::from_secs(65),
+            deadline: Duration::from_secs(30),
+            report_deadline: Duration::from_secs(180),
+            repeats: 2,
+            repeat_pause: Duration::from_secs(1),
+            report_poll: Duration::from_secs(5),
+            card_page: 100,
+            stock_page: 250_000,
+            order_page: 1000,
+            report_bytes: 512 * 1024 * 1024,
+        }
+    }
+}
+
+/// A client for one Wildberries cabinet.
+#[derive(Debug)]
+pub struct Wildberries {
+    http: HttpClient,
+    pub(super) hosts: Hosts,
+    pub(super) token: Token,
+    pub(super) seller: Arc<Seller>,
+    pub(super) options: Options,
+}
+
+impl Wildberries {
+    /// `sellers` is shared by the whole process, so that two jobs of one seller share the vendor's limits.
+    #[must_use]
+    pub fn new(http: HttpClient, hosts: Hosts, token: Token, sellers: &Sellers, options: Options) -> Self {
+        let seller = sellers.of(&token);
+        Self {
+            http,
+            hosts,
+            token,
+            seller,
+            options,
+        }
+    }
+
+    /// What the token says about itself.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Fails without a request when the token does not open a category at all.
+    pub(super) fn require(&self, scope: Scope, endpoint: &'static str) -> Result<(), CallError> {
+        if self.token.scopes().has(scope) {
+            return Ok(());
+        }
+        let detail = format!("the token does not open the category {scope:?}");
+        Err(CallError::new(endpoint, CallFailure::Forbidden { detail }))
+    }
+
+    /// A call with this seller's token.
+    pub(super) fn call(
+        &self,
+        endpoint: &'static str,
+        category: Category,
+        path: &str,
+    ) -> Result<Call, CallError> {
+        let method = if endpoint.starts_with("POST ") {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        let call = Call::new(endpoint, method, self.hosts.of(category), path)?;
+        // The raw token: the documentation knows no scheme word.
+        Ok(call
+            .authorization(self.token.expose())?
+            .deadline(self.options.deadline))
+    }
+
+    /// The same for an answer that can be large.
+    pub(super) fn report_call(
+        &self,
+        endpoint: &'static str,
+        category: Category,
+        path: &str,
+    ) -> Result<Call, CallError> {
+        let call = self.call(endpoint, category, path)?;
+        Ok(call
+            .deadline(self.options.report_deadline)
+            .limit(self.options.report_bytes))
+    }
+
+    /// Sends inside the limits and reads the whole body; only success comes back.
+    pub(super) async fn fetch(&self, group: Group, call: &Call) -> Result<Reply, CallError> {
+        let mut attempt = 0;
+        loop {
+            match self.fetch_once(group, call).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => self.pause_after(group, error, &mut attempt).await?,
+            }
+        }
+    }
+
+    /// Sends inside the limits and leaves the body of a success to the caller. A body that is cut later is not
+    /// asked for again here: what was decoded from it cannot be taken back.
+    pub(super) async fn open<'a>(&'a self, group: Group, call: &'a Call) -> Result<Opened<'a>, CallError> {
+        let mut attempt = 0;
+        loop {
+            match self.open_once(group, call).await {
+                Ok(opened) => return Ok(opened),
+                Err(error) => self.pause_after(group, error, &mut attempt).await?,
+            }
+        }
+    }
+
+    async fn fetch_once(&self, group: Group, call: &Call) -> Result<Reply, CallError> {
+        self.open_once(group, call).await?.read().await
+    }
+
+    async fn open_once<'a>(&'a self, group: Group, call: &'a Call) -> Result<Opened<'a>, CallError> {
+        let bucket = self.seller.bucket(group);
+        if let Err(missing) = bucket.acquire(self.options.patience).await {
+            let failure = CallFailure::RateLimited {
+                retry_after: missing,
+                told: false,
+            };
+            return Err(CallError::new(call.endpoint(), failure));
+        }
+        let opened = self.http.open(call).await?;
+        if (200..300).contains(&opened.status()) {
+            return Ok(opened);
+        }
+        let reply = opened.read().await?;
+        let failure = error::failure(&reply, self.token.expose(), bucket.limit().interval);
+        if let CallFailure::RateLimited { retry_after, .. } = &failure {
+            bucket.close_for(*retry_after);
+        }
+        if (400..500).contains(&reply.status) {
+            bucket.charge(group.refusal_cost() - 1);
+        }
+        Err(CallError::new(call.endpoint(), failure))
+    }
+
+    /// Waits before a repeat, or gives the failure back when a repeat is useless or too far away.
+    async fn pause_after(&self, group: Group, error: CallError, attempt: &mut u32) -> Result<(), CallError> {
+        match &error.failure {
+            // The bucket is closed for the told time, so the repeat waits for it by itself.
+            CallFailure::RateLimited { .. } => {
+                if self.seller.bucket(group).wait() > self.options.patience || *attempt >= 8 {
+                    return Err(error);
+                }
+                tracing::info!(
+                    endpoint = error.endpoint,
+                    "rate limited, waiting for the told time"
+                );
+            }
+            CallFailure::Unavailable { .. } | CallFailure::Network(_) => {
+                if *attempt >= self.options.repeats {
+                    return Err(error);
+                }
+                sleep(self.options.repeat_pause.saturating_mul(1 << (*attempt).min(6))).await;
+            }
+            _ => return Err(error),
+        }
+        *attempt += 1;
+        Ok(())
+    }
+}
+
+impl Marketplace for Wildberries {
+    async fn check(&self) -> Result<AccountCheck, CallError> {
+        self.fetch_check().await
+    }
+
+    async fn cards(&self, on_page: &mut (dyn FnMut(Vec<Card>) + Send)) -> Result<Fetched<()>, CallError> {
+        self.fetch_cards(on_page).await
+    }
+
+    async fn fbo_stock(&self) -> Result<Fetched<StockSnapshot>, CallError> {
+        self.fetch_fbo_stock().await
+    }
+
+    async fn fbs_stock(&self, sizes: &[SizeRef]) -> Result<Fetched<StockSnapshot>, CallError> {
+        self.fetch_fbs_stock(sizes).await
+    }
+
+    async fn orders(&self, period: Period) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
+        self.fetch_orders(period).await
+    }
+}

@@ -1,0 +1,300 @@
+//! Orders: the order feed, or the older report where the token only allows that. Either way an order is one
+//! unit with one `srid`, and comes out once, in its last known state.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use chrono::{DateTime, Days, Utc};
+
+use super::client::Wildberries;
+use super::limits::{Category, Group};
+use super::time;
+use super::token::Scope;
+use super::wire::{Data, FeedPage, FeedPagination, FeedPeriod, FeedRequest, FeedRow, SupplierOrder};
+use crate::error::{CallError, CallFailure};
+use crate::json;
+use crate::marketplace::{Fetched, OrderObservation, OrderStatus, Period, Tally};
+
+const FEED: &str = "POST /api/analytics/v1/order-feed";
+const SUPPLIER: &str = "GET /api/v1/supplier/orders";
+
+/// Longest period of one feed request.
+const FEED_DAYS: u64 = 31;
+/// An answer of the older report with fewer rows than this is far from its "conditional" cap of 80,000.
+const FAR_FROM_CAP: usize = 40_000;
+/// `warehouseType` of orders that the seller ships.
+const SELLER_WAREHOUSE: &str = "Склад продавца";
+
+impl Wildberries {
+    /// Orders that changed in the period: by the feed where the token has Analytics and the vendor allows it,
+    /// else by the older report.
+    ///
+    /// # Errors
+    /// The first page that failed.
+    pub(super) async fn fetch_orders(
+        &self,
+        period: Period,
+    ) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
+        if self.token.scopes().has(Scope::Analytics) && !self.seller.no_order_feed.is_set() {
+            match self.order_feed(period).await {
+                Err(error)
+                    if feed_is_closed(&error.failure) && self.token.scopes().has(Scope::Statistics) =>
+                {
+                    tracing::info!("the order feed is refused, the older report is taken");
+                    self.seller.no_order_feed.set();
+                }
+                other => return other,
+            }
+        }
+        self.supplier_orders(period).await
+    }
+
+    /// Page: <https://dev.wildberries.ru/docs/openapi/analytics>, `POST /api/analytics/v1/order-feed`; once a
+    /// minute, with a base token once in three hours; at most 31 days a request. The pages of one listing are
+    /// cut from one snapshot, which the first answer names.
+    async fn order_feed(&self, period: Period) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
+        let mut tally = Tally::default();
+        let mut orders = Orders::default();
+        let mut complete = true;
+        let mut from = period.from;
+        while from < period.to {
+            let to = from
+                .checked_add_days(Days::new(FEED_DAYS))
+                .map_or(period.to, |end| end.min(period.to));
+            complete &= self
+                .feed_window(Period { from, to }, &mut tally, &mut orders)
+                .await?;
+            from = to;
+        }
+        Ok(Fetched {
+            items: orders.finish(),
+            outcome: tally.finish("wb.orders.feed"),
+            complete,
+        })
+    }
+
+    async fn feed_window(
+        &self,
+        window: Period,
+        tally: &mut Tally,
+        orders: &mut Orders,
+    ) -> Result<bool, CallError> {
+        let mut snapshot: Option<String> = None;
+        let mut offset = 0;
+        loop {
+            let limit = self.options.order_page;
+            let body = FeedRequest {
+                period: FeedPeriod {
+                    start: time::utc_text(window.from),
+                    end: time::utc_text(window.to),
+                },
+                pagination: FeedPagination {
+                    snapshot_time: snapshot.as_deref(),
+                    offset,
+                    limit,
+                },
+            };
+            let call = self
+                .report_call(FEED, Category::Analytics, "/api/analytics/v1/order-feed")?
+                .json(&body)?;
+            let reply = self.fetch(Group::OrderFeed, &call).await?;
+            if reply.body.trim_ascii().is_empty() {
+                tally.page(&reply.body, 0, reply.date());
+                return Ok(reply.status == 204);
+            }
+            let page: Data<Option<FeedPage>> =
+                json::decode(&reply.body).map_err(|failure| CallError::new(FEED, failure))?;
+            let Some(FeedPage {
+                snapshot_time,
+                currency,
+                orders: Some(rows),
+            }) = page.data
+            else {
+                tally.page(&reply.body, 0, reply.date());
+                return Ok(false);
+            };
+            let as_of = snapshot_time.as_deref().and_then(time::parse);
+            tally.page(&reply.body, rows.len(), as_of.or_else(|| reply.date()));
+            let count = rows.len() as u64;
+            let before = orders.len();
+            for row in rows {
+                orders.add(feed_order(row, currency.as_deref())?);
+            }
+            if count < limit {
+                return Ok(true);
+            }
+            if orders.len() == before {
+                let what = "a full page of the order feed repeats orders that were there before".to_owned();
+                return Err(CallError::new(FEED, CallFailure::Inconsistent { what }));
+            }
+            snapshot = snapshot.or(snapshot_time);
+            offset += count;
+        }
+    }
+
+    /// Page: <https://dev.wildberries.ru/docs/openapi/reports>, `GET /api/v1/supplier/orders`; once a minute,
+    /// with a base token once in three hours; refreshed every 30 minutes, kept 90 days.
+    ///
+    /// The next page starts at the last row's change, inclusive, so border rows come again; the end is an empty
+    /// answer or one without a new order. Where that last question would have to wait longer than our patience
+    /// (base tokens: three hours), a page far below the vendor's cap is taken as the last one.
+    async fn supplier_orders(&self, period: Period) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
+        self.require(Scope::Statistics, SUPPLIER)?;
+        let mut tally = Tally::default();
+        let mut orders = Orders::default();
+        let mut date_from = time::moscow_text(period.from);
+        let complete = loop {
+            let call = self
+                .report_call(SUPPLIER, Category::Statistics, "/api/v1/supplier/orders")?
+                .query(&[("dateFrom", &date_from), ("flag", "0")]);
+            let reply = self.fetch(Group::SupplierOrders, &call).await?;
+            let rows: Option<Vec<SupplierOrder>> = if reply.body.trim_ascii().is_empty() {
+                (reply.status == 204).then(Vec::new)
+            } else {
+                json::decode(&reply.body).map_err(|failure| CallError::new(SUPPLIER, failure))?
+            };
+            tally.page(&reply.body, rows.as_ref().map_or(0, Vec::len), reply.date());
+            // No list at all is an end like any other once something came before it.
+            let Some(rows) = rows else { break tally.pages > 1 };
+            let Some(last) = rows.last() else { break true };
+            date_from = next_date_from(&last.last_change_date)?;
+            let (count, before) = (rows.len(), orders.len());
+            for row in rows {
+                orders.add(supplier_order(row)?);
+            }
+            let wait = self.seller.bucket(Group::SupplierOrders).wait();
+            if orders.len() == before || (wait > self.options.patience && count < FAR_FROM_CAP) {
+                break true;
+            }
+        };
+        let mut items = orders.finish();
+        items.retain(|order| order.changed_at < period.to);
+        Ok(Fetched {
+            items,
+            outcome: tally.finish("wb.orders.supplier"),
+            complete,
+        })
+    }
+}
+
+/// Refused for good, or not there any more.
+fn feed_is_closed(failure: &CallFailure) -> bool {
+    matches!(
+        failure,
+        CallFailure::Forbidden { .. } | CallFailure::NotFound { .. } | CallFailure::Unauthorized { .. }
+    )
+}
+
+/// Orders by srid; the latest change wins.
+#[derive(Default)]
+struct Orders(HashMap<String, OrderObservation>);
+
+impl Orders {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn add(&mut self, order: OrderObservation) {
+        match self.0.entry(order.srid.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(order);
+            }
+            Entry::Occupied(mut entry) => {
+                if order.changed_at >= entry.get().changed_at {
+                    entry.insert(order);
+                }
+            }
+        }
+    }
+
+    /// In the order of their changes, so that the same payload gives the same list.
+    fn finish(self) -> Vec<OrderObservation> {
+        let mut orders: Vec<OrderObservation> = self.0.into_values().collect();
+        orders.sort_unstable_by(|a, b| (a.changed_at, &a.srid).cmp(&(b.changed_at, &b.srid)));
+        orders
+    }
+}
+
+fn feed_order(row: FeedRow, currency: Option<&str>) -> Result<OrderObservation, CallError> {
+    let ordered_at = required_time(FEED, "createdAt", &row.created_at)?;
+    let status = match row.status.as_str() {
+        "created" => OrderStatus::Created,
+        "buyout" => OrderStatus::Buyout,
+        "cancel" => OrderStatus::Cancelled,
+        "return" => OrderStatus::Returned,
+        "returnDefective" => OrderStatus::ReturnedDefective,
+        _ => OrderStatus::Other(row.status),
+    };
+    Ok(OrderObservation {
+        nm_id: row.nm_id,
+        ordered_at,
+        changed_at: row
+            .updated_at
+            .as_deref()
+            .and_then(time::parse)
+            .unwrap_or(ordered_at),
+        warehouse_name: named(row.warehouse_name),
+        is_fbs: row.is_mp,
+        quantity: 1,
+        cancelled: status == OrderStatus::Cancelled,
+        status,
+        price_minor: row.seller_price.and_then(minor_units),
+        currency: currency.map(str::to_owned),
+        srid: srid(FEED, row.srid)?,
+    })
+}
+
+fn supplier_order(row: SupplierOrder) -> Result<OrderObservation, CallError> {
+    Ok(OrderObservation {
+        nm_id: row.nm_id,
+        ordered_at: required_time(SUPPLIER, "date", &row.date)?,
+        changed_at: required_time(SUPPLIER, "lastChangeDate", &row.last_change_date)?,
+        warehouse_name: named(row.warehouse_name),
+        is_fbs: row.warehouse_type.as_deref() == Some(SELLER_WAREHOUSE),
+        quantity: 1,
+        cancelled: row.is_cancel,
+        status: if row.is_cancel {
+            OrderStatus::Cancelled
+        } else {
+            OrderStatus::Created
+        },
+        price_minor: row.price_with_disc.and_then(minor_units),
+        currency: None,
+        srid: srid(SUPPLIER, row.srid)?,
+    })
+}
+
+/// The full time of the last row, as the vendor asks; a zone, where one was sent, is turned into Moscow time.
+fn next_date_from(last_change: &str) -> Result<String, CallError> {
+    let time = required_time(SUPPLIER, "lastChangeDate", last_change)?;
+    Ok(time::moscow_text(time))
+}
+
+fn required_time(endpoint: &'static str, field: &str, text: &str) -> Result<DateTime<Utc>, CallError> {
+    time::parse(text)
+        .ok_or_else(|| CallError::new(endpoint, json::malformed(format!("field `{field}` is no time"))))
+}
+
+fn srid(endpoint: &'static str, srid: String) -> Result<String, CallError> {
+    if srid.is_empty() {
+        return Err(CallError::new(endpoint, json::malformed("field `srid` is empty")));
+    }
+    Ok(srid)
+}
+
+fn named(name: Option<String>) -> Option<String> {
+    name.filter(|name| !name.is_empty())
+}
+
+/// Roubles with a fraction to kopecks. Prices have at most two decimals, far inside what a double holds exactly.
+fn minor_units(price: f64) -> Option<i64> {
+    let minor = (price * 100.0).round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked to be whole and within 2^53"
+    )]
+    (minor.is_finite() && minor.abs() < 9.0e15).then_some(minor as i64)
+}
+
+#[cfg(test)]
+mod tests;

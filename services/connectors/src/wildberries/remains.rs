@@ -1,0 +1,269 @@
+//! Stock at the marketplace by the background report: for tokens that the synchronous one refuses. With a base
+//! token its three steps can take the better part of an hour, so an unfinished task is remembered per seller
+//! and the next attempt goes on with it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use tokio::time::sleep;
+
+use super::client::Wildberries;
+use super::limits::{Category, Group};
+use super::token::Scope;
+use super::wire::{Data, RemainsRow, RemainsStatus, RemainsTask};
+use crate::error::{CallError, CallFailure};
+use crate::json;
+use crate::marketplace::{
+    Fetched, Fulfilment, InWay, StockBuilder, StockLevel, StockSnapshot, Tally, WarehouseRef,
+};
+
+const CREATE: &str = "GET /api/v1/warehouse_remains";
+const STATUS: &str = "GET /api/v1/warehouse_remains/tasks/{task_id}/status";
+const DOWNLOAD: &str = "GET /api/v1/warehouse_remains/tasks/{task_id}/download";
+const SOURCE: &str = "wb.stock.remains";
+
+/// Entries of the list of warehouses that are none.
+const TO_CLIENT: &str = "В пути до получателей";
+const FROM_CLIENT: &str = "В пути возвраты на склад WB";
+const TOTAL: &str = "Всего находится на складах";
+
+impl Wildberries {
+    /// Page: <https://dev.wildberries.ru/docs/openapi/reports>, `warehouse_remains`; create once a minute, status
+    /// every 5 s, download once a minute; with a base token each of them four times an hour.
+    ///
+    /// Names are Russian on request, because they are matched by their exact text; sizes and barcodes are not
+    /// asked for, so a row is a product.
+    ///
+    /// # Errors
+    /// `ReportPending` when the next question is further away than the client's patience, `ReportLost` when the
+    /// vendor dropped the task.
+    pub(super) async fn remains(&self) -> Result<Fetched<StockSnapshot>, CallError> {
+        self.require(Scope::Analytics, CREATE)?;
+        let task = match self.seller.report() {
+            Some(task) => task,
+            None => {
+                let task = self.create_report().await?;
+                self.seller.set_report(Some(task.clone()));
+                task
+            }
+        };
+        let finished = async {
+            self.await_report(&task).await?;
+            self.download_report(&task).await
+        };
+        let result = finished.await;
+        if !matches!(&result, Err(error) if error.class().is_retryable() && !is_lost(&error.failure)) {
+            self.seller.set_report(None);
+        }
+        result
+    }
+
+    async fn create_report(&self) -> Result<String, CallError> {
+        let call = self
+            .call(CREATE, Category::Analytics, "/api/v1/warehouse_remains")?
+            .query(&[("locale", "ru"), ("groupByNm", "true")]);
+        let reply = self.fetch(Group::RemainsCreate, &call).await?;
+        let answer: Data<RemainsTask> =
+            json::decode(&reply.body).map_err(|failure| CallError::new(CREATE, failure))?;
+        let task = answer.data.task_id;
+        // The id becomes part of a path.
+        if task.is_empty() || !task.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            return Err(CallError::new(
+                CREATE,
+                json::malformed("field `taskId` is no task id"),
+            ));
+        }
+        Ok(task)
+    }
+
+    async fn await_report(&self, task: &str) -> Result<(), CallError> {
+        let path = format!("/api/v1/warehouse_remains/tasks/{task}/status");
+        loop {
+            let call = self.call(STATUS, Category::Analytics, &path)?;
+            let reply = self
+                .fetch(Group::RemainsStatus, &call)
+                .await
+                .map_err(lost_if_unknown)?;
+            let answer: Data<RemainsStatus> =
+                json::decode(&reply.body).map_err(|failure| CallError::new(STATUS, failure))?;
+            match answer.data.status.as_str() {
+                "done" => return Ok(()),
+                "new" | "processing" => self.pause_between_questions().await?,
+                "purged" | "canceled" => {
+                    let failure = CallFailure::ReportLost {
+                        status: answer.data.status,
+                    };
+                    return Err(CallError::new(STATUS, failure));
+                }
+                _ => {
+                    return Err(CallError::new(
+                        STATUS,
+                        json::malformed("field `status` has an unknown value"),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The burst of the status method would allow to ask five times at once; that only wastes it.
+    async fn pause_between_questions(&self) -> Result<(), CallError> {
+        let bucket = self.seller.bucket(Group::RemainsStatus);
+        let pause: Duration = bucket
+            .wait()
+            .max(bucket.limit().interval)
+            .max(self.options.report_poll);
+        if pause > self.options.patience {
+            return Err(CallError::new(
+                STATUS,
+                CallFailure::ReportPending { retry_after: pause },
+            ));
+        }
+        sleep(pause).await;
+        Ok(())
+    }
+
+    async fn download_report(&self, task: &str) -> Result<Fetched<StockSnapshot>, CallError> {
+        let path = format!("/api/v1/warehouse_remains/tasks/{task}/download");
+        let call = self.report_call(DOWNLOAD, Category::Analytics, &path)?;
+        let opened = self
+            .open(Group::RemainsDownload, &call)
+            .await
+            .map_err(lost_if_unknown)?;
+        let mut tally = Tally::default();
+        if opened.status() == 204 {
+            let reply = opened.read().await?;
+            tally.page(&reply.body, 0, reply.date());
+            let outcome = tally.finish(SOURCE);
+            return Ok(Fetched {
+                items: StockSnapshot::default(),
+                outcome,
+                complete: true,
+            });
+        }
+        let streamed = opened
+            .decode(&mut tally.hasher, |reader| decode_report(reader))
+            .await?;
+        let report = streamed.value;
+        if let Some(what) = report.contradiction {
+            return Err(CallError::new(DOWNLOAD, CallFailure::Inconsistent { what }));
+        }
+        tally.streamed(streamed.bytes, report.rows, streamed.date);
+        let outcome = tally.finish(SOURCE);
+        Ok(Fetched {
+            items: report.builder.finish(),
+            outcome,
+            complete: report.has_list,
+        })
+    }
+}
+
+/// A task that is not known any more has been purged.
+fn lost_if_unknown(error: CallError) -> CallError {
+    match error.failure {
+        CallFailure::NotFound { .. } => CallError::new(
+            error.endpoint,
+            CallFailure::ReportLost {
+                status: "unknown".to_owned(),
+            },
+        ),
+        failure => CallError::new(error.endpoint, failure),
+    }
+}
+
+fn is_lost(failure: &CallFailure) -> bool {
+    // A finished report that contradicts itself will do so again: a new one is needed.
+    matches!(
+        failure,
+        CallFailure::ReportLost { .. } | CallFailure::Inconsistent { .. }
+    )
+}
+
+#[derive(Default)]
+struct Report {
+    builder: StockBuilder,
+    by_name: HashMap<String, u32>,
+    rows: u64,
+    has_list: bool,
+    contradiction: Option<String>,
+}
+
+impl Report {
+    fn row(&mut self, row: RemainsRow) -> Result<(), String> {
+        self.rows += 1;
+        let nm_id = row.nm_id;
+        let mut in_way = InWay::default();
+        let (mut total, mut counted) = (None, 0_i64);
+        for entry in row.warehouses {
+            match entry.name.as_str() {
+                TO_CLIENT => in_way.to_client = in_way.to_client.saturating_add(entry.quantity),
+                FROM_CLIENT => in_way.from_client = in_way.from_client.saturating_add(entry.quantity),
+                TOTAL => total = Some(entry.quantity),
+                name => {
+                    counted = counted.saturating_add(entry.quantity);
+                    let level = StockLevel {
+                        warehouse: self.warehouse(name),
+                        available: entry.quantity,
+                        in_way_to_client: 0,
+                        in_way_from_client: 0,
+                    };
+                    self.builder
+                        .add(nm_id, level)
+                        .map_err(|overflow| overflow.to_string())?;
+                }
+            }
+        }
+        self.builder
+            .add_in_way(nm_id, in_way)
+            .map_err(|overflow| overflow.to_string())?;
+        // A product with nothing in stock has no total; only a total that is there can contradict.
+        if let Some(total) = total.filter(|total| *total != counted) {
+            self.contradiction = Some(format!(
+                "article {nm_id}: the total is {total}, its warehouses hold {counted}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn warehouse(&mut self, name: &str) -> u32 {
+        if let Some(index) = self.by_name.get(name) {
+            return *index;
+        }
+        let index = self.builder.warehouse(WarehouseRef::named(name, Fulfilment::Fbo));
+        self.by_name.insert(name.to_owned(), index);
+        index
+    }
+}
+
+/// Decodes the list row by row. An empty body or `null` is a report without a list.
+fn decode_report(reader: &mut dyn std::io::Read) -> Result<Report, serde_json::Error> {
+    let mut report = Report::default();
+    json::visit(reader, Rows(&mut report))?;
+    Ok(report)
+}
+
+struct Rows<'a>(&'a mut Report);
+
+impl<'de> Visitor<'de> for Rows<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of rows")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        self.0.has_list = true;
+        while let Some(row) = rows.next_element::<RemainsRow>()? {
+            self.0.row(row).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

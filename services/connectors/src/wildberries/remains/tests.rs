@@ -1,0 +1,111 @@
+//! The background report's decoder: pseudo-warehouses, totals, masking, damage.
+
+use proptest::prelude::{ProptestConfig, any, prop, proptest};
+
+use super::{Report, decode_report};
+use crate::marketplace::{InWay, MASKED_KEY};
+
+const SAMPLE: &str = r#"[{"brand":"Пример","subjectName":"Платья","vendorCode":"PL-001/красный","nmId":100000001,
+    "barcode":"2040000000017","techSize":"42","volume":1.2,"warehouses":[
+    {"warehouseName":"В пути до получателей","quantity":3},
+    {"warehouseName":"В пути возвраты на склад WB","quantity":1},
+    {"warehouseName":"Всего находится на складах","quantity":10},
+    {"warehouseName":"Коледино","quantity":7},{"warehouseName":"Казань","quantity":3}]},
+    {"nmId":100000001,"warehouses":[{"warehouseName":"Всего находится на складах","quantity":6},
+    {"warehouseName":"Остальные","quantity":6}]},
+    {"nmId":100000002,"warehouses":[{"warehouseName":"В пути до получателей","quantity":2}]}]"#;
+
+fn decode(body: &str) -> Report {
+    decode_report(&mut body.as_bytes()).unwrap()
+}
+
+#[test]
+fn pseudo_warehouses_become_units_on_the_road_and_the_rest_is_stock() {
+    let report = decode(SAMPLE);
+    assert_eq!(
+        (report.rows, report.has_list, report.contradiction.as_deref()),
+        (3, true, None)
+    );
+    let snapshot = report.builder.finish();
+    let keys: Vec<&str> = snapshot
+        .warehouses
+        .iter()
+        .map(|warehouse| warehouse.key.as_str())
+        .collect();
+    assert_eq!(
+        keys,
+        ["fbo:name:Коледино", "fbo:name:Казань", "fbo:name:Остальные"]
+    );
+    let first = snapshot.product(100_000_001).unwrap();
+    assert_eq!(first.available(), 16);
+    assert_eq!(
+        first.in_way_total(),
+        InWay {
+            to_client: 3,
+            from_client: 1
+        }
+    );
+    let second = snapshot.product(100_000_002).unwrap();
+    assert_eq!((second.levels.len(), second.in_way.to_client), (0, 2));
+}
+
+#[test]
+fn both_masked_sums_become_the_one_masked_warehouse_with_their_sum() {
+    let report = decode(
+        r#"[{"nmId":1,"warehouses":[{"warehouseName":"Склад WB РФ","quantity":30},
+            {"warehouseName":"Склад WB СГТ РФ","quantity":12},{"warehouseName":"Астана","quantity":5},
+            {"warehouseName":"Всего находится на складах","quantity":47}]}]"#,
+    );
+    assert_eq!(report.contradiction, None);
+    let snapshot = report.builder.finish();
+    assert_eq!(snapshot.warehouses[0].key, MASKED_KEY);
+    let levels = &snapshot.product(1).unwrap().levels;
+    assert_eq!(
+        levels.iter().map(|level| level.available).collect::<Vec<_>>(),
+        [42, 5]
+    );
+}
+
+#[test]
+fn a_total_that_does_not_fit_is_a_contradiction_that_names_the_article() {
+    let report = decode(
+        r#"[{"nmId":77,"warehouses":[{"warehouseName":"Коледино","quantity":7},
+            {"warehouseName":"Всего находится на складах","quantity":8}]}]"#,
+    );
+    assert_eq!(
+        report.contradiction.unwrap(),
+        "article 77: the total is 8, its warehouses hold 7"
+    );
+}
+
+#[test]
+fn an_empty_body_is_no_list_and_an_empty_list_is_one() {
+    assert!(!decode("").has_list);
+    assert!(!decode("null").has_list);
+    assert!(decode("[]").has_list);
+    assert!(decode_report(&mut &b"{}"[..]).is_err());
+}
+
+#[test]
+fn a_cut_body_is_an_error_wherever_it_is_cut() {
+    for end in 1..SAMPLE.len() {
+        assert!(
+            decode_report(&mut &SAMPLE.as_bytes()[..end]).is_err(),
+            "cut at {end}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn damaged_bodies_never_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut body = SAMPLE.as_bytes().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        drop(decode_report(&mut &*body));
+    }
+}
