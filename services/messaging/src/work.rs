@@ -14,10 +14,12 @@ use futures_util::StreamExt;
 use crate::dead;
 use crate::{Broker, TopologyError, headers, topology};
 
-/// One pull request waits this long for a job.
+/// One pull request waits at most this long for a job.
 const EXPIRES: Duration = Duration::from_secs(5);
-/// The broker says that often that it is still there.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// And at least this long.
+const SHORTEST: Duration = Duration::from_millis(50);
+/// The broker ends a request without a job itself; later than this it is taken for gone.
+const GRACE: Duration = Duration::from_secs(2);
 /// An acknowledgement is confirmed within this time or counts as lost.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// A subject may hold one job; the server words its refusal so (`ErrMaxMsgsPerSubject`, error code 10077).
@@ -193,16 +195,18 @@ impl JobConsumer {
                 self.consumer.insert(found)
             }
         };
-        let expires = wait.clamp(HEARTBEAT * 2 + Duration::from_millis(100), EXPIRES);
+        let expires = wait.clamp(SHORTEST, EXPIRES);
+        // No heartbeat: a batch that meets one loses its waker and sleeps for ever (async-nats 0.51,
+        // `Batch::poll_next` returns `Pending` for it without polling again). The request's own end and the link's
+        // pings tell in time that the broker is gone.
         let mut batch = consumer
-            .fetch()
+            .batch()
             .max_messages(1)
             .expires(expires)
-            .heartbeat(HEARTBEAT)
             .messages()
             .await
             .map_err(|error| WorkError::Unavailable(Box::new(error)))?;
-        match tokio::time::timeout(expires + HEARTBEAT * 2, batch.next()).await {
+        match tokio::time::timeout(expires + GRACE, batch.next()).await {
             Ok(Some(Ok(message))) => Ok(Some(Job::new(&self.broker, message)?)),
             Ok(Some(Err(error))) => Err(WorkError::Unavailable(error)),
             Ok(None) => Ok(None),

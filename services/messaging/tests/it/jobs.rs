@@ -1,0 +1,212 @@
+//! Jobs: one per cabinet, never lost with their worker, never for ever.
+
+use std::time::Duration;
+
+use messaging::async_nats::jetstream::consumer::{FromConsumer, pull};
+use messaging::{Broker, DeadLetters, Enqueued, Job, JobConsumer, Queue, WorkError, WorkQueue};
+
+use crate::prepared;
+
+const CABINET: &str = "work.sync.0190f7a0-0000-7000-8000-000000000001.0190f7a0-0000-7000-8000-0000000000aa";
+const OTHER: &str = "work.sync.0190f7a0-0000-7000-8000-000000000001.0190f7a0-0000-7000-8000-0000000000bb";
+const WAIT: Duration = Duration::from_secs(3);
+
+async fn job(consumer: &mut JobConsumer) -> Job {
+    let end = tokio::time::Instant::now() + support::SOON;
+    while tokio::time::Instant::now() < end {
+        if let Some(job) = consumer.next(WAIT).await.unwrap() {
+            return job;
+        }
+    }
+    panic!("no job came")
+}
+
+/// Lets jobs of dead workers come back after a second instead of half a minute.
+async fn impatient(broker: &Broker) {
+    let stream = broker.jetstream().get_stream("WORK").await.unwrap();
+    let found = stream.get_consumer::<pull::Config>("sync").await.unwrap();
+    let mut config = pull::Config::try_from_consumer_config(found.cached_info().config.clone()).unwrap();
+    config.ack_wait = Duration::from_secs(1);
+    stream.update_consumer(config).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cabinet_has_one_job_waiting_or_running() {
+    let (_server, broker) = prepared().await;
+    let queue = WorkQueue::new(&broker);
+    assert_eq!(
+        queue.publish(CABINET, "a".into(), "1").await.unwrap(),
+        Enqueued::Published
+    );
+    assert_eq!(
+        queue.publish(CABINET, "a".into(), "1").await.unwrap(),
+        Enqueued::Repeated
+    );
+    assert_eq!(
+        queue.publish(CABINET, "b".into(), "2").await.unwrap(),
+        Enqueued::AlreadyWaiting
+    );
+    assert_eq!(
+        queue.publish(OTHER, "c".into(), "3").await.unwrap(),
+        Enqueued::Published
+    );
+
+    let mut worker = queue.consumer(Queue::Sync);
+    let running = job(&mut worker).await;
+    assert_eq!(
+        (running.subject.as_str(), &running.payload[..], running.deliveries),
+        (CABINET, &b"a"[..], 1)
+    );
+    assert_eq!(
+        queue.publish(CABINET, "d".into(), "4").await.unwrap(),
+        Enqueued::AlreadyWaiting
+    );
+    running.ack().await.unwrap();
+    assert_eq!(
+        queue.publish(CABINET, "e".into(), "5").await.unwrap(),
+        Enqueued::Published
+    );
+}
+
+#[tokio::test]
+async fn the_job_of_a_dead_worker_goes_to_the_next_one() {
+    let (_server, broker) = prepared().await;
+    impatient(&broker).await;
+    let queue = WorkQueue::new(&broker);
+    queue.publish(CABINET, "a".into(), "1").await.unwrap();
+    let lost = job(&mut queue.consumer(Queue::Sync)).await;
+    let sequence = lost.sequence;
+    drop(lost);
+    let again = job(&mut queue.consumer(Queue::Sync)).await;
+    assert_eq!((again.sequence, again.deliveries), (sequence, 2));
+    again.ack().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_reports_itself_is_not_given_to_a_second_worker() {
+    let (_server, broker) = prepared().await;
+    impatient(&broker).await;
+    let queue = WorkQueue::new(&broker);
+    queue.publish(CABINET, "a".into(), "1").await.unwrap();
+    let running = job(&mut queue.consumer(Queue::Sync)).await;
+    // The idle worker asks for three seconds, three times as long as a silent job is left alone.
+    let mut idle = queue.consumer(Queue::Sync);
+    let stolen = tokio::select! {
+        stolen = idle.next(WAIT) => stolen.unwrap(),
+        () = async {
+            let mut beat = tokio::time::interval(Duration::from_millis(200));
+            loop {
+                beat.tick().await;
+                running.in_progress().await.unwrap();
+            }
+        } => unreachable!(),
+    };
+    assert!(
+        stolen.is_none(),
+        "given away at delivery {:?}",
+        stolen.map(|job| job.deliveries)
+    );
+    running.ack().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_job_comes_back_after_its_delay_and_not_before() {
+    let (_server, broker) = prepared().await;
+    let queue = WorkQueue::new(&broker);
+    queue.publish(CABINET, "a".into(), "1").await.unwrap();
+    let mut worker = queue.consumer(Queue::Sync);
+    let failed = job(&mut worker).await;
+    let asked = tokio::time::Instant::now();
+    failed.nak(Duration::from_millis(1_500)).await.unwrap();
+    let again = job(&mut worker).await;
+    assert_eq!(again.deliveries, 2);
+    assert!(
+        asked.elapsed() >= Duration::from_millis(1_400),
+        "after {:?}",
+        asked.elapsed()
+    );
+    again.ack().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hopeless_job_becomes_a_letter_with_its_reason_and_can_be_replayed() {
+    let (_server, broker) = prepared().await;
+    let queue = WorkQueue::new(&broker);
+    queue.publish(CABINET, "a".into(), "1").await.unwrap();
+    let mut worker = queue.consumer(Queue::Sync);
+    job(&mut worker).await.dead("credential\nrejected").await.unwrap();
+
+    let letters = DeadLetters::new(&broker);
+    let listed = letters.list(0, 10).await.unwrap();
+    let [letter] = &listed[..] else {
+        panic!("{listed:?}")
+    };
+    assert_eq!(letter.subject, CABINET);
+    assert_eq!(letter.reason, "credential rejected");
+    assert_eq!(letter.deliveries, 1);
+    assert_eq!(&letter.payload[..], b"a");
+    assert!(letters.list(letter.sequence, 10).await.unwrap().is_empty());
+
+    // While another job of the cabinet waits, the letter stays.
+    queue.publish(CABINET, "b".into(), "2").await.unwrap();
+    assert_eq!(
+        letters.replay(letter.sequence).await.unwrap(),
+        Some(Enqueued::AlreadyWaiting)
+    );
+    assert_eq!(letters.list(0, 10).await.unwrap().len(), 1);
+    job(&mut worker).await.ack().await.unwrap();
+
+    assert_eq!(
+        letters.replay(letter.sequence).await.unwrap(),
+        Some(Enqueued::Published)
+    );
+    assert_eq!(&job(&mut worker).await.payload[..], b"a");
+    assert!(letters.list(0, 10).await.unwrap().is_empty());
+    assert_eq!(letters.replay(letter.sequence).await.unwrap(), None);
+    assert!(!letters.remove(letter.sequence).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_end_of_a_job_whose_queue_is_gone_is_not_taken_for_confirmed() {
+    let (_server, broker) = prepared().await;
+    let queue = WorkQueue::new(&broker);
+    queue.publish(CABINET, "a".into(), "1").await.unwrap();
+    let running = job(&mut queue.consumer(Queue::Sync)).await;
+    broker.jetstream().delete_stream("WORK").await.unwrap();
+    let error = running.ack().await.unwrap_err();
+    assert!(matches!(error, WorkError::Unconfirmed(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_queue_that_was_wiped_is_declared_again_by_whoever_uses_it() {
+    let (_server, broker) = prepared().await;
+    let queue = WorkQueue::new(&broker);
+    let mut worker = queue.consumer(Queue::Sync);
+    assert!(worker.next(WAIT).await.unwrap().is_none());
+    broker.jetstream().delete_stream("WORK").await.unwrap();
+    assert_eq!(
+        queue.publish(CABINET, "a".into(), "1").await.unwrap(),
+        Enqueued::Published
+    );
+    let came = support::eventually("the job", support::SOON, || {
+        let mut worker = queue.consumer(Queue::Sync);
+        async move {
+            match worker.next(WAIT).await {
+                Ok(Some(job)) => Ok(job),
+                other => Err(format!("{other:?}")),
+            }
+        }
+    })
+    .await;
+    came.ack().await.unwrap();
+    // The consumer that had known the old queue notices and goes on as well.
+    queue.publish(OTHER, "b".into(), "2").await.unwrap();
+    let came = tokio::time::timeout(support::SOON, async {
+        loop {
+            if let Ok(Some(job)) = worker.next(WAIT).await {
+                return job;
+            }
+        }
+    });
+    came.await.unwrap().ack().await.unwrap();
+}
