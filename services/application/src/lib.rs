@@ -1,1 +1,26 @@
-//! Use cases: authorise, load, decide, append.
+//! The use cases, one a file: each takes a [`Context`] that says who asks and when, loads what the decision needs,
+//! asks the aggregate, and appends. HTTP, NATS, the bot and the policies all come through here, so a rule that
+//! holds here holds everywhere. Nothing here reads a read model: what a decision needs is in the streams.
+
+mod context;
+mod execute;
+mod folded;
+
+pub mod change_schedule;
+pub mod connect_cabinet;
+pub mod credential;
+pub mod disconnect_cabinet;
+pub mod judge_credential;
+pub mod link_sheet;
+pub mod membership;
+pub mod record_observations;
+pub mod register;
+pub mod rename_tenant;
+pub mod replace_credential;
+pub mod request_sync;
+pub mod sync_attempt;
+pub mod unlink_sheet;
+
+pub use context::{App, Context, Receipt};
+pub use execute::{ExecuteError, Executed};
+pub use folded::Folded;

@@ -36,7 +36,7 @@ pub trait State: Default + Serialize + DeserializeOwned + Send {
 }
 
 /// A state and the version of the stream it stands for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Loaded<S> {
     /// The folded state; the default for a stream that does not exist.
     pub state: S,

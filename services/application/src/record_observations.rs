@@ -1,0 +1,203 @@
+//! Many aggregates at once: what a sync saw of thousands of products becomes events. States are loaded in one
+//! query a chunk, decided in memory by the same pure code, and appended through the same combiner; a conflict is
+//! decided again for the product that has it and for no other.
+
+use std::collections::HashMap;
+
+use domain::Decider as _;
+use domain::product::{Observation, Product, ProductCommand, ProductRefusal};
+use event_store::{Append, AppendError, Loaded, ReadError, StreamId};
+use events::ids::ProductId;
+use events::{Event, StreamType};
+use uuid::Uuid;
+
+use crate::execute::number;
+use crate::{App, Context, Folded};
+
+/// Products in one chunk: what one append batch holds.
+pub const CHUNK: usize = 500;
+/// How often a product is decided again after a conflict.
+const ROUNDS: u32 = 8;
+
+/// Why observations could not be recorded. What was recorded before stays; recording the same again adds nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The states could not be read.
+    #[error("the products could not be read")]
+    Read(#[from] ReadError),
+    /// The events could not be appended.
+    #[error("the observations could not be appended")]
+    Append(#[source] AppendError),
+    /// Somebody else keeps writing the same product.
+    #[error("article {nm_id} keeps changing under the sync")]
+    Contention {
+        /// Which.
+        nm_id: i64,
+    },
+}
+
+/// A product whose observation makes no sense; it was left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Which.
+    pub nm_id: i64,
+    /// Why.
+    pub refusal: ProductRefusal,
+}
+
+/// What became of a chunk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Products for which something was written.
+    pub changed: u64,
+    /// Events written.
+    pub events: u64,
+    /// Position of the last event written; 0 when none was.
+    pub position: i64,
+    /// Products that were left as they are.
+    pub refused: Vec<Refused>,
+}
+
+impl Recorded {
+    /// Adds another chunk's result.
+    pub fn add(&mut self, other: Self) {
+        self.changed += other.changed;
+        self.events += other.events;
+        self.position = self.position.max(other.position);
+        self.refused.extend(other.refused);
+    }
+}
+
+struct Decided {
+    id: Uuid,
+    observation: Observation,
+    after: Product,
+    version: i64,
+    events: Vec<Event>,
+}
+
+/// Records at most a chunk of observations, all of one cabinet, each product once. The parts' command ids follow
+/// from `context` and the product, so a repeated chunk is recognised product by product.
+///
+/// # Errors
+/// [`Error`].
+pub async fn execute(
+    app: &App,
+    context: &Context,
+    observations: Vec<Observation>,
+) -> Result<Recorded, Error> {
+    let mut recorded = Recorded::default();
+    let mut pending = observations;
+    for round in 0..ROUNDS {
+        if pending.is_empty() {
+            return Ok(recorded);
+        }
+        let ids: Vec<Uuid> = pending.iter().map(product_id).collect();
+        let states = app
+            .states
+            .load_many::<Folded<Product>>(context.tenant_id, &ids)
+            .await?;
+        let decided = decide(pending, states, &mut recorded);
+        pending = append(app, context, decided, round, &mut recorded).await?;
+    }
+    pending.first().map_or(Ok(recorded), |observation| {
+        Err(Error::Contention {
+            nm_id: observation.nm_id,
+        })
+    })
+}
+
+fn product_id(observation: &Observation) -> Uuid {
+    ProductId::of(observation.cabinet_id, observation.nm_id).uuid()
+}
+
+fn decide(
+    observations: Vec<Observation>,
+    mut states: HashMap<Uuid, Loaded<Folded<Product>>>,
+    recorded: &mut Recorded,
+) -> Vec<Decided> {
+    let mut decided = Vec::new();
+    for observation in observations {
+        let id = product_id(&observation);
+        let Loaded {
+            state: Folded(mut product),
+            version,
+        } = states.remove(&id).unwrap_or_default();
+        match product.decide(ProductCommand::Observe(Box::new(observation.clone()))) {
+            Ok(happened) if happened.is_empty() => {}
+            Ok(happened) => {
+                for event in &happened {
+                    product.evolve(event);
+                }
+                let events = happened.into_iter().map(Event::from).collect();
+                decided.push(Decided {
+                    id,
+                    observation,
+                    after: product,
+                    version,
+                    events,
+                });
+            }
+            Err(refusal) => recorded.refused.push(Refused {
+                nm_id: observation.nm_id,
+                refusal,
+            }),
+        }
+    }
+    decided
+}
+
+/// Appends, keeps the new states, and returns the observations whose product changed meanwhile.
+async fn append(
+    app: &App,
+    context: &Context,
+    mut decided: Vec<Decided>,
+    round: u32,
+    recorded: &mut Recorded,
+) -> Result<Vec<Observation>, Error> {
+    let appends = decided.iter_mut().map(|product| {
+        let part = context.part(&format!("{}#{round}", product.id));
+        let events = number(&part, std::mem::take(&mut product.events));
+        Append {
+            stream: StreamId {
+                stream: StreamType::Product,
+                id: product.id,
+            },
+            expected: product.version,
+            metadata: part.metadata(),
+            events,
+            result: None,
+        }
+    });
+    let appends: Vec<Append> = appends.collect();
+    let counts: Vec<u64> = appends.iter().map(|append| append.events.len() as u64).collect();
+    let answers = app.store.append_many(appends).await;
+    let mut conflicted = Vec::new();
+    let mut kept = Vec::with_capacity(answers.len());
+    for ((product, count), answer) in decided.into_iter().zip(counts).zip(answers) {
+        match answer {
+            Ok(appended) => {
+                recorded.changed += 1;
+                recorded.events += count;
+                recorded.position = recorded.position.max(appended.position);
+                if !appended.duplicate {
+                    kept.push((
+                        product.id,
+                        Loaded {
+                            state: Folded(product.after),
+                            version: appended.version,
+                        },
+                    ));
+                }
+            }
+            Err(AppendError::Conflict { .. }) => conflicted.push(product.observation),
+            Err(error) => return Err(Error::Append(error)),
+        }
+    }
+    let states: Vec<(Uuid, &Loaded<Folded<Product>>)> =
+        kept.iter().map(|(id, loaded)| (*id, loaded)).collect();
+    if let Err(error) = app.states.keep(context.tenant_id, &states).await {
+        tracing::warn!(error = ?error, "folded products could not be kept; the next sync folds them again");
+    }
+    Ok(conflicted)
+}

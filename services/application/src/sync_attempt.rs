@@ -1,0 +1,97 @@
+//! A worker takes a sync up and tells how it ended. Only the attempt that counts is heard: a worker that slept
+//! through its lease is refused.
+
+use domain::cabinet::Cabinet;
+use domain::sync::{Sync, SyncCommand, SyncRefusal};
+use event_store::Loaded;
+use events::cabinet::{CredentialFacts, Marketplace};
+use events::ids::{CabinetId, SyncId};
+use events::sync::{SyncCompleted, SyncFailed, SyncQuarantined};
+
+use crate::{App, Context, ExecuteError, Folded, Receipt};
+
+/// Why an attempt is not heard.
+pub type Error = ExecuteError<SyncRefusal>;
+
+/// What a worker needs to know to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Which sync.
+    pub sync_id: SyncId,
+    /// How many times it was taken up, this one included.
+    pub attempt: u32,
+    /// Read even what was read less than five minutes ago.
+    pub forced: bool,
+    /// Where the cabinet is; none when it was taken away meanwhile.
+    pub marketplace: Option<Marketplace>,
+    /// The key in use.
+    pub credential: Option<CredentialFacts>,
+    /// Whether the marketplace refused that key.
+    pub rejected: bool,
+}
+
+/// Takes the sync up.
+///
+/// # Errors
+/// [`SyncRefusal::NotOutstanding`] when it is over.
+pub async fn start(
+    app: &App,
+    context: &Context,
+    cabinet_id: CabinetId,
+    sync_id: SyncId,
+) -> Result<Attempt, Error> {
+    let command = SyncCommand::Start {
+        sync_id,
+        at: context.now,
+    };
+    let executed = app
+        .execute::<Sync>(context, cabinet_id.uuid(), command, |_| None)
+        .await?;
+    let outstanding = executed
+        .state
+        .outstanding
+        .filter(|outstanding| outstanding.sync_id == sync_id)
+        .ok_or(ExecuteError::Refused(SyncRefusal::NotOutstanding))?;
+    let Loaded {
+        state: Folded(cabinet),
+        ..
+    } = app
+        .states
+        .load::<Folded<Cabinet>>(context.tenant_id, cabinet_id.uuid())
+        .await?;
+    Ok(Attempt {
+        sync_id,
+        attempt: outstanding.attempt,
+        forced: outstanding.forced,
+        marketplace: cabinet.marketplace.filter(|_| !cabinet.disconnected),
+        rejected: cabinet.rejected.is_some(),
+        credential: cabinet.credential,
+    })
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Well, at least in part.
+    Completed(SyncCompleted),
+    /// Badly; with a time, it will be tried again.
+    Failed(SyncFailed),
+    /// With an implausible result.
+    Quarantined(SyncQuarantined),
+}
+
+/// Tells how it ended.
+///
+/// # Errors
+/// [`SyncRefusal::Superseded`] when another attempt counts by now.
+pub async fn end(app: &App, context: &Context, cabinet_id: CabinetId, end: End) -> Result<Receipt, Error> {
+    let command = match end {
+        End::Completed(completed) => SyncCommand::Complete(completed),
+        End::Failed(failed) => SyncCommand::Fail(failed),
+        End::Quarantined(quarantined) => SyncCommand::Quarantine(quarantined),
+    };
+    Ok(app
+        .execute::<Sync>(context, cabinet_id.uuid(), command, |_| None)
+        .await?
+        .receipt)
+}
