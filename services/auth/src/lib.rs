@@ -1,1 +1,74 @@
-//! Who is calling and what may they do.
+//! Answers two questions about every request: who is calling, and may they do that.
+//!
+//! | module | question |
+//! |---|---|
+//! | [`accounts`] | which login belongs to this e-mail and password |
+//! | [`sessions`] | is this login still going on (refresh tokens, rotation, reuse) |
+//! | [`access`] | whose access token is this (signed, short-lived, checked without a database) |
+//! | [`permission`] | may this role do that (a pure table) |
+//! | [`idempotency`] | was this very request answered before |
+//! | [`profiles`] | what do people call their tenant and their cabinets |
+//!
+//! It stores and checks. That a registration is also an event is the business of the use cases above it. Time is
+//! a parameter of every call that needs it.
+
+pub mod access;
+pub mod accounts;
+pub mod email;
+pub mod idempotency;
+pub mod password;
+pub mod permission;
+pub mod profiles;
+pub mod sessions;
+
+pub use access::{AccessTokens, Principal};
+pub use accounts::Accounts;
+pub use email::Email;
+pub use idempotency::IdempotencyKeys;
+pub use permission::{Action, Role};
+pub use profiles::Profiles;
+pub use sessions::Sessions;
+
+/// Why the tables of this crate could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection, or the server refused.
+    #[error("the account tables cannot be reached")]
+    Database(#[from] database::DatabaseError),
+    /// A statement failed.
+    #[error("a statement on the account tables failed")]
+    Statement(#[from] tokio_postgres::Error),
+    /// A row holds what this program does not write.
+    #[error("{table}.{column} holds an unknown value")]
+    Inconsistent {
+        /// Table without schema.
+        table: &'static str,
+        /// Column.
+        column: &'static str,
+    },
+    /// A stored value cannot be read, or one to be stored cannot be written.
+    #[error("{table}.{column} cannot be converted")]
+    Malformed {
+        /// Table without schema.
+        table: &'static str,
+        /// Column.
+        column: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn malformed(
+        table: &'static str,
+        column: &'static str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Malformed {
+            table,
+            column,
+            source: Box::new(source),
+        }
+    }
+}

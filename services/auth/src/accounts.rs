@@ -1,0 +1,289 @@
+//! Logins and their passwords. An account is reserved first and activated once the registration's events are in the
+//! log, so that no half-made login can be used.
+
+use chrono::{DateTime, Utc};
+use database::Pool;
+use events::ids::{TenantId, UserId};
+use secrecy::SecretString;
+use tokio_postgres::Row;
+
+use crate::StoreError;
+use crate::email::Email;
+use crate::password::{PasswordError, Passwords};
+use crate::permission::{Role, role_name, role_named};
+
+/// Why an e-mail cannot be registered.
+#[derive(Debug, thiserror::Error)]
+pub enum ReserveError {
+    /// Somebody has it.
+    #[error("the e-mail address is already registered")]
+    EmailTaken,
+    /// The password is not acceptable or could not be hashed.
+    #[error("the password cannot be used")]
+    Password(#[from] PasswordError),
+    /// The tables cannot be used.
+    #[error("the account cannot be stored")]
+    Store(#[from] StoreError),
+}
+
+/// Why a login is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// No such address, or not its password. One answer for both.
+    #[error("the e-mail address or the password is wrong")]
+    WrongCredentials,
+    /// The password is right, but the account may not be used.
+    #[error("the account is deactivated")]
+    Deactivated,
+    /// The password could not be compared.
+    #[error("the password cannot be checked")]
+    Password(#[from] PasswordError),
+    /// The tables cannot be used.
+    #[error("the account cannot be looked up")]
+    Store(#[from] StoreError),
+}
+
+/// A login to be made.
+pub struct NewAccount {
+    /// Its tenant.
+    pub tenant_id: TenantId,
+    /// Its id; the same id again is the same registration.
+    pub user_id: UserId,
+    /// Its address.
+    pub email: Email,
+    /// Its password.
+    pub password: SecretString,
+    /// The person's name; may be empty.
+    pub display_name: String,
+    /// What it may do in its tenant.
+    pub role: Role,
+}
+
+/// Whether a login may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountState {
+    /// Its registration is not finished.
+    Pending,
+    /// It may.
+    Active,
+    /// It may not, for now.
+    Deactivated,
+}
+
+impl AccountState {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Deactivated => "deactivated",
+        }
+    }
+
+    fn named(name: &str) -> Result<Self, StoreError> {
+        [Self::Pending, Self::Active, Self::Deactivated]
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or(StoreError::Inconsistent {
+                table: "accounts",
+                column: "state",
+            })
+    }
+}
+
+/// Who logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Login {
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// Login.
+    pub user_id: UserId,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// An account, for its owner's eyes.
+#[derive(Clone)]
+pub struct Account {
+    /// Login.
+    pub user_id: UserId,
+    /// Address.
+    pub email: Email,
+    /// The person's name; may be empty.
+    pub display_name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Whether it may be used.
+    pub state: AccountState,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The accounts of all tenants. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    pool: Pool,
+    passwords: Passwords,
+}
+
+impl Accounts {
+    /// Accounts over `pool`, whose role has to be `st_api` or `st_gateway`.
+    #[must_use]
+    pub fn new(pool: Pool) -> Self {
+        Self {
+            pool,
+            passwords: Passwords::default(),
+        }
+    }
+
+    /// Holds the address for a registration that is under way. Repeating it with the same ids succeeds again.
+    ///
+    /// # Errors
+    /// [`ReserveError`].
+    pub async fn reserve(&self, account: &NewAccount, now: DateTime<Utc>) -> Result<(), ReserveError> {
+        let hash = self.passwords.hash(&account.password).await?;
+        if self.insert(account, &hash, now).await? {
+            Ok(())
+        } else {
+            Err(ReserveError::EmailTaken)
+        }
+    }
+
+    async fn insert(&self, account: &NewAccount, hash: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let session = self.pool.get().await?;
+        let reserve = session
+            .prepare_cached("SELECT core.reserve_account($1, $2, $3, $4, $5, $6, $7, $8)")
+            .await?;
+        let row = session
+            .query_one(
+                &reserve,
+                &[
+                    &account.tenant_id.uuid(),
+                    &account.user_id.uuid(),
+                    &account.email.address(),
+                    &account.email.key(),
+                    &hash,
+                    &account.display_name,
+                    &role_name(account.role),
+                    &now,
+                ],
+            )
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Opens a reserved account for use. An account that is in use already stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn activate(&self, tenant: TenantId, user: UserId) -> Result<(), StoreError> {
+        self.change(
+            tenant,
+            user,
+            "UPDATE core.accounts SET state = 'active'
+              WHERE tenant_id = $1 AND user_id = $2 AND state = 'pending'",
+        )
+        .await
+    }
+
+    /// Closes an account. Its sessions end by [`crate::Sessions::end_all`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn deactivate(&self, tenant: TenantId, user: UserId) -> Result<(), StoreError> {
+        self.change(
+            tenant,
+            user,
+            "UPDATE core.accounts SET state = 'deactivated' WHERE tenant_id = $1 AND user_id = $2",
+        )
+        .await
+    }
+
+    async fn change(&self, tenant: TenantId, user: UserId, statement: &str) -> Result<(), StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let update = transaction.prepare_cached(statement).await?;
+        transaction
+            .execute(&update, &[&tenant.uuid(), &user.uuid()])
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The account with this address and password. Takes as long for an unknown address as for a wrong password.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn log_in(&self, email: &Email, password: &SecretString) -> Result<Login, LoginError> {
+        let found = self.find(email).await?;
+        let (login, hash, state) = match found {
+            Some((login, hash, state)) => (Some(login), Some(hash), Some(state)),
+            None => (None, None, None),
+        };
+        let right = self.passwords.matches(hash, password).await?;
+        match (login, state) {
+            (Some(login), Some(AccountState::Active)) if right => Ok(login),
+            (Some(_), Some(AccountState::Deactivated)) if right => Err(LoginError::Deactivated),
+            _ => Err(LoginError::WrongCredentials),
+        }
+    }
+
+    async fn find(&self, email: &Email) -> Result<Option<(Login, String, AccountState)>, StoreError> {
+        let session = self.pool.get().await?;
+        let select = session
+            .prepare_cached("SELECT tenant_id, user_id, password_phc, role, state FROM core.find_login($1)")
+            .await?;
+        let Some(row) = session.query_opt(&select, &[&email.key()]).await? else {
+            return Ok(None);
+        };
+        let login = Login {
+            tenant_id: TenantId(row.try_get(0)?),
+            user_id: UserId(row.try_get(1)?),
+            role: role(row.try_get(3)?)?,
+        };
+        Ok(Some((
+            login,
+            row.try_get(2)?,
+            AccountState::named(row.try_get(4)?)?,
+        )))
+    }
+
+    /// One account of a tenant.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn get(&self, tenant: TenantId, user: UserId) -> Result<Option<Account>, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached(
+                "SELECT user_id, email, display_name, role, state, created_at
+                   FROM core.accounts WHERE tenant_id = $1 AND user_id = $2",
+            )
+            .await?;
+        let row = transaction
+            .query_opt(&select, &[&tenant.uuid(), &user.uuid()])
+            .await?;
+        transaction.commit().await?;
+        row.as_ref().map(account).transpose()
+    }
+}
+
+fn account(row: &Row) -> Result<Account, StoreError> {
+    let address: &str = row.try_get(1)?;
+    let email = Email::parse(address).map_err(|source| StoreError::malformed("accounts", "email", source))?;
+    Ok(Account {
+        user_id: UserId(row.try_get(0)?),
+        email,
+        display_name: row.try_get(2)?,
+        role: role(row.try_get(3)?)?,
+        state: AccountState::named(row.try_get(4)?)?,
+        created_at: row.try_get(5)?,
+    })
+}
+
+fn role(name: &str) -> Result<Role, StoreError> {
+    role_named(name).ok_or(StoreError::Inconsistent {
+        table: "accounts",
+        column: "role",
+    })
+}

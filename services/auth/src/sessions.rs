@@ -1,0 +1,521 @@
+//! Sessions as families of refresh tokens. Each refresh token works once and is replaced by the next; a token that
+//! is used a second time was copied, and since nobody can tell the thief from the owner, the whole family ends
+//! (RFC 9700, section 4.14.2). Of two refreshes at once one wins and the other one counts as a second use.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use database::Pool;
+use deadpool_postgres::Transaction;
+use events::ids::{TenantId, UserId};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::StoreError;
+use crate::access::Principal;
+use crate::permission::role_named;
+
+/// How long a refresh token waits to be used.
+pub const REFRESH_LIFETIME: TimeDelta = TimeDelta::days(14);
+/// How long a session lasts however often it is refreshed.
+pub const SESSION_LIFETIME: TimeDelta = TimeDelta::days(60);
+/// How long a session that was found alive is believed to be. It bounds how long an access token outlives its
+/// session.
+const BELIEVED: TimeDelta = TimeDelta::seconds(1);
+/// Bytes of randomness in a refresh token.
+const RANDOM_BYTES: usize = 32;
+/// Sessions remembered as alive before the memory is emptied.
+const REMEMBERED: usize = 10_000;
+
+/// Why a session cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The operating system gave no randomness for the token.
+    #[error("the operating system gave no randomness")]
+    NoRandomness(#[source] getrandom::Error),
+    /// The tables cannot be used.
+    #[error("the session cannot be stored")]
+    Store(#[from] StoreError),
+}
+
+/// Why a refresh token is refused. The caller learns only that it is.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// Never issued here.
+    #[error("the refresh token is unknown")]
+    Unknown,
+    /// Its time or its session's time is over, or the session was ended.
+    #[error("the refresh token or its session ended")]
+    Ended,
+    /// Used before. The session has just been ended.
+    #[error("the refresh token was used before; its session is ended")]
+    Reused,
+    /// The account may not be used.
+    #[error("the account is not active")]
+    Inactive,
+    /// The next token could not be made.
+    #[error("the next refresh token cannot be issued")]
+    Open(#[from] OpenError),
+}
+
+impl From<StoreError> for RotateError {
+    fn from(error: StoreError) -> Self {
+        Self::Open(OpenError::Store(error))
+    }
+}
+
+/// A refresh token and what it belongs to.
+pub struct Issued {
+    /// The session, for the access token.
+    pub session_id: Uuid,
+    /// The token: opaque, shown once, stored only as a hash.
+    pub refresh_token: SecretString,
+    /// When the token stops working if it is not used.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// Id.
+    pub session_id: Uuid,
+    /// When the login was.
+    pub created_at: DateTime<Utc>,
+    /// When it was last refreshed.
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends at the latest.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its owner said so.
+    Logout,
+    /// A refresh token came twice.
+    Reuse,
+    /// The password was changed.
+    Password,
+    /// The account was closed.
+    Deactivated,
+}
+
+impl EndReason {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Reuse => "reuse",
+            Self::Password => "password",
+            Self::Deactivated => "deactivated",
+        }
+    }
+}
+
+/// Sessions that were found alive, and when.
+type Remembered = HashMap<Uuid, (DateTime<Utc>, Principal)>;
+
+/// The sessions of all tenants. Clones share what they remember.
+#[derive(Clone)]
+pub struct Sessions {
+    pool: Pool,
+    alive: Arc<Mutex<Remembered>>,
+}
+
+impl Sessions {
+    /// Sessions over `pool`, whose role has to be `st_api` or `st_gateway`.
+    #[must_use]
+    pub fn new(pool: Pool) -> Self {
+        Self {
+            pool,
+            alive: Arc::default(),
+        }
+    }
+
+    /// Begins a session under `session_id`, which the caller makes.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        session_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Issued, OpenError> {
+        let (token, hash) = new_token(tenant)?;
+        let expires_at = now + REFRESH_LIFETIME;
+        self.store_new(tenant, user, session_id, &hash, expires_at, now)
+            .await?;
+        Ok(Issued {
+            session_id,
+            refresh_token: token,
+            expires_at,
+        })
+    }
+
+    async fn store_new(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        session_id: Uuid,
+        hash: &[u8],
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let insert = transaction
+            .prepare_cached(
+                "INSERT INTO core.sessions (tenant_id, session_id, user_id, created_at, last_used_at, expires_at)
+                 VALUES ($1, $2, $3, $4, $4, $5)",
+            )
+            .await?;
+        let ends = now + SESSION_LIFETIME;
+        transaction
+            .execute(&insert, &[&tenant.uuid(), &session_id, &user.uuid(), &now, &ends])
+            .await?;
+        insert_token(&transaction, tenant, session_id, hash, expires_at, now).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Takes a refresh token and gives the next one, with whom it is for as of now.
+    ///
+    /// # Errors
+    /// [`RotateError`]. After [`RotateError::Reused`] the session is over.
+    pub async fn rotate(
+        &self,
+        token: &SecretString,
+        now: DateTime<Utc>,
+    ) -> Result<(Principal, Issued), RotateError> {
+        let (tenant, hash) = read_token(token).ok_or(RotateError::Unknown)?;
+        let (next, next_hash) = new_token(tenant)?;
+        let mut session = self.pool.tenant(tenant).await.map_err(StoreError::from)?;
+        let transaction = session.begin().await.map_err(StoreError::from)?;
+        let principal = match take_token(&transaction, tenant, &hash, now).await? {
+            Taken::Good(principal) => principal,
+            Taken::Unknown => return Err(RotateError::Unknown),
+            Taken::Ended => return Err(RotateError::Ended),
+            Taken::Inactive => return Err(RotateError::Inactive),
+            Taken::Reused(session_id) => {
+                end(&transaction, tenant, session_id, EndReason::Reuse, now).await?;
+                transaction.commit().await.map_err(StoreError::from)?;
+                self.forget();
+                return Err(RotateError::Reused);
+            }
+        };
+        let expires_at = now + REFRESH_LIFETIME;
+        insert_token(
+            &transaction,
+            tenant,
+            principal.session_id,
+            &next_hash,
+            expires_at,
+            now,
+        )
+        .await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        let issued = Issued {
+            session_id: principal.session_id,
+            refresh_token: next,
+            expires_at,
+        };
+        Ok((principal, issued))
+    }
+
+    /// The principal of an access token as it is now: with today's role, or none when the session or the account
+    /// has ended since the token was issued. At most a second old.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn check(
+        &self,
+        claimed: &Principal,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Principal>, StoreError> {
+        let remembered = self
+            .alive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&claimed.session_id)
+            .copied();
+        if let Some((at, principal)) = remembered
+            && now - at < BELIEVED
+            && principal.tenant_id == claimed.tenant_id
+            && principal.user_id == claimed.user_id
+        {
+            return Ok(Some(principal));
+        }
+        let found = self.look_up(claimed, now).await?;
+        if let Some(principal) = found {
+            let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+            if alive.len() >= REMEMBERED {
+                alive.clear();
+            }
+            alive.insert(claimed.session_id, (now, principal));
+        }
+        Ok(found)
+    }
+
+    async fn look_up(
+        &self,
+        claimed: &Principal,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Principal>, StoreError> {
+        let tenant = claimed.tenant_id;
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached(
+                "SELECT a.role FROM core.sessions s
+                   JOIN core.accounts a ON a.tenant_id = s.tenant_id AND a.user_id = s.user_id
+                  WHERE s.tenant_id = $1 AND s.session_id = $2 AND s.user_id = $3
+                    AND s.ended_at IS NULL AND s.expires_at > $4 AND a.state = 'active'",
+            )
+            .await?;
+        let row = transaction
+            .query_opt(
+                &select,
+                &[&tenant.uuid(), &claimed.session_id, &claimed.user_id.uuid(), &now],
+            )
+            .await?;
+        transaction.commit().await?;
+        let Some(row) = row else { return Ok(None) };
+        let role = role_named(row.try_get(0)?).ok_or(StoreError::Inconsistent {
+            table: "accounts",
+            column: "role",
+        })?;
+        Ok(Some(Principal { role, ..*claimed }))
+    }
+
+    /// Ends one session. One that has ended already stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn revoke_family(
+        &self,
+        tenant: TenantId,
+        session_id: Uuid,
+        reason: EndReason,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        end(&transaction, tenant, session_id, reason, now).await?;
+        transaction.commit().await?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Ends every session of a user but `except`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end_all(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        except: Option<Uuid>,
+        reason: EndReason,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let update = transaction
+            .prepare_cached(
+                "UPDATE core.sessions SET ended_at = $4, end_reason = $5
+                  WHERE tenant_id = $1 AND user_id = $2 AND session_id IS DISTINCT FROM $3 AND ended_at IS NULL",
+            )
+            .await?;
+        transaction
+            .execute(
+                &update,
+                &[&tenant.uuid(), &user.uuid(), &except, &now, &reason.name()],
+            )
+            .await?;
+        transaction.commit().await?;
+        self.forget();
+        Ok(())
+    }
+
+    /// A user's live sessions, the newest login first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionInfo>, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached(
+                "SELECT session_id, created_at, last_used_at, expires_at FROM core.sessions
+                  WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3
+                  ORDER BY created_at DESC, session_id",
+            )
+            .await?;
+        let rows = transaction
+            .query(&select, &[&tenant.uuid(), &user.uuid(), &now])
+            .await?;
+        transaction.commit().await?;
+        rows.iter()
+            .map(|row| {
+                Ok(SessionInfo {
+                    session_id: row.try_get(0)?,
+                    created_at: row.try_get(1)?,
+                    last_used_at: row.try_get(2)?,
+                    expires_at: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+
+    fn forget(&self) {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+enum Taken {
+    Good(Principal),
+    Unknown,
+    Ended,
+    Inactive,
+    Reused(Uuid),
+}
+
+/// Locks the family, judges the token and marks it used.
+async fn take_token(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<Taken, StoreError> {
+    // The session is locked, not the token: a second use of an old token and the first use of the newest one must
+    // not pass each other. The token is read in a second statement, because one statement's snapshot is older than
+    // the lock it waits for.
+    let lock = transaction
+        .prepare_cached(
+            "SELECT s.session_id FROM core.refresh_tokens t
+               JOIN core.sessions s ON s.tenant_id = t.tenant_id AND s.session_id = t.session_id
+              WHERE t.tenant_id = $1 AND t.token_hash = $2 FOR UPDATE OF s",
+        )
+        .await?;
+    if transaction
+        .query_opt(&lock, &[&tenant.uuid(), &hash])
+        .await?
+        .is_none()
+    {
+        return Ok(Taken::Unknown);
+    }
+    let read = transaction
+        .prepare_cached(
+            "SELECT s.session_id, s.user_id, t.used_at IS NOT NULL,
+                    s.ended_at IS NOT NULL OR s.expires_at <= $3 OR t.expires_at <= $3, a.state, a.role
+               FROM core.refresh_tokens t
+               JOIN core.sessions s ON s.tenant_id = t.tenant_id AND s.session_id = t.session_id
+               JOIN core.accounts a ON a.tenant_id = s.tenant_id AND a.user_id = s.user_id
+              WHERE t.tenant_id = $1 AND t.token_hash = $2",
+        )
+        .await?;
+    let row = transaction
+        .query_one(&read, &[&tenant.uuid(), &hash, &now])
+        .await?;
+    let session_id: Uuid = row.try_get(0)?;
+    let (used, ended): (bool, bool) = (row.try_get(2)?, row.try_get(3)?);
+    if used {
+        return Ok(Taken::Reused(session_id));
+    }
+    if ended {
+        return Ok(Taken::Ended);
+    }
+    if row.try_get::<_, &str>(4)? != "active" {
+        return Ok(Taken::Inactive);
+    }
+    let role = role_named(row.try_get(5)?).ok_or(StoreError::Inconsistent {
+        table: "accounts",
+        column: "role",
+    })?;
+    let mark = transaction
+        .prepare_cached(
+            "WITH used AS (
+                 UPDATE core.refresh_tokens SET used_at = $3 WHERE tenant_id = $1 AND token_hash = $2
+             )
+             UPDATE core.sessions SET last_used_at = $3 WHERE tenant_id = $1 AND session_id = $4",
+        )
+        .await?;
+    transaction
+        .execute(&mark, &[&tenant.uuid(), &hash, &now, &session_id])
+        .await?;
+    Ok(Taken::Good(Principal {
+        user_id: UserId(row.try_get(1)?),
+        tenant_id: tenant,
+        role,
+        session_id,
+    }))
+}
+
+async fn insert_token(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    session_id: Uuid,
+    hash: &[u8],
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let insert = transaction
+        .prepare_cached(
+            "INSERT INTO core.refresh_tokens (tenant_id, token_hash, session_id, issued_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .await?;
+    transaction
+        .execute(&insert, &[&tenant.uuid(), &hash, &session_id, &now, &expires_at])
+        .await?;
+    Ok(())
+}
+
+async fn end(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    session_id: Uuid,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let update = transaction
+        .prepare_cached(
+            "UPDATE core.sessions SET ended_at = $3, end_reason = $4
+              WHERE tenant_id = $1 AND session_id = $2 AND ended_at IS NULL",
+        )
+        .await?;
+    transaction
+        .execute(&update, &[&tenant.uuid(), &session_id, &now, &reason.name()])
+        .await?;
+    Ok(())
+}
+
+/// A token is base64url of the tenant's id and 32 random bytes. The tenant is in it so that it can be looked up
+/// under row security; it grants nothing.
+fn new_token(tenant: TenantId) -> Result<(SecretString, Vec<u8>), OpenError> {
+    let mut bytes = Zeroizing::new([0_u8; 16 + RANDOM_BYTES]);
+    bytes[..16].copy_from_slice(tenant.uuid().as_bytes());
+    getrandom::fill(&mut bytes[16..]).map_err(OpenError::NoRandomness)?;
+    let hash = Sha256::digest(bytes.as_slice()).to_vec();
+    Ok((SecretString::from(URL_SAFE_NO_PAD.encode(bytes.as_slice())), hash))
+}
+
+fn read_token(token: &SecretString) -> Option<(TenantId, Vec<u8>)> {
+    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(token.expose_secret()).ok()?);
+    if bytes.len() != 16 + RANDOM_BYTES {
+        return None;
+    }
+    let tenant = Uuid::from_slice(&bytes[..16]).ok()?;
+    Some((TenantId(tenant), Sha256::digest(bytes.as_slice()).to_vec()))
+}

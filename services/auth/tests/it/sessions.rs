@@ -1,0 +1,231 @@
+//! Refresh tokens: one use each, and what happens on the second.
+
+use auth::Role;
+use auth::access::Principal;
+use auth::sessions::{EndReason, Issued, RotateError};
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
+
+use super::{ANNA, BORIS, World, at, world};
+
+const SESSION: Uuid = Uuid::from_u128(0x5E55);
+
+async fn logged_in() -> (World, Issued) {
+    let world = world().await;
+    world.registered(ANNA, "anna@shop.ru").await;
+    let issued = world.sessions.open(ANNA.0, ANNA.1, SESSION, at(0)).await.unwrap();
+    (world, issued)
+}
+
+const fn anna() -> Principal {
+    Principal {
+        user_id: ANNA.1,
+        tenant_id: ANNA.0,
+        role: Role::Owner,
+        session_id: SESSION,
+    }
+}
+
+impl World {
+    async fn rotated(&self, token: &SecretString, second: i64) -> Result<Issued, RotateError> {
+        self.sessions
+            .rotate(token, at(second))
+            .await
+            .map(|(principal, issued)| {
+                assert_eq!(principal, anna());
+                issued
+            })
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_works_once_and_gives_the_next() {
+    let (world, first) = logged_in().await;
+    let second = world.rotated(&first.refresh_token, 10).await.unwrap();
+    let third = world.rotated(&second.refresh_token, 20).await.unwrap();
+    assert_ne!(
+        second.refresh_token.expose_secret(),
+        third.refresh_token.expose_secret()
+    );
+    assert_eq!(third.session_id, SESSION);
+}
+
+#[tokio::test]
+async fn a_second_use_ends_the_whole_family() {
+    let (world, first) = logged_in().await;
+    let second = world.rotated(&first.refresh_token, 10).await.unwrap();
+    assert!(world.sessions.check(&anna(), at(10)).await.unwrap().is_some());
+    assert!(matches!(
+        world.rotated(&first.refresh_token, 11).await,
+        Err(RotateError::Reused)
+    ));
+    assert!(matches!(
+        world.rotated(&second.refresh_token, 12).await,
+        Err(RotateError::Ended)
+    ));
+    assert!(world.sessions.check(&anna(), at(12)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn of_two_refreshes_at_once_one_wins_and_the_family_ends() {
+    let (world, first) = logged_in().await;
+    let (one, two) = tokio::join!(
+        world.rotated(&first.refresh_token, 10),
+        world.rotated(&first.refresh_token, 10)
+    );
+    let won = [&one, &two].into_iter().filter(|outcome| outcome.is_ok()).count();
+    let reused = [&one, &two]
+        .into_iter()
+        .filter(|outcome| matches!(outcome, Err(RotateError::Reused)))
+        .count();
+    assert_eq!((won, reused), (1, 1));
+    let survivor = one.or(two).ok().unwrap();
+    assert!(matches!(
+        world.rotated(&survivor.refresh_token, 11).await,
+        Err(RotateError::Ended)
+    ));
+}
+
+#[tokio::test]
+async fn tokens_and_sessions_end_by_themselves() {
+    let (world, mut token) = logged_in().await;
+    let day = 24 * 3600;
+    let mut second = 0;
+    while at(second) + TimeDelta::days(13) < at(60 * day) {
+        second += 13 * day;
+        token = world.rotated(&token.refresh_token, second).await.unwrap();
+    }
+    assert!(matches!(
+        world.rotated(&token.refresh_token, 60 * day).await,
+        Err(RotateError::Ended)
+    ));
+    let fresh = world
+        .sessions
+        .open(ANNA.0, ANNA.1, Uuid::from_u128(9), at(0))
+        .await
+        .unwrap();
+    assert!(matches!(
+        world.sessions.rotate(&fresh.refresh_token, at(14 * day)).await,
+        Err(RotateError::Ended)
+    ));
+}
+
+#[tokio::test]
+async fn what_was_never_issued_is_unknown_also_with_another_tenants_id_in_it() {
+    let (world, issued) = logged_in().await;
+    let invented = [
+        "",
+        "x",
+        "AAAA",
+        &"A".repeat(64),
+        &issued.refresh_token.expose_secret()[1..],
+    ];
+    for token in invented {
+        let refused = world.sessions.rotate(&token.into(), at(1)).await.err().unwrap();
+        assert!(matches!(refused, RotateError::Unknown), "{token}: {refused}");
+    }
+    assert!(
+        world.rotated(&issued.refresh_token, 2).await.is_ok(),
+        "guessing ends nobody's session"
+    );
+}
+
+#[tokio::test]
+async fn logging_out_ends_one_session_and_shows_it() {
+    let (world, issued) = logged_in().await;
+    let other = Uuid::from_u128(0x07E5);
+    world.sessions.open(ANNA.0, ANNA.1, other, at(5)).await.unwrap();
+    let listed = world.sessions.list(ANNA.0, ANNA.1, at(6)).await.unwrap();
+    assert_eq!(
+        listed
+            .iter()
+            .map(|session| session.session_id)
+            .collect::<Vec<_>>(),
+        [other, SESSION]
+    );
+    world
+        .sessions
+        .revoke_family(ANNA.0, SESSION, EndReason::Logout, at(7))
+        .await
+        .unwrap();
+    assert!(matches!(
+        world.rotated(&issued.refresh_token, 8).await,
+        Err(RotateError::Ended)
+    ));
+    assert_eq!(world.sessions.list(ANNA.0, ANNA.1, at(8)).await.unwrap().len(), 1);
+    world
+        .sessions
+        .end_all(ANNA.0, ANNA.1, Some(other), EndReason::Password, at(9))
+        .await
+        .unwrap();
+    assert_eq!(world.sessions.list(ANNA.0, ANNA.1, at(9)).await.unwrap().len(), 1);
+    world
+        .sessions
+        .end_all(ANNA.0, ANNA.1, None, EndReason::Password, at(9))
+        .await
+        .unwrap();
+    assert!(
+        world
+            .sessions
+            .list(ANNA.0, ANNA.1, at(9))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_deactivated_account_is_out_within_a_second_and_cannot_refresh() {
+    let (world, issued) = logged_in().await;
+    assert!(world.sessions.check(&anna(), at(1)).await.unwrap().is_some());
+    world.accounts.deactivate(ANNA.0, ANNA.1).await.unwrap();
+    assert!(world.sessions.check(&anna(), at(2)).await.unwrap().is_none());
+    assert!(matches!(
+        world.rotated(&issued.refresh_token, 3).await,
+        Err(RotateError::Inactive)
+    ));
+}
+
+#[tokio::test]
+async fn a_session_does_not_vouch_for_another_tenant_or_user() {
+    let (world, _issued) = logged_in().await;
+    assert!(world.sessions.check(&anna(), at(1)).await.unwrap().is_some());
+    for lie in [
+        Principal {
+            tenant_id: BORIS.0,
+            ..anna()
+        },
+        Principal {
+            user_id: BORIS.1,
+            ..anna()
+        },
+    ] {
+        assert!(
+            world.sessions.check(&lie, at(1)).await.unwrap().is_none(),
+            "{lie:?}"
+        );
+    }
+    let demoted = Principal {
+        role: Role::Viewer,
+        ..anna()
+    };
+    assert_eq!(
+        world.sessions.check(&demoted, at(5)).await.unwrap().unwrap().role,
+        Role::Owner,
+        "the role is the account's of today, not the token's"
+    );
+}
+
+#[tokio::test]
+async fn the_table_holds_no_token_that_could_be_used() {
+    let (world, issued) = logged_in().await;
+    let client = support::connect(&world.database.url).await;
+    let dump: String = client
+        .query_one("SELECT string_agg(t::text, ' ') FROM core.refresh_tokens t", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let token = issued.refresh_token.expose_secret();
+    assert!(!dump.contains(token), "the token itself is stored");
+}
