@@ -1,0 +1,93 @@
+//! The value of one cell, small enough (16 bytes) that grids of millions of cells can be held and compared.
+
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::turnover::Tenths;
+
+/// Google's limit on the characters of one cell (Sheets v4 usage limits); longer text is cut, so that one product
+/// cannot make a whole sheet unwritable.
+pub const MAX_CELL_CHARACTERS: usize = 50_000;
+
+/// A literal cell value. There are no formulas: a text that begins with `=` stays text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Cell {
+    /// Nothing in the cell.
+    #[default]
+    Empty,
+    /// A whole number (units, orders, article numbers).
+    Int(i64),
+    /// A number with one decimal (days).
+    Tenths(i64),
+    /// Text, never empty when made by [`Cell::text`].
+    Text(Arc<str>),
+}
+
+impl Cell {
+    /// Text as a cell: empty text is an empty cell, text beyond [`MAX_CELL_CHARACTERS`] is cut.
+    #[must_use]
+    pub fn text(text: &Arc<str>) -> Self {
+        if text.is_empty() {
+            return Self::Empty;
+        }
+        // Bytes bound characters from above, so that the count is paid only by texts that might be too long.
+        if text.len() > MAX_CELL_CHARACTERS {
+            // Sheets counts UTF-16 units.
+            let mut units = 0;
+            for (offset, character) in text.char_indices() {
+                units += character.len_utf16();
+                if units > MAX_CELL_CHARACTERS {
+                    return Self::Text(text.get(..offset).unwrap_or_default().into());
+                }
+            }
+        }
+        Self::Text(Arc::clone(text))
+    }
+
+    /// Days as a cell; none is an empty cell.
+    #[must_use]
+    pub fn days(days: Option<Tenths>) -> Self {
+        days.map_or(Self::Empty, |tenths| Self::Tenths(tenths.0))
+    }
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => Ok(()),
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Tenths(tenths) => write!(f, "{}", Tenths(*tenths)),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Serialises a [`Cell`] as Sheets v4 `CellData` holding only `userEnteredValue`; an empty cell is `{}`, which clears.
+pub(crate) struct CellData<'a>(pub(crate) &'a Cell);
+
+struct ExtendedValue<'a>(&'a Cell);
+
+impl Serialize for CellData<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if *self.0 != Cell::Empty {
+            map.serialize_entry("userEnteredValue", &ExtendedValue(self.0))?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for ExtendedValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        match self.0 {
+            Cell::Empty => {}
+            Cell::Int(number) => map.serialize_entry("numberValue", number)?,
+            Cell::Tenths(tenths) if tenths % 10 == 0 => map.serialize_entry("numberValue", &(tenths / 10))?,
+            Cell::Tenths(tenths) => map.serialize_entry("numberValue", &(*tenths as f64 / 10.0))?,
+            Cell::Text(text) => map.serialize_entry("stringValue", &**text)?,
+        }
+        map.end()
+    }
+}

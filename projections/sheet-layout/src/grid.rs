@@ -1,0 +1,110 @@
+//! What was written last, in the layout's own coordinates (product, column), so that a seller who moves, sorts or inserts
+//! does not invalidate it.
+
+mod codec;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use codec::GridDecodeError;
+
+use crate::cell::Cell;
+
+/// A product's row in the grid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GridRow {
+    /// The product's key.
+    pub key: Arc<str>,
+    /// Whether the product was listed when the row was written; a delisted one is struck through.
+    pub listed: bool,
+}
+
+/// Managed cells: two header rows, then one row per product, times the managed columns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grid {
+    pub(crate) columns: Vec<Arc<str>>,
+    pub(crate) rows: Vec<GridRow>,
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) note: Arc<str>,
+}
+
+/// Header rows of every grid: group titles, field titles.
+pub(crate) const HEADER_ROWS: usize = 2;
+
+impl Grid {
+    /// A grid of empty cells. `columns` are metadata values.
+    #[must_use]
+    pub fn new(columns: Vec<Arc<str>>, rows: Vec<GridRow>) -> Self {
+        let cells = vec![Cell::Empty; (rows.len() + HEADER_ROWS) * columns.len()];
+        Self {
+            columns,
+            rows,
+            cells,
+            note: "".into(),
+        }
+    }
+
+    /// Metadata values of the columns, left to right.
+    #[must_use]
+    pub fn columns(&self) -> &[Arc<str>] {
+        &self.columns
+    }
+
+    /// Product rows, top to bottom, without the two header rows.
+    #[must_use]
+    pub fn rows(&self) -> &[GridRow] {
+        &self.rows
+    }
+
+    /// The freshness note that was written; empty if none.
+    #[must_use]
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// All cells of a row; rows 0 and 1 are the headers, products follow. Empty beyond the end.
+    #[must_use]
+    pub fn row(&self, row: usize) -> &[Cell] {
+        let width = self.columns.len();
+        self.cells.get(row * width..(row + 1) * width).unwrap_or_default()
+    }
+
+    /// The cell at a grid row (headers count) and grid column.
+    #[must_use]
+    pub fn get(&self, row: usize, column: usize) -> Option<&Cell> {
+        if column < self.columns.len() {
+            self.cells.get(row * self.columns.len() + column)
+        } else {
+            None
+        }
+    }
+
+    /// Corrects a cell by what was read back from the sheet, so that the next plan heals it. Returns false outside.
+    pub fn set(&mut self, row: usize, column: usize, cell: Cell) -> bool {
+        let width = self.columns.len();
+        match self.cells.get_mut(row * width + column) {
+            Some(place) if column < width => {
+                *place = cell;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn column_indices(&self) -> HashMap<&str, usize> {
+        self.columns
+            .iter()
+            .enumerate()
+            .map(|(index, value)| (&**value, index))
+            .collect()
+    }
+
+    /// Grid rows (headers counted) by product key.
+    pub(crate) fn row_indices(&self) -> HashMap<&str, usize> {
+        self.rows
+            .iter()
+            .enumerate()
+            .map(|(index, row)| (&*row.key, index + HEADER_ROWS))
+            .collect()
+    }
+}

@@ -1,0 +1,154 @@
+//! What the layout is given, and the checks without which sums would silently disagree.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Key of the column block that takes orders which name no warehouse.
+pub const UNPLACED_KEY: &str = "unplaced";
+/// Title of that block. It appears with the first such order and stays.
+pub const UNPLACED_NAME: &str = "Без склада";
+
+/// Everything one sheet shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SheetInput {
+    /// Listed products, in the order in which new ones are to appear. A product left out counts as delisted.
+    pub products: Vec<ProductRow>,
+    /// Warehouses, in any order; pseudo-warehouses are never among them.
+    pub warehouses: Vec<WarehouseColumn>,
+    /// How old the numbers are.
+    pub freshness: Freshness,
+}
+
+/// One product of one cabinet. Totals are not given: they are the sums over [`Self::cells`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProductRow {
+    /// Stable identity, for example the product id; never shown.
+    pub key: Arc<str>,
+    /// Brand; may be empty.
+    pub brand: Arc<str>,
+    /// Category; may be empty.
+    pub subject: Arc<str>,
+    /// The seller's article; may be empty.
+    pub vendor_code: Arc<str>,
+    /// The marketplace's article.
+    pub nm_id: i64,
+    /// Units on their way to buyers.
+    pub in_way_to_client: i64,
+    /// Units on their way back.
+    pub in_way_from_client: i64,
+    /// `(index into warehouses, available units, orders of the last seven days without cancelled ones)`. A warehouse
+    /// left out counts as 0 and 0; one that is named twice is summed.
+    pub cells: Vec<(usize, i64, i64)>,
+    /// Orders of the last seven days that name no warehouse, or one that cannot be told apart; shown in the block
+    /// [`UNPLACED_NAME`] and part of the total.
+    pub orders_without_warehouse: i64,
+}
+
+/// One warehouse.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WarehouseColumn {
+    /// Stable identity; survives renaming.
+    pub key: Arc<str>,
+    /// Shown name.
+    pub name: Arc<str>,
+}
+
+/// When and from where the numbers come, shown as a note.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Freshness {
+    /// Time of the observation as the reader should see it.
+    pub observed_at: String,
+    /// The sync that saw it.
+    pub sync_id: String,
+    /// One line per source, for example a source that failed and how old its kept numbers are.
+    pub sources: Vec<String>,
+}
+
+impl Freshness {
+    /// The note's text.
+    #[must_use]
+    pub fn note(&self) -> String {
+        let mut note = format!("Данные на {}\nСинхронизация {}", self.observed_at, self.sync_id);
+        for line in &self.sources {
+            note.push('\n');
+            note.push_str(line);
+        }
+        note
+    }
+}
+
+/// Why an input cannot be laid out. All of them are faults of the caller, none is worth a retry.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum LayoutError {
+    /// Two products share a key.
+    #[error("product key {0} occurs twice")]
+    DuplicateProduct(Arc<str>),
+    /// Two warehouses share a key, or one uses [`UNPLACED_KEY`].
+    #[error("warehouse key {0} occurs twice or is reserved")]
+    DuplicateWarehouse(Arc<str>),
+    /// A product's cell names a warehouse that is not in the list.
+    #[error("product {product} names warehouse {index} of {warehouses}")]
+    UnknownWarehouse {
+        /// The product's key.
+        product: Arc<str>,
+        /// The index it names.
+        index: usize,
+        /// How many warehouses there are.
+        warehouses: usize,
+    },
+    /// A sum over warehouses does not fit.
+    #[error("numbers of product {0} overflow")]
+    Overflow(Arc<str>),
+    /// More than Google allows: 10,000,000 cells and 18,278 columns (Sheets v4 usage limits).
+    #[error("{rows} rows and {columns} columns do not fit into a spreadsheet")]
+    TooLarge {
+        /// Rows needed.
+        rows: u64,
+        /// Columns needed.
+        columns: u64,
+    },
+}
+
+impl SheetInput {
+    /// The warehouses that get columns: those given, and the block for orders without one where it is needed.
+    #[must_use]
+    pub(crate) fn blocks(&self) -> Vec<WarehouseColumn> {
+        let mut blocks = self.warehouses.clone();
+        if self
+            .products
+            .iter()
+            .any(|product| product.orders_without_warehouse != 0)
+        {
+            blocks.push(WarehouseColumn {
+                key: UNPLACED_KEY.into(),
+                name: UNPLACED_NAME.into(),
+            });
+        }
+        blocks
+    }
+
+    pub(crate) fn check(&self) -> Result<(), LayoutError> {
+        let mut seen = HashSet::with_capacity(self.products.len());
+        for warehouse in &self.warehouses {
+            if &*warehouse.key == UNPLACED_KEY || !seen.insert(&*warehouse.key) {
+                return Err(LayoutError::DuplicateWarehouse(Arc::clone(&warehouse.key)));
+            }
+        }
+        seen.clear();
+        for product in &self.products {
+            if !seen.insert(&*product.key) {
+                return Err(LayoutError::DuplicateProduct(Arc::clone(&product.key)));
+            }
+            for (index, _, _) in &product.cells {
+                if *index >= self.warehouses.len() {
+                    return Err(LayoutError::UnknownWarehouse {
+                        product: Arc::clone(&product.key),
+                        index: *index,
+                        warehouses: self.warehouses.len(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+//! Formats, borders, widths and heights, for new columns and rows only: what a seller restyled stays restyled.
+
+use super::{Arranged, Segment, segments};
+use crate::board::{Board, HeaderRow, runs};
+use crate::column::Group;
+use crate::request::{
+    Border, Borders, CellFormat, Dimension, DimensionRange, FormatCell, GridRange, PixelSize, Request,
+};
+
+/// Heights in pixels of the two header rows.
+const GROUPS_HEIGHT: u32 = 35;
+const FIELDS_HEIGHT: u32 = 40;
+
+type Span = (u32, u32);
+
+/// The rows involved, as spans.
+struct Rows {
+    /// Group titles and field titles, one span where they are neighbours.
+    headers: Vec<Span>,
+    fields: u32,
+    /// Everything below the field titles down to the last product.
+    data: Span,
+    /// Product rows made by this plan; they are one span because they are inserted together.
+    fresh: Option<Span>,
+}
+
+pub(super) fn dress(arranged: &mut Arranged<'_>) {
+    let (groups, fields) = (arranged.groups, arranged.fields);
+    let header = groups.index.max(fields.index);
+    let last = arranged.rows.last().map_or(header, |row| row.index.max(header)) + 1;
+    let fresh = runs(arranged.rows.iter().filter(|row| row.fresh).map(|row| row.index));
+    let mut indices = [groups.index, fields.index];
+    indices.sort_unstable();
+    let rows = Rows {
+        headers: runs(indices),
+        fields: fields.index,
+        data: (header + 1, last),
+        fresh: fresh.first().copied(),
+    };
+    // A header row that had to be made again needs its look over the whole width.
+    let all = groups.fresh || fields.fresh;
+    let fresh_columns: Vec<bool> = arranged
+        .board
+        .columns
+        .iter()
+        .map(|column| column.fresh || all)
+        .collect();
+    fill(&mut arranged.board, &rows, &fresh_columns);
+    grid_lines(&mut arranged.board, &rows, &fresh_columns);
+    thick_lines(&mut arranged.board, &rows, &fresh_columns);
+    sizes(&mut arranged.board, groups, fields);
+    strike(arranged);
+}
+
+fn repeat(range: GridRange, format: CellFormat, fields: &'static str) -> Request {
+    Request::RepeatCell {
+        range,
+        cell: FormatCell {
+            user_entered_format: format,
+        },
+        fields,
+    }
+}
+
+/// Physical spans of the columns that `pick` chooses.
+fn spans(board: &Board, pick: impl Fn(usize) -> bool) -> Vec<Span> {
+    let chosen = board
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(position, _)| pick(*position));
+    runs(chosen.map(|(_, column)| column.index))
+}
+
+/// Header and data formats. They replace whatever a new row or column inherited.
+fn fill(board: &mut Board, rows: &Rows, fresh: &[bool]) {
+    let is_fresh = |position: usize| fresh.get(position).copied().unwrap_or_default();
+    let mut requests = Vec::new();
+    for columns in spans(board, is_fresh) {
+        for header in &rows.headers {
+            requests.push(repeat(
+                board.range(*header, columns),
+                CellFormat::header(),
+                "userEnteredFormat",
+            ));
+        }
+    }
+    for identity in [true, false] {
+        let aligned = |position: usize| {
+            board
+                .columns
+                .get(position)
+                .is_some_and(|column| column.key.is_identity() == identity)
+        };
+        let mut format = |data: Span, columns: Span| {
+            if data.0 < data.1 {
+                let range = board.range(data, columns);
+                requests.push(repeat(range, CellFormat::data(identity), "userEnteredFormat"));
+            }
+        };
+        for columns in spans(board, |position| is_fresh(position) && aligned(position)) {
+            format(rows.data, columns);
+        }
+        for columns in spans(board, |position| !is_fresh(position) && aligned(position)) {
+            format(rows.fresh.unwrap_or_default(), columns);
+        }
+    }
+    board.requests.append(&mut requests);
+}
+
+fn borders(range: GridRange, sides: Borders) -> Request {
+    Request::UpdateBorders {
+        range,
+        sides: Box::new(sides),
+    }
+}
+
+/// Thin lines around every cell from the field titles down.
+fn grid_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
+    let thin = Some(Border::THIN);
+    let sides = Borders {
+        top: thin,
+        bottom: thin,
+        left: thin,
+        right: thin,
+        inner_horizontal: thin,
+        inner_vertical: thin,
+    };
+    let is_fresh = |position: usize| fresh.get(position).copied().unwrap_or_default();
+    let mut ranges = Vec::new();
+    for columns in spans(board, is_fresh) {
+        if rows.data.0 == rows.fields + 1 {
+            ranges.push(board.range((rows.fields, rows.data.1), columns));
+        } else {
+            ranges.push(board.range((rows.fields, rows.fields + 1), columns));
+            ranges.extend((rows.data.0 < rows.data.1).then(|| board.range(rows.data, columns)));
+        }
+    }
+    if let Some(new) = rows.fresh {
+        ranges.extend(
+            spans(board, |position| !is_fresh(position))
+                .into_iter()
+                .map(|columns| board.range(new, columns)),
+        );
+    }
+    board
+        .requests
+        .extend(ranges.into_iter().map(|range| borders(range, sides.clone())));
+}
+
+/// Thick lines under the header and right of every group except the last warehouse. They come after the thin ones,
+/// whose outer edges run over them.
+fn thick_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
+    let is_fresh = |position: usize| fresh.get(position).copied().unwrap_or_default();
+    let header = (rows.fields, rows.fields + 1);
+    let touched = rows.fresh.is_some_and(|new| new.0 == rows.fields + 1);
+    let under = Borders {
+        bottom: Some(Border::THICK),
+        ..Borders::default()
+    };
+    let beside = Borders {
+        right: Some(Border::THICK),
+        ..Borders::default()
+    };
+    let mut requests: Vec<Request> = spans(board, |position| touched || is_fresh(position))
+        .into_iter()
+        .map(|columns| borders(board.range(header, columns), under.clone()))
+        .collect();
+    let segments = segments(board);
+    let last = segments.len().saturating_sub(1);
+    for (place, segment) in segments.iter().enumerate() {
+        let Segment { key, end, .. } = segment;
+        if place == last && matches!(key.group(), Group::Warehouse(_)) {
+            continue;
+        }
+        let Some(column) = end
+            .checked_sub(1)
+            .and_then(|position| board.columns.get(position))
+        else {
+            continue;
+        };
+        let columns = (column.index, column.index + 1);
+        if is_fresh(end - 1) || is_fresh(*end) {
+            for header in &rows.headers {
+                let whole = if header.1 == rows.data.0 {
+                    (header.0, rows.data.1)
+                } else {
+                    *header
+                };
+                requests.push(borders(board.range(whole, columns), beside.clone()));
+            }
+        } else if let Some(new) = rows.fresh {
+            requests.push(borders(board.range(new, columns), beside.clone()));
+        }
+    }
+    board.requests.append(&mut requests);
+}
+
+fn sizes(board: &mut Board, groups: HeaderRow, fields: HeaderRow) {
+    let size = |sheet_id: i32, dimension: Dimension, (start_index, end_index): Span, pixel_size: u32| {
+        Request::UpdateDimensionProperties {
+            range: DimensionRange {
+                sheet_id,
+                dimension,
+                start_index,
+                end_index,
+            },
+            properties: PixelSize { pixel_size },
+            fields: "pixelSize",
+        }
+    };
+    let mut requests = Vec::new();
+    let mut widths: Vec<(Span, u32)> = Vec::new();
+    for column in board.columns.iter().filter(|column| column.fresh) {
+        match widths.last_mut() {
+            Some(((_, end), width)) if *end == column.index && *width == column.key.width() => *end += 1,
+            _ => widths.push(((column.index, column.index + 1), column.key.width())),
+        }
+    }
+    for (span, width) in widths {
+        requests.push(size(board.sheet_id, Dimension::Columns, span, width));
+    }
+    for (row, height) in [(groups, GROUPS_HEIGHT), (fields, FIELDS_HEIGHT)] {
+        if row.fresh {
+            requests.push(size(
+                board.sheet_id,
+                Dimension::Rows,
+                (row.index, row.index + 1),
+                height,
+            ));
+        }
+    }
+    board.requests.append(&mut requests);
+}
+
+/// Marks rows whose product was delisted and unmarks those listed again.
+fn strike(arranged: &mut Arranged<'_>) {
+    let board = &arranged.board;
+    let fresh_identity = board
+        .columns
+        .iter()
+        .any(|column| column.fresh && column.key.is_identity());
+    let mut requests = Vec::new();
+    for struck in [true, false] {
+        let concerned = arranged.rows.iter().filter(|row| {
+            row.product.is_none() == struck && (row.struck != struck || (struck && fresh_identity))
+        });
+        for rows in runs(concerned.map(|row| row.index)) {
+            let identity = |position: usize| {
+                board
+                    .columns
+                    .get(position)
+                    .is_some_and(|column| column.key.is_identity())
+            };
+            for columns in spans(board, identity) {
+                let range = board.range(rows, columns);
+                requests.push(repeat(
+                    range,
+                    CellFormat::struck(struck),
+                    "userEnteredFormat.textFormat.strikethrough",
+                ));
+            }
+        }
+    }
+    arranged.board.requests.append(&mut requests);
+}

@@ -1,0 +1,173 @@
+//! Turns products into rows of cells for any order of columns: the one place that knows what a column shows, used by the
+//! plan, by exports and by tests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::cell::Cell;
+use crate::column::{BaseField, ColumnKey, Group, WarehouseField};
+use crate::input::{LayoutError, ProductRow, SheetInput, UNPLACED_KEY};
+use crate::turnover::turnover;
+
+/// Where a column's number comes from, resolved once so that a million cells cost no look-up.
+#[derive(Clone, Copy)]
+enum Source {
+    Base(BaseField),
+    /// Index into the input's warehouses, the block for orders without one behind them.
+    Warehouse(usize, WarehouseField),
+    /// A warehouse that vanished.
+    Vanished(WarehouseField),
+}
+
+pub(crate) struct Renderer {
+    sources: Vec<Source>,
+    available: Vec<i64>,
+    orders: Vec<i64>,
+}
+
+impl Renderer {
+    pub(crate) fn new<'a>(input: &SheetInput, columns: impl IntoIterator<Item = &'a ColumnKey>) -> Self {
+        let count = input.warehouses.len();
+        let mut index_of: HashMap<&str, usize> = input
+            .warehouses
+            .iter()
+            .enumerate()
+            .map(|(index, warehouse)| (&*warehouse.key, index))
+            .collect();
+        index_of.insert(UNPLACED_KEY, count);
+        let source = |column: &ColumnKey| match column {
+            ColumnKey::Base(field) => Source::Base(*field),
+            ColumnKey::Warehouse(key, field) => match index_of.get(&**key) {
+                Some(index) => Source::Warehouse(*index, *field),
+                None => Source::Vanished(*field),
+            },
+        };
+        Self {
+            sources: columns.into_iter().map(source).collect(),
+            available: vec![0; count + 1],
+            orders: vec![0; count + 1],
+        }
+    }
+
+    /// Appends one product's cells.
+    pub(crate) fn product(&mut self, product: &ProductRow, out: &mut Vec<Cell>) -> Result<(), LayoutError> {
+        self.available.fill(0);
+        self.orders.fill(0);
+        let totals = self
+            .sum(product)
+            .ok_or_else(|| LayoutError::Overflow(Arc::clone(&product.key)))?;
+        let (available, orders) = totals;
+        for source in &self.sources {
+            out.push(match source {
+                Source::Base(BaseField::Brand) => Cell::text(&product.brand),
+                Source::Base(BaseField::Subject) => Cell::text(&product.subject),
+                Source::Base(BaseField::VendorCode) => Cell::text(&product.vendor_code),
+                Source::Base(BaseField::NmId) => Cell::Int(product.nm_id),
+                Source::Base(BaseField::InWayToClient) => Cell::Int(product.in_way_to_client),
+                Source::Base(BaseField::InWayFromClient) => Cell::Int(product.in_way_from_client),
+                Source::Base(BaseField::OrdersTotal) => Cell::Int(orders),
+                Source::Base(BaseField::AvailableTotal) => Cell::Int(available),
+                Source::Base(BaseField::Turnover) => Cell::days(turnover(available, orders)),
+                Source::Warehouse(index, field) => {
+                    let units = self.available.get(*index).copied().unwrap_or_default();
+                    let ordered = self.orders.get(*index).copied().unwrap_or_default();
+                    match field {
+                        WarehouseField::Stock => Cell::Int(units),
+                        WarehouseField::Orders => Cell::Int(ordered),
+                        WarehouseField::Turnover => Cell::days(turnover(units, ordered)),
+                    }
+                }
+                Source::Vanished(field) => zero(*field == WarehouseField::Turnover),
+            });
+        }
+        Ok(())
+    }
+
+    /// Fills the per-warehouse numbers; `(available, orders)` over all warehouses, `None` on overflow.
+    fn sum(&mut self, product: &ProductRow) -> Option<(i64, i64)> {
+        let mut orders_total = product.orders_without_warehouse;
+        let mut available_total: i64 = 0;
+        *self.orders.last_mut()? = orders_total;
+        for (index, available, orders) in &product.cells {
+            let units = self.available.get_mut(*index)?;
+            *units = units.checked_add(*available)?;
+            let ordered = self.orders.get_mut(*index)?;
+            *ordered = ordered.checked_add(*orders)?;
+            available_total = available_total.checked_add(*available)?;
+            orders_total = orders_total.checked_add(*orders)?;
+        }
+        Some((available_total, orders_total))
+    }
+
+    /// Appends the cells of a delisted product: its identity as it was written, its numbers zero.
+    pub(crate) fn delisted(&self, identity: impl Fn(usize) -> Cell, out: &mut Vec<Cell>) {
+        for (column, source) in self.sources.iter().enumerate() {
+            out.push(match source {
+                Source::Base(
+                    BaseField::Brand | BaseField::Subject | BaseField::VendorCode | BaseField::NmId,
+                ) => identity(column),
+                Source::Base(field) => zero(*field == BaseField::Turnover),
+                Source::Warehouse(_, field) | Source::Vanished(field) => {
+                    zero(*field == WarehouseField::Turnover)
+                }
+            });
+        }
+    }
+}
+
+const fn zero(days: bool) -> Cell {
+    if days { Cell::Empty } else { Cell::Int(0) }
+}
+
+/// The columns of a first write: the base columns, then the warehouses by name in code-point order (equal names by key).
+#[must_use]
+pub fn initial_columns(input: &SheetInput) -> Vec<ColumnKey> {
+    let mut blocks = input.blocks();
+    blocks.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
+    let base = BaseField::ALL.into_iter().map(ColumnKey::Base);
+    let warehouses = blocks.iter().flat_map(|warehouse| {
+        WarehouseField::ALL.map(|field| ColumnKey::Warehouse(Arc::clone(&warehouse.key), field))
+    });
+    base.chain(warehouses).collect()
+}
+
+/// The grid as plain rows: group titles (in the first column of each group), field titles, then the products in the
+/// given order.
+///
+/// # Errors
+/// [`LayoutError`] where the input contradicts itself.
+pub fn render_rows(input: &SheetInput, columns: &[ColumnKey]) -> Result<Vec<Vec<Cell>>, LayoutError> {
+    input.check()?;
+    let names = input.blocks();
+    let mut groups = Vec::with_capacity(columns.len());
+    let mut previous = None;
+    for column in columns {
+        let group = column.group();
+        let title = match &group {
+            _ if previous.as_ref() == Some(&group) => Cell::Empty,
+            Group::Warehouse(key) => names
+                .iter()
+                .find(|warehouse| warehouse.key == *key)
+                .map_or(Cell::Empty, |warehouse| Cell::text(&warehouse.name)),
+            fixed => fixed
+                .fixed_title()
+                .map_or(Cell::Empty, |title| Cell::Text(title.into())),
+        };
+        groups.push(title);
+        previous = Some(group);
+    }
+    let mut rows = vec![
+        groups,
+        columns
+            .iter()
+            .map(|column| Cell::Text(column.title().into()))
+            .collect(),
+    ];
+    let mut renderer = Renderer::new(input, columns);
+    for product in &input.products {
+        let mut row = Vec::with_capacity(columns.len());
+        renderer.product(product, &mut row)?;
+        rows.push(row);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,110 @@
+//! What is in the sheet now, as the caller read it, and how product rows are found in it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::grid::Grid;
+use crate::request::GridRange;
+
+/// Developer metadata key on the two header rows; values [`HEADER_GROUPS`] and [`HEADER_FIELDS`].
+pub const ROW_METADATA_KEY: &str = "st:row";
+/// Metadata value of the row of merged group titles.
+pub const HEADER_GROUPS: &str = "header:groups";
+/// Metadata value of the row of field titles.
+pub const HEADER_FIELDS: &str = "header:fields";
+
+/// The worksheet, or its absence.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Current {
+    /// `None` before the worksheet exists.
+    pub sheet: Option<SheetState>,
+}
+
+/// An existing worksheet. All indices are zero-based and absolute in the sheet.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SheetState {
+    /// The worksheet's id.
+    pub sheet_id: i32,
+    /// Rows of its grid.
+    pub row_count: u32,
+    /// Columns of its grid.
+    pub column_count: u32,
+    /// Rows that do not scroll.
+    pub frozen_rows: u32,
+    /// Columns that carry [`crate::COLUMN_METADATA_KEY`], in any order. Unknown values are left alone.
+    pub columns: Vec<ManagedColumn>,
+    /// Rows that carry [`ROW_METADATA_KEY`].
+    pub header_rows: Vec<ManagedRow>,
+    /// All merges of the sheet, the seller's too.
+    pub merges: Vec<GridRange>,
+    /// What was written last or read back; a default (empty) grid where nothing is known, which rewrites every cell.
+    pub written: Grid,
+    /// Row of each product, see [`locate_rows`]. Products not in here get a new row.
+    pub row_of_product: BTreeMap<Arc<str>, u32>,
+}
+
+/// A column that carries our metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagedColumn {
+    /// Id of the metadata.
+    pub metadata_id: i32,
+    /// Its value, a [`crate::ColumnKey`] as text.
+    pub value: Arc<str>,
+    /// Where the column is.
+    pub index: u32,
+}
+
+/// A header row that carries our metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagedRow {
+    /// Id of the metadata.
+    pub metadata_id: i32,
+    /// [`HEADER_GROUPS`] or [`HEADER_FIELDS`].
+    pub value: Arc<str>,
+    /// Where the row is.
+    pub index: u32,
+}
+
+/// What identifies a product, as known to us or as read from a row of the sheet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityCells<K> {
+    /// The product's key, or the row's index.
+    pub of: K,
+    /// `Артикул товара (nmid)`.
+    pub nm_id: i64,
+    /// `Артикул продавца`; empty if unknown.
+    pub vendor_code: Arc<str>,
+}
+
+/// Finds each product's row. `rows` are the rows below the header whose managed nmId cell holds a number, top to
+/// bottom; `products` are all products that may have a row (listed ones and those of the last written grid).
+///
+/// One row and one product with the same nmId belong together. Where two cabinets show the same nmId, rows and products
+/// with the same vendor code are paired first, the rest in the given order. A row copied by the seller stays theirs:
+/// the topmost one is ours.
+#[must_use]
+pub fn locate_rows(
+    rows: &[IdentityCells<u32>],
+    products: &[IdentityCells<Arc<str>>],
+) -> BTreeMap<Arc<str>, u32> {
+    let mut free: HashMap<i64, Vec<&IdentityCells<u32>>> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        free.entry(row.nm_id).or_default().push(row);
+    }
+    let mut found = BTreeMap::new();
+    for by_vendor_code in [true, false] {
+        for product in products {
+            if found.contains_key(&product.of) {
+                continue;
+            }
+            let Some(candidates) = free.get_mut(&product.nm_id) else {
+                continue;
+            };
+            let fits = |row: &&IdentityCells<u32>| !by_vendor_code || row.vendor_code == product.vendor_code;
+            if let Some(place) = candidates.iter().position(fits) {
+                found.insert(Arc::clone(&product.of), candidates.remove(place).of);
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,439 @@
+//! A small in-memory worksheet that applies `batchUpdate` bodies as Sheets v4 documents them, strict about what the API
+//! refuses. It reads the JSON, not our types, so that a wrong field name fails here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sheet_layout::{
+    COLUMN_METADATA_KEY, ColumnKey, Current, Grid, GridRange, IdentityCells, ManagedColumn, ManagedRow,
+    ROW_METADATA_KEY, SheetState, locate_rows,
+};
+
+/// One cell: value, note, and the formats that reached it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ModelCell {
+    pub(crate) value: Option<Value>,
+    pub(crate) note: Option<String>,
+    pub(crate) struck: bool,
+    pub(crate) header: bool,
+    pub(crate) thick_right: bool,
+    pub(crate) thick_bottom: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Meta {
+    id: i64,
+    key: String,
+    value: String,
+    rows: bool,
+    index: usize,
+}
+
+/// The worksheet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) sheet_id: i64,
+    pub(crate) cells: Vec<Vec<ModelCell>>,
+    pub(crate) merges: Vec<GridRange>,
+    pub(crate) frozen: u32,
+    pub(crate) widths: BTreeMap<usize, i64>,
+    metadata: Vec<Meta>,
+    exists: bool,
+}
+
+fn number(value: &Value, name: &str) -> usize {
+    usize::try_from(
+        value[name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{name} missing in {value}")),
+    )
+    .unwrap()
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap()
+}
+
+impl Model {
+    /// A worksheet of the seller's, before we touch it.
+    pub(crate) fn of_seller(sheet_id: i64, rows: usize, columns: usize) -> Self {
+        Self {
+            sheet_id,
+            cells: vec![vec![ModelCell::default(); columns]; rows],
+            exists: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.cells.first().map_or(0, Vec::len)
+    }
+
+    pub(crate) fn value(&self, row: usize, column: usize) -> Option<&Value> {
+        self.cells[row][column].value.as_ref()
+    }
+
+    pub(crate) fn put(&mut self, row: usize, column: usize, text: &str) {
+        self.cells[row][column].value = Some(Value::from(text));
+    }
+
+    /// Applies a whole body.
+    pub(crate) fn apply(&mut self, body: &str) {
+        let body: Value = serde_json::from_str(body).unwrap();
+        for request in body["requests"].as_array().unwrap() {
+            let (name, content) = request.as_object().unwrap().iter().next().unwrap();
+            assert!(
+                self.exists || name == "addSheet",
+                "{name} before the sheet exists"
+            );
+            self.request(name, content);
+        }
+    }
+
+    fn request(&mut self, name: &str, content: &Value) {
+        match name {
+            "addSheet" => {
+                assert!(!self.exists, "the sheet exists");
+                let properties = &content["properties"];
+                let grid = &properties["gridProperties"];
+                *self = Self::of_seller(
+                    properties["sheetId"].as_i64().unwrap(),
+                    number(grid, "rowCount"),
+                    number(grid, "columnCount"),
+                );
+                self.freeze(number(grid, "frozenRowCount"));
+            }
+            "updateSheetProperties" => {
+                assert_eq!(content["fields"], "gridProperties.frozenRowCount");
+                self.freeze(number(&content["properties"]["gridProperties"], "frozenRowCount"));
+            }
+            "appendDimension" => {
+                let rows = content["dimension"] == "ROWS";
+                let at = if rows { self.cells.len() } else { self.width() };
+                self.insert(rows, at, number(content, "length"));
+            }
+            "insertDimension" => {
+                let range = &content["range"];
+                let (start, end) = (number(range, "startIndex"), number(range, "endIndex"));
+                let rows = range["dimension"] == "ROWS";
+                let extent = if rows { self.cells.len() } else { self.width() };
+                assert!(
+                    start < end && start < extent,
+                    "insertion outside the grid: {content}"
+                );
+                assert!(
+                    start > 0 || content["inheritFromBefore"] == false,
+                    "nothing to inherit from"
+                );
+                self.insert(rows, start, end - start);
+            }
+            "createDeveloperMetadata" => self.create_metadata(&content["developerMetadata"]),
+            "unmergeCells" => {
+                let range = self.range(&content["range"]);
+                assert!(
+                    self.merges.contains(&range),
+                    "cuts a merge or finds none: {range:?}"
+                );
+                self.merges.retain(|merge| *merge != range);
+            }
+            "mergeCells" => self.merge(content),
+            "updateCells" => self.update_cells(content),
+            "repeatCell" => self.repeat_cell(content),
+            "updateBorders" => self.update_borders(content),
+            "updateDimensionProperties" => {
+                let range = &content["range"];
+                if range["dimension"] == "COLUMNS" {
+                    for column in number(range, "startIndex")..number(range, "endIndex") {
+                        assert!(column < self.width());
+                        self.widths
+                            .insert(column, content["properties"]["pixelSize"].as_i64().unwrap());
+                    }
+                }
+            }
+            other => panic!("unknown request {other}"),
+        }
+    }
+
+    fn freeze(&mut self, rows: usize) {
+        assert!(rows < self.cells.len(), "Sheets refuses to freeze all rows");
+        self.frozen = small(rows);
+    }
+
+    fn range(&self, range: &Value) -> GridRange {
+        let found = GridRange {
+            sheet_id: i32::try_from(range["sheetId"].as_i64().unwrap()).unwrap(),
+            start_row_index: small(number(range, "startRowIndex")),
+            end_row_index: small(number(range, "endRowIndex")),
+            start_column_index: small(number(range, "startColumnIndex")),
+            end_column_index: small(number(range, "endColumnIndex")),
+        };
+        assert_eq!(i64::from(found.sheet_id), self.sheet_id);
+        assert!(found.start_row_index < found.end_row_index, "empty range {range}");
+        assert!(
+            found.start_column_index < found.end_column_index,
+            "empty range {range}"
+        );
+        assert!(
+            found.end_row_index <= small(self.cells.len()),
+            "range outside the grid {range}"
+        );
+        assert!(
+            found.end_column_index <= small(self.width()),
+            "range outside the grid {range}"
+        );
+        found
+    }
+
+    /// Also the seller's hand: rows or columns come in, everything behind moves, metadata and merges follow.
+    pub(crate) fn insert(&mut self, rows: bool, at: usize, count: usize) {
+        if rows {
+            let blank = vec![ModelCell::default(); self.width()];
+            self.cells.splice(at..at, std::iter::repeat_n(blank, count));
+        } else {
+            for row in &mut self.cells {
+                row.splice(at..at, std::iter::repeat_n(ModelCell::default(), count));
+            }
+            let widths = std::mem::take(&mut self.widths);
+            self.widths = widths
+                .into_iter()
+                .map(|(column, width)| (column + if column >= at { count } else { 0 }, width))
+                .collect();
+        }
+        for meta in self
+            .metadata
+            .iter_mut()
+            .filter(|meta| meta.rows == rows && meta.index >= at)
+        {
+            meta.index += count;
+        }
+        let (at, count) = (small(at), small(count));
+        for merge in &mut self.merges {
+            let (start, end) = if rows {
+                (&mut merge.start_row_index, &mut merge.end_row_index)
+            } else {
+                (&mut merge.start_column_index, &mut merge.end_column_index)
+            };
+            if *start >= at {
+                (*start, *end) = (*start + count, *end + count);
+            } else if *end > at {
+                *end += count;
+            }
+        }
+    }
+
+    /// The seller deletes a row or column.
+    pub(crate) fn delete(&mut self, rows: bool, at: usize) {
+        if rows {
+            self.cells.remove(at);
+        } else {
+            self.cells.iter_mut().for_each(|row| {
+                row.remove(at);
+            });
+        }
+        self.metadata.retain(|meta| meta.rows != rows || meta.index != at);
+        for meta in self
+            .metadata
+            .iter_mut()
+            .filter(|meta| meta.rows == rows && meta.index > at)
+        {
+            meta.index -= 1;
+        }
+        let at = small(at);
+        for merge in &mut self.merges {
+            let (start, end) = if rows {
+                (&mut merge.start_row_index, &mut merge.end_row_index)
+            } else {
+                (&mut merge.start_column_index, &mut merge.end_column_index)
+            };
+            *start -= u32::from(*start > at);
+            *end -= u32::from(*end > at);
+        }
+        self.merges.retain(|merge| {
+            let (rows, columns) = (
+                merge.end_row_index - merge.start_row_index,
+                merge.end_column_index - merge.start_column_index,
+            );
+            rows * columns > 1 && rows > 0
+        });
+    }
+
+    fn create_metadata(&mut self, meta: &Value) {
+        let range = &meta["location"]["dimensionRange"];
+        assert_eq!(number(range, "endIndex"), number(range, "startIndex") + 1);
+        assert_eq!(meta["visibility"], "PROJECT");
+        let meta = Meta {
+            id: meta["metadataId"].as_i64().unwrap(),
+            key: meta["metadataKey"].as_str().unwrap().to_owned(),
+            value: meta["metadataValue"].as_str().unwrap().to_owned(),
+            rows: range["dimension"] == "ROWS",
+            index: number(range, "startIndex"),
+        };
+        assert!(
+            self.metadata.iter().all(|known| known.id != meta.id),
+            "metadata id {} is taken",
+            meta.id
+        );
+        self.metadata.push(meta);
+    }
+
+    fn merge(&mut self, content: &Value) {
+        assert_eq!(content["mergeType"], "MERGE_ALL");
+        let range = self.range(&content["range"]);
+        assert!(
+            self.merges.iter().all(|merge| !merge.intersects(&range)),
+            "merges overlap: {range:?}"
+        );
+        let mut first = true;
+        self.each(range, |cell| {
+            if !std::mem::take(&mut first) {
+                cell.value = None;
+            }
+        });
+        self.merges.push(range);
+    }
+
+    fn each(&mut self, range: GridRange, mut change: impl FnMut(&mut ModelCell)) {
+        for row in range.start_row_index..range.end_row_index {
+            for column in range.start_column_index..range.end_column_index {
+                change(&mut self.cells[row as usize][column as usize]);
+            }
+        }
+    }
+
+    fn update_cells(&mut self, content: &Value) {
+        let start = &content["start"];
+        let (row, column) = (number(start, "rowIndex"), number(start, "columnIndex"));
+        let rows = content["rows"].as_array().unwrap();
+        assert!(!rows.is_empty());
+        for (down, values) in rows.iter().enumerate() {
+            for (right, cell) in values["values"].as_array().unwrap().iter().enumerate() {
+                let place = &mut self.cells[row + down][column + right];
+                match content["fields"].as_str().unwrap() {
+                    "userEnteredValue" => {
+                        let value = cell
+                            .get("userEnteredValue")
+                            .map(|value| value.as_object().unwrap());
+                        place.value = value.and_then(|value| value.values().next().cloned());
+                    }
+                    "note" => place.note = cell["note"].as_str().map(str::to_owned),
+                    other => panic!("fields {other}"),
+                }
+            }
+        }
+    }
+
+    fn repeat_cell(&mut self, content: &Value) {
+        let range = self.range(&content["range"]);
+        let format = &content["cell"]["userEnteredFormat"];
+        let whole = content["fields"] == "userEnteredFormat";
+        assert!(whole || content["fields"] == "userEnteredFormat.textFormat.strikethrough");
+        let struck = format["textFormat"]["strikethrough"] == true;
+        let header = !format["backgroundColorStyle"].is_null();
+        self.each(range, |cell| {
+            if whole {
+                (cell.header, cell.thick_right, cell.thick_bottom) = (header, false, false);
+            }
+            cell.struck = struck;
+        });
+    }
+
+    fn update_borders(&mut self, content: &Value) {
+        let range = self.range(&content["range"]);
+        let thick = |side: &str| (!content[side].is_null()).then(|| content[side]["style"] == "SOLID_THICK");
+        for row in range.start_row_index..range.end_row_index {
+            for column in range.start_column_index..range.end_column_index {
+                let right = if column + 1 == range.end_column_index {
+                    "right"
+                } else {
+                    "innerVertical"
+                };
+                let bottom = if row + 1 == range.end_row_index {
+                    "bottom"
+                } else {
+                    "innerHorizontal"
+                };
+                let cell = &mut self.cells[row as usize][column as usize];
+                cell.thick_right = thick(right).unwrap_or(cell.thick_right);
+                cell.thick_bottom = thick(bottom).unwrap_or(cell.thick_bottom);
+                // A left or top edge is the neighbour's right or bottom one.
+                if let (Some(thick), true) = (thick("left"), column == range.start_column_index && column > 0)
+                {
+                    self.cells[row as usize][column as usize - 1].thick_right = thick;
+                }
+                if let (Some(thick), true) = (thick("top"), row == range.start_row_index && row > 0) {
+                    self.cells[row as usize - 1][column as usize].thick_bottom = thick;
+                }
+            }
+        }
+    }
+
+    /// Physical index of a managed column.
+    pub(crate) fn column(&self, key: &str) -> Option<usize> {
+        self.metadata
+            .iter()
+            .find(|meta| !meta.rows && meta.value == key)
+            .map(|meta| meta.index)
+    }
+
+    /// Reads the sheet as a caller would.
+    pub(crate) fn read(&self, written: Grid, products: &[IdentityCells<Arc<str>>]) -> Current {
+        if !self.exists {
+            return Current::default();
+        }
+        let mut state = SheetState {
+            sheet_id: i32::try_from(self.sheet_id).unwrap(),
+            row_count: small(self.cells.len()),
+            column_count: small(self.width()),
+            frozen_rows: self.frozen,
+            merges: self.merges.clone(),
+            written,
+            ..SheetState::default()
+        };
+        for meta in &self.metadata {
+            let (metadata_id, index) = (i32::try_from(meta.id).unwrap(), small(meta.index));
+            let value: Arc<str> = meta.value.as_str().into();
+            match meta.key.as_str() {
+                COLUMN_METADATA_KEY => state.columns.push(ManagedColumn {
+                    metadata_id,
+                    value,
+                    index,
+                }),
+                ROW_METADATA_KEY => state.header_rows.push(ManagedRow {
+                    metadata_id,
+                    value,
+                    index,
+                }),
+                other => panic!("metadata key {other}"),
+            }
+        }
+        state.row_of_product = locate_rows(&self.identities(), products);
+        Current { sheet: Some(state) }
+    }
+
+    fn identities(&self) -> Vec<IdentityCells<u32>> {
+        let (Some(nm_id), Some(vendor)) = (self.column("base:nm_id"), self.column("base:vendor_code")) else {
+            return Vec::new();
+        };
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().into();
+        let identity = |(row, cells): (usize, &Vec<ModelCell>)| {
+            let nm_id = cells[nm_id].value.as_ref().and_then(Value::as_i64)?;
+            Some(IdentityCells {
+                of: small(row),
+                nm_id,
+                vendor_code: text(cells[vendor].value.as_ref()),
+            })
+        };
+        self.cells.iter().enumerate().filter_map(identity).collect()
+    }
+
+    /// The managed columns, left to right.
+    pub(crate) fn managed(&self) -> Vec<(ColumnKey, usize)> {
+        let mut columns: Vec<_> = (self.metadata.iter())
+            .filter(|meta| !meta.rows)
+            .map(|meta| (ColumnKey::parse(&meta.value).unwrap(), meta.index))
+            .collect();
+        columns.sort_by_key(|(_, index)| *index);
+        columns
+    }
+}

@@ -1,0 +1,142 @@
+//! A sheet, what was last written to it and the products it shows, driven through plan, apply and read-back.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use sheet_layout::{
+    Cell, ColumnKey, Freshness, Grid, IdentityCells, Options, Plan, ProductRow, SheetInput, WarehouseColumn,
+    plan, render_rows,
+};
+
+use crate::model::Model;
+
+/// The sheet and our memory of it.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) model: Model,
+    pub(crate) written: Grid,
+    /// Every product ever shown, as a caller knows them.
+    pub(crate) known: Vec<IdentityCells<Arc<str>>>,
+}
+
+impl World {
+    /// Plans without applying.
+    pub(crate) fn plan(&self, input: &SheetInput) -> Plan {
+        plan(
+            &self.model.read(self.written.clone(), &self.known),
+            input,
+            &Options::default(),
+        )
+        .unwrap()
+    }
+
+    /// Plans, applies, and checks that there is nothing left to do, both by reading back and by the plan's own word.
+    pub(crate) fn sync(&mut self, input: &SheetInput) -> Plan {
+        for product in &input.products {
+            if !self.known.iter().any(|known| known.of == product.key) {
+                self.known.push(IdentityCells {
+                    of: Arc::clone(&product.key),
+                    nm_id: product.nm_id,
+                    vendor_code: Arc::clone(&product.vendor_code),
+                });
+            }
+        }
+        let planned = self.plan(input);
+        self.model.apply(&planned.to_json().unwrap());
+        self.written = Grid::from_bytes(&planned.after.written.to_bytes()).unwrap();
+        let again = self.plan(input);
+        assert!(again.is_empty(), "a second plan wants {:?}", again.requests);
+        let believed = sheet_layout::Current {
+            sheet: Some(planned.after.clone()),
+        };
+        assert!(plan(&believed, input, &Options::default()).unwrap().is_empty());
+        planned
+    }
+
+    /// The sheet shows exactly what the input renders to, for every listed product.
+    pub(crate) fn assert_shows(&self, input: &SheetInput) {
+        let managed = self.model.managed();
+        let columns: Vec<ColumnKey> = managed.iter().map(|(key, _)| key.clone()).collect();
+        let wanted = render_rows(input, &columns).unwrap();
+        let rows = self
+            .model
+            .read(self.written.clone(), &self.known)
+            .sheet
+            .unwrap()
+            .row_of_product;
+        for (product, cells) in input.products.iter().zip(&wanted[2..]) {
+            let row = rows[&product.key] as usize;
+            let shown: Vec<Option<&Value>> = managed
+                .iter()
+                .map(|(_, column)| self.model.value(row, *column))
+                .collect();
+            let wanted: Vec<Option<Value>> = cells.iter().map(json).collect();
+            assert_eq!(
+                shown,
+                wanted.iter().map(Option::as_ref).collect::<Vec<_>>(),
+                "row of {}",
+                product.key
+            );
+        }
+    }
+}
+
+/// The value a cell must have in the sheet.
+pub(crate) fn json(cell: &Cell) -> Option<Value> {
+    match cell {
+        Cell::Empty => None,
+        Cell::Int(number) => Some(Value::from(*number)),
+        Cell::Tenths(tenths) if tenths % 10 == 0 => Some(Value::from(tenths / 10)),
+        Cell::Tenths(_) => Some(serde_json::from_str(&cell.to_string()).unwrap()),
+        Cell::Text(text) => Some(Value::from(&**text)),
+    }
+}
+
+pub(crate) fn warehouse(name: &str) -> WarehouseColumn {
+    WarehouseColumn {
+        key: format!("key of {name}").into(),
+        name: name.into(),
+    }
+}
+
+pub(crate) fn product(nm_id: i64, cells: &[(usize, i64, i64)]) -> ProductRow {
+    ProductRow {
+        key: format!("p{nm_id}").into(),
+        brand: "BrandA".into(),
+        subject: "Витамины".into(),
+        vendor_code: format!("V-{nm_id}").into(),
+        nm_id,
+        cells: cells.to_vec(),
+        ..ProductRow::default()
+    }
+}
+
+/// The worked example of the original layout.
+pub(crate) fn worked_example() -> SheetInput {
+    let warehouses = ["Электросталь", "Коледино", "Подольск", "Казань"]
+        .map(warehouse)
+        .to_vec();
+    let first = ProductRow {
+        subject: "Коллаген".into(),
+        vendor_code: "COL-001".into(),
+        in_way_to_client: 5,
+        in_way_from_client: 2,
+        ..product(111_111, &[(1, 40, 20), (2, 35, 18), (0, 25, 12)])
+    };
+    let second = ProductRow {
+        vendor_code: "VIT-D3".into(),
+        in_way_to_client: 10,
+        in_way_from_client: 3,
+        ..product(222_222, &[(1, 150, 78), (3, 0, 2)])
+    };
+    let freshness = Freshness {
+        observed_at: "2026-11-20 09:00 UTC".to_owned(),
+        sync_id: "0193".to_owned(),
+        sources: vec!["Заказы: полный ответ".to_owned()],
+    };
+    SheetInput {
+        products: vec![first, second],
+        warehouses,
+        freshness,
+    }
+}
