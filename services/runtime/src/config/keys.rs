@@ -1,0 +1,207 @@
+//! The list of all settings as data, from which the reference page is made and against which keys are checked.
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Its name in the environment and in the settings file.
+    pub name: &'static str,
+    /// The value when none is given; `None` if there is none.
+    pub default: Option<&'static str>,
+    /// What it means, with units.
+    pub meaning: &'static str,
+    /// Never shown, and also accepted as `<NAME>_FILE`.
+    pub secret: bool,
+}
+
+const fn plain(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key {
+        name,
+        default: Some(default),
+        meaning,
+        secret: false,
+    }
+}
+
+const fn optional(name: &'static str, meaning: &'static str) -> Key {
+    Key {
+        name,
+        default: None,
+        meaning,
+        secret: false,
+    }
+}
+
+const fn secret(name: &'static str, meaning: &'static str) -> Key {
+    Key {
+        name,
+        default: None,
+        meaning,
+        secret: true,
+    }
+}
+
+/// Every setting of every role. Hosts of outside services are the ones their vendors publish.
+pub const KEYS: &[Key] = &[
+    secret(
+        "DATABASE_URL",
+        "Address of PostgreSQL, `postgres://…`; the embedded server if not set and `--embedded` is given",
+    ),
+    secret(
+        "NATS_URL",
+        "Address of NATS, `nats://…`, several separated by commas; the embedded server if not set and `--embedded` is given",
+    ),
+    plain("ST_HTTP_ADDR", "127.0.0.1:8080", "Where the HTTP API listens"),
+    plain(
+        "ST_METRICS_ADDR",
+        "127.0.0.1:9464",
+        "Where `/metrics` and `/health/live` of each process listen",
+    ),
+    plain(
+        "ST_DATA_DIR",
+        ".stock-tracker",
+        "Folder of the embedded servers' data",
+    ),
+    optional(
+        "ST_EMBEDDED_POSTGRES_PORT",
+        "Port of the embedded PostgreSQL; a free one if not set",
+    ),
+    optional(
+        "ST_EMBEDDED_NATS_PORT",
+        "Port of the embedded NATS; a free one if not set",
+    ),
+    secret(
+        "ST_MASTER_KEY",
+        "Master keys of the vault, `v1:<base64 of 32 bytes>`, several separated by commas for rotation; the newest one wraps",
+    ),
+    secret(
+        "ST_JWT_KEY",
+        "Ed25519 private key that signs access tokens, PEM (PKCS #8)",
+    ),
+    plain(
+        "ST_WB_CONTENT_URL",
+        "https://content-api.wildberries.ru",
+        "Wildberries, product cards",
+    ),
+    plain(
+        "ST_WB_ANALYTICS_URL",
+        "https://seller-analytics-api.wildberries.ru",
+        "Wildberries, stock reports and order feed",
+    ),
+    plain(
+        "ST_WB_STATISTICS_URL",
+        "https://statistics-api.wildberries.ru",
+        "Wildberries, older order report",
+    ),
+    plain(
+        "ST_WB_MARKETPLACE_URL",
+        "https://marketplace-api.wildberries.ru",
+        "Wildberries, stock in the seller's own warehouses",
+    ),
+    plain(
+        "ST_WB_COMMON_URL",
+        "https://common-api.wildberries.ru",
+        "Wildberries, facts about the seller",
+    ),
+    plain(
+        "ST_WB_PRICES_URL",
+        "https://discounts-prices-api.wildberries.ru",
+        "Wildberries, prices",
+    ),
+    plain("ST_OZON_URL", "https://api-seller.ozon.ru", "Ozon Seller API"),
+    plain(
+        "ST_GOOGLE_SHEETS_URL",
+        "https://sheets.googleapis.com",
+        "Google Sheets API",
+    ),
+    plain(
+        "ST_GOOGLE_DRIVE_URL",
+        "https://www.googleapis.com",
+        "Google Drive API",
+    ),
+    secret(
+        "ST_GOOGLE_SERVICE_ACCOUNT",
+        "Key of the Google service account, JSON as Google hands it out",
+    ),
+    plain("ST_STRIPE_URL", "https://api.stripe.com", "Stripe API"),
+    secret("ST_STRIPE_API_KEY", "Stripe secret key"),
+    secret(
+        "ST_STRIPE_WEBHOOK_SECRET",
+        "Signing secrets of the Stripe webhook, several separated by commas for rotation",
+    ),
+    optional("ST_STRIPE_PRICE_STARTER", "Stripe price of the plan Starter"),
+    optional("ST_STRIPE_PRICE_PRO", "Stripe price of the plan Pro"),
+    optional(
+        "ST_STRIPE_PRICE_ENTERPRISE",
+        "Stripe price of the plan Enterprise",
+    ),
+    plain("ST_TELEGRAM_URL", "https://api.telegram.org", "Telegram Bot API"),
+    secret("ST_TELEGRAM_BOT_TOKEN", "Token of the Telegram bot"),
+    secret(
+        "ST_TELEGRAM_WEBHOOK_SECRET",
+        "Secret that Telegram sends with each webhook call",
+    ),
+    plain(
+        "ST_SYNC_INTERVAL_SECONDS",
+        "1800",
+        "Pause between two scheduled syncs of a cabinet, in seconds (60 to 86400)",
+    ),
+    plain(
+        "ST_MARKETPLACE_CACHE_SECONDS",
+        "300",
+        "Time in which no marketplace is read twice for the same, in seconds (0 to 3600)",
+    ),
+    plain(
+        "ST_SYNC_SOFT_LIMIT_SECONDS",
+        "540",
+        "After this time a sync starts no further request, in seconds; below the hard limit",
+    ),
+    plain(
+        "ST_SYNC_HARD_LIMIT_SECONDS",
+        "600",
+        "After this time a sync is broken off, in seconds (10 to 7200)",
+    ),
+    plain(
+        "ST_SHEET_COALESCE_MS",
+        "2000",
+        "Time in which changes are gathered before a sheet is written, in milliseconds (0 to 60000)",
+    ),
+    optional(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "Where traces go (OTLP); none are sent if not set",
+    ),
+    plain(
+        "RUST_LOG",
+        "info",
+        "Which log lines are written, in the syntax of `tracing-subscriber`'s `EnvFilter`",
+    ),
+    plain("ST_LOG_FORMAT", "text", "Form of log lines: `text` or `json`"),
+];
+
+/// The setting of that name, or the secret whose `_FILE` form it is.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    let exact = KEYS.iter().find(|key| key.name == name);
+    exact.or_else(|| {
+        let secret = name.strip_suffix("_FILE")?;
+        KEYS.iter().find(|key| key.secret && key.name == secret)
+    })
+}
+
+pub(super) fn is_known(name: &str) -> bool {
+    find(name).is_some()
+}
+
+/// All settings as a Markdown table, for `docs/config.md`.
+pub fn reference_table() -> String {
+    let mut table = String::from("| key | default | secret | meaning |\n|---|---|---|---|\n");
+    for key in KEYS {
+        let default = key
+            .default
+            .map_or_else(|| "–".to_owned(), |value| format!("`{value}`"));
+        let secret = if key.secret { "yes" } else { "" };
+        table.push_str(&format!(
+            "| `{}` | {default} | {secret} | {} |\n",
+            key.name, key.meaning
+        ));
+    }
+    table
+}

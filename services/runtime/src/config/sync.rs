@@ -1,0 +1,39 @@
+//! Pace and limits of syncs, and of writing what they found into sheets.
+
+use std::time::Duration;
+
+use super::source::{Problem, Source, malformed};
+
+/// Settings of syncs and sheets.
+#[derive(Debug, Clone)]
+pub struct SyncSettings {
+    /// `ST_SYNC_INTERVAL_SECONDS`: pause between two scheduled syncs of a cabinet.
+    pub interval: Duration,
+    /// `ST_MARKETPLACE_CACHE_SECONDS`: time in which no marketplace is read twice for the same.
+    pub marketplace_cache: Duration,
+    /// `ST_SYNC_SOFT_LIMIT_SECONDS`: after this a sync starts no further request.
+    pub soft_limit: Duration,
+    /// `ST_SYNC_HARD_LIMIT_SECONDS`: after this a sync is broken off.
+    pub hard_limit: Duration,
+    /// `ST_SHEET_COALESCE_MS`: time in which changes are gathered before a sheet is written.
+    pub sheet_coalesce: Duration,
+}
+
+pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
+    let seconds = |name, expected, range| source.number(name, expected, range).map(Duration::from_secs);
+    let soft = "ST_SYNC_SOFT_LIMIT_SECONDS";
+    let settings = SyncSettings {
+        interval: seconds("ST_SYNC_INTERVAL_SECONDS", "seconds, 60 to 86400", 60..=86_400)?,
+        marketplace_cache: seconds("ST_MARKETPLACE_CACHE_SECONDS", "seconds, 0 to 3600", 0..=3600)?,
+        soft_limit: seconds(soft, "seconds, 1 to 7200", 1..=7200)?,
+        hard_limit: seconds("ST_SYNC_HARD_LIMIT_SECONDS", "seconds, 10 to 7200", 10..=7200)?,
+        sheet_coalesce: source
+            .number("ST_SHEET_COALESCE_MS", "milliseconds, 0 to 60000", 0..=60_000)
+            .map(Duration::from_millis)?,
+    };
+    if settings.soft_limit >= settings.hard_limit {
+        let given = settings.soft_limit.as_secs().to_string();
+        return Err(malformed(soft, "less than ST_SYNC_HARD_LIMIT_SECONDS", &given));
+    }
+    Ok(settings)
+}

@@ -1,0 +1,231 @@
+//! What a person who writes settings can rely on.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn load(environment: &[(&str, &str)], file: Option<&str>) -> Result<Settings, ConfigError> {
+    Settings::load(
+        environment
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        file,
+    )
+}
+
+fn complaint(environment: &[(&str, &str)], file: Option<&str>) -> String {
+    load(environment, file)
+        .expect_err("settings were accepted")
+        .to_string()
+}
+
+const MASTER_KEY: &str = "v1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+#[test]
+fn without_any_setting_the_defaults_hold() {
+    let settings = load(&[], None).unwrap();
+    assert_eq!(settings.http.address.to_string(), "127.0.0.1:8080");
+    assert_eq!(
+        settings.wildberries.content_url,
+        "https://content-api.wildberries.ru"
+    );
+    assert_eq!(settings.sync.interval, Duration::from_secs(1800));
+    assert_eq!(settings.telemetry.log_format, LogFormat::Text);
+    assert!(settings.database.url.is_none());
+    let missing = settings.database.required_url().unwrap_err();
+    assert!(missing.to_string().contains("DATABASE_URL"), "{missing}");
+}
+
+#[test]
+fn the_environment_counts_before_the_file_and_the_file_before_the_default() {
+    let file = "ST_SYNC_INTERVAL_SECONDS = 900\nST_LOG_FORMAT = \"json\"";
+    let settings = load(&[("ST_LOG_FORMAT", "text")], Some(file)).unwrap();
+    assert_eq!(settings.sync.interval, Duration::from_secs(900));
+    assert_eq!(settings.telemetry.log_format, LogFormat::Text);
+}
+
+#[test]
+fn an_empty_variable_counts_as_not_given() {
+    let settings = load(&[("ST_OZON_URL", ""), ("ST_MASTER_KEY", "")], None).unwrap();
+    assert_eq!(settings.ozon.url, "https://api-seller.ozon.ru");
+    assert!(settings.secret_keys.master_keys.is_none());
+}
+
+#[test]
+fn an_unknown_key_is_named_wherever_it_stands() {
+    let text = complaint(
+        &[("ST_HTTP_ADRR", "127.0.0.1:1"), ("PATH", "/bin")],
+        Some("st_ozon = 1"),
+    );
+    assert!(
+        text.contains("unknown setting ST_HTTP_ADRR in the environment (did you mean ST_HTTP_ADDR?)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("unknown setting st_ozon in stock-tracker.toml"),
+        "{text}"
+    );
+    assert!(!text.contains("PATH"), "{text}");
+}
+
+#[test]
+fn only_secrets_have_a_file_form() {
+    let text = complaint(&[("ST_HTTP_ADDR_FILE", "/etc/addr")], None);
+    assert!(text.contains("unknown setting ST_HTTP_ADDR_FILE"), "{text}");
+}
+
+#[test]
+fn every_malformed_value_is_named_at_once() {
+    let text = complaint(
+        &[
+            ("ST_HTTP_ADDR", "localhost"),
+            ("ST_OZON_URL", "ozon.ru"),
+            ("ST_EMBEDDED_NATS_PORT", "70000"),
+            ("ST_SYNC_INTERVAL_SECONDS", "half an hour"),
+            ("RUST_LOG", "relay=loud"),
+        ],
+        Some("ST_LOG_FORMAT = \"xml\""),
+    );
+    for expected in [
+        "ST_HTTP_ADDR must be an address with port such as 127.0.0.1:8080, not \"localhost\"",
+        "ST_OZON_URL must be an http:// or https:// address",
+        "ST_EMBEDDED_NATS_PORT must be a port",
+        "ST_SYNC_INTERVAL_SECONDS must be seconds, 60 to 86400, not \"half an hour\"",
+        "RUST_LOG must be a log filter",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is missing in {text}");
+    }
+    let text = complaint(&[], Some("ST_LOG_FORMAT = \"xml\""));
+    assert!(
+        text.contains("ST_LOG_FORMAT must be text or json, not \"xml\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_malformed_secret_is_named_and_not_shown() {
+    let secrets = [
+        ("ST_MASTER_KEY", "v1:c2VjcmV0"),
+        ("ST_JWT_KEY", "c2VjcmV0"),
+        ("DATABASE_URL", "mysql://c2VjcmV0@host"),
+        ("NATS_URL", "c2VjcmV0"),
+        ("ST_GOOGLE_SERVICE_ACCOUNT", "{\"client_email\":\"c2VjcmV0\"}"),
+        ("ST_TELEGRAM_WEBHOOK_SECRET", "c2VjcmV0!"),
+    ];
+    for (key, value) in secrets {
+        let text = complaint(&[(key, value)], None);
+        assert!(text.contains(key) && !text.contains("c2VjcmV0"), "{text}");
+    }
+}
+
+#[test]
+fn master_keys_of_several_versions_are_accepted_and_a_repeated_version_is_not() {
+    let ring = format!("{MASTER_KEY}, {}", MASTER_KEY.replace("v1", "v2"));
+    let settings = load(&[("ST_MASTER_KEY", &ring)], None).unwrap();
+    assert_eq!(
+        settings
+            .secret_keys
+            .required_master_keys()
+            .unwrap()
+            .expose_secret(),
+        ring
+    );
+    let twice = format!("{MASTER_KEY},{MASTER_KEY}");
+    assert!(complaint(&[("ST_MASTER_KEY", &twice)], None).contains("ST_MASTER_KEY"));
+}
+
+#[test]
+fn a_secret_can_lie_in_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, format!("{MASTER_KEY}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let settings = load(
+        &[("ST_MASTER_KEY_FILE", path)],
+        Some("ST_MASTER_KEY = \"overridden\""),
+    )
+    .unwrap();
+    assert_eq!(
+        settings.secret_keys.master_keys.unwrap().expose_secret(),
+        MASTER_KEY
+    );
+
+    let text = complaint(
+        &[("ST_MASTER_KEY_FILE", path), ("ST_MASTER_KEY", MASTER_KEY)],
+        None,
+    );
+    assert!(
+        text.contains("ST_MASTER_KEY and ST_MASTER_KEY_FILE are both set"),
+        "{text}"
+    );
+    let text = complaint(&[("ST_MASTER_KEY_FILE", "/nowhere/key")], None);
+    assert!(
+        text.contains("ST_MASTER_KEY_FILE: the file /nowhere/key cannot be read: No such file"),
+        "{text}"
+    );
+}
+
+#[test]
+fn secrets_do_not_show_when_settings_are_printed() {
+    let settings = load(
+        &[
+            ("DATABASE_URL", "postgres://u:hunter2@db/x"),
+            ("ST_MASTER_KEY", MASTER_KEY),
+        ],
+        None,
+    );
+    let printed = format!("{:?}", settings.unwrap());
+    assert!(
+        !printed.contains("hunter2") && !printed.contains("AAAA"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_broken_file_is_told_by_line_without_its_content() {
+    let text = complaint(&[], Some("ST_LOG_FORMAT = \"json\"\nST_JWT_KEY = hunter2\n"));
+    assert!(
+        text.contains("stock-tracker.toml is no valid TOML, line 2"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"), "{text}");
+    let text = complaint(&[], Some("ST_OZON_URL = [1]"));
+    assert!(text.contains("ST_OZON_URL must be a text"), "{text}");
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_refused() {
+    let text = complaint(&[("ST_SYNC_HARD_LIMIT_SECONDS", "500")], None);
+    assert!(
+        text.contains("ST_SYNC_SOFT_LIMIT_SECONDS must be less than ST_SYNC_HARD_LIMIT_SECONDS"),
+        "{text}"
+    );
+}
+
+#[test]
+fn addresses_lose_the_slash_at_their_end_and_several_webhook_secrets_are_kept() {
+    let given = [
+        ("ST_WB_CONTENT_URL", "http://127.0.0.1:9/wb/"),
+        ("ST_STRIPE_WEBHOOK_SECRET", "whsec_a, whsec_b"),
+    ];
+    let settings = load(&given, None).unwrap();
+    assert_eq!(settings.wildberries.content_url, "http://127.0.0.1:9/wb");
+    assert_eq!(settings.stripe.webhook_secrets.len(), 2);
+}
+
+#[test]
+fn the_reference_table_has_every_key_once_and_every_default_is_valid() {
+    let table = reference_table();
+    for key in KEYS {
+        assert_eq!(
+            table.matches(&format!("| `{}` |", key.name)).count(),
+            1,
+            "{}",
+            key.name
+        );
+    }
+    let defaults = KEYS.iter().filter_map(|key| Some((key.name, key.default?)));
+    load(&defaults.collect::<Vec<_>>(), None).unwrap();
+}

@@ -1,0 +1,103 @@
+//! Whether this process can do its work: a list of named checks that roles add to and the API answers from.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A check that has not answered after this has failed.
+const LIMIT: Duration = Duration::from_secs(2);
+
+type Asking = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+type Check = Arc<dyn Fn() -> Asking + Send + Sync>;
+
+/// The readiness checks of this process. Clones share one list.
+#[derive(Clone, Default)]
+pub struct Health {
+    checks: Arc<Mutex<Vec<(&'static str, Check)>>>,
+}
+
+/// What one check said.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CheckReport {
+    /// Name of the check, such as `database`.
+    pub name: &'static str,
+    /// Why the process is not ready as far as this check goes; `None` if it is.
+    pub problem: Option<String>,
+}
+
+impl std::fmt::Debug for Health {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        out.debug_list()
+            .entries(checks.iter().map(|(name, _)| name))
+            .finish()
+    }
+}
+
+impl Health {
+    /// Adds a check; one of the same name is replaced. The reason of a failure is shown to whoever asks for health, so
+    /// it must hold no secret.
+    pub fn register<Checking>(&self, name: &'static str, check: impl Fn() -> Checking + Send + Sync + 'static)
+    where
+        Checking: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let check: Check = Arc::new(move || Box::pin(check()));
+        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        checks.retain(|(known, _)| *known != name);
+        checks.push((name, check));
+    }
+
+    /// Asks all checks at once; each has two seconds.
+    pub async fn report(&self) -> Vec<CheckReport> {
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let asked = checks.into_iter().map(async |(name, check)| {
+            let problem = match tokio::time::timeout(LIMIT, check()).await {
+                Ok(answer) => answer.err(),
+                Err(_elapsed) => Some(format!("no answer within {} s", LIMIT.as_secs())),
+            };
+            CheckReport { name, problem }
+        });
+        futures_util::future::join_all(asked).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_check_answers_for_itself_and_one_that_hangs_counts_as_failed() {
+        let health = Health::default();
+        health.register("database", async || Ok(()));
+        health.register("broker", async || Err("not connected".to_owned()));
+        health.register("sheets", std::future::pending);
+        let report = health.report().await;
+        let said: Vec<_> = report
+            .iter()
+            .map(|check| (check.name, check.problem.as_deref()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("database", None),
+                ("broker", Some("not connected")),
+                ("sheets", Some("no answer within 2 s"))
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_check_of_the_same_name_is_replaced() {
+        let health = Health::default();
+        health.register("database", async || Err("down".to_owned()));
+        health.register("database", async || Ok(()));
+        assert_eq!(
+            health.report().await,
+            [CheckReport {
+                name: "database",
+                problem: None
+            }]
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! The project's own numbers for Prometheus, made once and under fixed names. No label carries a tenant: their number
+//! is unbounded, and who asks about one tenant looks into logs or read models.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, MeterProvider};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::{Encoder, Registry, TextEncoder};
+
+/// Buckets that the semantic conventions give for `http.server.request.duration`, in seconds.
+const HTTP_BUCKETS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+/// A sync takes between one second and its hard limit, ten minutes.
+const SYNC_BUCKETS: [f64; 9] = [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0];
+
+/// Why the metrics could not be set up or shown.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// The exporter could not be registered.
+    #[error("could not set up the metrics")]
+    SetUp(#[source] opentelemetry_sdk::error::OTelSdkError),
+    /// The numbers could not be written as text.
+    #[error("could not write the metrics as text")]
+    Encode(#[source] prometheus::Error),
+}
+
+/// The numbers of this process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    /// Kept because the instruments go quiet when it is dropped.
+    _provider: SdkMeterProvider,
+    projection_lag_events: Gauge<u64>,
+    projection_lag_seconds: Gauge<f64>,
+    relay_position: Gauge<u64>,
+    marketplace_requests: Counter<u64>,
+    sync_duration: Histogram<f64>,
+    sheet_write_cells: Counter<u64>,
+    append_batch_size: Histogram<u64>,
+    dlq_messages: Gauge<u64>,
+    http_request_duration: Histogram<f64>,
+}
+
+/// One answered HTTP request, as the semantic conventions describe it (`http.server.request.duration`).
+#[derive(Debug, Clone, Copy)]
+pub struct HttpRequest<'a> {
+    /// `http.request.method`.
+    pub method: &'a str,
+    /// `http.route`: the pattern, such as `/api/v1/products/{id}`, never the path with ids.
+    pub route: &'a str,
+    /// `http.response.status_code`.
+    pub status: u16,
+    /// From the head of the request to the end of the answer.
+    pub duration: Duration,
+}
+
+impl Metrics {
+    /// Sets up a registry of its own, so that tests in one process do not share numbers.
+    ///
+    /// # Errors
+    /// [`MetricsError::SetUp`].
+    pub fn new(service_name: &'static str) -> Result<Self, MetricsError> {
+        let registry = Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .build()
+            .map_err(MetricsError::SetUp)?;
+        let resource = Resource::builder_empty().with_service_name(service_name).build();
+        let provider = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_reader(exporter)
+            .build();
+        let meter = provider.meter("stock-tracker");
+        let inner = Inner {
+            projection_lag_events: meter
+                .u64_gauge("stock.projection.lag.events")
+                .with_description("Events that a projection has not applied yet")
+                .build(),
+            projection_lag_seconds: meter
+                .f64_gauge("stock.projection.lag.seconds")
+                .with_description("Age of the oldest event that a projection has not applied yet")
+                .build(),
+            relay_position: meter
+                .u64_gauge("stock.relay.position")
+                .with_description("Position of the last event that the broker has acknowledged")
+                .build(),
+            marketplace_requests: meter
+                .u64_counter("stock.marketplace.requests")
+                .with_description("Requests to marketplaces by host, endpoint and status")
+                .build(),
+            sync_duration: meter
+                .f64_histogram("stock.sync.duration.seconds")
+                .with_description("Duration of a sync from its start to its outcome")
+                .with_boundaries(SYNC_BUCKETS.to_vec())
+                .build(),
+            sheet_write_cells: meter
+                .u64_counter("stock.sheet.write.cells")
+                .with_description("Cells written to spreadsheets")
+                .build(),
+            append_batch_size: meter
+                .u64_histogram("stock.append.batch.size")
+                .with_description("Commands that one batch of appends carried")
+                .with_boundaries(BATCH_BUCKETS.to_vec())
+                .build(),
+            dlq_messages: meter
+                .u64_gauge("stock.dlq.messages")
+                .with_description("Messages in the dead-letter stream")
+                .build(),
+            http_request_duration: meter
+                .f64_histogram("http.server.request.duration")
+                .with_unit("s")
+                .with_description("Duration of HTTP server requests")
+                .with_boundaries(HTTP_BUCKETS.to_vec())
+                .build(),
+            registry,
+            _provider: provider,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// How far a projection is behind the store: events not applied yet, and the age of the oldest of them.
+    pub fn projection_lag(&self, projection: &str, events: u64, age: Duration) {
+        let labels = [KeyValue::new("projection", projection.to_owned())];
+        self.inner.projection_lag_events.record(events, &labels);
+        self.inner
+            .projection_lag_seconds
+            .record(age.as_secs_f64(), &labels);
+    }
+
+    /// The relay's position: the last event that the broker has acknowledged.
+    pub fn relay_position(&self, position: u64) {
+        self.inner.relay_position.record(position, &[]);
+    }
+
+    /// One request to a marketplace; `status` is the HTTP status or a word such as `timeout`.
+    pub fn marketplace_request(&self, host: &str, endpoint: &str, status: &str) {
+        let labels = [("host", host), ("endpoint", endpoint), ("status", status)];
+        let labels = labels.map(|(key, value)| KeyValue::new(key, value.to_owned()));
+        self.inner.marketplace_requests.add(1, &labels);
+    }
+
+    /// One sync that has come to its outcome (`completed`, `failed`, `quarantined`).
+    pub fn sync_ended(&self, marketplace: &str, outcome: &str, duration: Duration) {
+        let labels = [("marketplace", marketplace), ("outcome", outcome)];
+        let labels = labels.map(|(key, value)| KeyValue::new(key, value.to_owned()));
+        self.inner.sync_duration.record(duration.as_secs_f64(), &labels);
+    }
+
+    /// Cells written to a spreadsheet.
+    pub fn sheet_cells_written(&self, cells: u64) {
+        self.inner.sheet_write_cells.add(cells, &[]);
+    }
+
+    /// Commands that one batch of appends carried.
+    pub fn append_batch(&self, commands: u64) {
+        self.inner.append_batch_size.record(commands, &[]);
+    }
+
+    /// Messages that wait in the dead-letter stream.
+    pub fn dead_letters(&self, messages: u64) {
+        self.inner.dlq_messages.record(messages, &[]);
+    }
+
+    /// One answered HTTP request.
+    pub fn http_request(&self, request: HttpRequest<'_>) {
+        let labels = [
+            KeyValue::new("http.request.method", request.method.to_owned()),
+            KeyValue::new("http.route", request.route.to_owned()),
+            KeyValue::new("http.response.status_code", i64::from(request.status)),
+        ];
+        self.inner
+            .http_request_duration
+            .record(request.duration.as_secs_f64(), &labels);
+    }
+
+    /// All numbers in Prometheus' text format, version 0.0.4.
+    ///
+    /// # Errors
+    /// [`MetricsError::Encode`].
+    pub fn render(&self) -> Result<Vec<u8>, MetricsError> {
+        let mut page = Vec::new();
+        TextEncoder::new()
+            .encode(&self.inner.registry.gather(), &mut page)
+            .map_err(MetricsError::Encode)?;
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_on_the_page_under_its_name_with_its_labels() {
+        let metrics = Metrics::new("test").unwrap();
+        metrics.projection_lag("inventory", 12, Duration::from_millis(1500));
+        metrics.relay_position(77);
+        metrics.marketplace_request("content-api", "cards", "429");
+        metrics.sync_ended("wildberries", "completed", Duration::from_secs(3));
+        metrics.sheet_cells_written(5);
+        metrics.append_batch(40);
+        metrics.dead_letters(2);
+        let duration = Duration::from_millis(20);
+        metrics.http_request(HttpRequest {
+            method: "GET",
+            route: "/api/v1/products",
+            status: 200,
+            duration,
+        });
+        let page = String::from_utf8(metrics.render().unwrap()).unwrap();
+        for line in [
+            "stock_projection_lag_events{projection=\"inventory\"} 12",
+            "stock_projection_lag_seconds{projection=\"inventory\"} 1.5",
+            "stock_relay_position 77",
+            "stock_marketplace_requests_total{endpoint=\"cards\",host=\"content-api\",status=\"429\"} 1",
+            "stock_sync_duration_seconds_sum{marketplace=\"wildberries\",outcome=\"completed\"} 3",
+            "stock_sheet_write_cells_total 5",
+            "stock_append_batch_size_sum 40",
+            "stock_dlq_messages 2",
+            "http_route=\"/api/v1/products\",le=\"0.025\"} 1",
+            "http_server_request_duration_seconds_count{",
+        ] {
+            assert!(page.contains(line), "{line} is missing in\n{page}");
+        }
+        assert!(!page.contains("otel_scope"), "{page}");
+    }
+}
