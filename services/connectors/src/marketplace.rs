@@ -125,7 +125,8 @@ pub trait Marketplace {
         sizes: &[SizeRef],
     ) -> impl Future<Output = Result<Fetched<StockSnapshot>, CallError>> + Send;
 
-    /// Orders that were placed or changed in the period, each one once, in its last known state.
+    /// Every order that was placed in the period, once, in its last known state. Some sources add older ones
+    /// that changed in the period; count by `ordered_at`.
     ///
     /// # Errors
     /// The first page that failed.

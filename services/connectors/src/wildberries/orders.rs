@@ -26,7 +26,7 @@ const FAR_FROM_CAP: usize = 40_000;
 const SELLER_WAREHOUSE: &str = "Склад продавца";
 
 impl Wildberries {
-    /// Orders that changed in the period: by the feed where the token has Analytics and the vendor allows it,
+    /// Orders of the period: by the feed where the token has Analytics and the vendor allows it,
     /// else by the older report.
     ///
     /// # Errors
@@ -52,6 +52,9 @@ impl Wildberries {
     /// Page: <https://dev.wildberries.ru/docs/openapi/analytics>, `POST /api/analytics/v1/order-feed`; once a
     /// minute, with a base token once in three hours; at most 31 days a request. The pages of one listing are
     /// cut from one snapshot, which the first answer names.
+    ///
+    /// The vendor does not say whether the period means the order's time or that of its status; live callers
+    /// read it as the latter. Either way an order that was placed in the period is there.
     async fn order_feed(&self, period: Period) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
         let mut tally = Tally::default();
         let mut orders = Orders::default();
@@ -168,7 +171,7 @@ impl Wildberries {
             }
         };
         let mut items = orders.finish();
-        items.retain(|order| order.changed_at < period.to);
+        items.retain(|order| order.ordered_at < period.to);
         Ok(Fetched {
             items,
             outcome: tally.finish("wb.orders.supplier"),

@@ -1,0 +1,5 @@
+//! The clients against real servers that follow the vendors' contracts.
+
+mod wildberries;
+mod wildberries_faults;
+mod world;

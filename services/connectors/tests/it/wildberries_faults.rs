@@ -1,0 +1,189 @@
+//! What a vendor in trouble sends never becomes a number: every damage is an error of its own kind, or an
+//! answer that says it is not complete.
+
+use std::time::Duration;
+
+use connectors::error::{CallFailure, FailureClass};
+use connectors::marketplace::Marketplace;
+use connectors::wildberries::Options;
+use simulators::{Effect, Fault, SellerConfig};
+
+use crate::world::{World, cards, options};
+
+const CARDS: &str = "/content-api/content/v2/get/cards/list";
+const STOCK: &str = "/seller-analytics-api/api/analytics/v1/stocks-report/wb-warehouses";
+const REMAINS: &str = "/seller-analytics-api/api/v1/warehouse_remains";
+
+async fn world() -> World {
+    World::start(SellerConfig {
+        articles: 50,
+        ..SellerConfig::default()
+    })
+    .await
+}
+
+async fn stock_failure(effect: Effect) -> CallFailure {
+    let world = world().await;
+    world.simulator.script(Fault::on(STOCK, effect));
+    world.personal().fbo_stock().await.unwrap_err().failure
+}
+
+#[tokio::test]
+async fn a_429_is_obeyed_to_the_told_second() {
+    let world = world().await;
+    let limited = Effect::RateLimited { retry_seconds: 1 };
+    world
+        .simulator
+        .script(Fault::on(CARDS, limited).after(1).times(1));
+    assert_eq!(cards(&world.personal()).await.len(), world.listed().len());
+    let calls = world.simulator.calls().calls;
+    let listing: Vec<_> = calls
+        .iter()
+        .filter(|call| call.path.contains("cards/list"))
+        .collect();
+    let refused = listing.iter().position(|call| call.status == 429).unwrap();
+    let waited = listing[refused + 1].at_millis - listing[refused].at_millis;
+    assert!(waited >= 1000, "asked again after {waited} ms");
+}
+
+#[tokio::test]
+async fn a_told_delay_beyond_the_patience_goes_back_to_the_caller() {
+    let world = world().await;
+    world
+        .simulator
+        .script(Fault::on(STOCK, Effect::RateLimited { retry_seconds: 3600 }));
+    let error = world.personal().fbo_stock().await.unwrap_err();
+    assert!(
+        error.class().told_delay().unwrap() > Duration::from_secs(3590),
+        "{error}"
+    );
+    // The next attempt knows without asking.
+    let again = world.personal().fbo_stock().await.unwrap_err();
+    assert!(
+        matches!(again.failure, CallFailure::RateLimited { told: false, .. }),
+        "{again}"
+    );
+    assert_eq!(world.simulator.calls().count(STOCK), 1);
+}
+
+#[tokio::test]
+async fn a_cut_body_is_a_failed_connection_and_gives_no_stock() {
+    let failure = stock_failure(Effect::CutBody).await;
+    assert!(matches!(failure, CallFailure::Network(_)), "{failure:?}");
+    assert_eq!(failure.class(), FailureClass::Transient);
+}
+
+#[tokio::test]
+async fn a_page_that_was_cut_once_is_asked_for_again() {
+    let world = world().await;
+    world
+        .simulator
+        .script(Fault::on(CARDS, Effect::CutBody).after(1).times(1));
+    assert_eq!(cards(&world.personal()).await.len(), world.listed().len());
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_runs_into_the_deadline() {
+    let world = world().await;
+    world
+        .simulator
+        .script(Fault::on("", Effect::Hang { millis: None }));
+    let short = Duration::from_millis(300);
+    let token = world.simulator.personal_token(world.simulator.sellers()[0]);
+    let client = world.client(
+        &token,
+        Options {
+            deadline: short,
+            report_deadline: short,
+            ..options()
+        },
+    );
+    let error = client.fbo_stock().await.unwrap_err();
+    assert!(
+        matches!(error.failure, CallFailure::Timeout { deadline } if deadline == short),
+        "{error:?}"
+    );
+    let error = client
+        .cards(&mut |_| panic!("a page out of nothing"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error.failure, CallFailure::Timeout { .. }), "{error:?}");
+    world.simulator.clear_faults();
+}
+
+#[tokio::test]
+async fn an_empty_body_is_no_complete_answer() {
+    let world = world().await;
+    world.simulator.script(Fault::on(STOCK, Effect::EmptyBody));
+    let fetched = world.personal().fbo_stock().await.unwrap();
+    assert!(!fetched.complete);
+    assert!(fetched.items.products.is_empty());
+}
+
+#[tokio::test]
+async fn a_renamed_field_and_a_page_of_html_are_named() {
+    let renamed = Effect::RenameField {
+        from: "quantity".into(),
+        to: "qty".into(),
+    };
+    let failure = stock_failure(renamed).await;
+    assert_eq!(
+        failure.to_string(),
+        "unexpected answer: field `quantity` is missing"
+    );
+    assert_eq!(failure.class(), FailureClass::Contract);
+    let failure = stock_failure(Effect::HtmlPage).await;
+    assert_eq!(failure.to_string(), "unexpected answer: HTML instead of JSON");
+}
+
+#[tokio::test]
+async fn a_5xx_is_repeated_a_little_and_then_reported() {
+    let world = world().await;
+    let broken = Effect::Status {
+        status: 503,
+        body: "<html>".into(),
+        content_type: None,
+    };
+    world.simulator.script(Fault::on(CARDS, broken.clone()).times(2));
+    assert_eq!(cards(&world.personal()).await.len(), world.listed().len());
+    world.simulator.script(Fault::on(CARDS, broken));
+    world.simulator.clear_calls();
+    let error = world.personal().cards(&mut |_| {}).await.unwrap_err();
+    assert!(
+        matches!(error.failure, CallFailure::Unavailable { status: 503 }),
+        "{error}"
+    );
+    assert_eq!(world.simulator.calls().count(CARDS), 3);
+}
+
+#[tokio::test]
+async fn a_report_that_was_purged_is_lost_and_the_next_attempt_makes_a_new_one() {
+    let world = world().await;
+    let gone = Effect::Status {
+        status: 404,
+        body: r#"{"detail":"not found"}"#.into(),
+        content_type: None,
+    };
+    world
+        .simulator
+        .script(Fault::on(REMAINS, gone).containing("/download").times(1));
+    let error = world.base().fbo_stock().await.unwrap_err();
+    assert!(matches!(error.failure, CallFailure::ReportLost { .. }), "{error}");
+    assert!(error.class().is_retryable());
+    assert!(world.base().fbo_stock().await.unwrap().complete);
+}
+
+#[tokio::test]
+async fn a_token_that_ended_is_refused_as_a_credential() {
+    let world = world().await;
+    let seller = world.simulator.sellers()[0];
+    let ended = world.simulator.token(
+        seller,
+        simulators::wildberries::TokenKind::Personal,
+        simulators::wildberries::scope::ALL,
+        world.now - chrono::TimeDelta::days(1),
+    );
+    let error = world.client(&ended, options()).fbo_stock().await.unwrap_err();
+    assert_eq!(error.class(), FailureClass::Credential, "{error}");
+    assert!(!error.to_string().contains(&ended));
+}
