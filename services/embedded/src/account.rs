@@ -1,4 +1,5 @@
-//! Gives up root for PostgreSQL, which refuses to run as root, and finds a place for data that both can reach.
+//! Gives up root for PostgreSQL, which refuses to run as root, and finds a place for data that both can
+//! reach.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -73,8 +74,8 @@ impl Account {
             Some(GiveUpRoot::Setpriv) => {
                 let mut command = Command::new("setpriv");
                 let (uid, gid) = (self.uid.to_string(), self.gid.to_string());
-                // The order matters inside setpriv, not here: it asks for the death signal after the change of
-                // account, which would otherwise clear it.
+                // The order matters inside setpriv, not here: it asks for the death signal after the change
+                // of account, which would otherwise clear it.
                 command.args([
                     "--reuid",
                     &uid,
@@ -176,9 +177,10 @@ pub struct Placed {
     pub moved_because_of: Option<PathBuf>,
 }
 
-/// Decides where the data wanted at `folder` can lie. That is `folder` itself, unless this process is root and
-/// PostgreSQL's account cannot get there (a checkout below `/root`): then it is a folder below
-/// `/var/lib/stock-tracker` whose name follows from the wanted path, so that the next start finds the same data.
+/// Decides where the data wanted at `folder` can lie. That is `folder` itself, unless this process is root
+/// and PostgreSQL's account cannot get there (a checkout below `/root`): then it is a folder below
+/// `/var/lib/stock-tracker` whose name follows from the wanted path, so that the next start finds the same
+/// data.
 ///
 /// # Errors
 /// [`Error::NoAccount`] or [`Error::Io`] if no account is there to ask for.

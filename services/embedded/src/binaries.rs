@@ -1,4 +1,5 @@
-//! Finds the server programs and asks them for their version, because distributions ship servers too old for us.
+//! Finds the server programs and asks them for their version, because distributions ship servers too old for
+//! us.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -72,8 +73,8 @@ pub fn find_postgres(explicit: Option<&Path>) -> Result<PostgresPrograms, Error>
     })
 }
 
-/// Finds nats-server: `explicit` alone if given, else `tools/nats-server`, else `.tools/nats-server` in the current
-/// folder or one above it (a checkout), else what the search path holds.
+/// Finds nats-server: `explicit` alone if given, else `tools/nats-server`, else `.tools/nats-server` in the
+/// current folder or one above it (a checkout), else what the search path holds.
 ///
 /// # Errors
 /// [`Error::ProgramMissing`] if none is new enough.

@@ -1,7 +1,7 @@
 //! Child processes that end when we end, and the signals and process tables needed to run them.
 //!
-//! The kernel's parent-death signal goes off when the *thread* that started a child ends, and test threads end early.
-//! Every server is therefore started by one thread that lives as long as the process.
+//! The kernel's parent-death signal goes off when the *thread* that started a child ends, and test threads
+//! end early. Every server is therefore started by one thread that lives as long as the process.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -49,8 +49,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts `command` in a process group of its own, so that Ctrl-C on a terminal reaches only us and we can stop
-    /// the servers in order.
+    /// Starts `command` in a process group of its own, so that Ctrl-C on a terminal reaches only us and we
+    /// can stop the servers in order.
     pub(crate) fn start(server: &'static str, mut command: Command) -> Result<Self, Error> {
         command.process_group(0).stdin(Stdio::null());
         let child = spawn_on_keeper(command).map_err(Error::io(format!("start {server}")))?;
@@ -82,7 +82,8 @@ impl Running {
 
     /// Kills the server and everything below it, and returns the killed processes.
     ///
-    /// The server is stopped first, so that it starts no new process between the look at the table and the blow.
+    /// The server is stopped first, so that it starts no new process between the look at the table and the
+    /// blow.
     pub(crate) fn kill_all(&mut self) -> Vec<u32> {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return Vec::new();
@@ -249,7 +250,8 @@ fn parent_of(pid: u32) -> Option<u32> {
     stat_fields(pid)?.split(' ').nth(1)?.parse().ok()
 }
 
-/// `/proc/<pid>/stat` from the state on; the name before it may hold blanks and brackets, so the last one counts.
+/// `/proc/<pid>/stat` from the state on; the name before it may hold blanks and brackets, so the last one
+/// counts.
 fn stat_fields(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ").map(|(_, fields)| fields.to_owned())

@@ -32,7 +32,7 @@ pub enum Error {
         server: &'static str,
     },
     /// Another live server works on the data folder.
-    #[error("the data folder {} is in use by a running {server} (process {pid}); stop it first", folder.display())]
+    #[error("the data folder {} is in use by {server} (process {pid}); stop it first", folder.display())]
     InUse {
         /// The server found.
         server: &'static str,
@@ -43,7 +43,8 @@ pub enum Error {
     },
     /// Running as root, and the account that PostgreSQL must run as cannot reach the data folder.
     #[error(
-        "account {account} cannot enter {}, which is on the way to the data folder {}; PostgreSQL does not run as root, \
+        "account {account} cannot enter {}, which is on the way to the data folder {}; \
+         PostgreSQL does not run as root, \
          so choose a data folder that other accounts can reach",
         blocked.display(), folder.display()
     )]

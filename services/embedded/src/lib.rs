@@ -1,13 +1,16 @@
-//! PostgreSQL and NATS as child processes, so that `--embedded` and the tests need nothing but the two programs.
+//! PostgreSQL and NATS as child processes, so that `--embedded` and the tests need nothing but the two
+//! programs.
 //!
-//! Why not containers: a fresh machine has neither an image nor a daemon, and a test wants to kill, pause and restart
-//! a server by its process id. What this crate takes care of:
+//! Why not containers: a fresh machine has neither an image nor a daemon, and a test wants to kill, pause and
+//! restart a server by its process id. What this crate takes care of:
 //!
-//! - **root**: PostgreSQL refuses to run as root, so its programs then run as an unprivileged account ([`place`]
-//!   says where data must lie so that this account can reach it);
-//! - **orphans**: where util-linux' `setpriv` exists, the kernel kills the servers when this process dies, also by
-//!   `kill -9`; a data folder that a dead run left behind is taken over, a live one is refused by name;
-//! - **ports**: a port that was demanded and is taken is an error that names it; otherwise a free one is chosen.
+//! - **root**: PostgreSQL refuses to run as root, so its programs then run as an unprivileged account
+//!   ([`place`] says where data must lie so that this account can reach it);
+//! - **orphans**: where util-linux' `setpriv` exists, the kernel kills the servers when this process dies,
+//!   also by `kill -9`; a data folder that a dead run left behind is taken over, a live one is refused by
+//!   name;
+//! - **ports**: a port that was demanded and is taken is an error that names it; otherwise a free one is
+//!   chosen.
 //!
 //! Linux only: process tables are read from `/proc`.
 

@@ -55,8 +55,8 @@ impl NatsOptions {
     }
 }
 
-/// An embedded nats-server with JetStream, reachable from this machine only. Killed when dropped; belongs to no async
-/// runtime, so that tests with runtimes of their own can share one.
+/// An embedded nats-server with JetStream, reachable from this machine only. Killed when dropped; belongs to
+/// no async runtime, so that tests with runtimes of their own can share one.
 #[derive(Debug)]
 pub struct Nats {
     options: NatsOptions,
@@ -310,7 +310,8 @@ fn too_slow(state: &'static str, limit: Duration, last: String) -> Error {
     }
 }
 
-/// nats-server keeps no lock on its folder, and two of them on one store destroy it: the pid file is the lock.
+/// nats-server keeps no lock on its folder, and two of them on one store destroy it: the pid file is the
+/// lock.
 fn claim(data_dir: &Path) -> Result<(), Error> {
     let owner = child::pid_in(&pid_file(data_dir));
     match owner.filter(|pid| child::lives_as(*pid, &data_dir.to_string_lossy())) {

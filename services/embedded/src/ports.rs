@@ -1,7 +1,8 @@
 //! Chooses ports on the loopback address.
 //!
-//! Free ports are taken from below the kernel's ephemeral range. A port from inside it could be handed to any outgoing
-//! connection while a server restarts; a client that keeps redialling it could even connect to itself.
+//! Free ports are taken from below the kernel's ephemeral range. A port from inside it could be handed to any
+//! outgoing connection while a server restarts; a client that keeps redialling it could even connect to
+//! itself.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -34,7 +35,8 @@ pub(crate) fn demanded(server: &'static str, port: u16) -> Result<u16, Error> {
 pub(crate) fn free(server: &'static str) -> Result<u16, Error> {
     let mut handed_out = HANDED_OUT.lock().unwrap_or_else(PoisonError::into_inner);
     let size = u64::from(RANGE.end - RANGE.start);
-    // The standard library's hash seed is the randomness at hand: processes that start together begin elsewhere.
+    // The standard library's hash seed is the randomness at hand: processes that start together begin
+    // elsewhere.
     let start = RandomState::new().hash_one(server) % size;
     for step in 0..size {
         let offset = u16::try_from((start + step) % size).unwrap_or(0);

@@ -32,8 +32,8 @@ pub struct PostgresOptions {
     pub durable: bool,
     /// Folder of PostgreSQL's programs; `None` looks for the newest.
     pub programs: Option<PathBuf>,
-    /// Folder for a made-ready empty cluster, shared by all runs of this machine's user, that is copied instead of
-    /// running `initdb` again (0.1 s instead of 1 s). For tests.
+    /// Folder for a made-ready empty cluster, shared by all runs of this machine's user, that is copied
+    /// instead of running `initdb` again (0.1 s instead of 1 s). For tests.
     pub cluster_cache: Option<PathBuf>,
 }
 
@@ -50,8 +50,8 @@ impl PostgresOptions {
     }
 }
 
-/// An embedded PostgreSQL server; superuser `postgres`, no passwords, reachable from this machine only. Killed when
-/// dropped; belongs to no async runtime, so that tests with runtimes of their own can share one.
+/// An embedded PostgreSQL server; superuser `postgres`, no passwords, reachable from this machine only.
+/// Killed when dropped; belongs to no async runtime, so that tests with runtimes of their own can share one.
 #[derive(Debug)]
 pub struct Postgres {
     options: PostgresOptions,
@@ -400,8 +400,8 @@ fn remove_folder(folder: &Path) -> Result<(), Error> {
 
 /// Makes sure that nobody else works on the cluster, and removes what a dead server left behind.
 ///
-/// PostgreSQL's own check believes any live process with the number in its lock file, and numbers are used again: in
-/// a container nearly always. Its processes stand in the data folder, which cannot be mistaken.
+/// PostgreSQL's own check believes any live process with the number in its lock file, and numbers are used
+/// again: in a container nearly always. Its processes stand in the data folder, which cannot be mistaken.
 async fn claim(data_dir: &Path) -> Result<(), Error> {
     let cluster = cluster(data_dir);
     let lock = cluster.join("postmaster.pid");

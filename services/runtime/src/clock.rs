@@ -1,4 +1,5 @@
-//! The time as a parameter: the one place that asks the operating system, and a clock for tests that stands still.
+//! The time as a parameter: the one place that asks the operating system, and a clock for tests that stands
+//! still.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,10 +1,10 @@
 //! Every setting of every role: environment over `stock-tracker.toml` over defaults.
 //!
-//! Both use the same names, so there is one word per setting: the file is a flat list such as
-//! `ST_HTTP_ADDR = "0.0.0.0:8080"`. Each setting that is a secret can also be given as `<NAME>_FILE`, the path of a
-//! file that holds it. A key that nobody reads and a value that makes no sense stop the start (exit code 78,
-//! `EX_CONFIG` of `sysexits.h`): a misspelt limit that silently keeps its default is found too late.
-//! Errors name the key and never show the value of a secret.
+//! Both use the same names, so there is one word per setting: the file is a flat list such as `ST_HTTP_ADDR =
+//! "0.0.0.0:8080"`. Each setting that is a secret can also be given as `<NAME>_FILE`, the path of a file that
+//! holds it. A key that nobody reads and a value that makes no sense stop the start (exit code 78,
+//! `EX_CONFIG` of `sysexits.h`): a misspelt limit that silently keeps its default is found too late. Errors
+//! name the key and never show the value of a secret.
 
 mod broker;
 mod database;
@@ -76,8 +76,8 @@ pub struct Settings {
 impl Settings {
     /// Reads the settings from what looks like an environment and the text of a settings file.
     ///
-    /// Variables that are not ours (other names than those of [`KEYS`], and not beginning with `ST_`) are passed over.
-    /// An empty value counts as not given.
+    /// Variables that are not ours (other names than those of [`KEYS`], and not beginning with `ST_`) are
+    /// passed over. An empty value counts as not given.
     ///
     /// # Errors
     /// [`ConfigError`] with everything that is wrong, not only the first thing.
@@ -93,8 +93,8 @@ impl Settings {
         }
     }
 
-    /// Reads the settings of this process: its environment, and `stock-tracker.toml` in the current folder if there is
-    /// one. The only place of the program that reads the environment.
+    /// Reads the settings of this process: its environment, and `stock-tracker.toml` in the current folder if
+    /// there is one. The only place of the program that reads the environment.
     ///
     /// # Errors
     /// As [`Settings::load`], also when the file is there and cannot be read.
@@ -113,7 +113,8 @@ impl Settings {
                 });
             }
         };
-        // A value that is no text cannot be a valid setting; it is read as text so that the error can name its key.
+        // A value that is no text cannot be a valid setting; it is read as text so that the error can name
+        // its key.
         let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
         let environment = std::env::vars_os().map(|(key, value)| (text(key), text(value)));
         Self::load(environment, file.as_deref())

@@ -36,8 +36,8 @@ impl std::fmt::Debug for Health {
 }
 
 impl Health {
-    /// Adds a check; one of the same name is replaced. The reason of a failure is shown to whoever asks for health, so
-    /// it must hold no secret.
+    /// Adds a check; one of the same name is replaced. The reason of a failure is shown to whoever asks for
+    /// health, so it must hold no secret.
     pub fn register<Checking>(&self, name: &'static str, check: impl Fn() -> Checking + Send + Sync + 'static)
     where
         Checking: Future<Output = Result<(), String>> + Send + 'static,

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-/// Makes ids: UUIDs of version 7, which sort by the time they were made. Cheap to clone; clones of a seeded source
-/// share one sequence.
+/// Makes ids: UUIDs of version 7, which sort by the time they were made. Cheap to clone; clones of a seeded
+/// source share one sequence.
 #[derive(Debug, Clone)]
 pub struct Ids {
     kind: Kind,

@@ -1,8 +1,8 @@
-//! Process plumbing: settings, telemetry, lifecycle, clock and ids, so that every role starts, tells about itself and
-//! ends in the same way.
+//! Process plumbing: settings, telemetry, lifecycle, clock and ids, so that every role starts, tells about
+//! itself and ends in the same way.
 //!
-//! What is *not* here: anything about the business. No other crate of the workspace is known to this one, and no other
-//! one reads the environment, the clock or the operating system's randomness for ids.
+//! What is *not* here: anything about the business. No other crate of the workspace is known to this one, and
+//! no other one reads the environment, the clock or the operating system's randomness for ids.
 
 pub mod clock;
 pub mod config;

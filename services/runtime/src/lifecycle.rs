@@ -1,8 +1,9 @@
 //! How a process lives and ends, so that a stop loses nothing and a crash is never taken for a stop.
 //!
-//! Every long-lived task is spawned here by name. The first signal, or a crash of any task, asks all tasks to take no
-//! new work and finish what they hold (*soft*). The second signal, or the deadline, asks them to drop it (*hard*); what
-//! then still runs is abandoned. [`Lifecycle::wait`] returns when the last task has ended, and tells how it went.
+//! Every long-lived task is spawned here by name. The first signal, or a crash of any task, asks all tasks to
+//! take no new work and finish what they hold (*soft*). The second signal, or the deadline, asks them to drop
+//! it (*hard*); what then still runs is abandoned. [`Lifecycle::wait`] returns when the last task has ended,
+//! and tells how it went.
 
 use std::error::Error;
 use std::fmt;
@@ -161,8 +162,8 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Runs a long-lived task. If it fails or panics the whole process ends in order; if it returns `Ok`, only
-    /// itself has ended.
+    /// Runs a long-lived task. If it fails or panics the whole process ends in order; if it returns `Ok`,
+    /// only itself has ended.
     pub fn spawn<Task, Err>(&self, name: &'static str, task: Task)
     where
         Task: Future<Output = Result<(), Err>> + Send + 'static,
@@ -189,7 +190,8 @@ impl Lifecycle {
         });
     }
 
-    /// Waits until all tasks have ended, and asks hard for it when the deadline after the soft request has passed.
+    /// Waits until all tasks have ended, and asks hard for it when the deadline after the soft request has
+    /// passed.
     pub async fn wait(&self) -> Outcome {
         self.tasks.close();
         tokio::select! {
@@ -205,7 +207,7 @@ impl Lifecycle {
         self.soft.cancelled().await;
         tokio::select! {
             () = tokio::time::sleep(self.deadline) => {
-                tracing::warn!(deadline_s = self.deadline.as_secs(), "tasks still hold work after the deadline");
+                tracing::warn!(deadline_s = self.deadline.as_secs(), "deadline passed with work in hand");
                 self.hard.cancel();
             }
             () = self.hard.cancelled() => {}

@@ -1,5 +1,5 @@
-//! The project's own numbers for Prometheus, made once and under fixed names. No label carries a tenant: their number
-//! is unbounded, and who asks about one tenant looks into logs or read models.
+//! The project's own numbers for Prometheus, made once and under fixed names. No label carries a tenant:
+//! their number is unbounded, and who asks about one tenant looks into logs or read models.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A small listener of its own for `/metrics`, `/health/live` and `/health/ready`, which every role has.
 //!
-//! It is no general HTTP server: it reads the head of one GET or HEAD request, answers and closes. That needs no
-//! framework in the roles that have no API, and keeps the numbers off the public port.
+//! It is no general HTTP server: it reads the head of one GET or HEAD request, answers and closes. That needs
+//! no framework in the roles that have no API, and keeps the numbers off the public port.
 
 use std::io;
 use std::net::SocketAddr;
@@ -132,7 +132,8 @@ async fn serve(mut stream: TcpStream, metrics: &Metrics, health: &Health) -> io:
         ""
     };
     let mut bytes = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{allow}Connection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{allow}\
+         Connection: close\r\n\r\n",
         body.len()
     )
     .into_bytes();
@@ -271,7 +272,8 @@ mod tests {
         let line = "x".repeat(HEAD_LIMIT_BYTES);
         stream.write_all(line.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // The connection may be reset because unread bytes are thrown away; what counts is that nothing is answered.
+        // The connection may be reset because unread bytes are thrown away; what counts is that nothing is
+        // answered.
         drop(stream.read_to_end(&mut answer).await);
         assert!(answer.is_empty());
         assert!(

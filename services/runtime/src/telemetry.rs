@@ -1,4 +1,5 @@
-//! Log lines: one form for people, one for machines, the same field names in both (`projection.name`, `duration_ms`).
+//! Log lines: one form for people, one for machines, the same field names in both (`projection.name`,
+//! `duration_ms`).
 
 use std::io::IsTerminal;
 
@@ -36,7 +37,7 @@ pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
     begun.map_err(TelemetryError::Twice)?;
     if settings.otlp_endpoint.is_some() {
         tracing::warn!(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and this program does not export traces: only logs and metrics"
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this program exports no traces, only metrics"
         );
     }
     Ok(())

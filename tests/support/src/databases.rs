@@ -1,7 +1,8 @@
 //! A database for each test, copied from a template that is migrated once per process.
 //!
-//! Statements that make and drop databases run one after the other on one thread with a runtime of its own: PostgreSQL
-//! copies a template only while nobody is connected to it, and a test's runtime is gone when its database is dropped.
+//! Statements that make and drop databases run one after the other on one thread with a runtime of its own:
+//! PostgreSQL copies a template only while nobody is connected to it, and a test's runtime is gone when its
+//! database is dropped.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -49,8 +50,8 @@ impl Drop for Database {
     }
 }
 
-/// The template `name`: made by `migrate` from an empty database when first asked for in this process. `migrate` gets
-/// the superuser's address of that database.
+/// The template `name`: made by `migrate` from an empty database when first asked for in this process.
+/// `migrate` gets the superuser's address of that database.
 pub async fn template<Migrate, Migration, Failure>(name: &str, migrate: Migrate) -> Template
 where
     Migrate: FnOnce(String) -> Migration,

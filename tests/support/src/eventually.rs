@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A deadline for what should take a moment: long enough for a loaded machine, since a passing test never waits it out.
+/// A deadline for what should take a moment: long enough for a loaded machine, since a passing test never
+/// waits it out.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// Asks `probe` again and again until it answers `Ok`, and returns that. After `deadline` the test fails with the last
-/// state that `probe` reported as `Err`; a probe that hangs counts as its last state too.
+/// Asks `probe` again and again until it answers `Ok`, and returns that. After `deadline` the test fails with
+/// the last state that `probe` reported as `Err`; a probe that hangs counts as its last state too.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {

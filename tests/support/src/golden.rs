@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Compares `actual` with the file at `path` (from the crate's folder, where `cargo test` stands). With `UPDATE_GOLDEN=1`
-/// in the environment the file is written instead, to be looked at and committed.
+/// Compares `actual` with the file at `path` (from the crate's folder, where `cargo test` stands). With
+/// `UPDATE_GOLDEN=1` in the environment the file is written instead, to be looked at and committed.
 #[track_caller]
 pub fn golden(path: impl AsRef<Path>, actual: &str) {
     let path = path.as_ref();
@@ -34,7 +34,8 @@ pub fn golden(path: impl AsRef<Path>, actual: &str) {
             .count();
         let at = |text: &str| text.lines().nth(line).unwrap_or("(end of text)").to_owned();
         panic!(
-            "differs from golden file {} in line {}\n  wanted: {}\n  actual: {}\nUPDATE_GOLDEN=1 accepts the change",
+            "differs from golden file {} in line {}\n  wanted: {}\n  actual: {}\n\
+             UPDATE_GOLDEN=1 accepts the change",
             path.display(),
             line + 1,
             at(&wanted),

@@ -1,9 +1,9 @@
 //! Servers, databases and waiting for tests, so that no test has to mock a server or to sleep.
 //!
-//! One PostgreSQL and one NATS are shared by all tests of one test program (`cargo test` runs them as threads of one
-//! process); each test gets a database of its own, copied from a template that the migrations have filled once.
-//! A test that wants to kill a server takes one of its own. Everything lives in one scratch folder, which a watching
-//! shell removes when the process has ended, however it ended.
+//! One PostgreSQL and one NATS are shared by all tests of one test program (`cargo test` runs them as threads
+//! of one process); each test gets a database of its own, copied from a template that the migrations have
+//! filled once. A test that wants to kill a server takes one of its own. Everything lives in one scratch
+//! folder, which a watching shell removes when the process has ended, however it ended.
 //!
 //! ```no_run
 //! # async fn migrate(_url: String) -> Result<(), std::io::Error> { Ok(()) }

@@ -23,8 +23,8 @@ static SCRATCH: LazyLock<(PathBuf, Option<ChildStdin>)> = LazyLock::new(|| {
     (folder, watcher)
 });
 
-/// Statics are never dropped and a killed process cleans nothing up, so a shell waits for our end of a pipe to close.
-/// Servers that die with us may still write for a moment, hence more than one try.
+/// Statics are never dropped and a killed process cleans nothing up, so a shell waits for our end of a pipe
+/// to close. Servers that die with us may still write for a moment, hence more than one try.
 fn watch(folder: &std::path::Path) -> Option<ChildStdin> {
     let script = r#"cat >/dev/null; for i in 1 2 3 4 5 6; do rm -rf -- "$1" && exit; sleep 0.5; done"#;
     let mut command = Command::new("/bin/sh");

@@ -41,7 +41,8 @@ pub async fn postgres() -> &'static Postgres {
         .await
 }
 
-/// The nats-server that all tests of this process share: keep apart by subject and stream names. Never restart it.
+/// The nats-server that all tests of this process share: keep apart by subject and stream names. Never
+/// restart it.
 pub async fn nats() -> &'static Nats {
     static SHARED: OnceCell<Nats> = OnceCell::const_new();
     SHARED
@@ -49,7 +50,8 @@ pub async fn nats() -> &'static Nats {
         .await
 }
 
-/// A PostgreSQL of the test's own, to stop, kill and restart. Not durable against power cuts, but against kills.
+/// A PostgreSQL of the test's own, to stop, kill and restart. Not durable against power cuts, but against
+/// kills.
 pub async fn own_postgres() -> Own<Postgres> {
     own_postgres_with(|_options| {}).await
 }
@@ -81,8 +83,8 @@ pub async fn own_nats_with(change: impl FnOnce(&mut NatsOptions)) -> Own<Nats> {
     }
 }
 
-/// Options for a server that starts in a fraction of a second: an empty cluster made once per machine and user is
-/// copied, and nothing waits for the disk.
+/// Options for a server that starts in a fraction of a second: an empty cluster made once per machine and
+/// user is copied, and nothing waits for the disk.
 fn fast(data_dir: PathBuf) -> PostgresOptions {
     let user =
         std::fs::metadata("/proc/self").map_or(0, |metadata| std::os::unix::fs::MetadataExt::uid(&metadata));

@@ -1,4 +1,5 @@
-//! The list of all settings as data, from which the reference page is made and against which keys are checked.
+//! The list of all settings as data, from which the reference page is made and against which keys are
+//! checked.
 
 /// One setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +45,11 @@ const fn secret(name: &'static str, meaning: &'static str) -> Key {
 pub const KEYS: &[Key] = &[
     secret(
         "DATABASE_URL",
-        "Address of PostgreSQL, `postgres://…`; the embedded server if not set and `--embedded` is given",
+        "Address of PostgreSQL, `postgres://…`; not needed with `--embedded`",
     ),
     secret(
         "NATS_URL",
-        "Address of NATS, `nats://…`, several separated by commas; the embedded server if not set and `--embedded` is given",
+        "Address of NATS, `nats://…`, several separated by commas; not needed with `--embedded`",
     ),
     plain("ST_HTTP_ADDR", "127.0.0.1:8080", "Where the HTTP API listens"),
     plain(
@@ -71,7 +72,7 @@ pub const KEYS: &[Key] = &[
     ),
     secret(
         "ST_MASTER_KEY",
-        "Master keys of the vault, `v1:<base64 of 32 bytes>`, several separated by commas for rotation; the newest one wraps",
+        "Master keys of the vault, `v1:<base64 of 32 bytes>`, separated by commas; the newest wraps",
     ),
     secret(
         "ST_JWT_KEY",
@@ -167,7 +168,7 @@ pub const KEYS: &[Key] = &[
     ),
     optional(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "Where traces go (OTLP); none are sent if not set",
+        "Where traces are to go (OTLP); this program exports none yet and says so at its start",
     ),
     plain(
         "RUST_LOG",

@@ -31,7 +31,7 @@ impl fmt::Display for Origin {
 #[non_exhaustive]
 pub enum Problem {
     /// A key that no role reads.
-    #[error("unknown setting {key} in {origin}{}", .near.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default())]
+    #[error("unknown setting {key} in {origin}{}", hint(.near))]
     Unknown {
         /// The key.
         key: String,
@@ -77,14 +77,24 @@ pub enum Problem {
         #[source]
         source: std::io::Error,
     },
-    /// The settings file is no TOML. (The parser's own report is not kept: it quotes the line, which may hold a secret.)
-    #[error("{} is no valid TOML{}: {message}", super::FILE_NAME, .line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    /// The settings file is no TOML. (The parser's own report is not kept: it quotes the line, which may hold
+    /// a secret.)
+    #[error("{} is no valid TOML{}: {message}", super::FILE_NAME, place(.line))]
     Toml {
         /// Line of the error, from 1.
         line: Option<usize>,
         /// What the parser says.
         message: String,
     },
+}
+
+fn hint(near: &Option<&'static str>) -> String {
+    near.map(|name| format!(" (did you mean {name}?)"))
+        .unwrap_or_default()
+}
+
+fn place(line: &Option<usize>) -> String {
+    line.map(|line| format!(", line {line}")).unwrap_or_default()
 }
 
 /// Everything that is wrong with the settings.
