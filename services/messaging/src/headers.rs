@@ -38,6 +38,8 @@ pub const EVENT_VERSION: &str = "St-Event-Version";
 pub const RECORDED_AT: &str = "St-Recorded-At";
 /// W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
+/// The payload is too large for the broker and has to be read from the store; the message carries none.
+pub const PAYLOAD_IN_STORE: &str = "St-Payload-In-Store";
 /// Why a job was given up.
 pub const DEAD_REASON: &str = "St-Dead-Reason";
 /// How often a job was delivered.
@@ -61,6 +63,9 @@ pub enum HeaderError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The payload is too large for the broker; read the event from the store.
+    #[error("the payload of position {0} is in the store only")]
+    PayloadInStore(i64),
     /// The payload is not text.
     #[error("the payload is not text")]
     Payload(#[source] std::str::Utf8Error),
@@ -117,6 +122,9 @@ pub fn from_message(subject: &str, headers: &HeaderMap, payload: &Bytes) -> Resu
         return Err(HeaderError::Subject(subject.to_owned()));
     };
     let stream_id = parse_text("subject", stream_id)?;
+    if headers.get(HeaderName::from_static(PAYLOAD_IN_STORE)).is_some() {
+        return Err(HeaderError::PayloadInStore(required(headers, POSITION)?));
+    }
     let payload = std::str::from_utf8(payload).map_err(HeaderError::Payload)?;
     Ok(Recorded {
         position: required(headers, POSITION)?,
