@@ -1,5 +1,5 @@
-//! The sheet as it will be after the requests so far. Every insertion moves indices and merges; doing that in one place
-//! is what lets the rest of the plan speak in final coordinates.
+//! The sheet as it will be after the requests so far. Every insertion moves indices and merges; doing that in
+//! one place is what lets the rest of the plan speak in final coordinates.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Makes room for `count` rows or columns at `at`, by growth at the end of the grid and by insertion elsewhere.
+    /// Makes room for `count` rows or columns at `at`, by growth at the end of the grid and by insertion
+    /// elsewhere.
     pub(crate) fn insert(&mut self, dimension: Dimension, at: u32, count: u32, inherit_from_before: bool) {
         if count == 0 {
             return;

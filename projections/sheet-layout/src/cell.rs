@@ -6,8 +6,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::turnover::Tenths;
 
-/// Google's limit on the characters of one cell (Sheets v4 usage limits); longer text is cut, so that one product
-/// cannot make a whole sheet unwritable.
+/// Google's limit on the characters of one cell (Sheets v4 usage limits); longer text is cut, so that one
+/// product cannot make a whole sheet unwritable.
 pub const MAX_CELL_CHARACTERS: usize = 50_000;
 
 /// A literal cell value. There are no formulas: a text that begins with `=` stays text.
@@ -63,7 +63,8 @@ impl std::fmt::Display for Cell {
     }
 }
 
-/// Serialises a [`Cell`] as Sheets v4 `CellData` holding only `userEnteredValue`; an empty cell is `{}`, which clears.
+/// Serialises a [`Cell`] as Sheets v4 `CellData` holding only `userEnteredValue`; an empty cell is `{}`,
+/// which clears.
 pub(crate) struct CellData<'a>(pub(crate) &'a Cell);
 
 struct ExtendedValue<'a>(&'a Cell);

@@ -1,5 +1,6 @@
-//! The managed columns: their stable names (written as developer metadata), titles and widths, in one table so that
-//! writer, reader and tests cannot disagree. Titles and widths are those sellers know from the original layout.
+//! The managed columns: their stable names (written as developer metadata), titles and widths, in one table
+//! so that writer, reader and tests cannot disagree. Titles and widths are those sellers know from the
+//! original layout.
 
 use std::fmt;
 use std::sync::Arc;

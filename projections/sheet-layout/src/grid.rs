@@ -1,5 +1,5 @@
-//! What was written last, in the layout's own coordinates (product, column), so that a seller who moves, sorts or inserts
-//! does not invalidate it.
+//! What was written last, in the layout's own coordinates (product, column), so that a seller who moves,
+//! sorts or inserts does not invalidate it.
 
 mod codec;
 
@@ -79,7 +79,8 @@ impl Grid {
         }
     }
 
-    /// Corrects a cell by what was read back from the sheet, so that the next plan heals it. Returns false outside.
+    /// Corrects a cell by what was read back from the sheet, so that the next plan heals it. Returns false
+    /// outside.
     pub fn set(&mut self, row: usize, column: usize, cell: Cell) -> bool {
         let width = self.columns.len();
         match self.cells.get_mut(row * width + column) {

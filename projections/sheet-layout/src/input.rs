@@ -36,11 +36,11 @@ pub struct ProductRow {
     pub in_way_to_client: i64,
     /// Units on their way back.
     pub in_way_from_client: i64,
-    /// `(index into warehouses, available units, orders of the last seven days without cancelled ones)`. A warehouse
-    /// left out counts as 0 and 0; one that is named twice is summed.
+    /// `(index into warehouses, available units, orders of the last seven days without cancelled ones)`. A
+    /// warehouse left out counts as 0 and 0; one that is named twice is summed.
     pub cells: Vec<(usize, i64, i64)>,
-    /// Orders of the last seven days that name no warehouse, or one that cannot be told apart; shown in the block
-    /// [`UNPLACED_NAME`] and part of the total.
+    /// Orders of the last seven days that name no warehouse, or one that cannot be told apart; shown in the
+    /// block [`UNPLACED_NAME`] and part of the total.
     pub orders_without_warehouse: i64,
 }
 

@@ -1,27 +1,31 @@
-//! How rows look as a sheet, kept pure so that every layout decision is testable without a network: products and
-//! warehouses go in, the smallest atomic list of Sheets v4 requests comes out.
+//! How rows look as a sheet, kept pure so that every layout decision is testable without a network: products
+//! and warehouses go in, the smallest atomic list of Sheets v4 requests comes out.
 //!
 //! # What identifies what
 //!
-//! * **Columns** are found by developer metadata on the column, key [`COLUMN_METADATA_KEY`], value [`ColumnKey`]
-//!   (`base:brand`, `wh:<warehouse key>:stock`). Header rows carry [`ROW_METADATA_KEY`] with [`HEADER_GROUPS`] or
-//!   [`HEADER_FIELDS`]. Both follow their column or row when a seller inserts, moves or sorts.
-//! * **Rows** are found by the value in the managed column `Артикул товара (nmid)`; vendor codes decide where two
-//!   cabinets show the same number ([`locate_rows`]). Metadata per product row was rejected: Sheets refuses batches
-//!   with hundreds of them.
+//! * **Columns** are found by developer metadata on the column, key [`COLUMN_METADATA_KEY`], value
+//!   [`ColumnKey`] (`base:brand`, `wh:<warehouse key>:stock`). Header rows carry [`ROW_METADATA_KEY`] with
+//!   [`HEADER_GROUPS`] or [`HEADER_FIELDS`]. Both follow their column or row when a seller inserts, moves or
+//!   sorts.
+//! * **Rows** are found by the value in the managed column `Артикул товара (nmid)`; vendor codes decide where
+//!   two cabinets show the same number or where that column was deleted ([`locate_rows`]). Metadata per
+//!   product row was rejected: Sheets refuses batches with hundreds of them.
 //!
 //! # Rules of stability
 //!
-//! * The first write sorts warehouses by name (code points); afterwards a warehouse keeps its columns for ever and new
-//!   ones go right after the last managed column, by insertion, so that a seller's columns and formulas survive.
+//! * The first write sorts warehouses by name (code points); afterwards a warehouse keeps its columns for
+//!   ever and new ones go right after the last managed column, by insertion, so that a seller's columns and
+//!   formulas survive.
 //! * A warehouse that vanished keeps its columns and shows 0, 0, empty.
-//! * A product keeps its row; new ones go below the last managed row, by insertion. A product that is missing from the
-//!   input is delisted: its row stays, its numbers become zero and its identity cells are struck through, until it is
-//!   listed again or the seller deletes the row. A caller whose sources failed must pass the last known products.
-//! * A column or header row that the seller deleted comes back next to its neighbours; a deleted product row comes back
-//!   at the bottom while the product is listed.
-//! * Orders that name no warehouse go to a column block of their own ([`UNPLACED_NAME`]), so that sums over warehouses
-//!   always equal the totals.
+//! * A product keeps its row; new ones go below the last managed row, by insertion. A product that is missing
+//!   from the input is delisted: its row stays, its numbers become zero and its identity cells are struck
+//!   through, until it is listed again or the seller deletes the row. A caller whose sources failed must pass
+//!   the last known products.
+//! * A column or header row that the seller deleted comes back next to its neighbours; a deleted product row
+//!   comes back at the bottom while the product is listed. Only where both article columns are deleted at
+//!   once are rows lost: every product is then added again and the old rows are the seller's.
+//! * Orders that name no warehouse go to a column block of their own ([`UNPLACED_NAME`]), so that sums over
+//!   warehouses always equal the totals.
 
 mod board;
 mod cell;

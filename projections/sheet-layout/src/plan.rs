@@ -21,13 +21,13 @@ use crate::state::{Current, HEADER_FIELDS, HEADER_GROUPS, ManagedColumn, Managed
 /// Choices that are the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Id of the worksheet if it must be created. Deriving it from the tenant makes a repeated creation fail instead
-    /// of doubling the sheet.
+    /// Id of the worksheet if it must be created. Deriving it from the tenant makes a repeated creation fail
+    /// instead of doubling the sheet.
     pub sheet_id: i32,
     /// Title of the worksheet if it must be created.
     pub title: String,
-    /// At most this many product rows are added by one plan, to bound the size of a first write; the others follow with
-    /// the next plan ([`Plan::deferred_products`]).
+    /// At most this many product rows are added by one plan, to bound the size of a first write; the others
+    /// follow with the next plan ([`Plan::deferred_products`]).
     pub max_new_rows: usize,
 }
 
@@ -46,8 +46,8 @@ impl Default for Options {
 pub struct Plan {
     /// In the order in which they must be applied; empty when the sheet is as it should be.
     pub requests: Vec<Request>,
-    /// The sheet once the batch was applied; `after.written` is what to persist. Only true if the API said 200: after
-    /// an unknown outcome the sheet must be read again, rows are not inserted idempotently.
+    /// The sheet once the batch was applied; `after.written` is what to persist. Only true if the API said
+    /// 200: after an unknown outcome the sheet must be read again, rows are not inserted idempotently.
     pub after: SheetState,
     /// Listed products that got no row because of [`Options::max_new_rows`].
     pub deferred_products: usize,
@@ -66,21 +66,36 @@ impl Plan {
         matches!(self.requests.as_slice(), [Request::UpdateNote(_)])
     }
 
-    /// The body of `spreadsheets.batchUpdate`.
+    /// The body of `spreadsheets.batchUpdate`, UTF-8. About 35 bytes per written cell: 10,000 new products
+    /// with 60 warehouses are 62 MB where 9 MB is the most known to be accepted, see
+    /// [`Options::max_new_rows`].
     ///
     /// # Errors
     /// Never for a plan made by [`plan`]; the signature is `serde_json`'s.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Body<'a> {
             requests: &'a [Request],
             include_spreadsheet_in_response: bool,
         }
-        serde_json::to_string(&Body {
+        let cells: usize = (self.requests.iter())
+            .map(|request| {
+                if let Request::UpdateCells(block) = request {
+                    block.cells.len()
+                } else {
+                    0
+                }
+            })
+            .sum();
+        // Growing by doubling would hold twice the body at its peak.
+        let mut body = Vec::with_capacity(self.requests.len() * 256 + cells * 42);
+        let content = Body {
             requests: &self.requests,
             include_spreadsheet_in_response: false,
-        })
+        };
+        serde_json::to_writer(&mut body, &content)?;
+        Ok(body)
     }
 }
 
@@ -195,8 +210,8 @@ fn grid_rows(rows: &[RowPlan<'_>]) -> Vec<GridRow> {
         .collect()
 }
 
-/// First and last physical column of each stretch of managed columns of one group (a seller's column may lie between),
-/// left to right. A group that a seller tore apart has several.
+/// First and last physical column of each stretch of managed columns of one group (a seller's column may lie
+/// between), left to right. A group that a seller tore apart has several.
 fn segments(board: &Board) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     for (position, column) in board.columns.iter().enumerate() {

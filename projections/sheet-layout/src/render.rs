@@ -1,5 +1,5 @@
-//! Turns products into rows of cells for any order of columns: the one place that knows what a column shows, used by the
-//! plan, by exports and by tests.
+//! Turns products into rows of cells for any order of columns: the one place that knows what a column shows,
+//! used by the plan, by exports and by tests.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -119,7 +119,8 @@ const fn zero(days: bool) -> Cell {
     if days { Cell::Empty } else { Cell::Int(0) }
 }
 
-/// The columns of a first write: the base columns, then the warehouses by name in code-point order (equal names by key).
+/// The columns of a first write: the base columns, then the warehouses by name in code-point order (equal
+/// names by key).
 #[must_use]
 pub fn initial_columns(input: &SheetInput) -> Vec<ColumnKey> {
     let mut blocks = input.blocks();
@@ -131,8 +132,8 @@ pub fn initial_columns(input: &SheetInput) -> Vec<ColumnKey> {
     base.chain(warehouses).collect()
 }
 
-/// The grid as plain rows: group titles (in the first column of each group), field titles, then the products in the
-/// given order.
+/// The grid as plain rows: group titles (in the first column of each group), field titles, then the products
+/// in the given order.
 ///
 /// # Errors
 /// [`LayoutError`] where the input contradicts itself.

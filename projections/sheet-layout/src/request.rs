@@ -1,5 +1,6 @@
-//! The Sheets v4 `batchUpdate` requests the layout needs, one variant per request, serialised exactly as the API's
-//! discovery document names them. Typed instead of loose JSON, so that a misspelt field cannot reach Google.
+//! The Sheets v4 `batchUpdate` requests the layout needs, one variant per request, serialised exactly as the
+//! API's discovery document names them. Typed instead of loose JSON, so that a misspelt field cannot reach
+//! Google.
 
 mod format;
 

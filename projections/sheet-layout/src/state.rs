@@ -37,7 +37,8 @@ pub struct SheetState {
     pub header_rows: Vec<ManagedRow>,
     /// All merges of the sheet, the seller's too.
     pub merges: Vec<GridRange>,
-    /// What was written last or read back; a default (empty) grid where nothing is known, which rewrites every cell.
+    /// What was written last or read back; a default (empty) grid where nothing is known, which rewrites
+    /// every cell.
     pub written: Grid,
     /// Row of each product, see [`locate_rows`]. Products not in here get a new row.
     pub row_of_product: BTreeMap<Arc<str>, u32>,
@@ -70,40 +71,56 @@ pub struct ManagedRow {
 pub struct IdentityCells<K> {
     /// The product's key, or the row's index.
     pub of: K,
-    /// `Артикул товара (nmid)`.
-    pub nm_id: i64,
+    /// `Артикул товара (nmid)`; `None` for a row where that column is gone.
+    pub nm_id: Option<i64>,
     /// `Артикул продавца`; empty if unknown.
     pub vendor_code: Arc<str>,
 }
 
-/// Finds each product's row. `rows` are the rows below the header whose managed nmId cell holds a number, top to
-/// bottom; `products` are all products that may have a row (listed ones and those of the last written grid).
+/// Finds each product's row. `rows` are the rows below the header whose managed nmId cell holds a number, top
+/// to bottom; `products` are all products that may have a row (listed ones and those of the last written
+/// grid).
 ///
-/// One row and one product with the same nmId belong together. Where two cabinets show the same nmId, rows and products
-/// with the same vendor code are paired first, the rest in the given order. A row copied by the seller stays theirs:
-/// the topmost one is ours.
+/// One row and one product with the same nmId belong together. Where two cabinets show the same nmId, rows
+/// and products with the same vendor code are paired first, the rest in the given order. A row copied by the
+/// seller stays theirs: the topmost one is ours.
+///
+/// If the seller deleted the nmId column, pass all rows without a number: they are found by vendor code, as
+/// far as that is unique among the rows, so that a plan repairs the column instead of adding every product
+/// again.
 #[must_use]
 pub fn locate_rows(
     rows: &[IdentityCells<u32>],
     products: &[IdentityCells<Arc<str>>],
 ) -> BTreeMap<Arc<str>, u32> {
-    let mut free: HashMap<i64, Vec<&IdentityCells<u32>>> = HashMap::with_capacity(rows.len());
+    let mut numbered: HashMap<i64, Vec<&IdentityCells<u32>>> = HashMap::with_capacity(rows.len());
+    let mut nameless: HashMap<&str, Vec<u32>> = HashMap::new();
     for row in rows {
-        free.entry(row.nm_id).or_default().push(row);
+        match row.nm_id {
+            Some(nm_id) => numbered.entry(nm_id).or_default().push(row),
+            None if row.vendor_code.is_empty() => {}
+            None => nameless.entry(&row.vendor_code).or_default().push(row.of),
+        }
     }
     let mut found = BTreeMap::new();
     for by_vendor_code in [true, false] {
         for product in products {
-            if found.contains_key(&product.of) {
-                continue;
-            }
-            let Some(candidates) = free.get_mut(&product.nm_id) else {
+            let candidates = product.nm_id.and_then(|nm_id| numbered.get_mut(&nm_id));
+            let (Some(candidates), false) = (candidates, found.contains_key(&product.of)) else {
                 continue;
             };
             let fits = |row: &&IdentityCells<u32>| !by_vendor_code || row.vendor_code == product.vendor_code;
             if let Some(place) = candidates.iter().position(fits) {
                 found.insert(Arc::clone(&product.of), candidates.remove(place).of);
             }
+        }
+    }
+    for product in products {
+        if !found.contains_key(&product.of)
+            && let Some([row]) = nameless.get(&*product.vendor_code).map(Vec::as_slice)
+        {
+            found.insert(Arc::clone(&product.of), *row);
+            nameless.remove(&*product.vendor_code);
         }
     }
     found

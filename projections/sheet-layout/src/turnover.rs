@@ -1,5 +1,5 @@
-//! Turnover is one definition for the whole product; it is computed on integers because the original's binary floats
-//! rounded ties by accident.
+//! Turnover is one definition for the whole product; it is computed on integers because the original's binary
+//! floats rounded ties by accident.
 
 /// A decimal with one digit after the point: `Tenths(136)` is 13.6. Used for days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,11 +17,11 @@ impl std::fmt::Display for Tenths {
     }
 }
 
-/// Days until `available` units are gone at the pace of `orders` in the last seven days: available × 7 / orders, one
-/// decimal, half to even on the exact fraction.
+/// Days until `available` units are gone at the pace of `orders` in the last seven days: available × 7 /
+/// orders, one decimal, half to even on the exact fraction.
 ///
-/// `None` where either is zero. Negative counts, which only a marketplace's correction can produce, have no meaning as
-/// days and give `None` too. A result beyond the range of [`Tenths`] saturates.
+/// `None` where either is zero. Negative counts, which only a marketplace's correction can produce, have no
+/// meaning as days and give `None` too. A result beyond the range of [`Tenths`] saturates.
 #[must_use]
 pub fn turnover(available: i64, orders: i64) -> Option<Tenths> {
     if available <= 0 || orders <= 0 {

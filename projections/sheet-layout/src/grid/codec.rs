@@ -1,5 +1,6 @@
-//! A grid as bytes, so that what was written survives a restart. Most cells of a real grid are a warehouse without
-//! stock (0, 0, empty); a run of those takes two or three bytes, which is why no compression library is needed.
+//! A grid as bytes, so that what was written survives a restart. Most cells of a real grid are a warehouse
+//! without stock (0, 0, empty); a run of those takes two or three bytes, which is why no compression library
+//! is needed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 use super::{Grid, GridRow, HEADER_ROWS};
 use crate::cell::Cell;
 
-/// Raised with every change of the encoding; other versions are refused and the sheet is then verified by reading.
+/// Raised with every change of the encoding; other versions are refused and the sheet is then verified by
+/// reading.
 const VERSION: u8 = 1;
 /// No spreadsheet has more cells, so no honest encoding does.
 const MAX_CELLS: usize = 10_000_000;

@@ -1,5 +1,5 @@
-//! Gives every managed column and row its place, inserting only what is missing and always so that what a seller put
-//! beside or below survives.
+//! Gives every managed column and row its place, inserting only what is missing and always so that what a
+//! seller put beside or below survives.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -168,7 +168,8 @@ fn known_header(state: &SheetState, value: &str) -> Option<HeaderRow> {
     })
 }
 
-/// Rows of products that are listed now or were written before; a row never belongs to two products or to the header.
+/// Rows of products that are listed now or were written before; a row never belongs to two products or to the
+/// header.
 fn known_rows(state: &SheetState, input: &SheetInput, board: &Board) -> HashMap<Arc<str>, u32> {
     let listed = by_key(input);
     let written = state.written.row_indices();

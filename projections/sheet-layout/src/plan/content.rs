@@ -1,5 +1,5 @@
-//! Values and notes: renders the new grid and emits only what differs from the written one, as few rectangles as the
-//! changes allow.
+//! Values and notes: renders the new grid and emits only what differs from the written one, as few rectangles
+//! as the changes allow.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -90,8 +90,8 @@ pub(super) fn write(
     })
 }
 
-/// Titles above the groups. A vanished warehouse keeps the name that was written; where even that is unknown, the sheet
-/// keeps what it shows.
+/// Titles above the groups. A vanished warehouse keeps the name that was written; where even that is unknown,
+/// the sheet keeps what it shows.
 fn group_titles(board: &Board, old: &Grid, input: &SheetInput, merged: &Merged) -> Vec<Cell> {
     let blocks = input.blocks();
     let mut names: HashMap<Arc<str>, Cell> = HashMap::new();
@@ -157,9 +157,9 @@ impl<'a> Diff<'a> {
         let mut runs: Vec<(usize, usize)> = Vec::new();
         let mut previous = None;
         for (position, (cell, column)) in new.iter().zip(&self.board.columns).enumerate() {
-            let changed = if fresh || column.fresh {
-                *cell != Cell::Empty
-            } else {
+            // Cells made by this plan are written whole, empty ones too: one rectangle instead of thousands
+            // of pieces.
+            let changed = fresh || column.fresh || {
                 let known = self.old_columns.get(position).copied().flatten();
                 old.zip(known).and_then(|(row, place)| row.get(place)) != Some(cell)
                     || suspect.iter().any(|range| {

@@ -8,12 +8,14 @@ use crate::request::{GridRange, Request};
 pub(super) struct Merged {
     /// Positions in the board's columns where a group's title stands.
     pub(super) titles: Vec<usize>,
-    /// Merges that were removed: Sheets keeps only the upper left value of a merge, so what was written there is gone.
+    /// Merges that were removed: Sheets keeps only the upper left value of a merge, so what was written there
+    /// is gone.
     pub(super) suspect: Vec<GridRange>,
 }
 
-/// Makes the merges of the title row right. A merge that spans a seller's column inside a group stays (Sheets grows it
-/// when a column is inserted); a new one never covers a seller's column, because merging destroys what is in it.
+/// Makes the merges of the title row right. A merge that spans a seller's column inside a group stays (Sheets
+/// grows it when a column is inserted); a new one never covers a seller's column, because merging destroys
+/// what is in it.
 pub(super) fn settle(arranged: &mut Arranged<'_>) -> Merged {
     let board = &arranged.board;
     let row = (arranged.groups.index, arranged.groups.index + 1);

@@ -8,8 +8,8 @@ use crate::column::COLUMN_METADATA_KEY;
 use crate::request::{Dimension, DimensionRange, Metadata, MetadataLocation, Request};
 use crate::state::{HEADER_FIELDS, HEADER_GROUPS, ROW_METADATA_KEY, SheetState};
 
-/// Ids are derived from what they name: if a batch that inserted columns is repeated because its answer was lost, the
-/// id is taken and the API refuses the whole batch instead of inserting the columns twice.
+/// Ids are derived from what they name: if a batch that inserted columns is repeated because its answer was
+/// lost, the id is taken and the API refuses the whole batch instead of inserting the columns twice.
 pub(super) fn name_fresh(arranged: &mut Arranged<'_>, state: &SheetState) {
     let columns = state.columns.iter().map(|column| column.metadata_id);
     let mut used: HashSet<i32> = columns

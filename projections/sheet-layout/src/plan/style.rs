@@ -1,4 +1,5 @@
-//! Formats, borders, widths and heights, for new columns and rows only: what a seller restyled stays restyled.
+//! Formats, borders, widths and heights, for new columns and rows only: what a seller restyled stays
+//! restyled.
 
 use super::{Arranged, Segment, segments};
 use crate::board::{Board, HeaderRow, runs};
@@ -148,8 +149,8 @@ fn grid_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
         .extend(ranges.into_iter().map(|range| borders(range, sides.clone())));
 }
 
-/// Thick lines under the header and right of every group except the last warehouse. They come after the thin ones,
-/// whose outer edges run over them.
+/// Thick lines under the header and right of every group except the last warehouse. They come after the thin
+/// ones, whose outer edges run over them.
 fn thick_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
     let is_fresh = |position: usize| fresh.get(position).copied().unwrap_or_default();
     let header = (rows.fields, rows.fields + 1);

@@ -1,4 +1,5 @@
-//! Cell formats and borders in the API's shape, and the few looks the layout uses (the original's colours and sizes).
+//! Cell formats and borders in the API's shape, and the few looks the layout uses (the original's colours and
+//! sizes).
 
 use serde::Serialize;
 

@@ -1,4 +1,10 @@
-//! The layout seen from outside: what a first write looks like, and what must hold whatever a seller does to the sheet.
+//! The layout seen from outside: what a first write looks like, and what must hold whatever a seller does to
+//! the sheet.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests: a panic is the failure"
+)]
 
 mod accounting;
 mod codec;

@@ -1,5 +1,5 @@
-//! A small in-memory worksheet that applies `batchUpdate` bodies as Sheets v4 documents them, strict about what the API
-//! refuses. It reads the JSON, not our types, so that a wrong field name fails here.
+//! A small in-memory worksheet that applies `batchUpdate` bodies as Sheets v4 documents them, strict about
+//! what the API refuses. It reads the JSON, not our types, so that a wrong field name fails here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -79,8 +79,8 @@ impl Model {
     }
 
     /// Applies a whole body.
-    pub(crate) fn apply(&mut self, body: &str) {
-        let body: Value = serde_json::from_str(body).unwrap();
+    pub(crate) fn apply(&mut self, body: &[u8]) {
+        let body: Value = serde_json::from_slice(body).unwrap();
         for request in body["requests"].as_array().unwrap() {
             let (name, content) = request.as_object().unwrap().iter().next().unwrap();
             assert!(
@@ -412,19 +412,29 @@ impl Model {
     }
 
     fn identities(&self) -> Vec<IdentityCells<u32>> {
-        let (Some(nm_id), Some(vendor)) = (self.column("base:nm_id"), self.column("base:vendor_code")) else {
-            return Vec::new();
-        };
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().into();
-        let identity = |(row, cells): (usize, &Vec<ModelCell>)| {
-            let nm_id = cells[nm_id].value.as_ref().and_then(Value::as_i64)?;
-            Some(IdentityCells {
+        let (nm_id, vendor) = (self.column("base:nm_id"), self.column("base:vendor_code"));
+        let first = self
+            .metadata
+            .iter()
+            .filter(|meta| meta.rows)
+            .map(|meta| meta.index + 1)
+            .max()
+            .unwrap_or_default();
+        let mut identities = Vec::new();
+        for (row, cells) in self.cells.iter().enumerate().skip(first) {
+            let value = |column: Option<usize>| column.and_then(|column| cells[column].value.as_ref());
+            let number = value(nm_id).and_then(Value::as_i64);
+            if nm_id.is_some() && number.is_none() {
+                continue;
+            }
+            let vendor_code = value(vendor).and_then(Value::as_str).unwrap_or_default().into();
+            identities.push(IdentityCells {
                 of: small(row),
-                nm_id,
-                vendor_code: text(cells[vendor].value.as_ref()),
-            })
-        };
-        self.cells.iter().enumerate().filter_map(identity).collect()
+                nm_id: number,
+                vendor_code,
+            });
+        }
+        identities
     }
 
     /// The managed columns, left to right.

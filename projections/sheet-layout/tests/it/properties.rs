@@ -1,5 +1,5 @@
-//! Whatever products and warehouses come and go and whatever the seller inserts: the sheet shows exactly what it should,
-//! and nothing of the seller's is lost.
+//! Whatever products and warehouses come and go and whatever the seller inserts: the sheet shows exactly what
+//! it should, and nothing of the seller's is lost.
 
 use std::collections::BTreeSet;
 
@@ -150,7 +150,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_sheet_always_shows_the_input_and_the_seller_loses_nothing(steps in prop::collection::vec(step(), 1..14)) {
+    fn the_sheet_always_shows_the_input_and_the_seller_loses_nothing(
+        steps in prop::collection::vec(step(), 1..14),
+    ) {
         let mut world = World::default();
         let mut written: Vec<String> = Vec::new();
         for step in &steps {

@@ -95,7 +95,7 @@ fn one_changed_number_asks_for_its_cells_only() {
     world.sync(&input);
     input.products[1].cells[0].1 = 149;
     let planned = world.sync(&input);
-    insta::assert_snapshot!(planned.to_json().unwrap());
+    insta::assert_snapshot!(String::from_utf8(planned.to_json().unwrap()).unwrap());
 }
 
 #[test]
