@@ -370,6 +370,9 @@ fn initdb(folder: &Path, sync: bool, programs: &PostgresPrograms, account: &Acco
 fn cached_cluster(cache: &Path, programs: &PostgresPrograms, account: &Account) -> Result<PathBuf, Error> {
     use std::os::unix::fs::MetadataExt;
 
+    // Servers of one process that start together make it once; other processes have a half of their own.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     account.own_folder(cache)?;
     let ready = cache.join(format!("cluster-{}", programs.version));
     if let Ok(metadata) = std::fs::symlink_metadata(&ready)

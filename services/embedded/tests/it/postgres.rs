@@ -108,6 +108,40 @@ async fn a_demanded_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
+async fn servers_that_start_together_share_a_cluster_made_once() {
+    let folder = scratch();
+    let cache = folder.path().join("cache");
+    let start = |name: &str| {
+        let cluster_cache = Some(cache.clone());
+        let options = PostgresOptions::new(folder.path().join(name));
+        Postgres::start(PostgresOptions {
+            durable: false,
+            cluster_cache,
+            ..options
+        })
+    };
+    let (one, other) = tokio::join!(start("one"), start("other"));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    connect(&one.url("postgres"))
+        .await
+        .batch_execute("CREATE TABLE mine ()")
+        .await
+        .unwrap();
+    assert!(
+        connect(&other.url("postgres"))
+            .await
+            .batch_execute("TABLE mine")
+            .await
+            .is_err()
+    );
+    assert_eq!(
+        std::fs::read_dir(&cache).unwrap().count(),
+        1,
+        "a half-made cluster was left"
+    );
+}
+
+#[tokio::test]
 async fn a_dropped_server_is_gone() {
     let folder = scratch();
     let server = Postgres::start(PostgresOptions::new(folder.path().join("pg")))
