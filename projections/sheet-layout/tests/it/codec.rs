@@ -53,7 +53,8 @@ proptest! {
         listed in prop::collection::vec(any::<bool>(), 0..9),
     ) {
         let columns = (0..width).map(|column| format!("wh:{column}:stock").into()).collect();
-        let rows = listed.iter().zip(0..).map(|(listed, row)| GridRow { key: format!("p{row}").into(), listed: *listed });
+        let row = |(listed, row): (&bool, u32)| GridRow { key: format!("p{row}").into(), listed: *listed };
+        let rows = listed.iter().zip(0..).map(row);
         let mut grid = Grid::new(columns, rows.collect());
         for (place, cell) in cells.into_iter().enumerate().take((listed.len() + 2) * width) {
             prop_assert!(grid.set(place / width, place % width, cell));
