@@ -35,9 +35,6 @@ pub enum StoreError {
     /// No connection, or the server refused.
     #[error("the account tables cannot be reached")]
     Database(#[from] database::DatabaseError),
-    /// A statement failed.
-    #[error("a statement on the account tables failed")]
-    Statement(#[from] tokio_postgres::Error),
     /// A row holds what this program does not write.
     #[error("{table}.{column} holds an unknown value")]
     Inconsistent {
@@ -57,6 +54,12 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 impl StoreError {

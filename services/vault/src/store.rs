@@ -20,9 +20,6 @@ pub enum VaultError {
     /// The database did not answer or refused.
     #[error("the vault's tables cannot be used")]
     Database(#[from] DatabaseError),
-    /// A statement failed.
-    #[error("a statement of the vault failed")]
-    Statement(#[from] tokio_postgres::Error),
     /// The ring of master keys lacks the version that wrapped the tenant's key.
     #[error("master key v{version} is needed to unwrap a data key and is not in the settings")]
     UnknownMasterKey {
@@ -73,6 +70,12 @@ pub enum VaultError {
     },
 }
 
+impl From<tokio_postgres::Error> for VaultError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
 /// Seals, opens and destroys credentials of tenants. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
@@ -97,7 +100,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::UnknownMasterKey`] or [`VaultError::WrongMasterKey`] when the tenant's key cannot be unwrapped,
-    /// [`VaultError::Database`] and [`VaultError::Statement`] when the database is away or refuses.
+    /// [`VaultError::Database`] when the database is away or refuses.
     pub async fn seal(
         &self,
         tenant: TenantId,
@@ -170,7 +173,7 @@ impl Vault {
     /// Forgets the secret under `credential`. That it is not there is no error: destroying is about the end state.
     ///
     /// # Errors
-    /// [`VaultError::Database`] and [`VaultError::Statement`].
+    /// [`VaultError::Database`].
     pub async fn destroy(&self, tenant: TenantId, credential: CredentialId) -> Result<(), VaultError> {
         let mut session = self.pool.tenant(tenant).await?;
         let transaction = session.begin().await?;
