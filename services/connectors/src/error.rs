@@ -134,9 +134,6 @@ pub enum CallFailure {
         /// The vendor's words, shortened.
         detail: String,
     },
-    /// Our own decoding task ended without a result (shutdown, or a defect of ours).
-    #[error("decoding was interrupted")]
-    Interrupted(#[source] tokio::task::JoinError),
     /// The request could not even be built (a malformed base address or credential).
     #[error("the request cannot be built: {what}")]
     Unsendable {
@@ -159,8 +156,7 @@ impl CallFailure {
             | Self::Unavailable { .. }
             | Self::Timeout { .. }
             | Self::Network(_)
-            | Self::Inconsistent { .. }
-            | Self::Interrupted(_) => FailureClass::Transient,
+            | Self::Inconsistent { .. } => FailureClass::Transient,
             Self::Malformed { .. } | Self::TooLarge { .. } => FailureClass::Contract,
             Self::NotFound { .. } | Self::Rejected { .. } | Self::Unsendable { .. } => FailureClass::Refused,
         }

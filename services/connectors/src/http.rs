@@ -2,13 +2,11 @@
 //! the metrics, or protection for the secret it carries.
 
 mod call;
-mod reader;
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 pub(crate) use call::{Call, Opened, Reply};
-pub(crate) use reader::BodyReader;
 
 /// Time allowed for the connection itself, within the deadline of the whole call.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

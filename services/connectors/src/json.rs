@@ -1,13 +1,14 @@
 //! Decoding that says *where* an answer left the contract: serde names a missing field but not a retyped one,
 //! and a page of HTML in place of JSON deserves better words than "expected value".
 
-use std::io::{Cursor, Read};
+mod rows;
 
-use serde::Deserializer as _;
-use serde::de::{DeserializeOwned, Visitor};
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::error::CallFailure;
+
+pub(crate) use rows::Rows;
 
 /// Decodes a whole body.
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallFailure> {
@@ -24,25 +25,6 @@ pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallFailure>
     })
 }
 
-/// Feeds a visitor from a body that is still arriving; false when the body is empty.
-pub(crate) fn visit<V>(reader: &mut dyn Read, visitor: V) -> Result<bool, serde_json::Error>
-where
-    V: for<'de> Visitor<'de, Value = ()>,
-{
-    let mut first = Vec::new();
-    (&mut *reader)
-        .take(1)
-        .read_to_end(&mut first)
-        .map_err(serde_json::Error::io)?;
-    if first.is_empty() {
-        return Ok(false);
-    }
-    let mut deserializer = serde_json::Deserializer::from_reader(Cursor::new(first).chain(reader));
-    deserializer.deserialize_any(visitor)?;
-    deserializer.end()?;
-    Ok(true)
-}
-
 /// A failure of the contract that the decoder did not see.
 pub(crate) fn malformed(what: impl Into<String>) -> CallFailure {
     CallFailure::Malformed {
@@ -51,9 +33,9 @@ pub(crate) fn malformed(what: impl Into<String>) -> CallFailure {
     }
 }
 
-/// Turns the decoder's complaint into one that names the field. `read` is what had been read until then (its
-/// tail is enough), `first` the first byte of the body.
-pub(crate) fn explain(error: serde_json::Error, read: &[u8], first: Option<u8>) -> CallFailure {
+/// Turns the decoder's complaint into one that names the field. `read` is what had been read until then, `first`
+/// the first byte of the body.
+fn explain(error: serde_json::Error, read: &[u8], first: Option<u8>) -> CallFailure {
     let what = match error.classify() {
         Category::Eof => "the body ends early".to_owned(),
         Category::Data => {

@@ -8,7 +8,7 @@ use reqwest::{Method, Url};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::{BodyReader, CallRecord, HttpClient};
+use super::{CallRecord, HttpClient};
 use crate::error::{CallError, CallFailure};
 
 /// How much of an error's body is read: enough for every documented one.
@@ -127,9 +127,8 @@ fn date(headers: &HeaderMap) -> Option<chrono::DateTime<chrono::Utc>> {
     Some(chrono::DateTime::parse_from_rfc2822(text).ok()?.to_utc())
 }
 
-/// What a streamed body came to.
-pub(crate) struct Streamed<T> {
-    pub(crate) value: T,
+/// How a streamed body ended.
+pub(crate) struct Streamed {
     pub(crate) bytes: u64,
     pub(crate) date: Option<chrono::DateTime<chrono::Utc>>,
 }
@@ -239,27 +238,15 @@ impl Opened<'_> {
         })
     }
 
-    /// Decodes the body on a blocking thread while it arrives, feeding every byte to `hasher` as well.
-    ///
-    /// A cut body is a failure of the connection even when the decoder was content with what it had seen.
-    pub(crate) async fn decode<T, F>(
-        mut self,
-        hasher: &mut Sha256,
-        decode: F,
-    ) -> Result<Streamed<T>, CallError>
+    /// Hands out the body piece by piece as it arrives, feeding every byte to `hasher` as well. The first
+    /// complaint of `feed` ends the call; a body that was cut is a failure of the connection.
+    pub(crate) async fn stream<F>(mut self, hasher: &mut Sha256, mut feed: F) -> Result<Streamed, CallError>
     where
-        T: Send + 'static,
-        F: FnOnce(&mut BodyReader) -> Result<T, serde_json::Error> + Send + 'static,
+        F: FnMut(&[u8]) -> Result<(), CallFailure> + Send,
     {
-        let (sender, receiver) = tokio::sync::mpsc::channel(16);
-        let decoding = tokio::task::spawn_blocking(move || {
-            let mut reader = BodyReader::new(receiver);
-            let decoded = decode(&mut reader);
-            decoded.map_err(|error| crate::json::explain(error, &reader.tail(), reader.first()))
-        });
         let limit = self.call.limit;
         let mut bytes = 0;
-        let arrived = loop {
+        let outcome = loop {
             match self.response.chunk().await {
                 Ok(None) => break Ok(()),
                 Ok(Some(chunk)) => {
@@ -268,31 +255,26 @@ impl Opened<'_> {
                         break Err(CallFailure::TooLarge { limit });
                     }
                     hasher.update(&chunk);
-                    // The decoder has given up: its complaint is the answer.
-                    if sender.send(chunk).await.is_err() {
-                        break Ok(());
+                    if let Err(failure) = feed(&chunk) {
+                        break Err(failure);
                     }
                 }
                 Err(error) => break Err(transport(error, self.call.deadline)),
             }
         };
-        drop(sender);
-        let decoded = decoding.await;
         self.client
             .record(self.call, Some(self.status()), self.started, bytes);
-        let date = date(self.response.headers());
-        let value = match (arrived, decoded) {
-            (Err(failure), _) | (Ok(()), Ok(Err(failure))) => Err(failure),
-            (Ok(()), Err(error)) => Err(CallFailure::Interrupted(error)),
-            (Ok(()), Ok(Ok(value))) => Ok(value),
-        };
-        let value = value.map_err(|failure| CallError::new(self.call.endpoint, failure))?;
-        Ok(Streamed { value, bytes, date })
+        outcome.map_err(|failure| CallError::new(self.call.endpoint, failure))?;
+        Ok(Streamed {
+            bytes,
+            date: date(self.response.headers()),
+        })
     }
 }
 
 fn transport(error: reqwest::Error, deadline: Duration) -> CallFailure {
-    if error.is_timeout() {
+    // A connection that does not come about is not a slow answer.
+    if error.is_timeout() && !error.is_connect() {
         CallFailure::Timeout { deadline }
     } else {
         // The address may carry ids or secrets in its query.

@@ -101,6 +101,8 @@ fn card(row: CardRow) -> Card {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{ProptestConfig, any, prop, proptest};
+
     use super::{CardsCursor, card, request};
     use crate::json;
     use crate::wildberries::wire::CardsPage;
@@ -170,5 +172,23 @@ mod tests {
         let first = serde_json::to_value(request(100, None)).unwrap();
         assert_eq!(first["settings"]["cursor"], serde_json::json!({"limit":100}));
         assert_eq!(first["settings"]["filter"]["withPhoto"], -1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn damaged_pages_never_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+        ) {
+            let mut body = PAGE.as_bytes().to_vec();
+            for (at, byte) in changes {
+                let at = at.index(body.len());
+                body[at] = byte;
+            }
+            if let Ok(page) = json::decode::<CardsPage>(&body) {
+                page.cards.into_iter().for_each(|row| drop(card(row)));
+            }
+        }
     }
 }

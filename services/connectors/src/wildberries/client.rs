@@ -69,7 +69,7 @@ pub struct Options {
     pub repeats: u32,
     /// Pause before the first repeat; it doubles with each.
     pub repeat_pause: Duration,
-    /// Least time between two questions for a background report, should the limit allow more.
+    /// Least time between two questions for a background report, should the vendor's own interval be shorter.
     pub report_poll: Duration,
     /// Cards per page (the vendor's most is 100).
     pub card_page: u32,
@@ -90,7 +90,7 @@ impl Default for Options {
             report_deadline: Duration::from_secs(180),
             repeats: 2,
             repeat_pause: Duration::from_secs(1),
-            report_poll: Duration::from_secs(5),
+            report_poll: Duration::ZERO,
             card_page: 100,
             stock_page: 250_000,
             order_page: 1000,

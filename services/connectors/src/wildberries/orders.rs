@@ -41,7 +41,10 @@ impl Wildberries {
                     if feed_is_closed(&error.failure) && self.token.scopes().has(Scope::Statistics) =>
                 {
                     tracing::info!("the order feed is refused, the older report is taken");
-                    self.seller.no_order_feed.set();
+                    // Only this refusal is about the kind of token; the others may be over tomorrow.
+                    if matches!(error.failure, CallFailure::Forbidden { .. }) {
+                        self.seller.no_order_feed.set();
+                    }
                 }
                 other => return other,
             }
@@ -180,7 +183,7 @@ impl Wildberries {
     }
 }
 
-/// Refused for good, or not there any more.
+/// Refused, or not there any more.
 fn feed_is_closed(failure: &CallFailure) -> bool {
     matches!(
         failure,

@@ -3,20 +3,18 @@
 //! and the next attempt goes on with it.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Error, SeqAccess, Visitor};
 use tokio::time::sleep;
 
 use super::client::Wildberries;
 use super::limits::{Category, Group};
 use super::token::Scope;
-use super::wire::{Data, RemainsRow, RemainsStatus, RemainsTask};
+use super::wire::{Data, RemainsEnvelope, RemainsRow, RemainsStatus, RemainsTask};
 use crate::error::{CallError, CallFailure};
-use crate::json;
+use crate::json::{self, Rows};
 use crate::marketplace::{
-    Fetched, Fulfilment, InWay, StockBuilder, StockLevel, StockSnapshot, Tally, WarehouseRef,
+    Fetched, Fulfilment, InWay, StockBuilder, StockLevel, StockOverflow, StockSnapshot, Tally, WarehouseRef,
 };
 
 const CREATE: &str = "GET /api/v1/warehouse_remains";
@@ -142,10 +140,15 @@ impl Wildberries {
                 complete: true,
             });
         }
+        let (mut report, mut rows) = (Report::default(), Rows::new(&[]));
         let streamed = opened
-            .decode(&mut tally.hasher, |reader| decode_report(reader))
+            .stream(&mut tally.hasher, |chunk| {
+                rows.push(chunk, &mut |row| report.row(row))
+            })
             .await?;
-        let report = streamed.value;
+        let has_list = rows
+            .finish::<RemainsEnvelope>()
+            .map_err(|failure| CallError::new(DOWNLOAD, failure))?;
         if let Some(what) = report.contradiction {
             return Err(CallError::new(DOWNLOAD, CallFailure::Inconsistent { what }));
         }
@@ -154,7 +157,7 @@ impl Wildberries {
         Ok(Fetched {
             items: report.builder.finish(),
             outcome,
-            complete: report.has_list,
+            complete: has_list,
         })
     }
 }
@@ -180,17 +183,23 @@ fn is_lost(failure: &CallFailure) -> bool {
     )
 }
 
+fn overflow(overflow: StockOverflow) -> CallFailure {
+    CallFailure::Inconsistent {
+        what: overflow.to_string(),
+    }
+}
+
 #[derive(Default)]
 struct Report {
     builder: StockBuilder,
     by_name: HashMap<String, u32>,
     rows: u64,
-    has_list: bool,
     contradiction: Option<String>,
 }
 
 impl Report {
-    fn row(&mut self, row: RemainsRow) -> Result<(), String> {
+    fn row(&mut self, row: &[u8]) -> Result<(), CallFailure> {
+        let row: RemainsRow = json::decode(row)?;
         self.rows += 1;
         let nm_id = row.nm_id;
         let mut in_way = InWay::default();
@@ -208,15 +217,11 @@ impl Report {
                         in_way_to_client: 0,
                         in_way_from_client: 0,
                     };
-                    self.builder
-                        .add(nm_id, level)
-                        .map_err(|overflow| overflow.to_string())?;
+                    self.builder.add(nm_id, level).map_err(overflow)?;
                 }
             }
         }
-        self.builder
-            .add_in_way(nm_id, in_way)
-            .map_err(|overflow| overflow.to_string())?;
+        self.builder.add_in_way(nm_id, in_way).map_err(overflow)?;
         // A product with nothing in stock has no total; only a total that is there can contradict.
         if let Some(total) = total.filter(|total| *total != counted) {
             self.contradiction = Some(format!(
@@ -233,35 +238,6 @@ impl Report {
         let index = self.builder.warehouse(WarehouseRef::named(name, Fulfilment::Fbo));
         self.by_name.insert(name.to_owned(), index);
         index
-    }
-}
-
-/// Decodes the list row by row. An empty body or `null` is a report without a list.
-fn decode_report(reader: &mut dyn std::io::Read) -> Result<Report, serde_json::Error> {
-    let mut report = Report::default();
-    json::visit(reader, Rows(&mut report))?;
-    Ok(report)
-}
-
-struct Rows<'a>(&'a mut Report);
-
-impl<'de> Visitor<'de> for Rows<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of rows")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        self.0.has_list = true;
-        while let Some(row) = rows.next_element::<RemainsRow>()? {
-            self.0.row(row).map_err(A::Error::custom)?;
-        }
-        Ok(())
     }
 }
 

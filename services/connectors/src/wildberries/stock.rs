@@ -1,22 +1,20 @@
 //! Stock at the marketplace by the synchronous report, and the choice between it and the background report.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserializer, de};
 
 use super::client::Wildberries;
 use super::limits::{Category, Group};
 use super::token::Scope;
-use super::wire::{WbWarehousesRequest, WbWarehousesRow};
+use super::wire::{WbWarehousesEnvelope, WbWarehousesRequest, WbWarehousesRow};
 use super::{MASKED_ID, is_masked_name};
 use crate::error::{CallError, CallFailure};
-use crate::json;
+use crate::json::{self, Rows};
 use crate::marketplace::{Fetched, Fulfilment, StockBuilder, StockLevel, StockSnapshot, Tally, WarehouseRef};
 
 const REPORT: &str = "POST /api/analytics/v1/stocks-report/wb-warehouses";
+/// Where its rows are.
+const LIST: &[&str] = &["data", "items"];
 
 impl Wildberries {
     /// Stock at the marketplace: the synchronous report, or the background one where the token is not allowed
@@ -70,17 +68,18 @@ impl Wildberries {
                 break;
             }
             gathered.begin_page();
+            let mut page = Rows::new(LIST);
             let streamed = opened
-                .decode(&mut tally.hasher, move |reader| {
-                    let mut gathered = gathered;
-                    decode_page(reader, &mut gathered)?;
-                    Ok(gathered)
+                .stream(&mut tally.hasher, |chunk| {
+                    page.push(chunk, &mut |row| gathered.row(row))
                 })
                 .await?;
-            gathered = streamed.value;
+            let has_list = page
+                .finish::<Option<WbWarehousesEnvelope>>()
+                .map_err(|failure| CallError::new(REPORT, failure))?;
             let rows = gathered.page_rows;
             tally.streamed(streamed.bytes, rows, streamed.date);
-            if !gathered.has_list {
+            if !has_list {
                 complete = false;
                 break;
             }
@@ -106,7 +105,6 @@ struct Gathered {
     builder: StockBuilder,
     by_id: std::collections::HashMap<i64, u32>,
     page_rows: u64,
-    has_list: bool,
     /// Hashes of the rows' keys of the pages before this one, and of this one. The report is refreshed every
     /// half hour: when that happens between two pages, rows move across the border and would count twice.
     before: HashSet<u64>,
@@ -117,7 +115,6 @@ struct Gathered {
 impl Gathered {
     fn begin_page(&mut self) {
         self.page_rows = 0;
-        self.has_list = false;
         let page = std::mem::take(&mut self.page);
         if self.before.is_empty() {
             self.before = page;
@@ -126,7 +123,8 @@ impl Gathered {
         }
     }
 
-    fn row(&mut self, row: &WbWarehousesRow) -> Result<(), String> {
+    fn row(&mut self, row: &[u8]) -> Result<(), CallFailure> {
+        let row: WbWarehousesRow = json::decode(row)?;
         self.page_rows += 1;
         let mut hasher = DefaultHasher::new();
         (row.nm_id, row.chrt_id, row.warehouse_id, &row.warehouse_name).hash(&mut hasher);
@@ -138,23 +136,25 @@ impl Gathered {
         }
         self.page.insert(key);
         let level = StockLevel {
-            warehouse: self.warehouse(row)?,
+            warehouse: self.warehouse(&row)?,
             available: row.quantity,
             in_way_to_client: row.in_way_to_client,
             in_way_from_client: row.in_way_from_client,
         };
         self.builder
             .add(row.nm_id, level)
-            .map_err(|overflow| overflow.to_string())
+            .map_err(|overflow| CallFailure::Inconsistent {
+                what: overflow.to_string(),
+            })
     }
 
-    fn warehouse(&mut self, row: &WbWarehousesRow) -> Result<u32, String> {
+    fn warehouse(&mut self, row: &WbWarehousesRow) -> Result<u32, CallFailure> {
         if row.warehouse_id == Some(MASKED_ID) || is_masked_name(&row.warehouse_name) {
             return Ok(self.builder.warehouse(WarehouseRef::masked()));
         }
         let Some(id) = row.warehouse_id else {
             if row.warehouse_name.is_empty() {
-                return Err("a row without warehouseId and warehouseName".to_owned());
+                return Err(json::malformed("a row without warehouseId and warehouseName"));
             }
             return Ok(self
                 .builder
@@ -174,83 +174,6 @@ impl Gathered {
             .warehouse(WarehouseRef::with_id(id, name, Fulfilment::Fbo, region));
         self.by_id.insert(id, index);
         Ok(index)
-    }
-}
-
-/// Decodes `{"data":{"items":[…]}}` row by row. An empty body is a page without a list.
-fn decode_page(reader: &mut dyn std::io::Read, gathered: &mut Gathered) -> Result<(), serde_json::Error> {
-    json::visit(
-        reader,
-        Level {
-            gathered,
-            keys: &["data", "items"],
-        },
-    )?;
-    Ok(())
-}
-
-/// Walks down the named keys to the list of rows.
-struct Level<'a> {
-    gathered: &'a mut Gathered,
-    keys: &'static [&'static str],
-}
-
-impl<'de> DeserializeSeed<'de> for Level<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Level<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.keys.is_empty() {
-            "a list of rows"
-        } else {
-            "an object"
-        })
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        // `null` in place of the object or the list: no list.
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Some((wanted, rest)) = self.keys.split_first() else {
-            return Err(A::Error::invalid_type(de::Unexpected::Map, &"a list of rows"));
-        };
-        let mut found = false;
-        while let Some(key) = map.next_key::<String>()? {
-            if key == *wanted {
-                found = true;
-                map.next_value_seed(Level {
-                    gathered: &mut *self.gathered,
-                    keys: rest,
-                })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        if found {
-            Ok(())
-        } else {
-            Err(A::Error::missing_field(wanted))
-        }
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        if !self.keys.is_empty() {
-            return Err(A::Error::invalid_type(de::Unexpected::Seq, &"an object"));
-        }
-        self.gathered.has_list = true;
-        while let Some(row) = rows.next_element::<WbWarehousesRow>()? {
-            self.gathered.row(&row).map_err(A::Error::custom)?;
-        }
-        Ok(())
     }
 }
 

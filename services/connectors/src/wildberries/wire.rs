@@ -2,6 +2,7 @@
 //! that drift is seen; what was seen missing or null is not. Buyers' data (city, region, sticker) has no field
 //! here and so cannot get in.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// `null` where a list or a text is documented means none.
@@ -104,6 +105,19 @@ pub(super) struct WbWarehousesRequest {
     pub(super) offset: u64,
 }
 
+/// The same, response, around its rows. Both `null`s were seen.
+#[derive(Debug, Deserialize)]
+pub(super) struct WbWarehousesEnvelope {
+    #[serde(rename = "data", deserialize_with = "null_is_default")]
+    _data: WbWarehousesItems,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct WbWarehousesItems {
+    #[serde(rename = "items", deserialize_with = "null_is_default")]
+    _items: Vec<IgnoredAny>,
+}
+
 /// One row: a size at a warehouse. The id is signed: masked rows have −999999.
 #[derive(Debug, Deserialize)]
 pub(super) struct WbWarehousesRow {
@@ -140,6 +154,9 @@ pub(super) struct RemainsTask {
 pub(super) struct RemainsStatus {
     pub(super) status: String,
 }
+
+/// The background report around its rows.
+pub(super) type RemainsEnvelope = Option<Vec<IgnoredAny>>;
 
 /// One row of the background report: a product (or a size, where sizes were asked for).
 #[derive(Debug, Deserialize)]

@@ -97,7 +97,6 @@ pub(crate) fn options() -> Options {
         stock_page: 100,
         order_page: 50,
         repeat_pause: Duration::from_millis(1),
-        report_poll: Duration::ZERO,
         ..Options::default()
     }
 }

@@ -1,5 +1,7 @@
 //! Orders from both reports: the documented rows, deduplication, prices, and that no buyer's data gets through.
 
+use proptest::prelude::{ProptestConfig, any, prop, proptest};
+
 use super::{Orders, feed_order, minor_units, next_date_from, supplier_order};
 use crate::json;
 use crate::marketplace::{MASKED_KEY, OrderStatus};
@@ -112,4 +114,28 @@ fn an_unknown_status_is_kept_and_counts() {
     let row = page.data.orders.unwrap().into_iter().next().unwrap();
     let order = feed_order(row, None).unwrap();
     assert_eq!((order.status.as_str(), order.cancelled), ("lost", false));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn damaged_bodies_never_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+    ) {
+        let damage = |text: &str| {
+            let mut body = text.as_bytes().to_vec();
+            for (at, byte) in &changes {
+                let at = at.index(body.len());
+                body[at] = *byte;
+            }
+            body
+        };
+        if let Ok(rows) = json::decode::<Vec<SupplierOrder>>(&damage(SUPPLIER)) {
+            rows.into_iter().for_each(|row| drop(supplier_order(row)));
+        }
+        if let Ok(Data { data: FeedPage { orders: Some(rows), .. } }) = json::decode(&damage(FEED)) {
+            rows.into_iter().for_each(|row| drop(feed_order(row, None)));
+        }
+    }
 }

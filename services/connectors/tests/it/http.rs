@@ -1,0 +1,124 @@
+//! What holds for every call: it is watched, bounded, and says nothing that it should not.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use connectors::error::CallFailure;
+use connectors::http::{CallObserver, CallRecord, HttpClient, NoObserver};
+use connectors::marketplace::Marketplace;
+use connectors::wildberries::{Hosts, Options, Token, Wildberries};
+use simulators::SellerConfig;
+
+use crate::world::{World, options};
+
+#[derive(Default)]
+struct Seen(Mutex<Vec<(String, &'static str, Option<u16>, u64)>>);
+
+impl CallObserver for Seen {
+    fn observe(&self, record: &CallRecord<'_>) {
+        let call = (
+            record.host.to_owned(),
+            record.endpoint,
+            record.status,
+            record.bytes,
+        );
+        self.0.lock().unwrap().push(call);
+    }
+}
+
+fn client(world: &World, http: HttpClient, hosts: Hosts, options: Options) -> Wildberries {
+    let token = world.simulator.personal_token(world.simulator.sellers()[0]);
+    Wildberries::new(
+        http,
+        hosts,
+        Token::parse(&token).unwrap(),
+        &world.sellers,
+        options,
+    )
+}
+
+#[tokio::test]
+async fn every_call_is_seen_once_by_its_template() {
+    let world = World::start(SellerConfig::default()).await;
+    let seen = Arc::new(Seen::default());
+    let http = HttpClient::new(Arc::clone(&seen) as Arc<dyn CallObserver>).unwrap();
+    let fetched = client(&world, http, world.hosts(), options())
+        .fbo_stock()
+        .await
+        .unwrap();
+    let calls = seen.0.lock().unwrap();
+    assert_eq!(calls.len(), usize::try_from(fetched.outcome.pages).unwrap());
+    assert_eq!(
+        calls.iter().map(|call| call.3).sum::<u64>(),
+        fetched.outcome.payload_bytes
+    );
+    for (host, endpoint, status, _) in calls.iter() {
+        assert_eq!(host, "127.0.0.1");
+        assert_eq!(*endpoint, "POST /api/analytics/v1/stocks-report/wb-warehouses");
+        assert_eq!(*status, Some(200));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_limit_is_an_error_and_not_memory() {
+    let world = World::start(SellerConfig::default()).await;
+    let http = HttpClient::new(Arc::new(NoObserver)).unwrap();
+    let small = Options {
+        report_bytes: 1000,
+        ..options()
+    };
+    let error = client(&world, http, world.hosts(), small)
+        .fbo_stock()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.failure, CallFailure::TooLarge { limit: 1000 }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_failed_connection_shows_neither_query_nor_credential() {
+    let world = World::start(SellerConfig::default()).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let nowhere = Hosts {
+        analytics: format!("http://{free}/?key=hidden"),
+        ..world.hosts()
+    };
+    let http = HttpClient::new(Arc::new(NoObserver)).unwrap();
+    let quick = Options {
+        repeats: 0,
+        repeat_pause: Duration::ZERO,
+        ..options()
+    };
+    let error = client(&world, http, nowhere, quick)
+        .fbo_stock()
+        .await
+        .unwrap_err();
+    assert!(matches!(error.failure, CallFailure::Network(_)), "{error:?}");
+    let token = world.simulator.personal_token(world.simulator.sellers()[0]);
+    for text in [format!("{error:?}"), error.to_string()] {
+        assert!(!text.contains("hidden") && !text.contains(&token), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_base_address_that_is_none_is_said_to_be_none() {
+    let world = World::start(SellerConfig::default()).await;
+    let broken = Hosts {
+        analytics: "seller-analytics".to_owned(),
+        ..world.hosts()
+    };
+    let http = HttpClient::new(Arc::new(NoObserver)).unwrap();
+    let error = client(&world, http, broken, options())
+        .fbo_stock()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.failure, CallFailure::Unsendable { .. }),
+        "{error:?}"
+    );
+}
