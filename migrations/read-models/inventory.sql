@@ -1,0 +1,200 @@
+-- What a tenant has: products, their stock per warehouse, their orders, and how all that came about.
+-- Applied by st_projector with `search_path` set to the schema to fill (the live one, or the one that is rebuilt
+-- beside it); no name here carries a schema. Every value comes from events: no default may look at a clock.
+
+-- How far this copy has read. `epoch` fences: whoever takes over raises it. `updated_at` is the time of the
+-- last event folded, not of the folding.
+CREATE TABLE projection (
+    name        text PRIMARY KEY,
+    version     integer NOT NULL,
+    schema_hash text NOT NULL,
+    position    bigint NOT NULL,
+    epoch       bigint NOT NULL,
+    updated_at  timestamptz
+) WITH (fillfactor = 10);
+
+-- Streams whose event could not be applied; what follows in them waits in order until somebody unparks them.
+CREATE TABLE parked_streams (
+    tenant_id      uuid NOT NULL,
+    stream_type    text NOT NULL,
+    stream_id      uuid NOT NULL,
+    first_position bigint NOT NULL,
+    first_version  bigint NOT NULL,
+    reason         text NOT NULL,
+    PRIMARY KEY (tenant_id, stream_type, stream_id)
+);
+-- References into the log, which keeps the events themselves.
+CREATE TABLE parked_events (
+    tenant_id   uuid NOT NULL,
+    stream_type text NOT NULL,
+    stream_id   uuid NOT NULL,
+    version     bigint NOT NULL,
+    position    bigint NOT NULL,
+    event_type  text NOT NULL,
+    PRIMARY KEY (tenant_id, stream_type, stream_id, version)
+);
+
+CREATE TABLE products (
+    tenant_id              uuid NOT NULL,
+    product_id             uuid NOT NULL,
+    cabinet_id             uuid NOT NULL,
+    marketplace            text NOT NULL,
+    nm_id                  bigint NOT NULL,
+    vendor_code            text NOT NULL,
+    brand                  text NOT NULL,
+    subject                text NOT NULL,
+    title                  text NOT NULL,
+    barcodes               jsonb NOT NULL,          -- array of strings
+    search                 text NOT NULL,           -- lower case, one searchable value a line
+    delisted               boolean NOT NULL,
+    available              bigint NOT NULL,         -- sum of the levels
+    in_way_to_client       bigint NOT NULL,         -- sum of the levels and what no warehouse is told for
+    in_way_from_client     bigint NOT NULL,
+    unassigned_to_client   bigint NOT NULL,
+    unassigned_from_client bigint NOT NULL,
+    as_of                  jsonb NOT NULL,          -- source -> marketplace's time of its last recorded change
+    listed_at              timestamptz NOT NULL,
+    updated_at             timestamptz NOT NULL,
+    first_position         bigint NOT NULL,
+    position               bigint NOT NULL,
+    PRIMARY KEY (tenant_id, product_id)
+) WITH (fillfactor = 80);
+
+-- Absolute values. A level that became zero stays, so that its age can be shown; one that was regrouped goes.
+CREATE TABLE stock_levels (
+    tenant_id          uuid NOT NULL,
+    product_id         uuid NOT NULL,
+    warehouse          text NOT NULL,
+    cabinet_id         uuid NOT NULL,
+    available          bigint NOT NULL,
+    in_way_to_client   bigint NOT NULL,
+    in_way_from_client bigint NOT NULL,
+    source             text NOT NULL,
+    as_of              timestamptz NOT NULL,
+    sync_id            uuid NOT NULL,
+    changed_at         timestamptz NOT NULL,
+    position           bigint NOT NULL,
+    PRIMARY KEY (tenant_id, product_id, warehouse)
+) WITH (fillfactor = 80);
+
+-- Every warehouse key a cabinet ever had, in stock or in orders. A row depends on no order of arrival: the
+-- earliest sighting wins `first_*`, the latest name wins, one told with stock before one told with orders.
+CREATE TABLE warehouses (
+    tenant_id      uuid NOT NULL,
+    cabinet_id     uuid NOT NULL,
+    warehouse      text NOT NULL,
+    name           text NOT NULL,
+    fulfilment     text NOT NULL,
+    masked         boolean NOT NULL,
+    in_stock       boolean NOT NULL,
+    in_orders      boolean NOT NULL,
+    first_position bigint NOT NULL,
+    first_index    integer NOT NULL,
+    name_position  bigint NOT NULL,
+    name_index     integer NOT NULL,
+    PRIMARY KEY (tenant_id, cabinet_id, warehouse)
+) WITH (fillfactor = 50);
+
+-- One row an order, replaced whole, so that nothing is counted twice. `day` is the Moscow day (UTC+3).
+CREATE TABLE orders (
+    tenant_id      uuid NOT NULL,
+    cabinet_id     uuid NOT NULL,
+    order_id       text NOT NULL,
+    product_id     uuid NOT NULL,
+    day            date NOT NULL,
+    ordered_at     timestamptz NOT NULL,
+    changed_at     timestamptz NOT NULL,
+    warehouse      text NOT NULL,
+    warehouse_name text NOT NULL,
+    fulfilment     text NOT NULL,
+    quantity       bigint NOT NULL,
+    status         text NOT NULL,
+    cancelled      boolean NOT NULL,
+    price_minor    bigint,
+    currency       text,
+    as_of          timestamptz NOT NULL,
+    sync_id        uuid NOT NULL,
+    position       bigint NOT NULL,
+    PRIMARY KEY (tenant_id, cabinet_id, order_id)
+) WITH (fillfactor = 80);
+-- Part of the fold, not only of the questions: the days below are counted through it.
+CREATE INDEX orders_by_day ON orders (tenant_id, product_id, day);
+
+-- Units ordered and not cancelled. Counted anew from `orders` for every touched day, never added to.
+CREATE TABLE order_days (
+    tenant_id  uuid NOT NULL,
+    product_id uuid NOT NULL,
+    day        date NOT NULL,
+    warehouse  text NOT NULL,
+    cabinet_id uuid NOT NULL,
+    units      bigint NOT NULL,
+    PRIMARY KEY (tenant_id, product_id, day, warehouse)
+) WITH (fillfactor = 80);
+
+-- How each source of a cabinet last came out, and how old what it told is.
+CREATE TABLE freshness (
+    tenant_id   uuid NOT NULL,
+    cabinet_id  uuid NOT NULL,
+    source      text NOT NULL,
+    as_of       timestamptz,              -- of the newest complete answer
+    complete_at timestamptz,              -- when that was recorded
+    outcome     text NOT NULL,            -- complete, partial, failed, cached
+    outcome_at  timestamptz NOT NULL,
+    error       text,
+    sync_id     uuid NOT NULL,
+    position    bigint NOT NULL,
+    PRIMARY KEY (tenant_id, cabinet_id, source)
+);
+
+-- One row a change. `total_*` are the product's after the whole event, which answers "what was known then".
+CREATE TABLE product_history (
+    tenant_id          uuid NOT NULL,
+    product_id         uuid NOT NULL,
+    position           bigint NOT NULL,
+    index              integer NOT NULL,
+    cabinet_id         uuid NOT NULL,
+    recorded_at        timestamptz NOT NULL,
+    as_of              timestamptz,
+    kind               text NOT NULL,     -- listed, details_changed, delisted, relisted, stock, in_way, regrouped, orders
+    source             text,
+    sync_id            uuid NOT NULL,
+    warehouse          text,
+    warehouse_name     text,
+    available_before   bigint,
+    available_after    bigint,
+    to_client_before   bigint,
+    to_client_after    bigint,
+    from_client_before bigint,
+    from_client_after  bigint,
+    orders             bigint,            -- new or changed orders
+    detail             text,              -- names of the details that changed
+    total_available    bigint NOT NULL,
+    total_to_client    bigint NOT NULL,
+    total_from_client  bigint NOT NULL,
+    delisted           boolean NOT NULL,
+    PRIMARY KEY (tenant_id, product_id, position, index)
+);
+
+-- after filling -------------------------------------------------------------------------------------------------
+-- What follows serves questions only, so a rebuild adds it when the rows are in.
+
+CREATE INDEX products_by_article ON products (tenant_id, nm_id);
+CREATE INDEX products_by_position ON products (tenant_id, position);
+CREATE INDEX stock_levels_by_warehouse ON stock_levels (tenant_id, warehouse);
+CREATE INDEX order_days_by_day ON order_days (tenant_id, day) INCLUDE (product_id, warehouse, cabinet_id, units);
+CREATE INDEX product_history_by_time ON product_history (tenant_id, recorded_at);
+
+-- Where orders tell only a name and stock tells a key for the same name in the same cabinet, both are one
+-- warehouse. Masked ones are never matched by name: their names differ from source to source.
+CREATE VIEW warehouse_aliases WITH (security_invoker = true) AS
+SELECT o.tenant_id, o.cabinet_id, o.warehouse, k.warehouse AS resolved
+  FROM warehouses o
+ CROSS JOIN LATERAL (
+       SELECT w.warehouse
+         FROM warehouses w
+        WHERE w.tenant_id = o.tenant_id AND w.cabinet_id = o.cabinet_id AND w.fulfilment = o.fulfilment
+          AND w.in_stock AND NOT w.masked AND strpos(w.warehouse, ':name:') = 0
+          AND o.warehouse = o.fulfilment || ':name:' || w.name
+        ORDER BY w.first_position, w.first_index
+        LIMIT 1) k
+ WHERE strpos(o.warehouse, ':name:') > 0 AND NOT o.masked;

@@ -1,0 +1,124 @@
+-- What goes on: tenants and their members, cabinets, syncs (each is a public operation), the sheet's link.
+-- Applied like inventory.sql; the first three tables mean what they mean there.
+
+CREATE TABLE projection (
+    name        text PRIMARY KEY,
+    version     integer NOT NULL,
+    schema_hash text NOT NULL,
+    position    bigint NOT NULL,
+    epoch       bigint NOT NULL,
+    updated_at  timestamptz
+) WITH (fillfactor = 10);
+
+CREATE TABLE parked_streams (
+    tenant_id      uuid NOT NULL,
+    stream_type    text NOT NULL,
+    stream_id      uuid NOT NULL,
+    first_position bigint NOT NULL,
+    first_version  bigint NOT NULL,
+    reason         text NOT NULL,
+    PRIMARY KEY (tenant_id, stream_type, stream_id)
+);
+CREATE TABLE parked_events (
+    tenant_id   uuid NOT NULL,
+    stream_type text NOT NULL,
+    stream_id   uuid NOT NULL,
+    version     bigint NOT NULL,
+    position    bigint NOT NULL,
+    event_type  text NOT NULL,
+    PRIMARY KEY (tenant_id, stream_type, stream_id, version)
+);
+
+CREATE TABLE tenants (
+    tenant_id     uuid NOT NULL PRIMARY KEY,
+    owner_id      uuid NOT NULL,            -- the first member
+    language      text NOT NULL,
+    time_zone     text NOT NULL,
+    status        text NOT NULL,            -- active, suspended, erased
+    reason        text,                     -- of the suspension
+    registered_at timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL,
+    position      bigint NOT NULL
+);
+
+CREATE TABLE members (
+    tenant_id uuid NOT NULL,
+    user_id   uuid NOT NULL,
+    role      text NOT NULL,                -- viewer, member, admin, owner
+    added_at  timestamptz NOT NULL,
+    position  bigint NOT NULL,
+    PRIMARY KEY (tenant_id, user_id)
+);
+
+CREATE TABLE cabinets (
+    tenant_id         uuid NOT NULL,
+    cabinet_id        uuid NOT NULL,
+    marketplace       text NOT NULL,
+    status            text NOT NULL,        -- connected, disconnected
+    credential_id     uuid NOT NULL,
+    fingerprint       text NOT NULL,
+    token_kind        text NOT NULL,
+    seller_id         text,
+    expires_at        timestamptz,
+    scopes            jsonb NOT NULL,       -- array of strings
+    credential_status text NOT NULL,        -- unchecked, accepted, rejected
+    credential_reason text,
+    checked_at        timestamptz,
+    interval_seconds  bigint,               -- none until somebody sets it
+    paused            boolean NOT NULL,
+    connected_at      timestamptz NOT NULL,
+    updated_at        timestamptz NOT NULL,
+    first_position    bigint NOT NULL,
+    position          bigint NOT NULL,
+    PRIMARY KEY (tenant_id, cabinet_id)
+) WITH (fillfactor = 80);
+
+CREATE TABLE syncs (
+    tenant_id        uuid NOT NULL,
+    sync_id          uuid NOT NULL,
+    cabinet_id       uuid NOT NULL,
+    trigger          text NOT NULL,         -- manual, schedule, connected
+    forced           boolean NOT NULL,
+    status           text NOT NULL,         -- pending, running, waiting_retry, succeeded, failed, quarantined
+    attempt          bigint NOT NULL,       -- 0 until a worker took it up
+    requested_at     timestamptz NOT NULL,
+    started_at       timestamptz,           -- of the latest attempt
+    finished_at      timestamptz,           -- none while it may still change
+    sources          jsonb NOT NULL,        -- array of source reports of the latest attempt
+    products_seen    bigint,
+    products_changed bigint,
+    error_class      text,
+    error_detail     text,
+    retry_at         timestamptz,
+    updated_at       timestamptz NOT NULL,
+    first_position   bigint NOT NULL,
+    position         bigint NOT NULL,
+    PRIMARY KEY (tenant_id, sync_id)
+) WITH (fillfactor = 80);
+
+-- How much a sync has recorded so far. Beside `syncs`, because it is fed by product streams: a sync whose own
+-- stream is parked must not lose count.
+CREATE TABLE sync_progress (
+    tenant_id uuid NOT NULL,
+    sync_id   uuid NOT NULL,
+    recorded  bigint NOT NULL,
+    position  bigint NOT NULL,
+    PRIMARY KEY (tenant_id, sync_id)
+) WITH (fillfactor = 50);
+
+CREATE TABLE sheets (
+    tenant_id      uuid NOT NULL PRIMARY KEY,
+    linked         boolean NOT NULL,
+    spreadsheet_id text,
+    worksheet      text,
+    language       text,                    -- none: the tenant's
+    linked_at      timestamptz,
+    updated_at     timestamptz NOT NULL,
+    position       bigint NOT NULL
+);
+
+-- after filling -------------------------------------------------------------------------------------------------
+
+CREATE INDEX cabinets_by_age ON cabinets (tenant_id, first_position);
+CREATE INDEX syncs_by_age ON syncs (tenant_id, first_position);
+CREATE INDEX syncs_by_cabinet ON syncs (tenant_id, cabinet_id, first_position);

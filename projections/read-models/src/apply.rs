@@ -1,0 +1,360 @@
+//! A batch of events becomes rows and a position, in one transaction. The position is moved first, by a statement
+//! that only the current holder of the fence can make succeed; everything after it is known to be alone.
+//!
+//! An event whose payload cannot be read or folded parks its stream: the event and all that follow in the stream
+//! wait in order, everybody else goes on. A batch that the database itself refuses is cut in halves until the one
+//! event is found.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ops::Range;
+
+use database::{DatabaseError, Session};
+use deadpool_postgres::Transaction;
+use events::{DecodeError, Recorded};
+use uuid::Uuid;
+
+use crate::projection::{Projection, Reading, write_rows};
+
+/// Where a holder of a projection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Position of the last event applied.
+    pub position: i64,
+    /// Fence; raised by every new holder.
+    pub epoch: i64,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Position of the last event applied.
+    pub position: i64,
+    /// Events folded.
+    pub folded: u64,
+    /// Events of a type or version this program does not know.
+    pub unknown: u64,
+    /// Events that now wait in a parked stream.
+    pub parked: u64,
+}
+
+/// Why a batch was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Somebody else holds the projection, or it was swapped for a rebuilt one.
+    #[error("the projection `{0}` is held by somebody else")]
+    Fenced(&'static str),
+    /// The batch does not continue the cursor.
+    #[error("expected position {expected}, found {found}")]
+    Gap {
+        /// Position that should come.
+        expected: i64,
+        /// Position that came.
+        found: i64,
+    },
+    /// The database failed in a way that no event is to blame for.
+    #[error("the read model cannot be written")]
+    Database(#[source] DatabaseError),
+}
+
+impl From<tokio_postgres::Error> for ApplyError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// Name of a stream inside a projection.
+pub(crate) type StreamKey = (Uuid, String, Uuid);
+
+/// An event and what it is to the projection.
+pub(crate) struct Read<'a, P: Projection> {
+    pub(crate) event: &'a Recorded,
+    pub(crate) reading: Result<Reading<P::Fact>, DecodeError>,
+}
+
+impl<'a, P: Projection> Read<'a, P> {
+    pub(crate) fn of(event: &'a Recorded) -> Self {
+        Self {
+            event,
+            reading: P::read(event),
+        }
+    }
+}
+
+/// Applies `batch`, which must continue `cursor` without a gap, to the copy in `schema`.
+///
+/// # Errors
+/// [`ApplyError`]. After an error the cursor has to be read anew: a part of the batch may be in.
+pub async fn apply<P: Projection>(
+    session: &mut Session,
+    schema: &str,
+    cursor: Cursor,
+    batch: &[Recorded],
+) -> Result<Applied, ApplyError> {
+    for (expected, event) in (cursor.position + 1..).zip(batch) {
+        if event.position != expected {
+            return Err(ApplyError::Gap {
+                expected,
+                found: event.position,
+            });
+        }
+    }
+    let read: Vec<Read<'_, P>> = batch.iter().map(Read::of).collect();
+    let mut done = Applied {
+        position: cursor.position,
+        ..Applied::default()
+    };
+    let mut pieces = VecDeque::new();
+    pieces.push_back(0..read.len());
+    while let Some(piece) = pieces.pop_front() {
+        if piece.is_empty() {
+            continue;
+        }
+        let here = Cursor {
+            position: done.position,
+            epoch: cursor.epoch,
+        };
+        match attempt(session, schema, here, &read[piece.clone()], None).await {
+            Ok(part) => done.add(part),
+            Err(ApplyError::Database(DatabaseError::Query(error))) if is_fault_of_event(&error) => {
+                if let Some((first, second)) = halves(&piece) {
+                    pieces.push_front(second);
+                    pieces.push_front(first);
+                } else {
+                    let reason = reason_of(&error);
+                    done.add(attempt(session, schema, here, &read[piece], Some(&reason)).await?);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+impl Applied {
+    fn add(&mut self, part: Self) {
+        self.position = part.position;
+        self.folded += part.folded;
+        self.unknown += part.unknown;
+        self.parked += part.parked;
+    }
+}
+
+fn halves(piece: &Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
+    (piece.len() > 1).then(|| {
+        let middle = piece.start + piece.len() / 2;
+        (piece.start..middle, middle..piece.end)
+    })
+}
+
+/// One transaction. `refused` parks the (only) event for this reason without trying it.
+async fn attempt<P: Projection>(
+    session: &mut Session,
+    schema: &str,
+    cursor: Cursor,
+    batch: &[Read<'_, P>],
+    refused: Option<&str>,
+) -> Result<Applied, ApplyError> {
+    let Some(last) = batch.last() else {
+        return Ok(Applied {
+            position: cursor.position,
+            ..Applied::default()
+        });
+    };
+    let tx = begin(session, schema).await?;
+    let statement = tx
+        .prepare_cached(
+            "UPDATE projection SET position = $3, updated_at = $4 WHERE name = $1 AND position = $2 AND epoch = $5",
+        )
+        .await?;
+    let moved = tx
+        .execute(
+            &statement,
+            &[
+                &P::NAME,
+                &cursor.position,
+                &last.event.position,
+                &last.event.recorded_at,
+                &cursor.epoch,
+            ],
+        )
+        .await?;
+    if moved == 0 {
+        return Err(ApplyError::Fenced(P::NAME));
+    }
+    let mut parking = Parking::load(&tx).await?;
+    let mut rows = P::Rows::default();
+    let mut done = Applied {
+        position: last.event.position,
+        ..Applied::default()
+    };
+    if let Some(reason) = refused {
+        for read in batch {
+            parking.park(read.event, reason.to_owned());
+        }
+    } else {
+        let facts: Vec<(&Recorded, &P::Fact)> = batch
+            .iter()
+            .filter_map(|read| match &read.reading {
+                Ok(Reading::Fact(fact)) => Some((read.event, fact)),
+                _ => None,
+            })
+            .collect();
+        P::load(&mut rows, &tx, &facts).await?;
+        for read in batch {
+            fold_one::<P>(&mut rows, &mut parking, &mut done, read);
+        }
+        P::store(rows, &tx).await?;
+    }
+    done.parked = parking.store(&tx).await?;
+    tx.commit().await?;
+    Ok(done)
+}
+
+fn fold_one<P: Projection>(
+    rows: &mut P::Rows,
+    parking: &mut Parking,
+    done: &mut Applied,
+    read: &Read<'_, P>,
+) {
+    if parking.holds(read.event) {
+        parking.add(read.event);
+        return;
+    }
+    match &read.reading {
+        Ok(Reading::Fact(fact)) => match P::fold(rows, read.event, fact) {
+            Ok(()) => done.folded += 1,
+            Err(rejected) => parking.park(read.event, rejected.to_string()),
+        },
+        Ok(Reading::Irrelevant) => {}
+        Ok(Reading::Unknown) => done.unknown += 1,
+        Err(error) => parking.park(read.event, chain(error)),
+    }
+}
+
+/// Begins a transaction of a fold. Plans are nested loops over keys, whatever the tables' sizes were when they were
+/// made; nothing needs to be on disk before the log's own copy is, since a lost tail is folded again.
+pub(crate) async fn begin<'s>(
+    session: &'s mut Session,
+    schema: &str,
+) -> Result<Transaction<'s>, tokio_postgres::Error> {
+    let tx = session.transaction().await?;
+    let statement = tx
+        .prepare_cached(
+            "SELECT set_config('search_path', $1, true), set_config('synchronous_commit', 'off', true), \
+                    set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
+                    set_config('enable_mergejoin', 'off', true)",
+        )
+        .await?;
+    tx.execute(&statement, &[&schema]).await?;
+    Ok(tx)
+}
+
+/// Streams that are parked, and what this batch adds to them.
+#[derive(Default)]
+pub(crate) struct Parking {
+    held: HashSet<StreamKey>,
+    streams: BTreeMap<StreamKey, (i64, i64, String)>,
+    events: Vec<(StreamKey, i64, i64, String)>,
+}
+
+impl Parking {
+    async fn load(tx: &Transaction<'_>) -> Result<Self, tokio_postgres::Error> {
+        let statement = tx
+            .prepare_cached("SELECT tenant_id, stream_type, stream_id FROM parked_streams")
+            .await?;
+        let mut parking = Self::default();
+        for row in tx.query(&statement, &[]).await? {
+            parking
+                .held
+                .insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        }
+        Ok(parking)
+    }
+
+    fn holds(&self, event: &Recorded) -> bool {
+        !self.held.is_empty() && self.held.contains(&key(event))
+    }
+
+    fn park(&mut self, event: &Recorded, reason: String) {
+        if self.held.insert(key(event)) {
+            self.streams
+                .insert(key(event), (event.position, event.version, reason));
+        }
+        self.add(event);
+    }
+
+    fn add(&mut self, event: &Recorded) {
+        self.events.push((
+            key(event),
+            event.version,
+            event.position,
+            event.event_type.clone(),
+        ));
+    }
+
+    async fn store(self, tx: &Transaction<'_>) -> Result<u64, tokio_postgres::Error> {
+        let streams: Vec<_> = self.streams.into_iter().collect();
+        write_rows!(
+            tx,
+            &streams,
+            "INSERT INTO parked_streams (tenant_id, stream_type, stream_id, first_position, first_version, reason) \
+             SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[])",
+            |((tenant, kind, id), (position, version, reason))| *tenant,
+            kind.as_str(),
+            *id,
+            *position,
+            *version,
+            reason.as_str()
+        );
+        write_rows!(
+            tx,
+            &self.events,
+            "INSERT INTO parked_events (tenant_id, stream_type, stream_id, version, position, event_type) \
+             SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[])",
+            |((tenant, kind, id), version, position, event_type)| *tenant,
+            kind.as_str(),
+            *id,
+            *version,
+            *position,
+            event_type.as_str()
+        );
+        Ok(self.events.len() as u64)
+    }
+}
+
+fn key(event: &Recorded) -> StreamKey {
+    (
+        event.metadata.tenant_id.uuid(),
+        event.stream.clone(),
+        event.stream_id,
+    )
+}
+
+/// Whether the database refused what an event says, as opposed to having trouble of its own: data exceptions (22),
+/// cardinality (21), integrity (23) and program limits (54) of the SQL standard's classes.
+pub(crate) fn is_fault_of_event(error: &tokio_postgres::Error) -> bool {
+    error
+        .as_db_error()
+        .is_some_and(|db| matches!(db.code().code().get(..2), Some("21" | "22" | "23" | "54")))
+}
+
+/// The refusal in the database's words, without the row it quotes.
+pub(crate) fn reason_of(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(
+        || chain(error),
+        |db| format!("{} ({})", db.message(), db.code().code()),
+    )
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    // A reason is shown and stored; a NUL from a payload would make it unstorable.
+    text.replace('\0', "")
+}

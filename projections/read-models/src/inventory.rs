@@ -1,0 +1,59 @@
+//! What a tenant has: the projection behind products, stock, orders, their history, and the sheet.
+
+mod fold;
+pub mod queries;
+mod rows;
+mod store;
+
+use deadpool_postgres::Transaction;
+use events::{DecodeError, Decoded, Event, Recorded, StreamType};
+
+use crate::projection::{Projection, Reading, Rejected};
+
+/// Folds `product` streams, and from `sync` streams how each source came out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Inventory;
+
+impl Projection for Inventory {
+    const NAME: &'static str = "inventory";
+    const VERSION: i32 = 1;
+    const SCHEMA: &'static str = "rm_inventory";
+    const DDL: &'static str = include_str!("../../../migrations/read-models/inventory.sql");
+
+    type Fact = Event;
+    type Rows = rows::Rows;
+
+    fn read(event: &Recorded) -> Result<Reading<Event>, DecodeError> {
+        match event.stream_type() {
+            None => Ok(Reading::Unknown),
+            Some(StreamType::Product | StreamType::Sync) => Ok(match event.decode()? {
+                Decoded::Known(known) => Reading::Fact(known),
+                Decoded::Unknown => Reading::Unknown,
+            }),
+            Some(_) => Ok(Reading::Irrelevant),
+        }
+    }
+
+    async fn load(
+        rows: &mut rows::Rows,
+        tx: &Transaction<'_>,
+        batch: &[(&Recorded, &Event)],
+    ) -> Result<(), tokio_postgres::Error> {
+        store::load(rows, tx, batch).await
+    }
+
+    fn fold(rows: &mut rows::Rows, event: &Recorded, fact: &Event) -> Result<(), Rejected> {
+        match fact {
+            Event::Product(product) => fold::product(rows, event, product),
+            Event::Sync(sync) => {
+                fold::sync(rows, event, sync);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn store(rows: rows::Rows, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+        store::store(rows, tx).await
+    }
+}

@@ -1,0 +1,447 @@
+//! Rows in and out of the database: one statement a table and batch.
+
+use std::collections::BTreeSet;
+
+use deadpool_postgres::Transaction;
+use events::catalog::ProductEvent;
+use events::{Event, Recorded};
+use tokio_postgres::Error;
+use tokio_postgres::types::Json;
+
+use super::rows::{
+    CabinetKey, Fresh, Level, LevelKey, Order, Pair, Product, ProductKey, Rows, Slot, Warehouse,
+};
+use crate::projection::write_rows;
+
+/// Fetches the products and levels that the batch touches. A stream that begins in the batch has none.
+pub(super) async fn load(
+    rows: &mut Rows,
+    tx: &Transaction<'_>,
+    batch: &[(&Recorded, &Event)],
+) -> Result<(), Error> {
+    let mut begun: BTreeSet<ProductKey> = BTreeSet::new();
+    let mut products: BTreeSet<ProductKey> = BTreeSet::new();
+    let mut levels: BTreeSet<LevelKey> = BTreeSet::new();
+    for (event, fact) in batch {
+        let Event::Product(fact) = fact else { continue };
+        let key = (event.metadata.tenant_id.uuid(), event.stream_id);
+        if event.version == 1 {
+            begun.insert(key);
+        }
+        if begun.contains(&key) {
+            continue;
+        }
+        products.insert(key);
+        if let ProductEvent::StockObserved(observed) = fact {
+            let told = observed
+                .levels
+                .iter()
+                .map(|level| &level.warehouse)
+                .chain(&observed.regrouped);
+            levels.extend(told.map(|warehouse| (key.0, key.1, warehouse.clone())));
+        }
+    }
+    load_products(rows, tx, &products).await?;
+    load_levels(rows, tx, &levels).await
+}
+
+async fn load_products(
+    rows: &mut Rows,
+    tx: &Transaction<'_>,
+    keys: &BTreeSet<ProductKey>,
+) -> Result<(), Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let statement = tx
+        .prepare_cached(
+            "SELECT p.* FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant, product) \
+               JOIN products p ON p.tenant_id = k.tenant AND p.product_id = k.product",
+        )
+        .await?;
+    let (tenants, products): (Vec<_>, Vec<_>) = keys.iter().copied().unzip();
+    for row in tx.query(&statement, &[&tenants, &products]).await? {
+        rows.products.insert(
+            (row.try_get("tenant_id")?, row.try_get("product_id")?),
+            Product {
+                cabinet_id: row.try_get("cabinet_id")?,
+                marketplace: row.try_get("marketplace")?,
+                nm_id: row.try_get("nm_id")?,
+                vendor_code: row.try_get("vendor_code")?,
+                brand: row.try_get("brand")?,
+                subject: row.try_get("subject")?,
+                title: row.try_get("title")?,
+                barcodes: row.try_get::<_, Json<_>>("barcodes")?.0,
+                delisted: row.try_get("delisted")?,
+                available: row.try_get("available")?,
+                in_way: Pair {
+                    to: row.try_get("in_way_to_client")?,
+                    from: row.try_get("in_way_from_client")?,
+                },
+                unassigned: Pair {
+                    to: row.try_get("unassigned_to_client")?,
+                    from: row.try_get("unassigned_from_client")?,
+                },
+                as_of: row.try_get::<_, Json<_>>("as_of")?.0,
+                listed_at: row.try_get("listed_at")?,
+                updated_at: row.try_get("updated_at")?,
+                first_position: row.try_get("first_position")?,
+                position: row.try_get("position")?,
+                changed: false,
+            },
+        );
+    }
+    Ok(())
+}
+
+async fn load_levels(rows: &mut Rows, tx: &Transaction<'_>, keys: &BTreeSet<LevelKey>) -> Result<(), Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let statement = tx
+        .prepare_cached(
+            "SELECT l.* FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS k(tenant, product, warehouse) \
+               JOIN stock_levels l \
+                 ON l.tenant_id = k.tenant AND l.product_id = k.product AND l.warehouse = k.warehouse",
+        )
+        .await?;
+    let tenants: Vec<_> = keys.iter().map(|(tenant, _, _)| *tenant).collect();
+    let products: Vec<_> = keys.iter().map(|(_, product, _)| *product).collect();
+    let warehouses: Vec<_> = keys.iter().map(|(_, _, warehouse)| warehouse.as_str()).collect();
+    for row in tx.query(&statement, &[&tenants, &products, &warehouses]).await? {
+        let level = Level {
+            cabinet_id: row.try_get("cabinet_id")?,
+            available: row.try_get("available")?,
+            in_way: Pair {
+                to: row.try_get("in_way_to_client")?,
+                from: row.try_get("in_way_from_client")?,
+            },
+            source: row.try_get("source")?,
+            as_of: row.try_get("as_of")?,
+            sync_id: row.try_get("sync_id")?,
+            changed_at: row.try_get("changed_at")?,
+            position: row.try_get("position")?,
+        };
+        let key = (
+            row.try_get("tenant_id")?,
+            row.try_get("product_id")?,
+            row.try_get("warehouse")?,
+        );
+        rows.levels.insert(key, Slot::Found(level));
+    }
+    Ok(())
+}
+
+/// Writes what changed.
+pub(super) async fn store(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Error> {
+    let products: Vec<(&ProductKey, &Product)> = rows
+        .products
+        .iter()
+        .filter(|(_, product)| product.changed)
+        .collect();
+    store_products(tx, &products).await?;
+    store_levels(tx, &rows).await?;
+    let warehouses: Vec<(&CabinetKey, &Warehouse)> = rows.warehouses.iter().collect();
+    store_warehouses(tx, &warehouses).await?;
+    let freshness: Vec<(&CabinetKey, &Fresh)> = rows.freshness.iter().collect();
+    store_freshness(tx, &freshness).await?;
+    store_history(tx, &rows).await?;
+    let orders: Vec<(CabinetKey, Order)> = std::mem::take(&mut rows.orders).into_iter().collect();
+    store_orders(tx, &mut rows, &orders).await?;
+    count_days(tx, &rows).await
+}
+
+async fn store_products(tx: &Transaction<'_>, products: &[(&ProductKey, &Product)]) -> Result<(), Error> {
+    write_rows!(
+        tx,
+        products,
+        "INSERT INTO products (tenant_id, product_id, cabinet_id, marketplace, nm_id, vendor_code, brand, subject, \
+            title, barcodes, search, delisted, available, in_way_to_client, in_way_from_client, \
+            unassigned_to_client, unassigned_from_client, as_of, listed_at, updated_at, first_position, position) \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], \
+            $8::text[], $9::text[], $10::jsonb[], $11::text[], $12::boolean[], $13::bigint[], $14::bigint[], \
+            $15::bigint[], $16::bigint[], $17::bigint[], $18::jsonb[], $19::timestamptz[], $20::timestamptz[], \
+            $21::bigint[], $22::bigint[]) \
+         ON CONFLICT (tenant_id, product_id) DO UPDATE SET vendor_code = EXCLUDED.vendor_code, \
+            brand = EXCLUDED.brand, subject = EXCLUDED.subject, title = EXCLUDED.title, \
+            barcodes = EXCLUDED.barcodes, search = EXCLUDED.search, delisted = EXCLUDED.delisted, \
+            available = EXCLUDED.available, in_way_to_client = EXCLUDED.in_way_to_client, \
+            in_way_from_client = EXCLUDED.in_way_from_client, \
+            unassigned_to_client = EXCLUDED.unassigned_to_client, \
+            unassigned_from_client = EXCLUDED.unassigned_from_client, as_of = EXCLUDED.as_of, \
+            updated_at = EXCLUDED.updated_at, position = EXCLUDED.position",
+        |((tenant, product_id), product)| *tenant,
+        *product_id,
+        product.cabinet_id,
+        product.marketplace.as_str(),
+        product.nm_id,
+        product.vendor_code.as_str(),
+        product.brand.as_str(),
+        product.subject.as_str(),
+        product.title.as_str(),
+        Json(&product.barcodes),
+        search_text(product),
+        product.delisted,
+        product.available,
+        product.in_way.to,
+        product.in_way.from,
+        product.unassigned.to,
+        product.unassigned.from,
+        Json(&product.as_of),
+        product.listed_at,
+        product.updated_at,
+        product.first_position,
+        product.position,
+    );
+    Ok(())
+}
+
+/// What a search looks at, in lower case by Unicode's rules and not by the database's locale.
+fn search_text(product: &Product) -> String {
+    let mut text = product.nm_id.to_string();
+    for part in [&product.vendor_code, &product.title]
+        .into_iter()
+        .chain(&product.barcodes)
+    {
+        text.push('\n');
+        text.push_str(&part.to_lowercase());
+    }
+    text
+}
+
+async fn store_levels(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
+    let mut written: Vec<(&LevelKey, &Level)> = Vec::new();
+    let mut removed: Vec<&LevelKey> = Vec::new();
+    for (key, slot) in &rows.levels {
+        match slot {
+            Slot::Found(_) => {}
+            Slot::Written(level) => written.push((key, level)),
+            Slot::Removed => removed.push(key),
+        }
+    }
+    write_rows!(
+        tx,
+        &removed,
+        "DELETE FROM stock_levels l USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS k(tenant, product, warehouse) \
+          WHERE l.tenant_id = k.tenant AND l.product_id = k.product AND l.warehouse = k.warehouse",
+        |(tenant, product, warehouse)| *tenant,
+        *product,
+        warehouse.as_str()
+    );
+    write_rows!(
+        tx,
+        &written,
+        "INSERT INTO stock_levels (tenant_id, product_id, warehouse, cabinet_id, available, in_way_to_client, \
+            in_way_from_client, source, as_of, sync_id, changed_at, position) \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], \
+            $7::bigint[], $8::text[], $9::timestamptz[], $10::uuid[], $11::timestamptz[], $12::bigint[]) \
+         ON CONFLICT (tenant_id, product_id, warehouse) DO UPDATE SET available = EXCLUDED.available, \
+            in_way_to_client = EXCLUDED.in_way_to_client, in_way_from_client = EXCLUDED.in_way_from_client, \
+            source = EXCLUDED.source, as_of = EXCLUDED.as_of, sync_id = EXCLUDED.sync_id, \
+            changed_at = EXCLUDED.changed_at, position = EXCLUDED.position",
+        |((tenant, product, warehouse), level)| *tenant,
+        *product,
+        warehouse.as_str(),
+        level.cabinet_id,
+        level.available,
+        level.in_way.to,
+        level.in_way.from,
+        level.source.as_str(),
+        level.as_of,
+        level.sync_id,
+        level.changed_at,
+        level.position,
+    );
+    Ok(())
+}
+
+/// The merge of [`Warehouse::merge`] with what is stored; rows that would stay as they are, are not written.
+async fn store_warehouses(tx: &Transaction<'_>, seen: &[(&CabinetKey, &Warehouse)]) -> Result<(), Error> {
+    write_rows!(
+        tx,
+        seen,
+        "INSERT INTO warehouses AS w (tenant_id, cabinet_id, warehouse, name, fulfilment, masked, in_stock, \
+            in_orders, first_position, first_index, name_position, name_index) \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[], \
+            $7::boolean[], $8::boolean[], $9::bigint[], $10::integer[], $11::bigint[], $12::integer[]) \
+         ON CONFLICT (tenant_id, cabinet_id, warehouse) DO UPDATE SET \
+            (name, fulfilment, name_position, name_index) = (SELECT n.name, n.fulfilment, n.position, n.index \
+                FROM (VALUES (EXCLUDED.in_stock, EXCLUDED.name_position, EXCLUDED.name_index, EXCLUDED.name, \
+                              EXCLUDED.fulfilment), \
+                             (w.in_stock, w.name_position, w.name_index, w.name, w.fulfilment)) \
+                     AS n(stock, position, index, name, fulfilment) \
+               ORDER BY n.stock DESC, n.position DESC, n.index DESC LIMIT 1), \
+            (first_position, first_index) = (SELECT f.position, f.index \
+                FROM (VALUES (EXCLUDED.first_position, EXCLUDED.first_index), (w.first_position, w.first_index)) \
+                     AS f(position, index) ORDER BY f.position, f.index LIMIT 1), \
+            in_stock = w.in_stock OR EXCLUDED.in_stock, in_orders = w.in_orders OR EXCLUDED.in_orders",
+        |((tenant, cabinet, key), warehouse)| *tenant,
+        *cabinet,
+        key.as_str(),
+        warehouse.name.as_str(),
+        warehouse.fulfilment,
+        warehouse.masked,
+        warehouse.in_stock,
+        warehouse.in_orders,
+        warehouse.first.0,
+        warehouse.first.1,
+        warehouse.named.0,
+        warehouse.named.1,
+    );
+    Ok(())
+}
+
+async fn store_freshness(tx: &Transaction<'_>, news: &[(&CabinetKey, &Fresh)]) -> Result<(), Error> {
+    write_rows!(
+        tx,
+        news,
+        "INSERT INTO freshness AS f (tenant_id, cabinet_id, source, as_of, complete_at, outcome, outcome_at, error, \
+            sync_id, position) \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], \
+            $7::timestamptz[], $8::text[], $9::uuid[], $10::bigint[]) \
+         ON CONFLICT (tenant_id, cabinet_id, source) DO UPDATE SET as_of = coalesce(EXCLUDED.as_of, f.as_of), \
+            complete_at = coalesce(EXCLUDED.complete_at, f.complete_at), outcome = EXCLUDED.outcome, \
+            outcome_at = EXCLUDED.outcome_at, error = EXCLUDED.error, sync_id = EXCLUDED.sync_id, \
+            position = EXCLUDED.position",
+        |((tenant, cabinet, source), fresh)| *tenant,
+        *cabinet,
+        source.as_str(),
+        fresh.as_of,
+        fresh.complete_at,
+        fresh.outcome.as_str(),
+        fresh.outcome_at,
+        fresh.error.as_deref(),
+        fresh.sync_id,
+        fresh.position,
+    );
+    Ok(())
+}
+
+async fn store_history(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
+    write_rows!(
+        tx,
+        &rows.history,
+        "INSERT INTO product_history (tenant_id, product_id, position, index, cabinet_id, recorded_at, as_of, kind, \
+            source, sync_id, warehouse, warehouse_name, available_before, available_after, to_client_before, \
+            to_client_after, from_client_before, from_client_after, orders, detail, total_available, \
+            total_to_client, total_from_client, delisted) \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::uuid[], $6::timestamptz[], \
+            $7::timestamptz[], $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::bigint[], \
+            $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], \
+            $21::bigint[], $22::bigint[], $23::bigint[], $24::boolean[])",
+        |change| change.tenant_id,
+        change.product_id,
+        change.position,
+        change.index,
+        change.cabinet_id,
+        change.recorded_at,
+        change.as_of,
+        change.kind,
+        change.source.as_deref(),
+        change.sync_id,
+        change.warehouse.as_deref(),
+        change.warehouse_name.as_deref(),
+        change.available.0,
+        change.available.1,
+        change.to_client.0,
+        change.to_client.1,
+        change.from_client.0,
+        change.from_client.1,
+        change.orders,
+        change.detail.as_deref(),
+        change.total_available,
+        change.total.to,
+        change.total.from,
+        change.delisted,
+    );
+    Ok(())
+}
+
+/// Replaces orders whole. The days they are moved away from are noted for counting.
+async fn store_orders(
+    tx: &Transaction<'_>,
+    rows: &mut Rows,
+    orders: &[(CabinetKey, Order)],
+) -> Result<(), Error> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let statement = tx
+        .prepare_cached(
+            "SELECT DISTINCT o.tenant_id, o.product_id, o.day \
+               FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS k(tenant, cabinet, id) \
+               JOIN orders o ON o.tenant_id = k.tenant AND o.cabinet_id = k.cabinet AND o.order_id = k.id",
+        )
+        .await?;
+    let tenants: Vec<_> = orders.iter().map(|((tenant, _, _), _)| *tenant).collect();
+    let cabinets: Vec<_> = orders.iter().map(|((_, cabinet, _), _)| *cabinet).collect();
+    let ids: Vec<_> = orders.iter().map(|((_, _, id), _)| id.as_str()).collect();
+    for row in tx.query(&statement, &[&tenants, &cabinets, &ids]).await? {
+        rows.days
+            .insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+    }
+    write_rows!(
+        tx,
+        orders,
+        "INSERT INTO orders AS o (tenant_id, cabinet_id, order_id, product_id, day, ordered_at, changed_at, \
+            warehouse, warehouse_name, fulfilment, quantity, status, cancelled, price_minor, currency, as_of, \
+            sync_id, position) \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::date[], $6::timestamptz[], \
+            $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::boolean[], \
+            $14::bigint[], $15::text[], $16::timestamptz[], $17::uuid[], $18::bigint[]) \
+         ON CONFLICT (tenant_id, cabinet_id, order_id) DO UPDATE SET product_id = EXCLUDED.product_id, \
+            day = EXCLUDED.day, ordered_at = EXCLUDED.ordered_at, changed_at = EXCLUDED.changed_at, \
+            warehouse = EXCLUDED.warehouse, warehouse_name = EXCLUDED.warehouse_name, \
+            fulfilment = EXCLUDED.fulfilment, quantity = EXCLUDED.quantity, status = EXCLUDED.status, \
+            cancelled = EXCLUDED.cancelled, price_minor = EXCLUDED.price_minor, currency = EXCLUDED.currency, \
+            as_of = EXCLUDED.as_of, sync_id = EXCLUDED.sync_id, position = EXCLUDED.position \
+          WHERE o.position <= EXCLUDED.position",
+        |((tenant, cabinet, id), order)| *tenant,
+        *cabinet,
+        id.as_str(),
+        order.product_id,
+        order.day,
+        order.ordered_at,
+        order.changed_at,
+        order.warehouse.as_str(),
+        order.warehouse_name.as_str(),
+        order.fulfilment,
+        order.quantity,
+        order.status.as_str(),
+        order.cancelled,
+        order.price_minor,
+        order.currency.as_deref(),
+        order.as_of,
+        order.sync_id,
+        order.position,
+    );
+    Ok(())
+}
+
+/// Counts the touched days anew.
+async fn count_days(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
+    let days: Vec<_> = rows.days.iter().collect();
+    write_rows!(
+        tx,
+        &days,
+        "DELETE FROM order_days d USING unnest($1::uuid[], $2::uuid[], $3::date[]) AS k(tenant, product, day) \
+          WHERE d.tenant_id = k.tenant AND d.product_id = k.product AND d.day = k.day",
+        |(tenant, product, day)| *tenant,
+        *product,
+        *day
+    );
+    write_rows!(
+        tx,
+        &days,
+        "INSERT INTO order_days (tenant_id, product_id, day, warehouse, cabinet_id, units) \
+         SELECT o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id, sum(o.quantity)::bigint \
+           FROM unnest($1::uuid[], $2::uuid[], $3::date[]) AS k(tenant, product, day) \
+           JOIN orders o ON o.tenant_id = k.tenant AND o.product_id = k.product AND o.day = k.day \
+          WHERE NOT o.cancelled \
+          GROUP BY o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id",
+        |(tenant, product, day)| *tenant,
+        *product,
+        *day
+    );
+    Ok(())
+}
