@@ -2,9 +2,11 @@
 //! the published contracts, over real sockets and without the internet.
 
 mod clock;
+pub mod google;
 mod server;
 pub mod wildberries;
 
 pub use clock::Clock;
+pub use google::{Google, GoogleConfig};
 pub use server::{CallRecord, Calls, Effect, Fault, SimulatorError};
 pub use wildberries::{SellerConfig, Wildberries, WildberriesConfig};

@@ -1,0 +1,97 @@
+//! Shows a spreadsheet to a person, close enough to the real thing to judge what Stock Tracker made of it.
+
+mod grid;
+
+use super::model::Spreadsheet;
+use crate::server::{Answer, Call};
+
+const STYLE: &str = include_str!("page/style.css");
+const SCRIPT: &str = include_str!("page/refresh.js");
+const HTML: &str = "text/html; charset=utf-8";
+/// Rows shown unless `?rows=` asks for another number.
+const ROWS: usize = 200;
+
+/// Makes text harmless inside HTML and its attributes.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html><html lang=\"ru\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{}</title><style>{STYLE}</style></head><body>{body}</body></html>",
+        escape(title)
+    )
+}
+
+/// `GET /`
+pub(crate) fn index(books: &[(String, String)]) -> Answer {
+    let mut list = String::new();
+    for (id, title) in books {
+        list.push_str(&format!(
+            "<li><a href=\"/spreadsheets/d/{0}/edit\"><i class=\"doc\"></i><b>{1}</b><small>{0}</small></a></li>",
+            escape(id),
+            escape(title)
+        ));
+    }
+    if books.is_empty() {
+        list.push_str("<li class=\"none\">Пока нет ни одной таблицы</li>");
+    }
+    let body = format!("<div class=\"home\"><h1>Таблицы</h1><ul>{list}</ul></div>");
+    Answer::raw(200, HTML, document("Таблицы", &body))
+}
+
+/// The page for an address without a spreadsheet.
+pub(crate) fn missing() -> Answer {
+    let body = "<div class=\"home\"><h1>Файл не найден</h1><p>Возможно, таблица удалена. \
+                <a href=\"/\">Все таблицы</a></p></div>";
+    Answer::raw(404, HTML, document("Файл не найден", body))
+}
+
+/// `GET /spreadsheets/d/{id}/edit`
+pub(crate) fn spreadsheet(book: &Spreadsheet, call: &Call) -> Answer {
+    let visible: Vec<usize> = (0..book.sheets.len()).filter(|&at| !book.sheets[at].hidden).collect();
+    let asked = call.param("gid").and_then(|text| text.parse::<i64>().ok());
+    let current = asked
+        .and_then(|id| book.sheets.iter().position(|sheet| sheet.id == id))
+        .or_else(|| visible.first().copied())
+        .unwrap_or(0);
+    let rows = call.param("rows").and_then(|text| text.parse().ok()).unwrap_or(ROWS);
+    let mut tabs = String::new();
+    for at in visible {
+        let sheet = &book.sheets[at];
+        let class = if at == current { " class=\"on\"" } else { "" };
+        tabs.push_str(&format!(
+            "<a{class} href=\"?gid={}&amp;rows={rows}\">{}</a>",
+            sheet.id,
+            escape(&sheet.title)
+        ));
+    }
+    let size = book.sheets.get(current).map_or_else(String::new, |sheet| {
+        let shown = rows.min(sheet.used_rows());
+        format!("{} × {}, показано строк: {shown}", sheet.row_count, sheet.column_count)
+    });
+    let body = format!(
+        "<header><a href=\"/\" title=\"Все таблицы\"><i class=\"doc\"></i></a><div><h1>{}</h1>\
+         <p>Изменение №&nbsp;<span id=\"version\">{}</span> · {size} · \
+         <a href=\"?gid={}&amp;rows=10000\">все строки</a></p></div></header>\
+         <main id=\"grid\">{}</main><nav>{tabs}</nav><script>{SCRIPT}</script>",
+        escape(&book.title),
+        book.version,
+        book.sheets.get(current).map_or(0, |sheet| sheet.id),
+        grid::table(book, current, rows),
+    );
+    Answer::raw(200, HTML, document(&book.title, &body)).header("Cache-Control", "no-store")
+}
