@@ -20,6 +20,10 @@ pub mod replace_credential;
 pub mod request_sync;
 pub mod sync_attempt;
 pub mod unlink_sheet;
+pub mod wire;
+
+/// The words in which use cases are asked and refuse.
+pub use domain;
 
 pub use context::{App, Context, Receipt};
 pub use execute::{ExecuteError, Executed};

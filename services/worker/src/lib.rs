@@ -1,1 +1,36 @@
-//! Policies, syncs, schedules.
+//! What happens without being asked over HTTP: policies that turn events into jobs, syncs that turn a marketplace's
+//! answers into observations, and the schedule.
+//!
+//! - [`policy`] reads the log and knows what is outstanding; it puts jobs on the queue, again and again until the log
+//!   says that they ended. A wiped broker or a dead worker therefore leaves nothing hanging.
+//! - [`jobs`] takes jobs off the queue and runs them with a lease, a soft and a hard limit.
+//! - [`sync`] is one such job.
+//! - [`scheduler`] asks over NATS which cabinets are due and requests their syncs; it holds no database password.
+
+pub mod jobs;
+pub mod marketplaces;
+pub mod memory;
+pub mod policy;
+pub mod scheduler;
+pub mod sync;
+
+pub use marketplaces::Marketplaces;
+
+/// A sync's job as it lies in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SyncJob {
+    /// For whom.
+    pub tenant_id: events::ids::TenantId,
+    /// Which cabinet.
+    pub cabinet_id: events::ids::CabinetId,
+    /// Which attempt to bring it up to date.
+    pub sync_id: events::ids::SyncId,
+}
+
+impl SyncJob {
+    /// Its subject: one waiting job per cabinet.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        format!("work.sync.{}.{}", self.tenant_id, self.cabinet_id)
+    }
+}

@@ -1,0 +1,68 @@
+//! Makes the client for a cabinet from its credential. One per process, because the vendors' limits are counted per
+//! seller and not per client.
+
+use std::sync::Arc;
+
+use connectors::http::HttpClient;
+use connectors::marketplace::MarketplaceClient;
+use connectors::wildberries::{Hosts, Options, Sellers, Token, TokenError, Wildberries};
+use events::cabinet::Marketplace;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Why no client can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What is in the vault is not a key of this marketplace.
+    #[error("the credential in the vault is not a token")]
+    Credential(#[from] TokenError),
+    /// There is no client for it yet.
+    #[error("no client for `{0}`")]
+    Unsupported(&'static str),
+}
+
+/// The marketplaces as this process reaches them; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Marketplaces {
+    http: HttpClient,
+    hosts: Hosts,
+    options: Options,
+    sellers: Arc<Sellers>,
+}
+
+impl Marketplaces {
+    /// `speed` 1.0 keeps the vendors' published limits.
+    #[must_use]
+    pub fn new(http: HttpClient, hosts: Hosts, options: Options, speed: f64) -> Self {
+        Self {
+            http,
+            hosts,
+            options,
+            sellers: Arc::new(Sellers::new(speed)),
+        }
+    }
+
+    /// A client that acts with this credential.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn client(
+        &self,
+        marketplace: Marketplace,
+        secret: &SecretString,
+    ) -> Result<MarketplaceClient, Error> {
+        match marketplace {
+            Marketplace::Wildberries => {
+                let token = Token::parse(secret.expose_secret())?;
+                let client = Wildberries::new(
+                    self.http.clone(),
+                    self.hosts.clone(),
+                    token,
+                    &self.sellers,
+                    self.options.clone(),
+                );
+                Ok(MarketplaceClient::Wildberries(client))
+            }
+            Marketplace::Ozon => Err(Error::Unsupported("ozon")),
+        }
+    }
+}

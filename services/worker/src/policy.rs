@@ -1,0 +1,320 @@
+//! The sync policy: events in, jobs out. It reads the log itself, woken by hints, and keeps per cabinet what is
+//! outstanding, in the same transaction as its position. From that table jobs go to the queue until the log says
+//! that they ended; the queue refuses a second job for a cabinet, so offering one too often costs nothing.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{DatabaseError, Pool};
+use deadpool_postgres::Transaction;
+use events::catalog::{CabinetEvent, SyncEvent};
+use events::ids::{CabinetId, SyncId, TenantId};
+use events::{Decoded, Event};
+use messaging::{WorkError, WorkQueue};
+use runtime::Clock;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::SyncJob;
+
+/// Events taken up in one transaction.
+const BATCH: i32 = 500;
+/// Floor beneath the wakes: how late the policy may notice an event whose hint was lost.
+const POLL: Duration = Duration::from_millis(500);
+/// A job that was offered is offered again after this, in case the broker lost it.
+const OFFER_AGAIN: TimeDelta = TimeDelta::seconds(20);
+/// Jobs offered in one round.
+const OFFERS: i64 = 200;
+
+/// Why a round did not work; the next one starts from the same place.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The database failed.
+    #[error("the policy's tables cannot be used")]
+    Database(#[from] DatabaseError),
+    /// The queue failed.
+    #[error("jobs cannot be queued")]
+    Queue(#[from] WorkError),
+}
+
+impl From<tokio_postgres::Error> for PolicyError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// The policy and its means.
+pub struct SyncPolicy {
+    /// Acts as the worker.
+    pub pool: Pool,
+    /// Where jobs go.
+    pub queue: WorkQueue,
+    /// Now.
+    pub clock: Clock,
+}
+
+impl SyncPolicy {
+    /// Runs until told to stop. Any number of processes may: a row lock lets one at a time work.
+    pub async fn run(&self, mut wake: event_store::Subscription, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.round().await {
+                Ok(0) => {}
+                Ok(_more) => continue,
+                Err(error) => tracing::warn!(error = ?error, "sync policy round failed"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _woken = wake.changed_or(POLL) => {}
+            }
+        }
+    }
+
+    /// One round: takes up new events, then offers the jobs that are due. Returns how many events it took up.
+    ///
+    /// # Errors
+    /// [`PolicyError`].
+    pub async fn round(&self) -> Result<usize, PolicyError> {
+        let taken = self.take_up().await?;
+        self.offer().await?;
+        Ok(taken)
+    }
+
+    async fn take_up(&self) -> Result<usize, PolicyError> {
+        let mut session = self.pool.get().await?;
+        let transaction = session.transaction().await?;
+        let locked = transaction
+            .prepare_cached(
+                "SELECT position FROM core.policy_positions WHERE policy = 'syncs' FOR UPDATE SKIP LOCKED",
+            )
+            .await?;
+        let Some(row) = transaction.query_opt(&locked, &[]).await? else {
+            return Ok(0);
+        };
+        let position: i64 = row.get(0);
+        let events = transaction
+            .prepare_cached(
+                "SELECT position, tenant_id, aggregate_id, aggregate_type, event_type, event_version, payload::text, \
+                        recorded_at FROM core.policy_events($1, $2)",
+            )
+            .await?;
+        let rows = transaction.query(&events, &[&position, &BATCH]).await?;
+        let Some(last) = rows.last().map(|row| row.get::<_, i64>(0)) else {
+            return Ok(0);
+        };
+        for row in &rows {
+            let (tenant, cabinet) = (TenantId(row.get(1)), row.get::<_, &str>(2));
+            let Ok(cabinet) = cabinet.parse::<CabinetId>() else {
+                continue;
+            };
+            let version: u16 = row.get::<_, &str>(5).parse().unwrap_or_default();
+            match events::codec::decode(row.get(3), row.get(4), version, row.get(6)) {
+                Ok(Decoded::Known(event)) => apply(&transaction, tenant, cabinet, &event, row.get(7)).await?,
+                Ok(Decoded::Unknown) => {}
+                // Every other cabinet goes on; the projector parks the stream and shows the reason.
+                Err(error) => {
+                    tracing::error!(error = ?error, position = row.get::<_, i64>(0), "unreadable event")
+                }
+            }
+        }
+        let advance = transaction
+            .prepare_cached("UPDATE core.policy_positions SET position = $1 WHERE policy = 'syncs'")
+            .await?;
+        transaction.execute(&advance, &[&last]).await?;
+        transaction.commit().await?;
+        Ok(rows.len())
+    }
+
+    async fn offer(&self) -> Result<(), PolicyError> {
+        let now = self.clock.now();
+        let due = self.due(now).await?;
+        for (job, attempt, queue_at) in due {
+            let payload = serde_json::to_vec(&job).unwrap_or_default();
+            // The id differs from offer to offer: the last one may have been acknowledged by a broker that then
+            // forgot it.
+            let id = format!("{}:{attempt}:{}", job.sync_id, queue_at.timestamp_millis());
+            self.queue.publish(&job.subject(), payload.into(), &id).await?;
+            self.offered(&job, now + OFFER_AGAIN).await?;
+        }
+        Ok(())
+    }
+
+    async fn due(&self, now: DateTime<Utc>) -> Result<Vec<(SyncJob, i32, DateTime<Utc>)>, PolicyError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "SELECT tenant_id, cabinet_id, sync_id, attempt, queue_at FROM core.cabinet_work \
+                 WHERE sync_id IS NOT NULL AND queue_at <= $1 ORDER BY queue_at LIMIT $2",
+            )
+            .await?;
+        let rows = session.query(&statement, &[&now, &OFFERS]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let job = SyncJob {
+                    tenant_id: TenantId(row.get(0)),
+                    cabinet_id: CabinetId(row.get(1)),
+                    sync_id: SyncId(row.get(2)),
+                };
+                (job, row.get(3), row.get(4))
+            })
+            .collect())
+    }
+
+    async fn offered(&self, job: &SyncJob, again_at: DateTime<Utc>) -> Result<(), PolicyError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "UPDATE core.cabinet_work SET queue_at = $4 \
+                 WHERE tenant_id = $1 AND cabinet_id = $2 AND sync_id = $3",
+            )
+            .await?;
+        let ids: [Uuid; 3] = [job.tenant_id.uuid(), job.cabinet_id.uuid(), job.sync_id.uuid()];
+        session
+            .execute(&statement, &[&ids[0], &ids[1], &ids[2], &again_at])
+            .await?;
+        Ok(())
+    }
+}
+
+/// What an event changes in the table; the pure part, so that it can be read.
+enum Change {
+    Connected,
+    Usable(bool),
+    Rhythm {
+        interval_seconds: i32,
+        paused: bool,
+    },
+    Outstanding {
+        sync_id: SyncId,
+        queue_at: DateTime<Utc>,
+    },
+    Started {
+        attempt: u32,
+    },
+    Retry {
+        at: DateTime<Utc>,
+    },
+    Ended {
+        at: DateTime<Utc>,
+    },
+}
+
+fn change(event: &Event) -> Option<Change> {
+    Some(match event {
+        Event::Cabinet(event) => match event {
+            CabinetEvent::CabinetConnected(_) => Change::Connected,
+            CabinetEvent::CredentialRejected(_) | CabinetEvent::CabinetDisconnected(_) => {
+                Change::Usable(false)
+            }
+            CabinetEvent::CredentialRotated(_) | CabinetEvent::CredentialAccepted(_) => Change::Usable(true),
+            CabinetEvent::ScheduleChanged(changed) => Change::Rhythm {
+                interval_seconds: i32::try_from(changed.interval_seconds).unwrap_or(i32::MAX),
+                paused: changed.paused,
+            },
+        },
+        Event::Sync(event) => match event {
+            SyncEvent::SyncRequested(requested) => Change::Outstanding {
+                sync_id: requested.sync_id,
+                queue_at: requested.requested_at,
+            },
+            SyncEvent::SyncStarted(started) => Change::Started {
+                attempt: started.attempt,
+            },
+            SyncEvent::SyncFailed(failed) => match failed.retry_at {
+                Some(at) => Change::Retry { at },
+                None => Change::Ended { at: failed.failed_at },
+            },
+            SyncEvent::SyncCompleted(completed) => Change::Ended {
+                at: completed.completed_at,
+            },
+            SyncEvent::SyncQuarantined(quarantined) => Change::Ended {
+                at: quarantined.quarantined_at,
+            },
+        },
+        _ => return None,
+    })
+}
+
+async fn apply(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    cabinet: CabinetId,
+    event: &Event,
+    recorded_at: DateTime<Utc>,
+) -> Result<(), PolicyError> {
+    let (tenant, cabinet) = (tenant.uuid(), cabinet.uuid());
+    let table = "core.cabinet_work";
+    let mine = "WHERE tenant_id = $1 AND cabinet_id = $2";
+    let Some(change) = change(event) else {
+        return Ok(());
+    };
+    match change {
+        Change::Connected => {
+            let sql = format!(
+                "INSERT INTO {table} (tenant_id, cabinet_id, usable, connected_at) VALUES ($1, $2, true, $3) \
+                 ON CONFLICT DO NOTHING"
+            );
+            transaction
+                .execute(
+                    &transaction.prepare_cached(&sql).await?,
+                    &[&tenant, &cabinet, &recorded_at],
+                )
+                .await?
+        }
+        Change::Usable(usable) => {
+            let sql = format!("UPDATE {table} SET usable = $3 {mine}");
+            transaction
+                .execute(
+                    &transaction.prepare_cached(&sql).await?,
+                    &[&tenant, &cabinet, &usable],
+                )
+                .await?
+        }
+        Change::Rhythm {
+            interval_seconds,
+            paused,
+        } => {
+            let sql = format!("UPDATE {table} SET interval_seconds = $3, paused = $4 {mine}");
+            let statement = transaction.prepare_cached(&sql).await?;
+            transaction
+                .execute(&statement, &[&tenant, &cabinet, &interval_seconds, &paused])
+                .await?
+        }
+        Change::Outstanding { sync_id, queue_at } => {
+            let sql = format!("UPDATE {table} SET sync_id = $3, attempt = 0, queue_at = $4 {mine}");
+            let statement = transaction.prepare_cached(&sql).await?;
+            transaction
+                .execute(&statement, &[&tenant, &cabinet, &sync_id.uuid(), &queue_at])
+                .await?
+        }
+        Change::Started { attempt } => {
+            let sql = format!("UPDATE {table} SET attempt = $3 {mine}");
+            let attempt = i32::try_from(attempt).unwrap_or(i32::MAX);
+            transaction
+                .execute(
+                    &transaction.prepare_cached(&sql).await?,
+                    &[&tenant, &cabinet, &attempt],
+                )
+                .await?
+        }
+        Change::Retry { at } => {
+            let sql = format!("UPDATE {table} SET queue_at = $3 {mine}");
+            transaction
+                .execute(
+                    &transaction.prepare_cached(&sql).await?,
+                    &[&tenant, &cabinet, &at],
+                )
+                .await?
+        }
+        Change::Ended { at } => {
+            let sql = format!("UPDATE {table} SET sync_id = NULL, queue_at = NULL, ended_at = $3 {mine}");
+            transaction
+                .execute(
+                    &transaction.prepare_cached(&sql).await?,
+                    &[&tenant, &cabinet, &at],
+                )
+                .await?
+        }
+    };
+    Ok(())
+}

@@ -1,0 +1,420 @@
+//! One sync: take it up, read every source, judge, record what differs, say how it ended.
+//!
+//! The order matters. Nothing is recorded before all sources have answered or failed, so that an implausible answer
+//! can be held back whole. Whatever is recorded is recorded under ids that follow from the attempt, so a repetition
+//! adds nothing. And the end is told last, under the attempt's number, so that a worker which was given up for dead
+//! cannot speak for the one that took over.
+
+pub mod compose;
+pub mod doubt;
+pub mod sources;
+
+use std::time::Duration;
+
+use application::domain::sync::SyncRefusal;
+use application::{App, Context, record_observations, sync_attempt};
+use chrono::TimeDelta;
+use events::ids::CommandId;
+use events::sync::{SourceOutcome, SourceReport, SyncCompleted, SyncFailed, SyncQuarantined};
+use runtime::Clock;
+use uuid::Uuid;
+
+use crate::memory::{Believed, Memory};
+use crate::sync::sources::{Failure, Seen};
+use crate::{Marketplaces, SyncJob};
+
+/// How long a sync may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// After this, sources that have not answered count as failed and the sync ends with what it has.
+    pub soft: Duration,
+    /// After this, the attempt is given up whatever it is doing.
+    pub hard: Duration,
+    /// Attempts before a sync is given up.
+    pub attempts: u32,
+    /// Pause before the second attempt; it doubles with each. The marketplace's own delay is obeyed if longer.
+    pub pause: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            soft: Duration::from_secs(540),
+            hard: Duration::from_secs(600),
+            attempts: 5,
+            pause: Duration::from_secs(15),
+        }
+    }
+}
+
+/// How a job ended, from the queue's point of view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The sync is over.
+    Done,
+    /// The log says when it is tried again.
+    WillRetry,
+    /// It is over and could not be done.
+    GivenUp {
+        /// Why.
+        reason: String,
+    },
+    /// Our own store did not answer, so nothing is known to be recorded.
+    Undecided,
+}
+
+/// Runs syncs; cheap to clone.
+#[derive(Clone)]
+pub struct Syncs {
+    /// Use cases, with the worker's rights.
+    pub app: App,
+    /// Clients.
+    pub marketplaces: Marketplaces,
+    /// What was read less than five minutes ago.
+    pub cache: std::sync::Arc<messaging::Cache>,
+    /// Now.
+    pub clock: Clock,
+    /// Limits.
+    pub limits: Limits,
+    /// How many days of orders are asked for.
+    pub order_days: i64,
+    /// Told when a sync has ended: outcome and how long it took.
+    pub observer: Option<Observer>,
+}
+
+/// Called with marketplace, outcome and duration of every ended sync.
+pub type Observer = std::sync::Arc<dyn Fn(&str, &str, Duration) + Send + Sync>;
+
+/// One attempt under way.
+struct Attempt<'a> {
+    syncs: &'a Syncs,
+    job: &'a SyncJob,
+    attempt: sync_attempt::Attempt,
+}
+
+impl Syncs {
+    /// Runs the job. `sequence` and `deliveries` name this delivery, so that taking it up twice counts once.
+    pub async fn run(&self, job: &SyncJob, sequence: u64, deliveries: i64) -> End {
+        let began = tokio::time::Instant::now();
+        let context = self.context(job, &format!("start:{sequence}:{deliveries}"));
+        let attempt = match sync_attempt::start(&self.app, &context, job.cabinet_id, job.sync_id).await {
+            Ok(attempt) => attempt,
+            Err(application::ExecuteError::Refused(SyncRefusal::NotOutstanding)) => return End::Done,
+            Err(error) => {
+                tracing::warn!(error = ?error, sync.id = %job.sync_id, "sync could not be taken up");
+                return End::Undecided;
+            }
+        };
+        let marketplace = attempt
+            .marketplace
+            .map_or("none", events::cabinet::Marketplace::as_str);
+        let running = Attempt {
+            syncs: self,
+            job,
+            attempt,
+        };
+        // Boxed: the future of a whole sync is large, and it lives on this task's heap once.
+        let (end, outcome) = match tokio::time::timeout(self.limits.hard, Box::pin(running.run())).await {
+            Ok(ended) => ended,
+            Err(_elapsed) => {
+                let detail = format!("not done after {} s", self.limits.hard.as_secs());
+                running.fail("timeout", &detail, None, vec![], true).await
+            }
+        };
+        if let Some(observer) = &self.observer {
+            observer(marketplace, outcome, began.elapsed());
+        }
+        end
+    }
+
+    fn context(&self, job: &SyncJob, name: &str) -> Context {
+        Context {
+            tenant_id: job.tenant_id,
+            actor: "worker".to_owned(),
+            command_id: CommandId::derived(job.sync_id.uuid(), name),
+            correlation_id: job.sync_id.uuid(),
+            causation_id: Some(job.sync_id.uuid()),
+            traceparent: None,
+            now: self.clock.now(),
+        }
+    }
+}
+
+impl Attempt<'_> {
+    async fn run(&self) -> (End, &'static str) {
+        if self.attempt.attempt > self.syncs.limits.attempts {
+            let detail = format!("given up after {} attempts", self.attempt.attempt - 1);
+            return self.fail("attempts", &detail, None, vec![], false).await;
+        }
+        let client = match self.client().await {
+            Ok(client) => client,
+            Err((class, detail)) => {
+                return self.fail(class, &detail, None, vec![], class == "internal").await;
+            }
+        };
+        let seen = sources::read(self.syncs, self.job, self.attempt.forced, &client).await;
+        self.judge_credential(&seen).await;
+        if let Some(failure) = seen.nothing_usable() {
+            let reports = seen.reports();
+            let retry = failure.class.is_retryable();
+            return self
+                .fail(
+                    failure.name,
+                    &failure.detail,
+                    failure.told_delay(),
+                    reports,
+                    retry,
+                )
+                .await;
+        }
+        match self.record(seen).await {
+            Ok(end) => end,
+            Err(error) => {
+                tracing::error!(error = ?error, sync.id = %self.job.sync_id, "observations not recorded");
+                self.fail(
+                    "internal",
+                    "the observations could not be recorded",
+                    None,
+                    vec![],
+                    true,
+                )
+                .await
+            }
+        }
+    }
+
+    async fn client(&self) -> Result<connectors::marketplace::MarketplaceClient, (&'static str, String)> {
+        let Some(marketplace) = self.attempt.marketplace else {
+            return Err(("disconnected", "the cabinet was taken away".to_owned()));
+        };
+        let Some(credential) = self
+            .attempt
+            .credential
+            .as_ref()
+            .filter(|_| !self.attempt.rejected)
+        else {
+            return Err((
+                "unauthorized",
+                "the marketplace refused the credential".to_owned(),
+            ));
+        };
+        if credential
+            .expires_at
+            .is_some_and(|at| at <= self.syncs.clock.now())
+        {
+            self.tell_credential(application::judge_credential::Verdict::Rejected(
+                "expired".to_owned(),
+            ))
+            .await;
+            return Err(("expired", "the credential ended".to_owned()));
+        }
+        let opened = self
+            .syncs
+            .app
+            .vault
+            .open(self.job.tenant_id, credential.credential_id)
+            .await;
+        let secret = opened.map_err(|error| {
+            tracing::error!(error = ?error, credential.id = %credential.credential_id, "credential not opened");
+            ("internal", "the credential could not be opened".to_owned())
+        })?;
+        self.syncs
+            .marketplaces
+            .client(marketplace, &secret)
+            .map_err(|error| ("unsupported", error.to_string()))
+    }
+
+    /// Tells the cabinet what the marketplace thinks of its key: refused by every source, or taken by one.
+    async fn judge_credential(&self, seen: &Seen) {
+        use application::judge_credential::Verdict;
+        if let Some(reason) = seen.credential_refused() {
+            self.tell_credential(Verdict::Rejected(reason.to_owned())).await;
+        } else if seen.credential_taken() {
+            self.tell_credential(Verdict::Accepted).await;
+        }
+    }
+
+    async fn tell_credential(&self, verdict: application::judge_credential::Verdict) {
+        let Some(credential) = &self.attempt.credential else {
+            return;
+        };
+        let context = self.part("credential");
+        let told = application::judge_credential::execute(
+            &self.syncs.app,
+            &context,
+            self.job.cabinet_id,
+            credential.credential_id,
+            verdict,
+        );
+        // The next sync tells again; this one's own outcome is told below.
+        if let Err(error) = told.await {
+            tracing::warn!(error = ?error, cabinet.id = %self.job.cabinet_id, "verdict not recorded");
+        }
+    }
+
+    fn part(&self, name: &str) -> Context {
+        self.syncs
+            .context(self.job, &format!("attempt:{}:{name}", self.attempt.attempt))
+    }
+
+    async fn record(&self, mut seen: Seen) -> Result<(End, &'static str), Trouble> {
+        let memory = Memory::new(
+            self.syncs.app.store.pool().clone(),
+            self.job.tenant_id,
+            self.job.cabinet_id,
+        );
+        let totals = seen.totals();
+        let believed = memory.believed().await?;
+        if let Some(doubt) = doubt::judge(believed.as_ref(), &totals) {
+            let believed = believed.unwrap_or(Believed {
+                totals: totals.or_zero(),
+                doubted_by: None,
+            });
+            memory
+                .believe(Believed {
+                    doubted_by: Some(self.job.sync_id),
+                    ..believed
+                })
+                .await?;
+            return Ok(self.quarantine(&doubt).await);
+        }
+        let keys = memory.warehouse_keys(&seen.warehouses()).await?;
+        seen.resolve_warehouses(&keys);
+        let articles = memory.articles(&seen.articles()).await?;
+        let mut recorded = record_observations::Recorded::default();
+        let composer = compose::Composer::new(self.job, &self.attempt, seen, self.syncs.clock.now());
+        for (number, chunk) in articles
+            .iter()
+            .copied()
+            .collect::<Vec<_>>()
+            .chunks(record_observations::CHUNK)
+            .enumerate()
+        {
+            let context = self.part(&format!("observe:{number}"));
+            let observations = composer.observations(chunk);
+            recorded.add(record_observations::execute(&self.syncs.app, &context, observations).await?);
+        }
+        memory
+            .believe(Believed {
+                totals: totals.over(believed),
+                doubted_by: None,
+            })
+            .await?;
+        let reports = composer.into_reports(&recorded.refused);
+        Ok(self.complete(articles.len(), recorded.changed, reports).await)
+    }
+
+    async fn complete(&self, seen: usize, changed: u64, sources: Vec<SourceReport>) -> (End, &'static str) {
+        let all = sources
+            .iter()
+            .all(|report| matches!(report.outcome, SourceOutcome::Complete | SourceOutcome::Cached));
+        let end = sync_attempt::End::Completed(SyncCompleted {
+            sync_id: self.job.sync_id,
+            attempt: self.attempt.attempt,
+            completed_at: self.syncs.clock.now(),
+            sources,
+            products_seen: seen as u64,
+            products_changed: changed,
+        });
+        (
+            self.tell(end, End::Done).await,
+            if all { "completed" } else { "partial" },
+        )
+    }
+
+    async fn quarantine(&self, doubt: &doubt::Doubt) -> (End, &'static str) {
+        let end = sync_attempt::End::Quarantined(SyncQuarantined {
+            sync_id: self.job.sync_id,
+            attempt: self.attempt.attempt,
+            quarantined_at: self.syncs.clock.now(),
+            reason: doubt.rule.to_owned(),
+            evidence: doubt.evidence.clone(),
+        });
+        (self.tell(end, End::Done).await, "quarantined")
+    }
+
+    /// Tells that the attempt failed: to be tried again while attempts are left, else given up.
+    async fn fail(
+        &self,
+        class: &str,
+        detail: &str,
+        told_delay: Option<Duration>,
+        sources: Vec<SourceReport>,
+        retryable: bool,
+    ) -> (End, &'static str) {
+        let limits = &self.syncs.limits;
+        let left = retryable && self.attempt.attempt < limits.attempts;
+        let doubled = limits.pause * 2_u32.saturating_pow(self.attempt.attempt.saturating_sub(1).min(10));
+        let delay = told_delay.unwrap_or_default().max(self.jittered(doubled));
+        let now = self.syncs.clock.now();
+        let retry_at = left.then(|| now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(1)));
+        let end = sync_attempt::End::Failed(SyncFailed {
+            sync_id: self.job.sync_id,
+            attempt: self.attempt.attempt,
+            failed_at: now,
+            class: class.to_owned(),
+            detail: detail.to_owned(),
+            retry_at,
+            sources,
+        });
+        let after = if left {
+            End::WillRetry
+        } else {
+            End::GivenUp {
+                reason: format!("{class}: {detail}"),
+            }
+        };
+        (self.tell(end, after).await, class_label(class))
+    }
+
+    /// Up to a quarter longer, by the cabinet: many cabinets that failed together do not come back together.
+    fn jittered(&self, pause: Duration) -> Duration {
+        let spread = Uuid::new_v5(&self.job.cabinet_id.uuid(), &self.attempt.attempt.to_be_bytes());
+        let quarter = pause / 4;
+        pause + quarter * u32::from(spread.as_bytes()[0]) / 256
+    }
+
+    async fn tell(&self, end: sync_attempt::End, after: End) -> End {
+        let context = self.part("end");
+        match sync_attempt::end(&self.syncs.app, &context, self.job.cabinet_id, end).await {
+            Ok(_) => after,
+            // Another worker has it, or it is over: nothing of ours counts any more.
+            Err(application::ExecuteError::Refused(refusal)) => {
+                tracing::info!(reason = %refusal, sync.id = %self.job.sync_id, "superseded");
+                End::Done
+            }
+            Err(error) => {
+                tracing::warn!(error = ?error, sync.id = %self.job.sync_id, "end of sync not recorded");
+                End::Undecided
+            }
+        }
+    }
+}
+
+/// A label for metrics: classes are few and known.
+fn class_label(class: &str) -> &'static str {
+    match class {
+        "unauthorized" | "forbidden" | "expired" | "payment_required" => "refused",
+        "rate_limited" => "rate_limited",
+        "internal" => "internal",
+        _ => "failed",
+    }
+}
+
+/// Our own side failed while recording.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("the cabinet's memory cannot be used")]
+    Memory(#[from] database::DatabaseError),
+    #[error("the observations cannot be recorded")]
+    Record(#[from] record_observations::Error),
+}
+
+impl Failure {
+    fn told_delay(&self) -> Option<Duration> {
+        match self.class {
+            connectors::error::FailureClass::Wait { delay } => Some(delay),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Puts together, article by article, what the sources said of it. Only a complete catalogue says that an article is
+//! missing, and only a complete stock answer that a warehouse is empty; the aggregate decides what that means.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use application::domain::product::{Card, Observation, StockSeen};
+use application::record_observations::Refused;
+use application::sync_attempt::Attempt;
+use chrono::{DateTime, Utc};
+use connectors::marketplace::{Fetched, OrderObservation, ProductStock, StockSnapshot};
+use events::cabinet::Marketplace;
+use events::product::{Fulfilment, InWay, OrderLine, StockLevel};
+use events::sync::SourceReport;
+
+use crate::SyncJob;
+use crate::sync::sources::{ORDERS, STOCK_FBO, STOCK_FBS, Seen, Source};
+
+/// Makes observations out of what was seen.
+pub struct Composer<'a> {
+    job: &'a SyncJob,
+    marketplace: Marketplace,
+    reports: Vec<SourceReport>,
+    catalogue: HashMap<i64, events::product::Details>,
+    catalogue_complete: bool,
+    stock: Vec<Stock>,
+    orders: HashMap<i64, Vec<OrderLine>>,
+    now: DateTime<Utc>,
+}
+
+struct Stock {
+    source: &'static str,
+    fulfilment: Fulfilment,
+    as_of: DateTime<Utc>,
+    complete: bool,
+    visible: Arc<BTreeSet<String>>,
+    snapshot: StockSnapshot,
+}
+
+impl<'a> Composer<'a> {
+    /// Takes over what was seen.
+    #[must_use]
+    pub fn new(job: &'a SyncJob, attempt: &Attempt, seen: Seen, now: DateTime<Utc>) -> Self {
+        let reports = seen.reports();
+        let catalogue_complete = matches!(&seen.cards, Source::Read(fetched) if fetched.complete);
+        let keys = known_keys(&seen);
+        let mut stock = Vec::new();
+        for (source, fulfilment, seen) in [
+            (STOCK_FBO, Fulfilment::Fbo, seen.fbo),
+            (STOCK_FBS, Fulfilment::Fbs, seen.fbs),
+        ] {
+            if let Source::Read(fetched) = seen {
+                stock.push(Stock::new(source, fulfilment, fetched, now));
+            }
+        }
+        let mut orders: HashMap<i64, Vec<OrderLine>> = HashMap::new();
+        if let Source::Read(fetched) = seen.orders {
+            for order in fetched.items {
+                orders
+                    .entry(order.nm_id)
+                    .or_default()
+                    .push(order_line(order, &keys));
+            }
+        }
+        Self {
+            job,
+            marketplace: attempt.marketplace.unwrap_or(Marketplace::Wildberries),
+            reports,
+            catalogue: seen.catalogue.cards,
+            catalogue_complete,
+            stock,
+            orders,
+            now,
+        }
+    }
+
+    /// What was seen of these articles.
+    #[must_use]
+    pub fn observations(&self, articles: &[i64]) -> Vec<Observation> {
+        articles.iter().map(|nm_id| self.observation(*nm_id)).collect()
+    }
+
+    fn observation(&self, nm_id: i64) -> Observation {
+        let card = match self.catalogue.get(&nm_id) {
+            Some(details) => Card::Seen(details.clone()),
+            None if self.catalogue_complete => Card::Missing,
+            None => Card::Unknown,
+        };
+        Observation {
+            sync_id: self.job.sync_id,
+            cabinet_id: self.job.cabinet_id,
+            marketplace: self.marketplace,
+            nm_id,
+            card,
+            stock: self.stock.iter().map(|stock| stock.seen(nm_id)).collect(),
+            orders: self.orders.get(&nm_id).cloned().unwrap_or_default(),
+            orders_source: ORDERS.to_owned(),
+            at: self.now,
+        }
+    }
+
+    /// The reports of all sources; articles whose numbers made no sense are named in them.
+    #[must_use]
+    pub fn into_reports(self, refused: &[Refused]) -> Vec<SourceReport> {
+        let mut reports = self.reports;
+        let Some(first) = refused.first() else {
+            return reports;
+        };
+        let note = format!(
+            "{} articles left as they were; {}: {}",
+            refused.len(),
+            first.nm_id,
+            first.refusal
+        );
+        for report in reports
+            .iter_mut()
+            .filter(|report| report.source.starts_with("stock"))
+        {
+            report.outcome = events::sync::SourceOutcome::Partial;
+            report.error = Some(note.clone());
+        }
+        reports
+    }
+}
+
+impl Stock {
+    fn new(
+        source: &'static str,
+        fulfilment: Fulfilment,
+        fetched: Fetched<StockSnapshot>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let as_of = Seen::as_of(&fetched, now);
+        let visible = fetched
+            .items
+            .warehouses
+            .iter()
+            .map(|warehouse| warehouse.key.clone())
+            .collect();
+        Self {
+            source,
+            fulfilment,
+            as_of,
+            complete: fetched.complete,
+            visible: Arc::new(visible),
+            snapshot: fetched.items,
+        }
+    }
+
+    fn seen(&self, nm_id: i64) -> StockSeen {
+        let product = self.snapshot.product(nm_id);
+        StockSeen {
+            source: self.source.to_owned(),
+            fulfilment: self.fulfilment,
+            as_of: self.as_of,
+            complete: self.complete,
+            levels: product.map(|product| self.levels(product)).unwrap_or_default(),
+            // The seller's own warehouses know nothing of units on the way.
+            unassigned_in_way: (self.fulfilment == Fulfilment::Fbo).then(|| {
+                product.map_or(InWay::default(), |product| InWay {
+                    to_client: product.in_way.to_client,
+                    from_client: product.in_way.from_client,
+                })
+            }),
+            visible: Arc::clone(&self.visible),
+        }
+    }
+
+    /// Levels by warehouse. Two entries can carry one key once names are resolved to ids; their units add up.
+    fn levels(&self, product: &ProductStock) -> Vec<StockLevel> {
+        let mut levels: Vec<StockLevel> = Vec::with_capacity(product.levels.len());
+        for level in &product.levels {
+            let Some(warehouse) = usize::try_from(level.warehouse)
+                .ok()
+                .and_then(|index| self.snapshot.warehouses.get(index))
+            else {
+                continue;
+            };
+            if let Some(same) = levels.iter_mut().find(|known| known.warehouse == warehouse.key) {
+                same.available += level.available;
+                same.in_way_to_client += level.in_way_to_client;
+                same.in_way_from_client += level.in_way_from_client;
+                continue;
+            }
+            levels.push(StockLevel {
+                warehouse: warehouse.key.clone(),
+                name: warehouse.name.clone(),
+                fulfilment: self.fulfilment,
+                available: level.available,
+                in_way_to_client: level.in_way_to_client,
+                in_way_from_client: level.in_way_from_client,
+            });
+        }
+        levels
+    }
+}
+
+/// Keys of this sync's own stock answers by the key that would be made from the name: orders carry names only.
+fn known_keys(seen: &Seen) -> HashMap<String, String> {
+    let mut keys: HashMap<String, Option<String>> = HashMap::new();
+    for (key, name) in seen.warehouses() {
+        let made = format!("{}:name:{name}", key.get(..3).unwrap_or("fbo"));
+        keys.entry(made)
+            .and_modify(|known| *known = known.take().filter(|known| *known == key))
+            .or_insert_with(|| Some(key.clone()));
+    }
+    keys.into_iter()
+        .filter_map(|(made, key)| Some((made, key?)))
+        .collect()
+}
+
+fn order_line(order: OrderObservation, keys: &HashMap<String, String>) -> OrderLine {
+    let told = order.warehouse();
+    let fulfilment = if order.is_fbs {
+        Fulfilment::Fbs
+    } else {
+        Fulfilment::Fbo
+    };
+    let (key, name) = told.map_or_else(
+        || (format!("{}:name:", fulfilment.as_str()), String::new()),
+        |warehouse| (warehouse.key, warehouse.name),
+    );
+    OrderLine {
+        order_id: order.srid,
+        ordered_at: order.ordered_at,
+        changed_at: order.changed_at,
+        warehouse: keys.get(&key).cloned().unwrap_or(key),
+        warehouse_name: name,
+        fulfilment,
+        quantity: i64::from(order.quantity),
+        status: order.status.as_str().to_owned(),
+        cancelled: order.cancelled,
+        price_minor: order.price_minor,
+        currency: order.currency,
+    }
+}

@@ -1,0 +1,426 @@
+//! Reads every source of a cabinet, side by side where their limits allow, and keeps each one's outcome apart: one
+//! that fails takes none of the others with it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use connectors::error::{CallError, CallFailure, FailureClass};
+use connectors::marketplace::{
+    Fetched, Marketplace as _, MarketplaceClient, OrderObservation, Period, SizeRef, StockSnapshot,
+};
+use events::product::Details;
+use events::sync::{SourceOutcome, SourceReport};
+use messaging::Cache;
+use tokio::time::Instant;
+
+use crate::SyncJob;
+use crate::memory::is_made_from_name;
+use crate::sync::Syncs;
+use crate::sync::doubt::SeenTotals;
+
+/// The catalogue.
+pub const CARDS: &str = "cards";
+/// Stock in the marketplace's warehouses.
+pub const STOCK_FBO: &str = "stock_fbo";
+/// Stock in the seller's warehouses.
+pub const STOCK_FBS: &str = "stock_fbs";
+/// Orders.
+pub const ORDERS: &str = "orders";
+
+/// Why a source gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Name of the class, for events.
+    pub name: &'static str,
+    /// What to do about it.
+    pub class: FailureClass,
+    /// In words, without secrets.
+    pub detail: String,
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let name = match &error.failure {
+            CallFailure::Unauthorized { .. } => "unauthorized",
+            CallFailure::Forbidden { .. } => "forbidden",
+            CallFailure::PaymentRequired { .. } => "payment_required",
+            CallFailure::RateLimited { .. } => "rate_limited",
+            CallFailure::ReportPending { .. } => "report_pending",
+            CallFailure::Timeout { .. } => "timeout",
+            CallFailure::Malformed { .. } | CallFailure::TooLarge { .. } => "malformed",
+            CallFailure::Inconsistent { .. } => "inconsistent",
+            CallFailure::Rejected { .. } | CallFailure::NotFound { .. } => "rejected",
+            _ => "unavailable",
+        };
+        Self {
+            name,
+            class: error.class(),
+            detail: error.to_string(),
+        }
+    }
+}
+
+/// How one source came out.
+#[derive(Debug)]
+pub enum Source<T> {
+    /// It answered.
+    Read(Fetched<T>),
+    /// It did not.
+    Failed(Failure),
+    /// It answered less than five minutes ago and was not asked again.
+    Cached,
+    /// The credential does not open it and the seller never meant it to, or it does not apply.
+    NotAsked,
+}
+
+impl<T> Source<T> {
+    const fn read(&self) -> Option<&Fetched<T>> {
+        if let Self::Read(fetched) = self {
+            Some(fetched)
+        } else {
+            None
+        }
+    }
+
+    fn complete(&self) -> Option<&T> {
+        self.read()
+            .filter(|fetched| fetched.complete)
+            .map(|fetched| &fetched.items)
+    }
+
+    const fn failure(&self) -> Option<&Failure> {
+        if let Self::Failed(failure) = self {
+            Some(failure)
+        } else {
+            None
+        }
+    }
+
+    fn report(&self, name: &str) -> Option<SourceReport> {
+        let report = |outcome, error: Option<String>| SourceReport {
+            source: name.to_owned(),
+            outcome,
+            rows: 0,
+            as_of: None,
+            payload_sha256: String::new(),
+            payload_bytes: None,
+            error,
+        };
+        Some(match self {
+            Self::NotAsked => return None,
+            Self::Cached => report(SourceOutcome::Cached, None),
+            Self::Failed(failure) => report(
+                SourceOutcome::Failed,
+                Some(format!("{}: {}", failure.name, failure.detail)),
+            ),
+            Self::Read(fetched) => SourceReport {
+                source: name.to_owned(),
+                outcome: if fetched.complete {
+                    SourceOutcome::Complete
+                } else {
+                    SourceOutcome::Partial
+                },
+                rows: fetched.outcome.rows,
+                as_of: fetched.outcome.as_of,
+                payload_sha256: fetched.outcome.payload_sha256.clone(),
+                payload_bytes: Some(fetched.outcome.payload_bytes),
+                error: (!fetched.complete).then(|| "the answer does not prove that it is all".to_owned()),
+            },
+        })
+    }
+}
+
+/// The catalogue as far as it was read: pages that came before a failure are kept.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    /// Details by article.
+    pub cards: HashMap<i64, Details>,
+    sizes: Vec<SizeRef>,
+}
+
+/// What all sources said.
+#[derive(Debug)]
+pub struct Seen {
+    /// What the catalogue pages said.
+    pub catalogue: Catalogue,
+    /// How the catalogue came out.
+    pub cards: Source<()>,
+    /// Stock in the marketplace's warehouses.
+    pub fbo: Source<StockSnapshot>,
+    /// Stock in the seller's warehouses.
+    pub fbs: Source<StockSnapshot>,
+    /// Orders.
+    pub orders: Source<Vec<OrderObservation>>,
+}
+
+/// Reads all sources, at most until the soft limit.
+pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &MarketplaceClient) -> Seen {
+    let asking = Asking {
+        cache: &syncs.cache,
+        job,
+        forced,
+        until: Instant::now() + syncs.limits.soft,
+    };
+    let now = syncs.clock.now();
+    let period = Period {
+        from: now - TimeDelta::days(syncs.order_days),
+        to: now,
+    };
+    let catalogue_and_fbs = async {
+        let mut catalogue = Catalogue::default();
+        let cards = asking.ask(CARDS, read_cards(client, &mut catalogue)).await;
+        let fbs = if opens_fbs(client) && !catalogue.sizes.is_empty() {
+            asking.ask(STOCK_FBS, client.fbs_stock(&catalogue.sizes)).await
+        } else {
+            Source::NotAsked
+        };
+        (catalogue, cards, fbs)
+    };
+    let ((catalogue, cards, fbs), fbo, orders) = tokio::join!(
+        catalogue_and_fbs,
+        asking.ask(STOCK_FBO, client.fbo_stock()),
+        asking.ask(ORDERS, client.orders(period)),
+    );
+    Seen {
+        catalogue,
+        cards,
+        fbo,
+        fbs,
+        orders,
+    }
+}
+
+async fn read_cards(client: &MarketplaceClient, catalogue: &mut Catalogue) -> Result<Fetched<()>, CallError> {
+    let mut take = |page: Vec<connectors::marketplace::Card>| {
+        for card in page {
+            catalogue.sizes.extend(card.sizes.iter().map(|size| SizeRef {
+                chrt_id: size.chrt_id,
+                nm_id: card.nm_id,
+            }));
+            let mut barcodes = card.barcodes;
+            barcodes.sort_unstable();
+            barcodes.dedup();
+            let details = Details {
+                vendor_code: card.vendor_code,
+                brand: card.brand,
+                subject: card.subject,
+                title: card.title,
+                barcodes,
+            };
+            // A card that changed meanwhile comes twice; the later one holds.
+            catalogue.cards.insert(card.nm_id, details);
+        }
+    };
+    client.cards(&mut take).await
+}
+
+/// Whether the key was made for the seller's own warehouses. One that was not is no failure: most sellers have none.
+fn opens_fbs(client: &MarketplaceClient) -> bool {
+    match client {
+        MarketplaceClient::Wildberries(client) => client
+            .token()
+            .scopes()
+            .has(connectors::wildberries::Scope::Marketplace),
+    }
+}
+
+struct Asking<'a> {
+    cache: &'a Cache,
+    job: &'a SyncJob,
+    forced: bool,
+    until: Instant,
+}
+
+impl Asking<'_> {
+    async fn ask<T>(
+        &self,
+        source: &'static str,
+        call: impl Future<Output = Result<Fetched<T>, CallError>>,
+    ) -> Source<T> {
+        let key = format!("{}.{source}", self.job.cabinet_id);
+        if !self.forced && self.read_lately(&key).await {
+            return Source::Cached;
+        }
+        match tokio::time::timeout_at(self.until, call).await {
+            Ok(Ok(fetched)) => {
+                if fetched.complete {
+                    self.remember(&key).await;
+                }
+                Source::Read(fetched)
+            }
+            Ok(Err(error)) => {
+                tracing::info!(error = ?error, source, cabinet.id = %self.job.cabinet_id, "source failed");
+                Source::Failed(error.into())
+            }
+            Err(_elapsed) => Source::Failed(Failure {
+                name: "timeout",
+                class: FailureClass::Transient,
+                detail: "no answer before the sync's soft limit".to_owned(),
+            }),
+        }
+    }
+
+    /// Without the broker nothing is known to have been read lately.
+    async fn read_lately(&self, key: &str) -> bool {
+        let asked = tokio::time::timeout(Duration::from_secs(2), self.cache.get(key));
+        matches!(asked.await, Ok(Ok(Some(_))))
+    }
+
+    async fn remember(&self, key: &str) {
+        let told = tokio::time::timeout(
+            Duration::from_secs(2),
+            self.cache.put(key, self.job.sync_id.to_string().into()),
+        );
+        if !matches!(told.await, Ok(Ok(()))) {
+            tracing::debug!(key, "not remembered as read; it may be read again sooner");
+        }
+    }
+}
+
+impl Seen {
+    /// The reports of all sources that were asked.
+    #[must_use]
+    pub fn reports(&self) -> Vec<SourceReport> {
+        [
+            self.cards.report(CARDS),
+            self.fbo.report(STOCK_FBO),
+            self.fbs.report(STOCK_FBS),
+            self.orders.report(ORDERS),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &Failure> {
+        [
+            self.cards.failure(),
+            self.fbo.failure(),
+            self.fbs.failure(),
+            self.orders.failure(),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    fn any_usable(&self) -> bool {
+        !matches!(self.cards, Source::Failed(_))
+            || !matches!(self.fbo, Source::Failed(_))
+            || !matches!(self.orders, Source::Failed(_))
+    }
+
+    /// The failure that stands for all, when no source is usable: the one that says most about when to come back.
+    #[must_use]
+    pub fn nothing_usable(&self) -> Option<Failure> {
+        if self.any_usable() {
+            return None;
+        }
+        self.failures()
+            .max_by_key(|failure| match failure.class {
+                FailureClass::Credential => (3, Duration::ZERO),
+                FailureClass::Payment => (2, Duration::ZERO),
+                FailureClass::Wait { delay } => (1, delay),
+                _ => (0, Duration::ZERO),
+            })
+            .cloned()
+    }
+
+    /// The reason, when every source that was asked refused the key.
+    #[must_use]
+    pub fn credential_refused(&self) -> Option<&'static str> {
+        if self.any_usable() {
+            return None;
+        }
+        let mut reasons = self.failures().map(|failure| match failure.class {
+            FailureClass::Credential | FailureClass::Payment => Some(failure.name),
+            _ => None,
+        });
+        let first = reasons.next()??;
+        reasons.all(|reason| reason.is_some()).then_some(first)
+    }
+
+    /// Whether the marketplace answered anything with this key.
+    #[must_use]
+    pub const fn credential_taken(&self) -> bool {
+        self.cards.read().is_some() || self.fbo.read().is_some() || self.orders.read().is_some()
+    }
+
+    /// What the complete answers add up to.
+    #[must_use]
+    pub fn totals(&self) -> SeenTotals {
+        SeenTotals {
+            available: self.fbo.complete().map(|stock| {
+                stock
+                    .products
+                    .iter()
+                    .map(connectors::marketplace::ProductStock::available)
+                    .sum()
+            }),
+            articles: self
+                .cards
+                .complete()
+                .map(|()| i64::try_from(self.catalogue.cards.len()).unwrap_or(i64::MAX)),
+        }
+    }
+
+    /// Every article any source told of.
+    #[must_use]
+    pub fn articles(&self) -> Vec<i64> {
+        let stocked = [&self.fbo, &self.fbs]
+            .into_iter()
+            .filter_map(|source| source.read())
+            .flat_map(|fetched| fetched.items.products.iter().map(|product| product.nm_id));
+        let ordered = self
+            .orders
+            .read()
+            .into_iter()
+            .flat_map(|fetched| fetched.items.iter().map(|order| order.nm_id));
+        let mut articles: Vec<i64> = self
+            .catalogue
+            .cards
+            .keys()
+            .copied()
+            .chain(stocked)
+            .chain(ordered)
+            .collect();
+        articles.sort_unstable();
+        articles.dedup();
+        articles
+    }
+
+    /// Every warehouse any stock source told of: key and name.
+    #[must_use]
+    pub fn warehouses(&self) -> BTreeMap<String, String> {
+        [&self.fbo, &self.fbs]
+            .into_iter()
+            .filter_map(|source| source.read())
+            .flat_map(|fetched| &fetched.items.warehouses)
+            .map(|warehouse| (warehouse.key.clone(), warehouse.name.clone()))
+            .collect()
+    }
+
+    /// Replaces keys that were made from names by the ids these names are known under.
+    pub fn resolve_warehouses(&mut self, keys: &HashMap<String, String>) {
+        for source in [&mut self.fbo, &mut self.fbs] {
+            if let Source::Read(fetched) = source {
+                for warehouse in fetched
+                    .items
+                    .warehouses
+                    .iter_mut()
+                    .filter(|known| is_made_from_name(&known.key))
+                {
+                    if let Some(key) = keys.get(&warehouse.key) {
+                        warehouse.key.clone_from(key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When the catalogue or stock was read, as the marketplace tells it.
+    pub(crate) fn as_of<T>(source: &Fetched<T>, now: DateTime<Utc>) -> DateTime<Utc> {
+        source.outcome.as_of.unwrap_or(now)
+    }
+}
