@@ -107,6 +107,16 @@ impl Bucket {
         state.tokens = state.tokens.min(1.0);
     }
 
+    /// An answer has come. Without a burst the next request counts from here: the vendor counted this one
+    /// somewhere between sending and answering, and a bucket that assumes the sending is early by the latency.
+    pub fn answered(&self) {
+        if self.limit.burst <= 1 {
+            let mut state = self.state();
+            state.tokens = state.tokens.min(0.0);
+            state.counted_at = Instant::now();
+        }
+    }
+
     /// Counts `requests` more, for vendors that charge failures several times.
     pub fn charge(&self, requests: u32) {
         let mut state = self.state();
@@ -202,6 +212,15 @@ mod tests {
         let bucket = Bucket::new(LIMIT);
         bucket.charge(9);
         assert!(bucket.wait() > Duration::from_secs(159), "{:?}", bucket.wait());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_burst_the_interval_counts_from_the_answer() {
+        let bucket = Bucket::new(Limit { burst: 1, ..LIMIT });
+        bucket.acquire(HOUR).await.unwrap();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        bucket.answered();
+        assert!(bucket.wait() > Duration::from_millis(19_990), "{:?}", bucket.wait());
     }
 
     #[test]

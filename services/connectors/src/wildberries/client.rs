@@ -206,7 +206,9 @@ impl Wildberries {
             };
             return Err(CallError::new(call.endpoint(), failure));
         }
-        let opened = self.http.open(call).await?;
+        let opened = self.http.open(call).await;
+        bucket.answered();
+        let opened = opened?;
         if (200..300).contains(&opened.status()) {
             return Ok(opened);
         }

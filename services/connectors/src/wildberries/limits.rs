@@ -158,7 +158,10 @@ impl Seller {
 
     pub(super) fn bucket(&self, group: Group) -> Arc<Bucket> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Bucket::new(group.limit(self.tariff).at_speed(self.speed)));
+        let mut limit = group.limit(self.tariff).at_speed(self.speed);
+        // One of a burst stays in reserve: requests do not arrive as evenly as they are sent.
+        limit.burst = limit.burst.saturating_sub(1).max(1);
+        let new = || Arc::new(Bucket::new(limit));
         Arc::clone(buckets.entry(group).or_insert_with(new))
     }
 
