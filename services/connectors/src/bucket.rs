@@ -220,7 +220,11 @@ mod tests {
         bucket.acquire(HOUR).await.unwrap();
         tokio::time::advance(Duration::from_secs(3)).await;
         bucket.answered();
-        assert!(bucket.wait() > Duration::from_millis(19_990), "{:?}", bucket.wait());
+        assert!(
+            bucket.wait() > Duration::from_millis(19_990),
+            "{:?}",
+            bucket.wait()
+        );
     }
 
     #[test]

@@ -11,8 +11,11 @@ use simulators::SellerConfig;
 
 use crate::world::{World, options};
 
+/// Host, endpoint, status and size of a call.
+type SeenCall = (String, &'static str, Option<u16>, u64);
+
 #[derive(Default)]
-struct Seen(Mutex<Vec<(String, &'static str, Option<u16>, u64)>>);
+struct Seen(Mutex<Vec<SeenCall>>);
 
 impl CallObserver for Seen {
     fn observe(&self, record: &CallRecord<'_>) {

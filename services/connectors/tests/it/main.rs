@@ -1,6 +1,13 @@
 //! The clients against real servers that follow the vendors' contracts.
 
+// `cfg(test)` always holds here; it tells the lints that the helpers of these modules are test code as well.
+#[cfg(test)]
+mod google;
+#[cfg(test)]
 mod http;
+#[cfg(test)]
 mod wildberries;
+#[cfg(test)]
 mod wildberries_faults;
+#[cfg(test)]
 mod world;
