@@ -30,7 +30,21 @@ pub struct DueCabinet {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestSync {
-    /// The command's id.
+    /// Who asks, for whom.
+    pub head: CommandHead,
+    /// Which cabinet.
+    pub cabinet_id: CabinetId,
+    /// `manual`, `schedule` or `connected`.
+    pub trigger: events::sync::Trigger,
+    /// Read even what was read less than five minutes ago.
+    pub forced: bool,
+}
+
+/// What every command over NATS begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandHead {
+    /// The command's id; the same id is answered like the first time.
     pub command_id: CommandId,
     /// Whose.
     pub tenant_id: TenantId,
@@ -38,10 +52,89 @@ pub struct RequestSync {
     pub actor: String,
     /// The conversation.
     pub correlation_id: Uuid,
+}
+
+/// Body of `commands.change_schedule`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSchedule {
+    /// Who asks, for whom.
+    pub head: CommandHead,
     /// Which cabinet.
     pub cabinet_id: CabinetId,
-    /// `manual`, `schedule` or `connected`.
-    pub trigger: events::sync::Trigger,
-    /// Read even what was read less than five minutes ago.
-    pub forced: bool,
+    /// Seconds between scheduled syncs.
+    pub interval_seconds: u32,
+    /// Whether the schedule rests.
+    pub paused: bool,
+}
+
+/// Body of `commands.disconnect_cabinet`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisconnectCabinet {
+    /// Who asks, for whom.
+    pub head: CommandHead,
+    /// Which cabinet.
+    pub cabinet_id: CabinetId,
+}
+
+/// Body of `commands.unlink_sheet`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnlinkSheet {
+    /// Who asks, for whom.
+    pub head: CommandHead,
+}
+
+/// Answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandAnswer {
+    /// Kind of the stream.
+    pub stream: String,
+    /// Id of the stream.
+    pub stream_id: Uuid,
+    /// Its version after the command.
+    pub version: i64,
+    /// Position of the last event written.
+    pub position: i64,
+    /// The sync to wait for, when one was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_id: Option<Uuid>,
+}
+
+/// Body of `queries.cabinets`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cabinets {
+    /// Whose.
+    pub tenant_id: TenantId,
+}
+
+/// Body of `queries.operation`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Which.
+    pub operation_id: Uuid,
+}
+
+/// Body of `worker.check_credential`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckCredential {
+    /// Who asks, for whom.
+    pub head: CommandHead,
+    /// Which cabinet.
+    pub cabinet_id: CabinetId,
+}
+
+/// Answer to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialCheck {
+    /// Whether the marketplace took the key.
+    pub accepted: bool,
+    /// What it said; also the categories it does not open.
+    pub detail: Vec<String>,
 }

@@ -7,6 +7,7 @@
 //! - [`sync`] is one such job.
 //! - [`scheduler`] asks over NATS which cabinets are due and requests their syncs; it holds no database password.
 
+pub mod errands;
 pub mod jobs;
 pub mod marketplaces;
 pub mod memory;

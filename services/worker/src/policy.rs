@@ -112,7 +112,7 @@ impl SyncPolicy {
                 Ok(Decoded::Unknown) => {}
                 // Every other cabinet goes on; the projector parks the stream and shows the reason.
                 Err(error) => {
-                    tracing::error!(error = ?error, position = row.get::<_, i64>(0), "unreadable event")
+                    tracing::error!(error = ?error, position = row.get::<_, i64>(0), "unreadable event");
                 }
             }
         }

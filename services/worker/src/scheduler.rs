@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use application::wire::{DueCabinet, DueCabinets, RequestSync};
+use application::wire::{CommandHead, DueCabinet, DueCabinets, RequestSync};
 use events::ids::CommandId;
 use messaging::Broker;
 use messaging::rpc;
@@ -55,10 +55,12 @@ impl Scheduler {
         for cabinet in &due {
             let command_id = CommandId(self.ids.next());
             let request = RequestSync {
-                command_id,
-                tenant_id: cabinet.tenant_id,
-                actor: "scheduler".to_owned(),
-                correlation_id: command_id.uuid(),
+                head: CommandHead {
+                    command_id,
+                    tenant_id: cabinet.tenant_id,
+                    actor: "scheduler".to_owned(),
+                    correlation_id: command_id.uuid(),
+                },
                 cabinet_id: cabinet.cabinet_id,
                 trigger: if cabinet.never_synced {
                     events::sync::Trigger::Connected

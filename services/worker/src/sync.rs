@@ -152,7 +152,7 @@ impl Attempt<'_> {
                 return self.fail(class, &detail, None, vec![], class == "internal").await;
             }
         };
-        let seen = sources::read(self.syncs, self.job, self.attempt.forced, &client).await;
+        let seen = Box::pin(sources::read(self.syncs, self.job, self.attempt.forced, &client)).await;
         self.judge_credential(&seen).await;
         if let Some(failure) = seen.nothing_usable() {
             let reports = seen.reports();
