@@ -2,14 +2,22 @@
 //! truth: a stream that cannot be one of its copies is replaced.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_nats::jetstream::context::{DeleteStreamErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::Info;
 use async_nats::jetstream::{ErrorCode, stream};
 use event_store::{GlobalReader, ReadError};
-use messaging::{Broker, TopologyError, async_nats, headers, topology};
+use messaging::{Broker, TopologyError, async_nats, topology};
 
 use crate::leader::{LeaderError, Leadership};
+use crate::publisher::WINDOW;
+use crate::verify::{self, VerifyError};
+
+/// Messages at the end of a stream that are compared with the log; no publisher has more on its way.
+const TAIL: i64 = WINDOW as i64;
+/// A broker that does not deliver them within this time is taken for broken.
+const COMPARE_TIMEOUT: Duration = Duration::from_secs(15);
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,7 +54,7 @@ pub enum Flaw {
     },
     /// Messages are missing inside it, or at its beginning.
     Holes,
-    /// Its last message is not the event of that position.
+    /// A message at its end is not the event of that position.
     Foreign {
         /// Which.
         position: i64,
@@ -86,7 +94,7 @@ pub enum Found {
     Flawed(Flaw),
 }
 
-/// Looks at the stream and compares its last message with the log.
+/// Looks at the stream and compares its last messages with the log.
 ///
 /// # Errors
 /// [`MirrorError`] when it cannot be looked at.
@@ -99,36 +107,58 @@ pub async fn examine(broker: &Broker, reader: &GlobalReader) -> Result<Found, Mi
     let info = found.cached_info().clone();
     // Read after the stream: whatever is in the stream was in the log before.
     let head = reader.head().await?;
-    let (first, last) = (
-        signed(info.state.first_sequence),
-        signed(info.state.last_sequence),
-    );
+    let last = signed(info.state.last_sequence);
     if last > head {
         return Ok(Found::Flawed(Flaw::Ahead { last, head }));
     }
+    if let Some(flaw) = misshapen(&info) {
+        return Ok(Found::Flawed(flaw));
+    }
     if info.state.messages == 0 {
-        let fresh = info.config.first_sequence.map_or(1, signed);
-        let usable = last + 1 == fresh && fresh <= beginning(head, &info.config);
+        // Made when the log was shorter or longer, or by somebody who does not know the log.
+        let usable = last < beginning(head, &info.config);
         return Ok(if usable {
             Found::Copy(copy(&info))
         } else {
             Found::Flawed(Flaw::Emptied)
         });
     }
-    let begins = info
-        .config
-        .first_sequence
-        .map_or(1, signed)
-        .max(last - info.config.max_messages + 1);
+    // The whole last window: when one foreign message takes the place of an event, the server refuses that event
+    // and takes those behind it.
+    let first = signed(info.state.first_sequence).max(last - TAIL + 1);
+    let compared = tokio::time::timeout(COMPARE_TIMEOUT, verify::range(&found, reader, first, last)).await;
+    match compared.map_err(broken)? {
+        Ok(()) => Ok(Found::Copy(copy(&info))),
+        Err(VerifyError::Broker(source)) => Err(MirrorError::Broker(source)),
+        Err(VerifyError::Log(source)) => Err(MirrorError::Log(source)),
+        Err(
+            VerifyError::Foreign { position, .. }
+            | VerifyError::Order {
+                expected: position, ..
+            }
+            | VerifyError::Differs { position }
+            | VerifyError::Ahead { position },
+        ) => Ok(Found::Flawed(Flaw::Foreign { position })),
+    }
+}
+
+/// What is wrong with a stream that can be seen without looking into it: nothing may be missing between its first
+/// and its last message, nor at its beginning except what the declared limit has driven out.
+fn misshapen(info: &Info) -> Option<Flaw> {
+    let (first, last) = (
+        signed(info.state.first_sequence),
+        signed(info.state.last_sequence),
+    );
+    let (messages, fresh) = (
+        signed(info.state.messages),
+        info.config.first_sequence.map_or(1, signed),
+    );
+    if messages == 0 {
+        return (last + 1 != fresh).then_some(Flaw::Emptied);
+    }
     let bounded = info.config.max_messages > 0 && info.config.max_bytes <= 0;
-    if signed(info.state.messages) != last - first + 1 || (bounded && first > begins) {
-        return Ok(Found::Flawed(Flaw::Holes));
-    }
-    if is_the_event(&found, reader, last).await? {
-        Ok(Found::Copy(copy(&info)))
-    } else {
-        Ok(Found::Flawed(Flaw::Foreign { position: last }))
-    }
+    let begins = fresh.max(last - info.config.max_messages + 1);
+    (messages != last - first + 1 || (bounded && first > begins)).then_some(Flaw::Holes)
 }
 
 /// Whether the stream is still the one described, ending where it did. Asks the broker once.
@@ -142,8 +172,7 @@ pub async fn unchanged(broker: &Broker, known: Copy) -> Result<bool, MirrorError
         Err(error) => return Err(broken(error)),
     };
     let info = found.cached_info();
-    let holds = signed(info.state.messages) == known.last - signed(info.state.first_sequence) + 1;
-    Ok(copy(info) == known && holds)
+    Ok(copy(info) == known && misshapen(info).is_none())
 }
 
 /// Replaces the stream by an empty one whose first message will be the oldest event it can keep. Makes everything
@@ -182,24 +211,6 @@ fn beginning(head: i64, config: &stream::Config) -> i64 {
     } else {
         1
     }
-}
-
-async fn is_the_event(stream: &Stream, reader: &GlobalReader, position: i64) -> Result<bool, MirrorError> {
-    let message = match stream.get_raw_message(unsigned(position)).await {
-        Ok(message) => message,
-        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(false),
-        Err(error) => return Err(broken(error)),
-    };
-    let stored = reader.read_after(position - 1, 1).await?;
-    let Some(stored) = stored.first() else {
-        return Ok(false);
-    };
-    let id = message
-        .headers
-        .get(headers::MESSAGE_ID)
-        .map(async_nats::HeaderValue::as_str);
-    Ok(id == Some(stored.event_id.to_string().as_str())
-        && headers::position(&message.headers).is_ok_and(|carried| carried == position))
 }
 
 fn copy(info: &Info) -> Copy {

@@ -3,6 +3,7 @@
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
+use async_nats::jetstream::stream::Stream;
 use async_nats::jetstream::{Message, consumer};
 use event_store::{GlobalReader, ReadError};
 use events::Recorded;
@@ -36,10 +37,10 @@ pub enum VerifyError {
     #[error("the log cannot be read")]
     Log(#[from] ReadError),
     /// A message is no event.
-    #[error("the message at {sequence} is no event")]
+    #[error("the message at position {position} is no event")]
     Foreign {
         /// Where.
-        sequence: u64,
+        position: i64,
         /// Why.
         #[source]
         source: HeaderError,
@@ -90,29 +91,43 @@ pub async fn verify(broker: &Broker, reader: &GlobalReader) -> Result<Verified, 
     if state.messages == 0 {
         return Ok(verified);
     }
+    range(&stream, reader, first, last).await?;
+    verified.last = last;
+    Ok(verified)
+}
+
+/// Compares the messages at the positions `first` to `last` with the log.
+///
+/// # Errors
+/// [`VerifyError`] for the first difference.
+pub(crate) async fn range(
+    stream: &Stream,
+    reader: &GlobalReader,
+    first: i64,
+    last: i64,
+) -> Result<(), VerifyError> {
+    let start_sequence = u64::try_from(first).unwrap_or(1);
+    let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence };
     let consumer: consumer::Consumer<OrderedConfig> = stream
         .create_consumer(OrderedConfig {
-            deliver_policy: DeliverPolicy::All,
+            deliver_policy,
             ..OrderedConfig::default()
         })
         .await
         .map_err(broken)?;
     let mut messages = consumer.messages().await.map_err(broken)?;
-    while verified.last < last {
-        let stored = reader
-            .read_after(verified.last, PAGE.min(last - verified.last))
-            .await?;
+    let mut done = first - 1;
+    while done < last {
+        let stored = reader.read_after(done, PAGE.min(last - done)).await?;
         if stored.is_empty() {
-            return Err(VerifyError::Ahead {
-                position: verified.last + 1,
-            });
+            return Err(VerifyError::Ahead { position: done + 1 });
         }
         for event in &stored {
             compare(event, &next(&mut messages).await?)?;
-            verified.last = event.position;
+            done = event.position;
         }
     }
-    Ok(verified)
+    Ok(())
 }
 
 async fn next(messages: &mut Ordered) -> Result<Message, VerifyError> {
@@ -127,7 +142,10 @@ fn compare(stored: &Recorded, message: &Message) -> Result<(), VerifyError> {
     let sequence = message.info().map_err(VerifyError::Broker)?.stream_sequence;
     let none = async_nats::HeaderMap::new();
     let fields = message.headers.as_ref().unwrap_or(&none);
-    let foreign = |source| VerifyError::Foreign { sequence, source };
+    let foreign = |source| VerifyError::Foreign {
+        position: stored.position,
+        source,
+    };
     let position = headers::position(fields).map_err(foreign)?;
     if position != stored.position || i64::try_from(sequence) != Ok(position) {
         return Err(VerifyError::Order {
