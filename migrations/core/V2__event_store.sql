@@ -84,9 +84,10 @@ CREATE TRIGGER commands_append_only
 CREATE FUNCTION core.number_event() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     head bigint;
+    owner uuid;
 BEGIN
     SELECT l.position + 1 INTO NEW.position FROM core.log_head l WHERE l.id = 1 FOR UPDATE;
-    SELECT h.version INTO head FROM core.heads h
+    SELECT h.version, h.tenant_id INTO head, owner FROM core.heads h
      WHERE h.aggregate_type = NEW.aggregate_type AND h.aggregate_id = NEW.aggregate_id;
     IF NEW.sequence <> coalesce(head, 0) + 1 THEN
         RAISE EXCEPTION 'stream % % is at version %, so % does not continue it',
@@ -94,6 +95,10 @@ BEGIN
             USING ERRCODE = 'unique_violation';
     END IF;
     NEW.tenant_id := coalesce(NEW.tenant_id, (NEW.metadata ->> 'tenant_id')::uuid);
+    IF owner <> NEW.tenant_id THEN
+        RAISE EXCEPTION 'stream % % is another tenant''s', NEW.aggregate_type, NEW.aggregate_id
+            USING ERRCODE = 'unique_violation';
+    END IF;
     NEW.command_id := coalesce(NEW.command_id, (NEW.metadata ->> 'command_id')::uuid, gen_random_uuid());
     NEW.correlation_id := coalesce(NEW.correlation_id, (NEW.metadata ->> 'correlation_id')::uuid, NEW.command_id);
     NEW.actor := coalesce(NEW.actor, NEW.metadata ->> 'actor', 'postgres-es');
@@ -140,7 +145,7 @@ CREATE TRIGGER events_dense
 -- combiner sees to that; the unique keys would refuse anything else). Every command is answered for itself:
 --   ok        its events are in
 --   duplicate the command was seen before; version, position and result are those of the first time
---   conflict  the stream is elsewhere; version is where it is
+--   conflict  the stream is elsewhere; version is where it is, -1 when it is another tenant's
 --
 -- The lock is a statement of its own: a statement's snapshot is older than the locks it takes, so locking and
 -- reading the head in one statement hands out the same position twice. The arrays meet the tables through scalar
@@ -166,7 +171,7 @@ BEGIN
     RETURN QUERY
     WITH given AS MATERIALIZED (
         SELECT c.*,
-               coalesce((SELECT h.version FROM core.heads h
+               coalesce((SELECT CASE WHEN h.tenant_id = c.tenant THEN h.version ELSE -1 END FROM core.heads h
                           WHERE h.aggregate_type = c.type AND h.aggregate_id = c.id), 0) AS head,
                (SELECT ROW(k.version, k.position, k.result)::core.first_answer FROM core.commands k
                  WHERE k.tenant_id = c.tenant AND k.command_id = c.command) AS first
@@ -177,7 +182,7 @@ BEGIN
     judged AS MATERIALIZED (
         SELECT g.*,
                CASE WHEN (g.first).version IS NOT NULL THEN 'duplicate'
-                    WHEN g.head <> g.expected THEN 'conflict'
+                    WHEN g.head <> g.expected OR g.head < 0 THEN 'conflict'
                     ELSE 'ok' END AS verdict
           FROM given g
     ),

@@ -272,11 +272,9 @@ impl CombinerTask {
                 }
                 Ok(mut answers) => {
                     if attempt > 1 {
-                        // Not a repetition by the caller: what its own first sending did is its first answer.
-                        answers
-                            .iter_mut()
-                            .flatten()
-                            .for_each(|appended| appended.duplicate = false);
+                        for (append, answer) in appends.iter().zip(&mut answers) {
+                            own_first_answer(append, answer);
+                        }
                     }
                     return Ok(answers);
                 }
@@ -284,6 +282,16 @@ impl CombinerTask {
             }
         }
         Err(AppendError::Closed)
+    }
+}
+
+/// After a repetition of ours: what our own first sending did is the caller's first answer. It did it if the stream
+/// ended where this command wanted to bring it; a command that was in before was decided on an older version.
+fn own_first_answer(append: &Append, answer: &mut Answer) {
+    if let (Ok(appended), Ok(count)) = (answer, i64::try_from(append.events.len()))
+        && appended.version == append.expected + count
+    {
+        appended.duplicate = false;
     }
 }
 

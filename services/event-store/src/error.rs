@@ -8,7 +8,7 @@ pub enum AppendError {
     /// The stream is elsewhere; decide again on its new state.
     #[error("the stream is at version {actual}")]
     Conflict {
-        /// Where the stream is.
+        /// Where the stream is; -1 when it is another tenant's, which no expectation ever meets.
         actual: i64,
     },
     /// The answer did not come: the events may or may not be in. The same command may be sent again with the same

@@ -2,7 +2,7 @@
 //! convenience: one that was folded by another version of the code, or has another shape, is ignored, and the
 //! stream is folded from its first event.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use database::Pool;
 use events::ids::TenantId;
@@ -111,7 +111,9 @@ impl States {
         tenant: TenantId,
         ids: &[Uuid],
     ) -> Result<(HashMap<Uuid, Loaded<S>>, Vec<(Uuid, i64)>), ReadError> {
-        let names: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        // A stream that is named twice must not be folded twice.
+        let unique: BTreeSet<&Uuid> = ids.iter().collect();
+        let names: Vec<String> = unique.into_iter().map(Uuid::to_string).collect();
         let mut session = self.store.pool().tenant(tenant).await?;
         let transaction = session.begin().await?;
         let statement = transaction
