@@ -147,9 +147,30 @@ pub const KEYS: &[Key] = &[
         "Pause between two scheduled syncs of a cabinet, in seconds (60 to 86400)",
     ),
     plain(
-        "ST_MARKETPLACE_CACHE_SECONDS",
-        "300",
-        "Time in which no marketplace is read twice for the same, in seconds (0 to 3600)",
+        "ST_SYNC_ATTEMPTS",
+        "5",
+        "Attempts before a sync is given up (1 to 100)",
+    ),
+    plain(
+        "ST_SYNC_RETRY_SECONDS",
+        "15",
+        "Pause before the second attempt of a sync, in seconds (1 to 3600); it doubles with each",
+    ),
+    plain(
+        "ST_SYNC_PARALLEL",
+        "4",
+        "Syncs one worker runs at a time (1 to 64)",
+    ),
+    plain(
+        "ST_ORDER_DAYS",
+        "30",
+        "Days of orders every sync asks for (7 to 31)",
+    ),
+    plain(
+        "ST_MARKETPLACE_SPEED",
+        "1",
+        "How many times faster than published the marketplaces' limits are taken to be (1 to 100000); more than 1 \
+         is for simulators only",
     ),
     plain(
         "ST_SYNC_SOFT_LIMIT_SECONDS",

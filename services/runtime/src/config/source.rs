@@ -233,12 +233,12 @@ impl Source {
     }
 
     /// A number between two bounds.
-    pub(super) fn number(
+    pub(super) fn number<Number: std::str::FromStr + PartialOrd>(
         &self,
         name: &'static str,
         expected: &'static str,
-        range: std::ops::RangeInclusive<u64>,
-    ) -> Result<u64, Problem> {
+        range: std::ops::RangeInclusive<Number>,
+    ) -> Result<Number, Problem> {
         self.required(name, expected, |text| {
             text.parse().ok().filter(|number| range.contains(number))
         })

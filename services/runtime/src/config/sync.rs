@@ -9,8 +9,16 @@ use super::source::{Problem, Source, malformed};
 pub struct SyncSettings {
     /// `ST_SYNC_INTERVAL_SECONDS`: pause between two scheduled syncs of a cabinet.
     pub interval: Duration,
-    /// `ST_MARKETPLACE_CACHE_SECONDS`: time in which no marketplace is read twice for the same.
-    pub marketplace_cache: Duration,
+    /// `ST_SYNC_ATTEMPTS`: attempts before a sync is given up.
+    pub attempts: u32,
+    /// `ST_SYNC_RETRY_SECONDS`: pause before the second attempt; it doubles with each.
+    pub retry_pause: Duration,
+    /// `ST_SYNC_PARALLEL`: syncs one worker runs at a time.
+    pub parallel: usize,
+    /// `ST_ORDER_DAYS`: days of orders every sync asks for.
+    pub order_days: i64,
+    /// `ST_MARKETPLACE_SPEED`: how many times faster than published the marketplaces' limits are taken to be.
+    pub marketplace_speed: u32,
     /// `ST_SYNC_SOFT_LIMIT_SECONDS`: after this a sync starts no further request.
     pub soft_limit: Duration,
     /// `ST_SYNC_HARD_LIMIT_SECONDS`: after this a sync is broken off.
@@ -24,7 +32,11 @@ pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
     let soft = "ST_SYNC_SOFT_LIMIT_SECONDS";
     let settings = SyncSettings {
         interval: seconds("ST_SYNC_INTERVAL_SECONDS", "seconds, 60 to 86400", 60..=86_400)?,
-        marketplace_cache: seconds("ST_MARKETPLACE_CACHE_SECONDS", "seconds, 0 to 3600", 0..=3600)?,
+        attempts: source.number("ST_SYNC_ATTEMPTS", "a number, 1 to 100", 1..=100)?,
+        retry_pause: seconds("ST_SYNC_RETRY_SECONDS", "seconds, 1 to 3600", 1..=3600)?,
+        parallel: source.number("ST_SYNC_PARALLEL", "a number, 1 to 64", 1..=64)?,
+        order_days: source.number("ST_ORDER_DAYS", "days, 7 to 31", 7..=31)?,
+        marketplace_speed: source.number("ST_MARKETPLACE_SPEED", "a number, 1 to 100000", 1..=100_000)?,
         soft_limit: seconds(soft, "seconds, 1 to 7200", 1..=7200)?,
         hard_limit: seconds("ST_SYNC_HARD_LIMIT_SECONDS", "seconds, 10 to 7200", 10..=7200)?,
         sheet_coalesce: source
