@@ -116,14 +116,16 @@ impl States {
         let names: Vec<String> = unique.into_iter().map(Uuid::to_string).collect();
         let mut session = self.store.pool().tenant(tenant).await?;
         let transaction = session.begin().await?;
+        // The limits keep the sub-queries from becoming joins, which a plan made on small tables answers by reading
+        // every stream of the kind.
         let statement = transaction
             .prepare_cached(
                 "SELECT t.id, h.version, s.version, s.state FROM unnest($2::text[]) AS t(id) \
                  JOIN LATERAL (SELECT version FROM core.heads \
-                        WHERE aggregate_type = $1 AND aggregate_id = t.id) AS h ON true \
+                        WHERE aggregate_type = $1 AND aggregate_id = t.id LIMIT 1) AS h ON true \
                  LEFT JOIN LATERAL (SELECT version, state FROM core.states \
                         WHERE aggregate_type = $1 AND aggregate_id = t.id \
-                          AND fold_version = $3 AND schema_hash = $4) AS s ON true",
+                          AND fold_version = $3 AND schema_hash = $4 LIMIT 1) AS s ON true",
             )
             .await?;
         let rows = transaction
