@@ -85,8 +85,10 @@ impl Google {
     /// [`SimulatorError`] if the port is taken, the key cannot be made or the data folder cannot be used.
     pub async fn start(config: GoogleConfig) -> Result<Self, SimulatorError> {
         if let Some(folder) = &config.data_dir {
-            std::fs::create_dir_all(folder)
-                .map_err(|source| SimulatorError::Data { path: folder.display().to_string(), source })?;
+            std::fs::create_dir_all(folder).map_err(|source| SimulatorError::Data {
+                path: folder.display().to_string(),
+                source,
+            })?;
         }
         let (socket, address) = Listener::bind(config.port)?;
         let base_url = format!("http://{address}");
@@ -141,9 +143,21 @@ impl Google {
     /// A seller's new spreadsheet, shared as given; returns its id.
     #[must_use]
     pub fn create_spreadsheet(&self, title: &str, shared_with: &[(&str, Role)]) -> String {
-        let shared: Vec<(String, Role)> =
-            shared_with.iter().map(|(email, role)| ((*email).to_owned(), *role)).collect();
+        let shared: Vec<(String, Role)> = shared_with
+            .iter()
+            .map(|(email, role)| ((*email).to_owned(), *role))
+            .collect();
         self.service.add_book(None, title, &shared)
+    }
+
+    /// Id of a spreadsheet with this title.
+    #[must_use]
+    pub fn find_spreadsheet(&self, title: &str) -> Option<String> {
+        self.service
+            .list()
+            .into_iter()
+            .find(|(_, known)| known == title)
+            .map(|(id, _)| id)
     }
 
     /// Address of the page that shows the spreadsheet, in the form of the real ones.
@@ -154,7 +168,8 @@ impl Google {
 
     /// Gives a permission, or takes it away with `None`.
     pub fn share(&self, id: &str, email: &str, role: Option<Role>) {
-        self.service.change_book(id, |book| control::set_role(book, email, role));
+        self.service
+            .change_book(id, |book| control::set_role(book, email, role));
     }
 
     /// The seller deletes the spreadsheet.
@@ -167,15 +182,17 @@ impl Google {
     /// # Errors
     /// The API's error body if a request is refused.
     pub fn edit(&self, id: &str, requests: &Value) -> Result<Value, Value> {
-        self.service.edit(id, requests).map_err(|error| {
-            serde_json::from_slice(&error.answer().body).unwrap_or(Value::Null)
-        })
+        self.service
+            .edit(id, requests)
+            .map_err(|error| serde_json::from_slice(&error.answer().body).unwrap_or(Value::Null))
     }
 
     /// Effective values of a sheet, row by row; `None` if spreadsheet or sheet do not exist.
     #[must_use]
     pub fn grid(&self, id: &str, sheet: &str) -> Option<Vec<Vec<Value>>> {
-        self.service.with_book(id, |book| control::grid(book, Some(sheet))).flatten()
+        self.service
+            .with_book(id, |book| control::grid(book, Some(sheet)))
+            .flatten()
     }
 
     /// Sets the quotas and starts a new minute.

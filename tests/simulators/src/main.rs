@@ -1,2 +1,179 @@
-//! Entry point.
-fn main() {}
+//! The simulators as a program of its own, for `make run` and for tests in other processes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use serde_json::{Value, json};
+use simulators::google::{Quotas, Role};
+use simulators::wildberries::Limits;
+use simulators::{Clock, Google, GoogleConfig, SellerConfig, SimulatorError, Wildberries, WildberriesConfig};
+
+/// Wildberries and Google on this machine.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Port of Wildberries; 0 takes a free one.
+    #[arg(long, default_value_t = 9101)]
+    wildberries_port: u16,
+    /// Port of Google; 0 takes a free one.
+    #[arg(long, default_value_t = 9102)]
+    google_port: u16,
+    /// Product cards of every seller.
+    #[arg(long, default_value_t = 60)]
+    articles: usize,
+    /// Wildberries warehouses.
+    #[arg(long, default_value_t = 8)]
+    warehouses: usize,
+    /// Sellers; the seeds count up from --seed.
+    #[arg(long, default_value_t = 1)]
+    sellers: u64,
+    /// Everything in the cabinets follows from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How much faster than in reality limits and quotas refill; 0 switches them off.
+    #[arg(long, default_value_t = 60.0)]
+    speed: f64,
+    /// Seconds between two automatic steps of the shops' life; 0 lets them stand still.
+    #[arg(long, default_value_t = 5.0)]
+    auto_seconds: f64,
+    /// Start with masked warehouses, as Wildberries shows them since 15.08.2026.
+    #[arg(long)]
+    masked: bool,
+    /// Folder that keeps the key, the spreadsheets and the shops' past between two starts.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Writes addresses, tokens and the ready spreadsheet into this JSON file.
+    #[arg(long)]
+    write_env: Option<PathBuf>,
+}
+
+/// The program could not do its work.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// A simulator did not start.
+    #[error("a simulator did not start")]
+    Simulator(#[from] SimulatorError),
+    /// A file could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The signal handler could not be set.
+    #[error("cannot wait for the end signal")]
+    Signal(#[source] io::Error),
+}
+
+/// Title of the spreadsheet that is ready for linking.
+const TITLE: &str = "Stock Tracker - демо";
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    let arguments = Arguments::parse();
+    let wildberries = Wildberries::start(wildberries_config(&arguments)).await?;
+    let google = Google::start(google_config(&arguments)).await?;
+    let facts = facts(&wildberries, &google, arguments.data_dir.as_deref())?;
+    if let Some(path) = &arguments.write_env {
+        write(path, &format!("{facts:#}\n"))?;
+    }
+    announce(&facts);
+    tokio::signal::ctrl_c().await.map_err(Failure::Signal)?;
+    wildberries.stop().await;
+    google.stop().await;
+    Ok(())
+}
+
+fn wildberries_config(arguments: &Arguments) -> WildberriesConfig {
+    let seller = |number: u64| SellerConfig {
+        seed: arguments.seed + number,
+        articles: arguments.articles,
+        warehouses: arguments.warehouses,
+        orders_per_day: arguments.articles * 2,
+        sold_per_step: arguments.articles.div_ceil(20),
+        ..SellerConfig::default()
+    };
+    WildberriesConfig {
+        port: arguments.wildberries_port,
+        sellers: (0..arguments.sellers).map(seller).collect(),
+        clock: Clock::system(),
+        limits: if arguments.speed > 0.0 {
+            Limits::Speed(arguments.speed)
+        } else {
+            Limits::Off
+        },
+        masked: arguments.masked,
+        auto_seconds: (arguments.auto_seconds > 0.0).then_some(arguments.auto_seconds),
+        data_dir: arguments.data_dir.clone(),
+        ..WildberriesConfig::default()
+    }
+}
+
+fn google_config(arguments: &Arguments) -> GoogleConfig {
+    let quotas = if arguments.speed > 0.0 {
+        Quotas {
+            speed: arguments.speed,
+            ..Quotas::default()
+        }
+    } else {
+        Quotas::off()
+    };
+    GoogleConfig {
+        port: arguments.google_port,
+        quotas,
+        data_dir: arguments.data_dir.clone(),
+        ..GoogleConfig::default()
+    }
+}
+
+/// Everything a client has to know.
+fn facts(wildberries: &Wildberries, google: &Google, data_dir: Option<&Path>) -> Result<Value, Failure> {
+    let folder = data_dir.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    let key = folder.join("stock-tracker-service-account.json");
+    write(&key, &google.service_account_json())?;
+    let email = google.service_account_email(0);
+    let spreadsheet = match google.find_spreadsheet(TITLE) {
+        Some(id) => id,
+        None => google.create_spreadsheet(TITLE, &[(email.as_str(), Role::Writer)]),
+    };
+    let sellers: Vec<Value> = wildberries
+        .sellers()
+        .into_iter()
+        .map(|sid| {
+            json!({
+                "sid": sid, "personalToken": wildberries.personal_token(sid),
+                "baseToken": wildberries.base_token(sid),
+            })
+        })
+        .collect();
+    Ok(json!({
+        "wildberriesUrl": wildberries.base_url(),
+        "googleUrl": google.base_url(),
+        "personalToken": sellers.first().map(|seller| &seller["personalToken"]),
+        "baseToken": sellers.first().map(|seller| &seller["baseToken"]),
+        "sellers": sellers,
+        "serviceAccountFile": key,
+        "serviceAccountEmail": email,
+        "spreadsheetId": spreadsheet,
+        "spreadsheetUrl": google.spreadsheet_url(&spreadsheet),
+    }))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|source| Failure::Write {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the program's whole output: where everything is"
+)]
+fn announce(facts: &Value) {
+    println!("{facts:#}");
+}

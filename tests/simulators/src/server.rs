@@ -8,7 +8,7 @@ mod listener;
 pub use calls::{CallRecord, Calls};
 pub use faults::{Effect, Fault};
 
-pub(crate) use answer::{Answer, Call, percent_decode};
+pub(crate) use answer::{Answer, Call};
 pub(crate) use listener::Listener;
 
 /// A simulator could not be started or stopped.

@@ -10,6 +10,7 @@ mod limits;
 mod marketplace;
 mod names;
 mod orders;
+mod past;
 mod remains;
 mod seller;
 mod service;
@@ -19,6 +20,7 @@ mod tokens;
 mod truth;
 mod world;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -52,6 +54,8 @@ pub struct WildberriesConfig {
     pub polls_until_done: u32,
     /// Seconds between automatic steps; none if absent.
     pub auto_seconds: Option<f64>,
+    /// Folder that keeps when the cabinets were made and lived; the next start lives the same life again.
+    pub data_dir: Option<PathBuf>,
 }
 
 impl Default for WildberriesConfig {
@@ -65,6 +69,7 @@ impl Default for WildberriesConfig {
             masked: false,
             polls_until_done: 2,
             auto_seconds: None,
+            data_dir: None,
         }
     }
 }
@@ -79,10 +84,10 @@ impl Wildberries {
     /// Makes the cabinets and listens.
     ///
     /// # Errors
-    /// [`SimulatorError::Listen`] if the port is taken.
+    /// [`SimulatorError`] if the port is taken or the data folder cannot be used.
     pub async fn start(config: WildberriesConfig) -> Result<Self, SimulatorError> {
         let (socket, _address) = Listener::bind(config.port)?;
-        let service = Arc::new(Service::new(config));
+        let service = Arc::new(Service::new(config)?);
         let listener = Listener::start(socket, Arc::clone(&service) as Arc<_>, 2).await?;
         Ok(Self { listener, service })
     }
@@ -102,6 +107,7 @@ impl Wildberries {
     /// Closes the socket and waits until the server's thread has ended.
     pub async fn stop(self) {
         self.listener.stop().await;
+        self.service.save();
     }
 
     /// Ids of the sellers in the order of the configuration.

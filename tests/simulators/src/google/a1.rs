@@ -24,7 +24,12 @@ impl Asked {
     pub(crate) fn clip(&self, sheet: &Sheet) -> Rect {
         let bottom = self.bottom.unwrap_or(sheet.row_count).min(sheet.row_count);
         let right = self.right.unwrap_or(sheet.column_count).min(sheet.column_count);
-        Rect { top: self.top.min(bottom), left: self.left.min(right), bottom, right }
+        Rect {
+            top: self.top.min(bottom),
+            left: self.left.min(right),
+            bottom,
+            right,
+        }
     }
 }
 
@@ -43,14 +48,22 @@ pub(crate) fn column_letters(index: usize) -> String {
 pub(crate) fn quoted(title: &str) -> String {
     let plain = title.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && title.chars().next().is_some_and(|c| !c.is_ascii_digit());
-    if plain { title.to_owned() } else { format!("'{}'", title.replace('\'', "''")) }
+    if plain {
+        title.to_owned()
+    } else {
+        format!("'{}'", title.replace('\'', "''"))
+    }
 }
 
 /// `Products!A1:C4`.
 pub(crate) fn range_text(title: &str, rect: Rect) -> String {
     let start = format!("{}{}", column_letters(rect.left), rect.top + 1);
     let end = format!("{}{}", column_letters(rect.right.saturating_sub(1)), rect.bottom);
-    if start == end { format!("{}!{start}", quoted(title)) } else { format!("{}!{start}:{end}", quoted(title)) }
+    if start == end {
+        format!("{}!{start}", quoted(title))
+    } else {
+        format!("{}!{start}:{end}", quoted(title))
+    }
 }
 
 /// Finds the sheet and cells that `text` names.
@@ -59,12 +72,20 @@ pub(crate) fn parse(book: &Spreadsheet, text: &str) -> Result<Asked, ApiError> {
 }
 
 fn read(book: &Spreadsheet, text: &str) -> Option<Asked> {
-    let find = |title: &str| book.sheets.iter().position(|sheet| sheet.title.eq_ignore_ascii_case(title));
+    let find = |title: &str| {
+        book.sheets
+            .iter()
+            .position(|sheet| sheet.title.eq_ignore_ascii_case(title))
+    };
     let (sheet, cells) = if let Some(rest) = text.strip_prefix('\'') {
         let end = closing_quote(rest)?;
         let (title, after) = rest.split_at_checked(end)?;
         let after = after.get(1..)?;
-        let cells = if after.is_empty() { None } else { Some(after.strip_prefix('!')?) };
+        let cells = if after.is_empty() {
+            None
+        } else {
+            Some(after.strip_prefix('!')?)
+        };
         (find(&title.replace("''", "'"))?, cells)
     } else if let Some((title, cells)) = text.rsplit_once('!') {
         (find(title)?, Some(cells))
@@ -74,7 +95,14 @@ fn read(book: &Spreadsheet, text: &str) -> Option<Asked> {
         (0, Some(text))
     };
     book.sheets.get(sheet)?;
-    let whole = Asked { sheet, top: 0, left: 0, bottom: None, right: None, single: false };
+    let whole = Asked {
+        sheet,
+        top: 0,
+        left: 0,
+        bottom: None,
+        right: None,
+        single: false,
+    };
     match cells {
         None => Some(whole),
         Some(cells) => read_cells(whole, cells),
@@ -132,7 +160,11 @@ pub(crate) fn read_corner(text: &str) -> Option<(Option<usize>, Option<usize>)> 
     let (letters, number) = text.split_at(digits);
     let mut column = None;
     for letter in letters.chars() {
-        let value = usize::from(u8::try_from(letter.to_ascii_uppercase()).ok()?.checked_sub(b'A')?);
+        let value = usize::from(
+            u8::try_from(letter.to_ascii_uppercase())
+                .ok()?
+                .checked_sub(b'A')?,
+        );
         if value > 25 {
             return None;
         }
@@ -142,6 +174,10 @@ pub(crate) fn read_corner(text: &str) -> Option<(Option<usize>, Option<usize>)> 
             return None;
         }
     }
-    let row = if number.is_empty() { None } else { Some(number.parse::<usize>().ok()?.checked_sub(1)?) };
+    let row = if number.is_empty() {
+        None
+    } else {
+        Some(number.parse::<usize>().ok()?.checked_sub(1)?)
+    };
     (column.is_some() || row.is_some()).then_some((column, row))
 }

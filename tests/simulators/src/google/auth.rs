@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use rsa::RsaPrivateKey;
@@ -56,26 +56,40 @@ impl Key {
                 Some(pem) => pem.clone(),
                 None => PROCESS_KEY.get_or_init(|| generate().unwrap_or_default()).clone(),
             },
-            Some(path) if path.exists() => std::fs::read_to_string(&path)
-                .map_err(|source| SimulatorError::Data { path: path.display().to_string(), source })?,
+            Some(path) if path.exists() => {
+                std::fs::read_to_string(&path).map_err(|source| SimulatorError::Data {
+                    path: path.display().to_string(),
+                    source,
+                })?
+            }
             Some(path) => {
                 let pem = generate()?;
-                std::fs::write(&path, &pem)
-                    .map_err(|source| SimulatorError::Data { path: path.display().to_string(), source })?;
+                std::fs::write(&path, &pem).map_err(|source| SimulatorError::Data {
+                    path: path.display().to_string(),
+                    source,
+                })?;
                 pem
             }
         };
-        let private = RsaPrivateKey::from_pkcs8_pem(&pem).map_err(|error| SimulatorError::Key(error.to_string()))?;
-        let public =
-            private.to_public_key().to_pkcs1_der().map_err(|error| SimulatorError::Key(error.to_string()))?;
-        Ok(Self { pem, public: public.as_bytes().to_vec() })
+        let private =
+            RsaPrivateKey::from_pkcs8_pem(&pem).map_err(|error| SimulatorError::Key(error.to_string()))?;
+        let public = private
+            .to_public_key()
+            .to_pkcs1_der()
+            .map_err(|error| SimulatorError::Key(error.to_string()))?;
+        Ok(Self {
+            pem,
+            public: public.as_bytes().to_vec(),
+        })
     }
 }
 
 fn generate() -> Result<String, SimulatorError> {
     let broken = |error: &dyn std::fmt::Display| SimulatorError::Key(error.to_string());
     let private = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).map_err(|error| broken(&error))?;
-    let pem = private.to_pkcs8_pem(LineEnding::LF).map_err(|error| broken(&error))?;
+    let pem = private
+        .to_pkcs8_pem(LineEnding::LF)
+        .map_err(|error| broken(&error))?;
     Ok(pem.to_string())
 }
 
@@ -114,7 +128,9 @@ impl Caller {
     /// Whether one of the named scopes (without their common beginning) was given.
     pub(crate) fn may(&self, names: &[&str]) -> bool {
         self.scopes.iter().any(|scope| {
-            scope.strip_prefix("https://www.googleapis.com/auth/").is_some_and(|name| names.contains(&name))
+            scope
+                .strip_prefix("https://www.googleapis.com/auth/")
+                .is_some_and(|name| names.contains(&name))
         })
     }
 }
@@ -128,7 +144,11 @@ impl Auth {
     ) -> Result<Self, SimulatorError> {
         let emails = (1..=accounts.max(1))
             .map(|number| {
-                let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+                let suffix = if number == 1 {
+                    String::new()
+                } else {
+                    format!("-{number}")
+                };
                 format!("stock-tracker{suffix}@simulated-project.iam.gserviceaccount.com")
             })
             .collect();
@@ -160,9 +180,8 @@ impl Auth {
 
     /// `POST /token`
     pub(crate) fn token(&self, call: &Call, now: i64) -> Answer {
-        let refuse = |kind: &str, text: &str| {
-            Answer::json(400, &json!({"error": kind, "error_description": text}))
-        };
+        let refuse =
+            |kind: &str, text: &str| Answer::json(400, &json!({"error": kind, "error_description": text}));
         let form = call.form();
         if form.get("grant_type").map(String::as_str) != Some(GRANT) {
             return refuse("unsupported_grant_type", "Invalid grant_type");
@@ -174,14 +193,21 @@ impl Auth {
         };
         let scopes: Vec<String> = claims.scope.split_whitespace().map(str::to_owned).collect();
         if scopes.is_empty() || scopes.iter().any(|scope| !SCOPES.contains(&scope.as_str())) {
-            return refuse("invalid_scope", "Invalid OAuth scope or ID token audience provided.");
+            return refuse(
+                "invalid_scope",
+                "Invalid OAuth scope or ID token audience provided.",
+            );
         }
         let mut random = [0_u8; 24];
         if SystemRandom::new().fill(&mut random).is_err() {
             return Answer::empty(500);
         }
         let token = format!("ya29.c.{}", hex::encode(random));
-        let grant = Grant { email: claims.iss, scopes, expires: now + self.lifetime };
+        let grant = Grant {
+            email: claims.iss,
+            scopes,
+            expires: now + self.lifetime,
+        };
         lock(&self.grants).insert(token.clone(), grant);
         let body = json!({"access_token": token, "expires_in": self.lifetime, "token_type": "Bearer"});
         Answer::json(200, &body)
@@ -209,8 +235,10 @@ impl Auth {
         }
         let short = claims.exp <= claims.iat + LONGEST + SLACK;
         if !short || claims.exp <= now - SLACK || claims.iat > now + SLACK {
-            return Err("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. \
-                        Check your iat and exp values in the JWT claim.");
+            return Err(
+                "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. \
+                        Check your iat and exp values in the JWT claim.",
+            );
         }
         Ok(claims)
     }
@@ -220,7 +248,10 @@ impl Auth {
         let token = call.authorization.as_deref()?.strip_prefix("Bearer ")?;
         let grants = lock(&self.grants);
         let grant = grants.get(token).filter(|grant| grant.expires > now)?;
-        Some(Caller { email: grant.email.clone(), scopes: grant.scopes.clone() })
+        Some(Caller {
+            email: grant.email.clone(),
+            scopes: grant.scopes.clone(),
+        })
     }
 
     /// Forgets every token given out.

@@ -54,8 +54,11 @@ pub(crate) fn read<T: DeserializeOwned>(body: &Value) -> Result<T, Fail> {
 
 /// Reads an update mask, which has to name at least one field.
 pub(crate) fn fields(text: &str) -> Result<Mask, Fail> {
-    Mask::parse(text)
-        .ok_or_else(|| Fail::Refused(ApiError::invalid("At least one field must be listed in 'fields'. (Use '*' to indicate all fields.)")))
+    Mask::parse(text).ok_or_else(|| {
+        Fail::Refused(ApiError::invalid(
+            "At least one field must be listed in 'fields'. (Use '*' to indicate all fields.)",
+        ))
+    })
 }
 
 /// Applies a batch; the given spreadsheet is left alone, the changed copy is returned.
@@ -69,7 +72,9 @@ pub(crate) fn update(book: &Spreadsheet, body: &[u8]) -> Result<(Spreadsheet, Va
     let mut replies = Vec::with_capacity(body.requests.len());
     for (index, request) in body.requests.iter().enumerate() {
         let (Some((name, content)), 1) = (request.iter().next(), request.len()) else {
-            return Err(ApiError::invalid(format!("Invalid requests[{index}]: must set exactly one request type")));
+            return Err(ApiError::invalid(format!(
+                "Invalid requests[{index}]: must set exactly one request type"
+            )));
         };
         replies.push(apply(&mut copy, name, content).map_err(|fail| explain(fail, index, name))?);
     }
@@ -91,7 +96,10 @@ pub(crate) fn update(book: &Spreadsheet, body: &[u8]) -> Result<(Spreadsheet, Va
 fn explain(fail: Fail, index: usize, name: &str) -> ApiError {
     match fail {
         Fail::Refused(error) => error.prefixed(&format!("Invalid requests[{index}].{name}: ")),
-        Fail::Schema(text) => match text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+        Fail::Schema(text) => match text
+            .strip_prefix("unknown field `")
+            .and_then(|rest| rest.split_once('`'))
+        {
             Some((field, _)) => ApiError::invalid(format!(
                 "Invalid JSON payload received. Unknown name \"{field}\" at 'requests[{index}].{name}': Cannot find field."
             )),

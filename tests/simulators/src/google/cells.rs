@@ -55,17 +55,25 @@ impl Brush {
     fn new(text: &str) -> Result<Self, Fail> {
         let mask = fields(text)?;
         if let Some(unknown) = mask.names().find(|name| !CELL_FIELDS.contains(name)) {
-            return Err(Fail::Refused(ApiError::invalid(format!("Invalid field: {unknown}"))));
+            return Err(Fail::Refused(ApiError::invalid(format!(
+                "Invalid field: {unknown}"
+            ))));
         }
         let mut format_mask = mask.get("userEnteredFormat");
         if let Some(mask) = &mut format_mask {
             if let Some(unknown) = mask.names().find(|name| !FORMAT_FIELDS.contains(name)) {
-                return Err(Fail::Refused(ApiError::invalid(format!("Invalid field: {unknown}"))));
+                return Err(Fail::Refused(ApiError::invalid(format!(
+                    "Invalid field: {unknown}"
+                ))));
             }
             mask.pair("backgroundColor", "backgroundColorStyle");
             mask.pair_in("textFormat", "foregroundColor", "foregroundColorStyle");
         }
-        Ok(Self { mask, format_mask, seen: HashMap::new() })
+        Ok(Self {
+            mask,
+            format_mask,
+            seen: HashMap::new(),
+        })
     }
 
     fn paint(&mut self, formats: &mut Formats, cell: &mut Cell, paint: &Paint) {
@@ -90,12 +98,16 @@ fn read_paint(cell: &Value) -> Result<Paint, Fail> {
     let empty = Map::new();
     let parts = cell.as_object().unwrap_or(&empty);
     let readable = ["effectiveValue", "effectiveFormat", "formattedValue"];
-    if let Some(unknown) =
-        parts.keys().find(|name| !CELL_FIELDS.contains(&name.as_str()) && !readable.contains(&name.as_str()))
+    if let Some(unknown) = parts
+        .keys()
+        .find(|name| !CELL_FIELDS.contains(&name.as_str()) && !readable.contains(&name.as_str()))
     {
         return Err(Fail::Schema(format!("unknown field `{unknown}`")));
     }
-    let mut format = parts.get("userEnteredFormat").cloned().unwrap_or_else(|| json!({}));
+    let mut format = parts
+        .get("userEnteredFormat")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
     if let Some(unknown) = format
         .as_object()
         .and_then(|format| format.keys().find(|name| !FORMAT_FIELDS.contains(&name.as_str())))
@@ -106,15 +118,29 @@ fn read_paint(cell: &Value) -> Result<Paint, Fail> {
     if let Some(text) = format.get_mut("textFormat") {
         twin(text, "foregroundColor");
     }
-    let note = parts.get("note").and_then(Value::as_str).filter(|note| !note.is_empty()).map(str::to_owned);
-    Ok(Paint { content: content(parts.get("userEnteredValue"))?, format, note })
+    let note = parts
+        .get("note")
+        .and_then(Value::as_str)
+        .filter(|note| !note.is_empty())
+        .map(str::to_owned);
+    Ok(Paint {
+        content: content(parts.get("userEnteredValue"))?,
+        format,
+        note,
+    })
 }
 
 /// Google keeps a colour under its old and its new name; the new one wins.
 fn twin(format: &mut Value, name: &str) {
     let style = format!("{name}Style");
-    let Some(format) = format.as_object_mut() else { return };
-    if let Some(colour) = format.get(&style).and_then(|style| style.get("rgbColor")).cloned() {
+    let Some(format) = format.as_object_mut() else {
+        return;
+    };
+    if let Some(colour) = format
+        .get(&style)
+        .and_then(|style| style.get("rgbColor"))
+        .cloned()
+    {
         format.insert(name.to_owned(), colour);
     } else if let Some(colour) = format.get(name).cloned() {
         format.insert(style, json!({"rgbColor": colour}));
@@ -123,7 +149,10 @@ fn twin(format: &mut Value, name: &str) {
 
 /// Reads an `ExtendedValue`: exactly one kind, or nothing.
 fn content(value: Option<&Value>) -> Result<Option<Content>, Fail> {
-    let Some((kind, value)) = value.and_then(Value::as_object).and_then(|value| value.iter().next()) else {
+    let Some((kind, value)) = value
+        .and_then(Value::as_object)
+        .and_then(|value| value.iter().next())
+    else {
         return Ok(None);
     };
     let wrong = || Fail::Schema(format!("invalid type for `{kind}`"));
@@ -145,7 +174,9 @@ fn content(value: Option<&Value>) -> Result<Option<Content>, Fail> {
                 let text = format!("Invalid formula value: {formula}");
                 return Err(Fail::Refused(ApiError::invalid(text)));
             }
-            Content::Formula { formula: formula.to_owned() }
+            Content::Formula {
+                formula: formula.to_owned(),
+            }
         }
         _ => return Err(Fail::Schema(format!("unknown field `{kind}`"))),
     }))
@@ -223,17 +254,32 @@ pub(crate) fn update(book: &mut Spreadsheet, body: &Value) -> Reply {
             }
             (at, rect, true)
         }
-        _ => return Err(Fail::Refused(ApiError::invalid("Exactly one of 'start' and 'range' must be set."))),
+        _ => {
+            return Err(Fail::Refused(ApiError::invalid(
+                "Exactly one of 'start' and 'range' must be set.",
+            )));
+        }
     };
     let Spreadsheet { sheets, formats, .. } = book;
     let sheet = &mut sheets[at];
     if rect.bottom > sheet.row_count || rect.right > sheet.column_count {
         return Err(Fail::Refused(beyond(sheet, rect)));
     }
-    let nothing = Paint { content: None, format: json!({}), note: None };
+    let nothing = Paint {
+        content: None,
+        format: json!({}),
+        note: None,
+    };
     for row in rect.top..rect.bottom {
-        let values = request.rows.get(row - rect.top).map_or(&[][..], |row| &row.values);
-        let end = if clears { rect.right } else { rect.left + values.len() };
+        let values = request
+            .rows
+            .get(row - rect.top)
+            .map_or(&[][..], |row| &row.values);
+        let end = if clears {
+            rect.right
+        } else {
+            rect.left + values.len()
+        };
         for column in rect.left..end {
             let paint = match values.get(column - rect.left) {
                 Some(value) => &read_paint(value)?,
@@ -267,7 +313,15 @@ pub(crate) fn append(book: &mut Spreadsheet, body: &Value) -> Reply {
     let widest = request.rows.iter().map(|row| row.values.len()).max().unwrap_or(0);
     let bottom = first + request.rows.len();
     if widest > sheet.column_count {
-        return Err(Fail::Refused(beyond(sheet, Rect { top: first, left: 0, bottom, right: widest })));
+        return Err(Fail::Refused(beyond(
+            sheet,
+            Rect {
+                top: first,
+                left: 0,
+                bottom,
+                right: widest,
+            },
+        )));
     }
     if bottom > sheet.row_count {
         sheet.resize(bottom, sheet.column_count);
@@ -275,7 +329,11 @@ pub(crate) fn append(book: &mut Spreadsheet, body: &Value) -> Reply {
     for (offset, row) in request.rows.iter().enumerate() {
         for (column, value) in row.values.iter().enumerate() {
             brush.seen.clear();
-            brush.paint(formats, sheet.cell_mut(first + offset, column), &read_paint(value)?);
+            brush.paint(
+                formats,
+                sheet.cell_mut(first + offset, column),
+                &read_paint(value)?,
+            );
         }
     }
     Ok(json!({}))
@@ -302,8 +360,12 @@ pub(crate) fn borders(book: &mut Spreadsheet, body: &Value) -> Reply {
     let mut seen: HashMap<(u32, [bool; 4]), u32> = HashMap::new();
     for row in rect.top..rect.bottom {
         for column in rect.left..rect.right {
-            let outer =
-                [row == rect.top, row + 1 == rect.bottom, column == rect.left, column + 1 == rect.right];
+            let outer = [
+                row == rect.top,
+                row + 1 == rect.bottom,
+                column == rect.left,
+                column + 1 == rect.right,
+            ];
             let cell = sheet.cell_mut(row, column);
             cell.format = *seen.entry((cell.format, outer)).or_insert_with(|| {
                 let mut format = formats.get(cell.format).cloned().unwrap_or_else(|| json!({}));
@@ -326,10 +388,17 @@ pub(crate) fn borders(book: &mut Spreadsheet, body: &Value) -> Reply {
 }
 
 fn set_border(format: &mut Value, side: &str, border: &Value) {
-    let Some(format) = format.as_object_mut() else { return };
+    let Some(format) = format.as_object_mut() else {
+        return;
+    };
     let borders = format.entry("borders").or_insert_with(|| json!({}));
-    let Some(borders) = borders.as_object_mut() else { return };
-    let visible = border.get("style").and_then(Value::as_str).is_some_and(|style| style != "NONE");
+    let Some(borders) = borders.as_object_mut() else {
+        return;
+    };
+    let visible = border
+        .get("style")
+        .and_then(Value::as_str)
+        .is_some_and(|style| style != "NONE");
     if visible {
         let mut border = border.clone();
         twin(&mut border, "color");

@@ -37,8 +37,18 @@ struct SetQuotas {
 
 impl Default for SetQuotas {
     fn default() -> Self {
-        let Quotas { on, per_user, per_project, speed } = Quotas::default();
-        Self { on, per_user, per_project, speed }
+        let Quotas {
+            on,
+            per_user,
+            per_project,
+            speed,
+        } = Quotas::default();
+        Self {
+            on,
+            per_user,
+            per_project,
+            speed,
+        }
     }
 }
 
@@ -48,7 +58,10 @@ pub(crate) fn answer(service: &Service, call: &Call) -> Answer {
     let parts: Vec<&str> = path.split('/').collect();
     let found = match (call.method.as_str(), parts.as_slice()) {
         ("GET", ["service-account"]) => {
-            let number = call.param("number").and_then(|text| text.parse().ok()).unwrap_or(0);
+            let number = call
+                .param("number")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0);
             return Answer::json(200, &service.auth.key_file(number));
         }
         ("POST", ["revoke-tokens"]) => {
@@ -57,20 +70,33 @@ pub(crate) fn answer(service: &Service, call: &Call) -> Answer {
         }
         ("POST", ["quotas"]) => {
             return with_body::<SetQuotas>(call, |wanted| {
-                let SetQuotas { on, per_user, per_project, speed } = wanted;
-                service.meter.set(Quotas { per_user, per_project, speed, on });
+                let SetQuotas {
+                    on,
+                    per_user,
+                    per_project,
+                    speed,
+                } = wanted;
+                service.meter.set(Quotas {
+                    per_user,
+                    per_project,
+                    speed,
+                    on,
+                });
                 Answer::empty(204)
             });
         }
         ("GET", ["spreadsheets"]) => {
-            let list: Vec<Value> =
-                service.list().iter().map(|(id, title)| json!({"spreadsheetId": id, "title": title})).collect();
+            let list: Vec<Value> = service
+                .list()
+                .iter()
+                .map(|(id, title)| json!({"spreadsheetId": id, "title": title}))
+                .collect();
             return Answer::json(200, &list);
         }
         ("POST", ["spreadsheets"]) => return with_body(call, |wanted| create(service, wanted)),
-        ("DELETE", ["spreadsheets", id]) => {
-            service.change_book(id, |book| book.deleted = true).map(|()| Answer::empty(204))
-        }
+        ("DELETE", ["spreadsheets", id]) => service
+            .change_book(id, |book| book.deleted = true)
+            .map(|()| Answer::empty(204)),
         ("POST", ["spreadsheets", id, "share"]) => {
             return with_body::<Share>(call, |share| {
                 let known = service.change_book(id, |book| set_role(book, &share.email, share.role));

@@ -22,11 +22,13 @@ struct Merge {
 }
 
 #[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum MergeType {
-    MergeAll,
-    MergeColumns,
-    MergeRows,
+    #[serde(rename = "MERGE_ALL")]
+    All,
+    #[serde(rename = "MERGE_COLUMNS")]
+    Columns,
+    #[serde(rename = "MERGE_ROWS")]
+    Rows,
 }
 
 /// `mergeCells`
@@ -34,17 +36,35 @@ pub(crate) fn merge(book: &mut Spreadsheet, body: &Value) -> Reply {
     let request: Merge = read(body)?;
     let (at, rect) = request.range.resolve(book)?;
     let sheet = &mut book.sheets[at];
-    if sheet.merges.iter().any(|merge| merge.intersects(&rect) && !rect.contains(merge)) {
-        return Err(refuse("You must select all cells in a merged range to merge or unmerge them."));
+    if sheet
+        .merges
+        .iter()
+        .any(|merge| merge.intersects(&rect) && !rect.contains(merge))
+    {
+        return Err(refuse(
+            "You must select all cells in a merged range to merge or unmerge them.",
+        ));
     }
     if let Some(frozen) = torn_by_freeze(sheet, rect) {
         return Err(refuse(format!("You can't merge frozen and non-frozen {frozen}.")));
     }
     sheet.merges.retain(|merge| !rect.contains(merge));
-    let parts: Vec<Rect> = match request.merge_type.unwrap_or(MergeType::MergeAll) {
-        MergeType::MergeAll => vec![rect],
-        MergeType::MergeColumns => (rect.left..rect.right).map(|left| Rect { left, right: left + 1, ..rect }).collect(),
-        MergeType::MergeRows => (rect.top..rect.bottom).map(|top| Rect { top, bottom: top + 1, ..rect }).collect(),
+    let parts: Vec<Rect> = match request.merge_type.unwrap_or(MergeType::All) {
+        MergeType::All => vec![rect],
+        MergeType::Columns => (rect.left..rect.right)
+            .map(|left| Rect {
+                left,
+                right: left + 1,
+                ..rect
+            })
+            .collect(),
+        MergeType::Rows => (rect.top..rect.bottom)
+            .map(|top| Rect {
+                top,
+                bottom: top + 1,
+                ..rect
+            })
+            .collect(),
     };
     for part in parts.into_iter().filter(|part| part.cells() > 1) {
         // Only the upper left content survives a merge.
@@ -81,8 +101,14 @@ pub(crate) fn unmerge(book: &mut Spreadsheet, body: &Value) -> Reply {
     let request: Unmerge = read(body)?;
     let (at, rect) = request.range.resolve(book)?;
     let sheet = &mut book.sheets[at];
-    if sheet.merges.iter().any(|merge| merge.intersects(&rect) && !rect.contains(merge)) {
-        return Err(refuse("You must select all cells in a merged range to merge or unmerge them."));
+    if sheet
+        .merges
+        .iter()
+        .any(|merge| merge.intersects(&rect) && !rect.contains(merge))
+    {
+        return Err(refuse(
+            "You must select all cells in a merged range to merge or unmerge them.",
+        ));
     }
     sheet.merges.retain(|merge| !rect.contains(merge));
     Ok(json!({}))
@@ -101,8 +127,16 @@ fn follow(book: &mut Spreadsheet, at: usize, axis: Axis, shift: Shift) -> Result
         let torn = |()| refuse("You can't move part of a merged range.");
         if let Some((start, end)) = span.map_err(torn)? {
             let moved = match axis {
-                Axis::Rows => Rect { top: start, bottom: end, ..*merge },
-                Axis::Columns => Rect { left: start, right: end, ..*merge },
+                Axis::Rows => Rect {
+                    top: start,
+                    bottom: end,
+                    ..*merge
+                },
+                Axis::Columns => Rect {
+                    left: start,
+                    right: end,
+                    ..*merge
+                },
             };
             if moved.cells() > 1 {
                 merges.push(moved);
@@ -112,20 +146,32 @@ fn follow(book: &mut Spreadsheet, at: usize, axis: Axis, shift: Shift) -> Result
     sheet.merges = merges;
     for rule in &mut sheet.conditional {
         if let Some(ranges) = rule.get_mut("ranges").and_then(Value::as_array_mut) {
-            ranges.retain_mut(|range| range.as_object_mut().is_none_or(|range| shift.range_json(axis, range)));
+            ranges.retain_mut(|range| {
+                range
+                    .as_object_mut()
+                    .is_none_or(|range| shift.range_json(axis, range))
+            });
         }
     }
-    let has_range = |rule: &Value| rule.get("ranges").and_then(Value::as_array).is_none_or(|list| !list.is_empty());
+    let has_range = |rule: &Value| {
+        rule.get("ranges")
+            .and_then(Value::as_array)
+            .is_none_or(|list| !list.is_empty())
+    };
     sheet.conditional.retain(has_range);
     let mut keep = |part: &mut Value| {
-        part.get_mut("range").and_then(Value::as_object_mut).is_none_or(|range| shift.range_json(axis, range))
+        part.get_mut("range")
+            .and_then(Value::as_object_mut)
+            .is_none_or(|range| shift.range_json(axis, range))
     };
     sheet.protected.retain_mut(&mut keep);
     if !sheet.filter.as_mut().is_none_or(&mut keep) {
         sheet.filter = None;
     }
     book.metadata.retain_mut(|entry| match (&mut entry.place, axis) {
-        (Place::Row(sheet, index), Axis::Rows) | (Place::Column(sheet, index), Axis::Columns) if *sheet == id => {
+        (Place::Row(sheet, index), Axis::Rows) | (Place::Column(sheet, index), Axis::Columns)
+            if *sheet == id =>
+        {
             shift.index(*index).is_some_and(|new| {
                 *index = new;
                 true
@@ -155,13 +201,21 @@ pub(crate) fn insert(book: &mut Spreadsheet, body: &Value) -> Reply {
     };
     let existing = axis.count(&book.sheets[at]);
     if start >= end || start > existing {
-        return Err(refuse(format!("range.startIndex[{start}] must be less than the grid size ({existing}).")));
+        return Err(refuse(format!(
+            "range.startIndex[{start}] must be less than the grid size ({existing})."
+        )));
     }
     if request.inherit_from_before && start == 0 {
-        return Err(refuse("inheritFromBefore cannot be true if inserting at the start of the sheet."));
+        return Err(refuse(
+            "inheritFromBefore cannot be true if inserting at the start of the sheet.",
+        ));
     }
     let count = end - start;
-    let model = if request.inherit_from_before { start - 1 } else { start };
+    let model = if request.inherit_from_before {
+        start - 1
+    } else {
+        start
+    };
     insert_blank(&mut book.sheets[at], axis, start, count, model);
     follow(book, at, axis, Shift::Insert { at: start, count })?;
     book.check_size()?;
@@ -170,22 +224,34 @@ pub(crate) fn insert(book: &mut Spreadsheet, body: &Value) -> Reply {
 
 /// Makes room; new cells take the format of row or column `model`.
 fn insert_blank(sheet: &mut Sheet, axis: Axis, start: usize, count: usize, model: usize) {
-    let looks = |cell: Option<&Cell>| Cell { format: cell.map_or(0, |cell| cell.format), ..Cell::default() };
+    let looks = |cell: Option<&Cell>| Cell {
+        format: cell.map_or(0, |cell| cell.format),
+        ..Cell::default()
+    };
     match axis {
         Axis::Rows => {
             if start < sheet.rows.len() {
-                let blank: Vec<Cell> =
-                    sheet.rows.get(model).map(|row| row.iter().map(|cell| looks(Some(cell))).collect()).unwrap_or_default();
+                let blank: Vec<Cell> = sheet
+                    .rows
+                    .get(model)
+                    .map(|row| row.iter().map(|cell| looks(Some(cell))).collect())
+                    .unwrap_or_default();
                 let blank = Arc::new(blank);
                 sheet.rows.splice(start..start, std::iter::repeat_n(blank, count));
             }
             let size = sheet.row_sizes.get(model).copied().unwrap_or_default();
-            sheet.row_sizes.splice(start..start, std::iter::repeat_n(size, count));
+            sheet
+                .row_sizes
+                .splice(start..start, std::iter::repeat_n(size, count));
             sheet.row_count += count;
             sheet.frozen_rows += if start < sheet.frozen_rows { count } else { 0 };
         }
         Axis::Columns => {
-            for row in sheet.rows.iter_mut().filter(|row| row.len() > start || row.len() > model) {
+            for row in sheet
+                .rows
+                .iter_mut()
+                .filter(|row| row.len() > start || row.len() > model)
+            {
                 let row = Arc::make_mut(row);
                 let blank = looks(row.get(model));
                 if row.len() >= start {
@@ -193,7 +259,9 @@ fn insert_blank(sheet: &mut Sheet, axis: Axis, start: usize, count: usize, model
                 }
             }
             let size = sheet.column_sizes.get(model).copied().unwrap_or_default();
-            sheet.column_sizes.splice(start..start, std::iter::repeat_n(size, count));
+            sheet
+                .column_sizes
+                .splice(start..start, std::iter::repeat_n(size, count));
             sheet.column_count += count;
             sheet.frozen_columns += if start < sheet.frozen_columns { count } else { 0 };
         }
@@ -216,13 +284,18 @@ pub(crate) fn delete(book: &mut Spreadsheet, body: &Value) -> Reply {
         Axis::Rows => (sheet.row_count, &mut sheet.frozen_rows, "rows"),
         Axis::Columns => (sheet.column_count, &mut sheet.frozen_columns, "columns"),
     };
-    let frozen_left = *frozen - frozen.saturating_sub(start).min(end.min(*frozen).saturating_sub(start));
+    let frozen_left = *frozen
+        - frozen
+            .saturating_sub(start)
+            .min(end.min(*frozen).saturating_sub(start));
     let left = count - (end - start);
     if left == 0 {
         return Err(refuse(format!("You can't delete all the {name} on the sheet.")));
     }
     if left == frozen_left && *frozen > 0 {
-        return Err(refuse(format!("Sorry, it is not possible to delete all non-frozen {name}.")));
+        return Err(refuse(format!(
+            "Sorry, it is not possible to delete all non-frozen {name}."
+        )));
     }
     *frozen = frozen_left;
     match axis {
@@ -292,7 +365,9 @@ pub(crate) fn relocate(book: &mut Spreadsheet, body: &Value) -> Reply {
     let to = request.destination_index;
     let count = axis.count(&book.sheets[at]);
     if to > count || (start < to && to < end) {
-        return Err(refuse("destinationIndex must be outside the source range and inside the grid."));
+        return Err(refuse(
+            "destinationIndex must be outside the source range and inside the grid.",
+        ));
     }
     let shift = Shift::Move { start, end, to };
     follow(book, at, axis, shift)?;
@@ -336,11 +411,22 @@ pub(crate) fn update_properties(book: &mut Spreadsheet, body: &Value) -> Reply {
     let request: Properties = read(body)?;
     let (at, start, end) = request.range.resolve(book)?;
     let mask = fields(&request.fields)?;
-    if let Some(unknown) = mask.names().find(|name| !["pixelSize", "hiddenByUser"].contains(name)) {
+    if let Some(unknown) = mask
+        .names()
+        .find(|name| !["pixelSize", "hiddenByUser"].contains(name))
+    {
         return Err(refuse(format!("Invalid field: {unknown}")));
     }
-    let pixels = request.properties.get("pixelSize").and_then(Value::as_u64).and_then(|size| u32::try_from(size).ok());
-    let hidden = request.properties.get("hiddenByUser").and_then(Value::as_bool).unwrap_or(false);
+    let pixels = request
+        .properties
+        .get("pixelSize")
+        .and_then(Value::as_u64)
+        .and_then(|size| u32::try_from(size).ok());
+    let hidden = request
+        .properties
+        .get("hiddenByUser")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
     let sheet = &mut book.sheets[at];
     let sizes: &mut Vec<Dimension> = match request.range.dimension {
         Axis::Rows => &mut sheet.row_sizes,

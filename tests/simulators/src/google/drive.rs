@@ -9,7 +9,11 @@ use crate::server::{Answer, Call};
 
 /// Drive's own error style.
 pub(crate) fn error(status: u16, reason: &str, message: &str) -> Answer {
-    let domain = if status == 403 && reason == "storageQuotaExceeded" { "usageLimits" } else { "global" };
+    let domain = if status == 403 && reason == "storageQuotaExceeded" {
+        "usageLimits"
+    } else {
+        "global"
+    };
     Answer::json(
         status,
         &json!({"error": {
@@ -29,7 +33,9 @@ fn permission(email: &str, role: Role) -> Value {
         return json!({"kind": "drive#permission", "id": "anyoneWithLink", "type": "anyone", "role": role});
     }
     // Any stable number does; a client must treat it as opaque.
-    let id = email.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(131).wrapping_add(u64::from(byte)));
+    let id = email.bytes().fold(7_u64, |hash, byte| {
+        hash.wrapping_mul(131).wrapping_add(u64::from(byte))
+    });
     json!({
         "kind": "drive#permission", "id": format!("{id:020}"), "type": "user", "role": role,
         "emailAddress": email, "displayName": email.split('@').next(), "deleted": false,
@@ -40,7 +46,11 @@ fn masked(call: &Call, default: &str, value: Value) -> Answer {
     let text = call.param("fields").unwrap_or(default);
     match Mask::parse(text) {
         Some(mask) => Answer::json(200, &mask.filter(value)),
-        None => error(400, "invalidParameter", &format!("Invalid field selection {text}")),
+        None => error(
+            400,
+            "invalidParameter",
+            &format!("Invalid field selection {text}"),
+        ),
     }
 }
 
@@ -68,7 +78,11 @@ pub(crate) fn permissions(book: &Spreadsheet, role: Role, call: &Call) -> Answer
         let text = "The user does not have sufficient permissions for this file.";
         return error(403, "insufficientFilePermissions", text);
     }
-    let list: Vec<Value> = book.permissions.iter().map(|(email, role)| permission(email, *role)).collect();
+    let list: Vec<Value> = book
+        .permissions
+        .iter()
+        .map(|(email, role)| permission(email, *role))
+        .collect();
     let value = json!({"kind": "drive#permissionList", "permissions": list});
     masked(call, "kind,permissions(kind,id,type,role)", value)
 }

@@ -15,7 +15,12 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     fn new(code: u16, status: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), status, details: None }
+        Self {
+            code,
+            message: message.into(),
+            status,
+            details: None,
+        }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -45,17 +50,28 @@ impl ApiError {
             "domain": "googleapis.com", "metadata": {"service": "sheets.googleapis.com"},
         }]);
         let message = "Request had insufficient authentication scopes.";
-        Self { details: Some(details), ..Self::new(403, "PERMISSION_DENIED", message) }
+        Self {
+            details: Some(details),
+            ..Self::new(403, "PERMISSION_DENIED", message)
+        }
     }
 
     pub(crate) fn storage() -> Self {
-        Self::new(403, "PERMISSION_DENIED", "The user's Drive storage quota has been exceeded.")
+        Self::new(
+            403,
+            "PERMISSION_DENIED",
+            "The user's Drive storage quota has been exceeded.",
+        )
     }
 
     /// `kind` is `Read` or `Write`; `per_user` tells which of the two limits was hit.
     pub(crate) fn quota(kind: &str, per_user: bool, limit: u64) -> Self {
         let (tail, scope, unit) = if per_user {
-            ("PerMinutePerUser", "per minute per user", "1/min/{project}/{user}")
+            (
+                "PerMinutePerUser",
+                "per minute per user",
+                "1/min/{project}/{user}",
+            )
         } else {
             ("PerMinutePerProject", "per minute", "1/min/{project}")
         };
@@ -82,7 +98,10 @@ impl ApiError {
                 }],
             },
         ]);
-        Self { details: Some(details), ..Self::new(429, "RESOURCE_EXHAUSTED", message) }
+        Self {
+            details: Some(details),
+            ..Self::new(429, "RESOURCE_EXHAUSTED", message)
+        }
     }
 
     /// The same error with text before its message.

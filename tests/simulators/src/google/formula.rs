@@ -32,12 +32,21 @@ fn next_reference(text: &str, mut at: usize) -> Option<Reference> {
                 let mut to = None;
                 if bytes.get(end) == Some(&b':') {
                     let far = word_end(text, end + 1);
-                    to = text.get(end + 1..far).filter(|to| is_corner(to, true)).map(str::to_owned);
+                    to = text
+                        .get(end + 1..far)
+                        .filter(|to| is_corner(to, true))
+                        .map(str::to_owned);
                     stop = if to.is_some() { far } else { end };
                 }
                 let called = bytes.get(stop) == Some(&b'(');
                 if !called && is_corner(&from, to.is_some()) {
-                    return Some(Reference { start: at, end: stop, sheet, from, to });
+                    return Some(Reference {
+                        start: at,
+                        end: stop,
+                        sheet,
+                        from,
+                        to,
+                    });
                 }
                 at = stop.max(at + 1);
             }
@@ -64,11 +73,16 @@ fn read_sheet(text: &str, at: usize) -> (Option<String>, usize) {
 
 fn word_end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();
-    start + rest.find(|c: char| !(c.is_alphanumeric() || c == '$' || c == '_')).unwrap_or(rest.len())
+    start
+        + rest
+            .find(|c: char| !(c.is_alphanumeric() || c == '$' || c == '_'))
+            .unwrap_or(rest.len())
 }
 
 fn is_corner(text: &str, open: bool) -> bool {
-    let plain = text.bytes().all(|byte| byte == b'$' || byte.is_ascii_digit() || byte.is_ascii_uppercase());
+    let plain = text
+        .bytes()
+        .all(|byte| byte == b'$' || byte.is_ascii_digit() || byte.is_ascii_uppercase());
     plain
         && match read_corner(text) {
             Some((Some(_), Some(_))) => true,
@@ -79,10 +93,15 @@ fn is_corner(text: &str, open: bool) -> bool {
 
 /// Rewrites every formula of the spreadsheet after rows or columns of sheet `at` have moved.
 pub(crate) fn follow(book: &mut Spreadsheet, at: usize, axis: Axis, shift: Shift) {
-    let Some(moved) = book.sheets.get(at).map(|sheet| sheet.title.clone()) else { return };
+    let Some(moved) = book.sheets.get(at).map(|sheet| sheet.title.clone()) else {
+        return;
+    };
     for (index, sheet) in book.sheets.iter_mut().enumerate() {
         for row in &mut sheet.rows {
-            if !row.iter().any(|cell| matches!(cell.content, Some(Content::Formula { .. }))) {
+            if !row
+                .iter()
+                .any(|cell| matches!(cell.content, Some(Content::Formula { .. })))
+            {
                 continue;
             }
             for cell in Arc::make_mut(row) {
@@ -104,7 +123,11 @@ fn shifted(formula: &str, axis: Axis, shift: Shift, concerns: impl Fn(Option<&st
         out.push_str(formula.get(at..found.start).unwrap_or_default());
         let old = formula.get(found.start..found.end).unwrap_or_default();
         if concerns(found.sheet.as_deref()) {
-            let sheet = found.sheet.as_deref().map(|name| format!("{}!", quoted(name))).unwrap_or_default();
+            let sheet = found
+                .sheet
+                .as_deref()
+                .map(|name| format!("{}!", quoted(name)))
+                .unwrap_or_default();
             match shift_reference(&found, axis, shift) {
                 Some(new) => out.push_str(&format!("{sheet}{new}")),
                 None => out.push_str("#REF!"),
@@ -137,7 +160,11 @@ fn shift_reference(found: &Reference, axis: Axis, shift: Shift) -> Option<String
         (Some(start), Some(end)) if start <= end => match shift.span(start, end + 1) {
             Ok(span) => {
                 let (start, end) = span?;
-                Some(format!("{}:{}", replace(&found.from, axis, start), replace(to, axis, end - 1)))
+                Some(format!(
+                    "{}:{}",
+                    replace(&found.from, axis, start),
+                    replace(to, axis, end - 1)
+                ))
             }
             Err(()) => Some(format!("{}:{to}", found.from)),
         },
@@ -148,7 +175,11 @@ fn shift_reference(found: &Reference, axis: Axis, shift: Shift) -> Option<String
 /// The corner with its row or column replaced, its dollar signs kept.
 fn replace(corner: &str, axis: Axis, index: usize) -> String {
     let split = corner.find(|c: char| c.is_ascii_digit()).unwrap_or(corner.len());
-    let split = if split > 0 && corner.as_bytes().get(split - 1) == Some(&b'$') { split - 1 } else { split };
+    let split = if split > 0 && corner.as_bytes().get(split - 1) == Some(&b'$') {
+        split - 1
+    } else {
+        split
+    };
     let (letters, number) = corner.split_at(split);
     let dollar = |part: &str| if part.starts_with('$') { "$" } else { "" };
     match axis {
@@ -182,7 +213,13 @@ fn evaluate(book: &Spreadsheet, sheet: usize, row: usize, column: usize, depth: 
         Some(Content::Bool(value)) => Shown::Bool(*value),
         Some(Content::Formula { .. }) if depth > MAX_DEPTH => Shown::Error("#REF!"),
         Some(Content::Formula { formula }) => {
-            let mut parser = Parser { book, sheet, text: formula, at: 1, depth };
+            let mut parser = Parser {
+                book,
+                sheet,
+                text: formula,
+                at: 1,
+                depth,
+            };
             match parser.sum() {
                 Ok(value) if parser.rest().trim().is_empty() => Shown::Number(value),
                 Ok(_) => Shown::Error("#ERROR!"),
@@ -260,9 +297,17 @@ impl Parser<'_> {
             && found.start == self.at
         {
             self.at = found.end;
-            return self.numbers(&found)?.first().copied().ok_or("#VALUE!").or(Ok(0.0));
+            return self
+                .numbers(&found)?
+                .first()
+                .copied()
+                .ok_or("#VALUE!")
+                .or(Ok(0.0));
         }
-        let length = self.rest().find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(self.rest().len());
+        let length = self
+            .rest()
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .unwrap_or(self.rest().len());
         if length > 0 {
             let number = self.rest().get(..length).and_then(|text| text.parse().ok());
             self.at += length;
@@ -272,7 +317,10 @@ impl Parser<'_> {
     }
 
     fn function(&mut self) -> Computed {
-        let length = self.rest().find(|c: char| !c.is_alphanumeric()).unwrap_or(self.rest().len());
+        let length = self
+            .rest()
+            .find(|c: char| !c.is_alphanumeric())
+            .unwrap_or(self.rest().len());
         let name = self.rest().get(..length).unwrap_or_default().to_uppercase();
         self.at += length;
         if !self.take('(') {
@@ -314,7 +362,11 @@ impl Parser<'_> {
         let sheet = match &found.sheet {
             None => self.sheet,
             Some(name) => {
-                let known = self.book.sheets.iter().position(|sheet| sheet.title.eq_ignore_ascii_case(name));
+                let known = self
+                    .book
+                    .sheets
+                    .iter()
+                    .position(|sheet| sheet.title.eq_ignore_ascii_case(name));
                 known.ok_or("#REF!")?
             }
         };
@@ -325,9 +377,15 @@ impl Parser<'_> {
             None => (left, top),
         };
         let mut values = Vec::new();
-        let last_row = bottom.unwrap_or(usize::MAX).min(grid.rows.len().saturating_sub(1));
+        let last_row = bottom
+            .unwrap_or(usize::MAX)
+            .min(grid.rows.len().saturating_sub(1));
         for row in top.unwrap_or(0)..=last_row.max(if found.to.is_none() { top.unwrap_or(0) } else { 0 }) {
-            for column in left.unwrap_or(0)..=right.unwrap_or(usize::MAX).min(grid.column_count.saturating_sub(1)) {
+            for column in left.unwrap_or(0)
+                ..=right
+                    .unwrap_or(usize::MAX)
+                    .min(grid.column_count.saturating_sub(1))
+            {
                 match evaluate(self.book, sheet, row, column, self.depth + 1) {
                     Shown::Number(value) => values.push(value),
                     Shown::Bool(value) if found.to.is_none() => values.push(f64::from(u8::from(value))),

@@ -22,9 +22,9 @@ impl InputOption {
         match text {
             Some("RAW") => Ok(Self::Raw),
             Some("USER_ENTERED") => Ok(Self::UserEntered),
-            Some("INPUT_VALUE_OPTION_UNSPECIFIED") | None => {
-                Err(ApiError::invalid("'valueInputOption' is required but not specified"))
-            }
+            Some("INPUT_VALUE_OPTION_UNSPECIFIED") | None => Err(ApiError::invalid(
+                "'valueInputOption' is required but not specified",
+            )),
             Some(other) => Err(ApiError::invalid(format!(
                 "Invalid value at 'value_input_option' (type.googleapis.com/google.apps.sheets.v4.ValueInputOption), \"{other}\""
             ))),
@@ -105,7 +105,9 @@ fn typed(text: &str) -> Content {
 fn number(text: &str) -> Option<f64> {
     let text = text.trim();
     let looks_numeric = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.')
-        && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | 'e' | 'E' | '+'));
+        && text
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | 'e' | 'E' | '+'));
     // The spreadsheets here are Russian, where the comma separates decimals.
     let comma = text.chars().filter(|&c| c == ',').count() == 1
         && text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
@@ -126,7 +128,12 @@ fn date(text: &str) -> Option<f64> {
             return Some((date - day_zero).num_days() as f64);
         }
     }
-    for format in ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M"] {
+    for format in [
+        "%Y-%m-%d %H:%M:%S",
+        "%d.%m.%Y %H:%M:%S",
+        "%Y-%m-%d %H:%M",
+        "%d.%m.%Y %H:%M",
+    ] {
         if let Ok(time) = NaiveDateTime::parse_from_str(text, format) {
             let seconds = (time - day_zero.and_hms_opt(0, 0, 0)?).num_seconds();
             return Some(seconds as f64 / SECONDS_PER_DAY);
@@ -137,14 +144,21 @@ fn date(text: &str) -> Option<f64> {
 
 /// A number as JSON: whole ones without a fraction.
 pub(crate) fn number_json(value: f64) -> Value {
-    if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        json!(value as i64)
+    } else {
+        json!(value)
+    }
 }
 
 /// Text of a number under the cell's format.
 pub(crate) fn number_text(value: f64, format: Option<&Value>) -> String {
     let number_format = format.and_then(|format| format.get("numberFormat"));
     let field = |name: &str| {
-        number_format.and_then(|format| format.get(name)).and_then(Value::as_str).unwrap_or_default()
+        number_format
+            .and_then(|format| format.get(name))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     };
     let (kind, pattern) = (field("type"), field("pattern"));
     match kind {
@@ -195,12 +209,20 @@ fn patterned(value: f64, pattern: &str) -> String {
         Some((whole, fraction)) => (whole.to_owned(), Some(fraction.to_owned())),
         None => (text, None),
     };
-    let mut shown = if digits.contains(',') { grouped(&whole) } else { whole };
+    let mut shown = if digits.contains(',') {
+        grouped(&whole)
+    } else {
+        whole
+    };
     if let Some(fraction) = fraction {
         shown = format!("{shown},{fraction}");
     }
     let minus = if scaled < 0.0 { "-" } else { "" };
-    format!("{minus}{}{shown}{}", before.replace('"', ""), after.replace('"', ""))
+    format!(
+        "{minus}{}{shown}{}",
+        before.replace('"', ""),
+        after.replace('"', "")
+    )
 }
 
 /// Thousands apart by a no-break space, as in a Russian spreadsheet.

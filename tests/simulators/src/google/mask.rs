@@ -14,7 +14,10 @@ pub(crate) struct Mask {
 impl Mask {
     /// The mask `*`.
     pub(crate) fn everything() -> Self {
-        Self { children: BTreeMap::new(), everything: true }
+        Self {
+            children: BTreeMap::new(),
+            everything: true,
+        }
     }
 
     /// Parses `a.b,c(d,e/f)`; `None` if brackets do not match or nothing is named.
@@ -69,7 +72,11 @@ impl Mask {
 
     /// The mask of a field, if the field is wanted at all.
     pub(crate) fn get(&self, name: &str) -> Option<Self> {
-        if self.everything { Some(Self::everything()) } else { self.children.get(name).cloned() }
+        if self.everything {
+            Some(Self::everything())
+        } else {
+            self.children.get(name).cloned()
+        }
     }
 
     /// Whether any part of the dotted path is wanted.
@@ -96,7 +103,10 @@ impl Mask {
                 && !self.children.contains_key(to)
             {
                 // Both hold the same colour in different nesting, so the twin is always taken whole.
-                let twin = Self { everything: true, ..mask };
+                let twin = Self {
+                    everything: true,
+                    ..mask
+                };
                 self.children.insert(to.to_owned(), twin);
             }
         }

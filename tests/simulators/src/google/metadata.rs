@@ -19,7 +19,9 @@ fn refuse(message: impl Into<String>) -> Fail {
 #[derive(Deserialize, Default, Debug)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Location {
-    location_type: Option<String>,
+    /// Read-only, accepted because clients send back what they got.
+    #[serde(rename = "locationType")]
+    _location_type: Option<String>,
     spreadsheet: Option<bool>,
     sheet_id: Option<i64>,
     dimension_range: Option<DimensionRange>,
@@ -36,7 +38,9 @@ impl Location {
             (None | Some(false), None, Some(range)) => {
                 let (_, start, end) = range.resolve(book)?;
                 if end != start + 1 {
-                    return Err(refuse("The specified DimensionRange must represent a single row or column."));
+                    return Err(refuse(
+                        "The specified DimensionRange must represent a single row or column.",
+                    ));
                 }
                 Ok(match range.dimension {
                     Axis::Rows => Place::Row(range.sheet_id, start),
@@ -80,7 +84,9 @@ pub(crate) fn to_json(entry: &Metadata) -> Value {
 fn check_value(key: &str, value: Option<&String>) -> Result<(), Fail> {
     let length = key.chars().count() + value.map_or(0, |value| value.chars().count());
     if length > MAX_VALUE {
-        return Err(refuse(format!("Developer metadata exceeds the limit of {MAX_VALUE} characters.")));
+        return Err(refuse(format!(
+            "Developer metadata exceeds the limit of {MAX_VALUE} characters."
+        )));
     }
     Ok(())
 }
@@ -100,7 +106,10 @@ pub(crate) fn create(book: &mut Spreadsheet, body: &Value) -> Reply {
         Some(visibility @ ("DOCUMENT" | "PROJECT")) => visibility.to_owned(),
         _ => return Err(refuse("developerMetadata.visibility must be specified.")),
     };
-    let place = given.location.ok_or_else(|| refuse("developerMetadata.location must be set."))?.place(book)?;
+    let place = given
+        .location
+        .ok_or_else(|| refuse("developerMetadata.location must be set."))?
+        .place(book)?;
     let id = match given.metadata_id {
         Some(id) => id,
         None => book.fresh_id(),
@@ -108,7 +117,13 @@ pub(crate) fn create(book: &mut Spreadsheet, body: &Value) -> Reply {
     if book.metadata.iter().any(|entry| entry.id == id) {
         return Err(refuse(format!("Developer metadata with ID {id} already exists.")));
     }
-    let entry = Metadata { id, key, value: given.metadata_value, visibility, place };
+    let entry = Metadata {
+        id,
+        key,
+        value: given.metadata_value,
+        visibility,
+        place,
+    };
     let shown = to_json(&entry);
     book.metadata.push(entry);
     Ok(json!({"createDeveloperMetadata": {"developerMetadata": shown}}))
@@ -130,14 +145,21 @@ pub(crate) fn update(book: &mut Spreadsheet, body: &Value) -> Reply {
         (Some(location), true) => Some(location.place(book)?),
         _ => None,
     };
-    check_value(given.metadata_key.as_deref().unwrap_or_default(), given.metadata_value.as_ref())?;
+    check_value(
+        given.metadata_key.as_deref().unwrap_or_default(),
+        given.metadata_value.as_ref(),
+    )?;
     let mut hits = Vec::new();
     for filter in &request.data_filters {
         hits.extend(matching(book, &DataFilter::read(filter)?)?);
     }
     let mut shown = Vec::new();
     for entry in book.metadata.iter_mut().filter(|entry| hits.contains(&entry.id)) {
-        if let Some(key) = given.metadata_key.as_ref().filter(|_| mask.touches("metadataKey")) {
+        if let Some(key) = given
+            .metadata_key
+            .as_ref()
+            .filter(|_| mask.touches("metadataKey"))
+        {
             entry.key.clone_from(key);
         }
         if mask.touches("metadataValue") {
@@ -164,8 +186,12 @@ pub(crate) fn delete(book: &mut Spreadsheet, body: &Value) -> Reply {
     }
     let request: Delete = read(body)?;
     let hits = matching(book, &DataFilter::read(&request.data_filter)?)?;
-    let shown: Vec<Value> =
-        book.metadata.iter().filter(|entry| hits.contains(&entry.id)).map(to_json).collect();
+    let shown: Vec<Value> = book
+        .metadata
+        .iter()
+        .filter(|entry| hits.contains(&entry.id))
+        .map(to_json)
+        .collect();
     book.metadata.retain(|entry| !hits.contains(&entry.id));
     Ok(json!({"deleteDeveloperMetadata": {"deletedDeveloperMetadata": shown}}))
 }
@@ -219,14 +245,22 @@ fn kind(place: Place) -> &'static str {
 pub(crate) fn matching(book: &Spreadsheet, filter: &DataFilter) -> Result<Vec<i64>, Fail> {
     let chosen: Box<dyn Fn(&Metadata) -> bool> = match filter {
         DataFilter::Lookup(lookup) => {
-            let place = lookup.metadata_location.as_ref().map(|location| location.place(book)).transpose()?;
+            let place = lookup
+                .metadata_location
+                .as_ref()
+                .map(|location| location.place(book))
+                .transpose()?;
             let intersecting = lookup.location_matching_strategy.as_deref() == Some("INTERSECTING_LOCATION");
             Box::new(move |entry| {
-                let fits = |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|w| w == actual);
+                let fits =
+                    |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|w| w == actual);
                 fits(&lookup.location_type, kind(entry.place))
                     && fits(&lookup.metadata_key, &entry.key)
                     && fits(&lookup.visibility, &entry.visibility)
-                    && lookup.metadata_value.as_ref().is_none_or(|value| Some(value) == entry.value.as_ref())
+                    && lookup
+                        .metadata_value
+                        .as_ref()
+                        .is_none_or(|value| Some(value) == entry.value.as_ref())
                     && lookup.metadata_id.is_none_or(|id| id == entry.id)
                     && place.is_none_or(|place| {
                         place == entry.place || (intersecting && intersects(place, entry.place))
@@ -235,10 +269,19 @@ pub(crate) fn matching(book: &Spreadsheet, filter: &DataFilter) -> Result<Vec<i6
         }
         DataFilter::A1(_) | DataFilter::Grid(_) => {
             let areas = areas(book, filter)?;
-            Box::new(move |entry| areas.iter().any(|(at, rect)| inside(book, *at, *rect, entry.place)))
+            Box::new(move |entry| {
+                areas
+                    .iter()
+                    .any(|(at, rect)| inside(book, *at, *rect, entry.place))
+            })
         }
     };
-    Ok(book.metadata.iter().filter(|entry| chosen(entry)).map(|entry| entry.id).collect())
+    Ok(book
+        .metadata
+        .iter()
+        .filter(|entry| chosen(entry))
+        .map(|entry| entry.id)
+        .collect())
 }
 
 fn intersects(place: Place, other: Place) -> bool {
@@ -272,13 +315,34 @@ pub(crate) fn areas(book: &Spreadsheet, filter: &DataFilter) -> Result<Vec<(usiz
             let ids = matching(book, filter)?;
             let mut found = Vec::new();
             for entry in book.metadata.iter().filter(|entry| ids.contains(&entry.id)) {
-                let (Place::Sheet(id) | Place::Row(id, _) | Place::Column(id, _)) = entry.place else { continue };
+                let (Place::Sheet(id) | Place::Row(id, _) | Place::Column(id, _)) = entry.place else {
+                    continue;
+                };
                 let at = book.position(id)?;
                 let sheet = &book.sheets[at];
-                let all = Rect { top: 0, left: 0, bottom: sheet.row_count, right: sheet.column_count };
+                let all = Rect {
+                    top: 0,
+                    left: 0,
+                    bottom: sheet.row_count,
+                    right: sheet.column_count,
+                };
                 found.push(match entry.place {
-                    Place::Row(_, row) => (at, Rect { top: row, bottom: row + 1, ..all }),
-                    Place::Column(_, column) => (at, Rect { left: column, right: column + 1, ..all }),
+                    Place::Row(_, row) => (
+                        at,
+                        Rect {
+                            top: row,
+                            bottom: row + 1,
+                            ..all
+                        },
+                    ),
+                    Place::Column(_, column) => (
+                        at,
+                        Rect {
+                            left: column,
+                            right: column + 1,
+                            ..all
+                        },
+                    ),
                     Place::Sheet(_) | Place::Spreadsheet => (at, all),
                 });
             }
@@ -298,7 +362,9 @@ pub(crate) fn search(book: &Spreadsheet, body: &[u8]) -> Result<Value, ApiError>
         .map_err(|error| ApiError::invalid(format!("Invalid JSON payload received. {error}")))?;
     let mut hits: Vec<(i64, Vec<Value>)> = Vec::new();
     for filter in &request.data_filters {
-        let ids = DataFilter::read(filter).and_then(|parsed| matching(book, &parsed)).map_err(Fail::into_error)?;
+        let ids = DataFilter::read(filter)
+            .and_then(|parsed| matching(book, &parsed))
+            .map_err(Fail::into_error)?;
         for id in ids {
             match hits.iter_mut().find(|(known, _)| *known == id) {
                 Some((_, filters)) => filters.push(filter.clone()),
@@ -313,5 +379,9 @@ pub(crate) fn search(book: &Spreadsheet, body: &[u8]) -> Result<Value, ApiError>
             Some(json!({"developerMetadata": to_json(entry), "dataFilters": filters}))
         })
         .collect();
-    Ok(if found.is_empty() { json!({}) } else { json!({"matchedDeveloperMetadata": found}) })
+    Ok(if found.is_empty() {
+        json!({})
+    } else {
+        json!({"matchedDeveloperMetadata": found})
+    })
 }

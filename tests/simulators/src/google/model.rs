@@ -38,7 +38,10 @@ pub(crate) struct Cell {
     pub(crate) note: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
 const fn is_zero(value: &u32) -> bool {
     *value == 0
 }
@@ -173,7 +176,8 @@ impl Sheet {
         }
         self.row_sizes.resize(row_count, Dimension::default());
         self.column_sizes.resize(column_count, Dimension::default());
-        self.merges.retain(|merge| merge.bottom <= row_count && merge.right <= column_count);
+        self.merges
+            .retain(|merge| merge.bottom <= row_count && merge.right <= column_count);
         self.row_count = row_count;
         self.column_count = column_count;
     }
@@ -224,7 +228,11 @@ impl From<Formats> for Vec<Value> {
 
 impl Formats {
     pub(crate) fn get(&self, id: u32) -> Option<&Value> {
-        usize::try_from(id).ok()?.checked_sub(1).and_then(|at| self.list.get(at)).map(AsRef::as_ref)
+        usize::try_from(id)
+            .ok()?
+            .checked_sub(1)
+            .and_then(|at| self.list.get(at))
+            .map(AsRef::as_ref)
     }
 
     /// The number of a format; an empty one is 0.
@@ -306,7 +314,10 @@ impl Spreadsheet {
     }
 
     pub(crate) fn cells(&self) -> usize {
-        self.sheets.iter().map(|sheet| sheet.row_count * sheet.column_count).sum()
+        self.sheets
+            .iter()
+            .map(|sheet| sheet.row_count * sheet.column_count)
+            .sum()
     }
 
     /// Refuses a spreadsheet that has grown too large.
@@ -316,7 +327,12 @@ impl Spreadsheet {
                 "This action would increase the number of cells in the workbook above the limit of {MAX_CELLS} cells."
             )));
         }
-        let widest = self.sheets.iter().map(|sheet| sheet.column_count).max().unwrap_or(0);
+        let widest = self
+            .sheets
+            .iter()
+            .map(|sheet| sheet.column_count)
+            .max()
+            .unwrap_or(0);
         if widest > super::a1::MAX_COLUMNS {
             return Err(ApiError::invalid(format!(
                 "This action would increase the number of columns above the limit of {} columns.",
@@ -328,6 +344,9 @@ impl Spreadsheet {
 
     /// The caller's role, by name or by link.
     pub(crate) fn role(&self, email: &str) -> Option<Role> {
-        self.permissions.get(email).max(self.permissions.get("anyone")).copied()
+        self.permissions
+            .get(email)
+            .max(self.permissions.get("anyone"))
+            .copied()
     }
 }

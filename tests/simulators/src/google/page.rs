@@ -62,13 +62,18 @@ pub(crate) fn missing() -> Answer {
 
 /// `GET /spreadsheets/d/{id}/edit`
 pub(crate) fn spreadsheet(book: &Spreadsheet, call: &Call) -> Answer {
-    let visible: Vec<usize> = (0..book.sheets.len()).filter(|&at| !book.sheets[at].hidden).collect();
+    let visible: Vec<usize> = (0..book.sheets.len())
+        .filter(|&at| !book.sheets[at].hidden)
+        .collect();
     let asked = call.param("gid").and_then(|text| text.parse::<i64>().ok());
     let current = asked
         .and_then(|id| book.sheets.iter().position(|sheet| sheet.id == id))
         .or_else(|| visible.first().copied())
         .unwrap_or(0);
-    let rows = call.param("rows").and_then(|text| text.parse().ok()).unwrap_or(ROWS);
+    let rows = call
+        .param("rows")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(ROWS);
     let mut tabs = String::new();
     for at in visible {
         let sheet = &book.sheets[at];
@@ -81,7 +86,10 @@ pub(crate) fn spreadsheet(book: &Spreadsheet, call: &Call) -> Answer {
     }
     let size = book.sheets.get(current).map_or_else(String::new, |sheet| {
         let shown = rows.min(sheet.used_rows());
-        format!("{} × {}, показано строк: {shown}", sheet.row_count, sheet.column_count)
+        format!(
+            "{} × {}, показано строк: {shown}",
+            sheet.row_count, sheet.column_count
+        )
     });
     let body = format!(
         "<header><a href=\"/\" title=\"Все таблицы\"><i class=\"doc\"></i></a><div><h1>{}</h1>\
@@ -93,5 +101,5 @@ pub(crate) fn spreadsheet(book: &Spreadsheet, call: &Call) -> Answer {
         book.sheets.get(current).map_or(0, |sheet| sheet.id),
         grid::table(book, current, rows),
     );
-    Answer::raw(200, HTML, document(&book.title, &body)).header("Cache-Control", "no-store")
+    Answer::raw(200, HTML, document(&book.title, &body)).header("Cache-Control", &"no-store")
 }

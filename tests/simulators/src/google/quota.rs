@@ -22,7 +22,12 @@ pub struct Quotas {
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { per_user: 60, per_project: 300, speed: 1.0, on: true }
+        Self {
+            per_user: 60,
+            per_project: 300,
+            speed: 1.0,
+            on: true,
+        }
     }
 }
 
@@ -30,7 +35,10 @@ impl Quotas {
     /// No quota at all.
     #[must_use]
     pub fn off() -> Self {
-        Self { on: false, ..Self::default() }
+        Self {
+            on: false,
+            ..Self::default()
+        }
     }
 }
 
@@ -48,7 +56,9 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(quotas: Quotas) -> Self {
-        Self { state: Mutex::new((quotas, HashMap::new())) }
+        Self {
+            state: Mutex::new((quotas, HashMap::new())),
+        }
     }
 
     pub(crate) fn set(&self, quotas: Quotas) {
@@ -64,13 +74,20 @@ impl Meter {
         }
         let minute = Duration::from_secs_f64(60.0 / quotas.speed);
         let kind = if write { "Write" } else { "Read" };
-        let limits = [(Some(email.to_owned()), quotas.per_user), (None, quotas.per_project)];
+        let limits = [
+            (Some(email.to_owned()), quotas.per_user),
+            (None, quotas.per_project),
+        ];
         for (who, limit) in &limits {
-            let window = windows
-                .entry((write, who.clone()))
-                .or_insert_with(|| Window { start: Instant::now(), used: 0 });
+            let window = windows.entry((write, who.clone())).or_insert_with(|| Window {
+                start: Instant::now(),
+                used: 0,
+            });
             if window.start.elapsed() >= minute {
-                *window = Window { start: Instant::now(), used: 0 };
+                *window = Window {
+                    start: Instant::now(),
+                    used: 0,
+                };
             }
             if window.used >= *limit {
                 return Err(ApiError::quota(kind, who.is_some(), *limit));

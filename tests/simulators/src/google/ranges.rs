@@ -32,7 +32,9 @@ impl GridRange {
             return Err(beyond(sheet, rect));
         }
         if rect.top >= rect.bottom || rect.left >= rect.right {
-            return Err(ApiError::invalid("The range is empty: a start index must be less than its end index."));
+            return Err(ApiError::invalid(
+                "The range is empty: a start index must be less than its end index.",
+            ));
         }
         Ok((at, rect))
     }
@@ -91,10 +93,14 @@ impl DimensionRange {
         let count = self.dimension.count(&book.sheets[at]);
         let (start, end) = (self.start_index.unwrap_or(0), self.end_index.unwrap_or(count));
         if start >= end {
-            return Err(ApiError::invalid("range.startIndex must be less than range.endIndex."));
+            return Err(ApiError::invalid(
+                "range.startIndex must be less than range.endIndex.",
+            ));
         }
         if end > count {
-            return Err(ApiError::invalid(format!("range.endIndex[{end}] is too large, the grid has {count}.")));
+            return Err(ApiError::invalid(format!(
+                "range.endIndex[{end}] is too large, the grid has {count}."
+            )));
         }
         Ok((at, start, end))
     }
@@ -114,11 +120,19 @@ impl Shift {
         match self {
             Self::Insert { at, count } => Some(if index >= at { index + count } else { index }),
             Self::Delete { start, end } if (start..end).contains(&index) => None,
-            Self::Delete { start, end } => Some(if index >= end { index - (end - start) } else { index }),
+            Self::Delete { start, end } => Some(if index >= end {
+                index - (end - start)
+            } else {
+                index
+            }),
             Self::Move { start, end, to } => {
                 let length = end - start;
                 Some(if (start..end).contains(&index) {
-                    if to <= start { to + index - start } else { to - length + index - start }
+                    if to <= start {
+                        to + index - start
+                    } else {
+                        to - length + index - start
+                    }
                 } else if index < start && index >= to {
                     index + length
                 } else if index >= end && index < to {
@@ -160,7 +174,10 @@ impl Shift {
             Axis::Columns => ("startColumnIndex", "endColumnIndex"),
         };
         let read = |range: &Map<String, Value>, name: &str| {
-            range.get(name).and_then(Value::as_u64).and_then(|value| usize::try_from(value).ok())
+            range
+                .get(name)
+                .and_then(Value::as_u64)
+                .and_then(|value| usize::try_from(value).ok())
         };
         let (start, end) = (read(range, from), read(range, to));
         // An open end stays open; a far one stands for it in the arithmetic.

@@ -60,7 +60,11 @@ pub(crate) fn spreadsheet(
     let wanted = mask.get("sheets").unwrap_or_default();
     let mut sheets = Vec::new();
     for (at, sheet) in book.sheets.iter().enumerate() {
-        let own: Vec<Rect> = areas.iter().filter(|(on, _)| *on == at).map(|(_, rect)| *rect).collect();
+        let own: Vec<Rect> = areas
+            .iter()
+            .filter(|(on, _)| *on == at)
+            .map(|(_, rect)| *rect)
+            .collect();
         if !areas.is_empty() && own.is_empty() {
             continue;
         }
@@ -74,7 +78,11 @@ pub(crate) fn spreadsheet(
         "sheets": sheets,
         "spreadsheetUrl": format!("{base_url}/spreadsheets/d/{}/edit", book.id),
     });
-    put_list(&mut value, "developerMetadata", metadata_at(book, Place::Spreadsheet));
+    put_list(
+        &mut value,
+        "developerMetadata",
+        metadata_at(book, Place::Spreadsheet),
+    );
     Ok(mask.filter(value))
 }
 
@@ -86,22 +94,46 @@ fn put_list(value: &mut Value, name: &str, list: Vec<Value>) {
 }
 
 fn metadata_at(book: &Spreadsheet, place: Place) -> Vec<Value> {
-    book.metadata.iter().filter(|entry| entry.place == place).map(to_json).collect()
+    book.metadata
+        .iter()
+        .filter(|entry| entry.place == place)
+        .map(to_json)
+        .collect()
 }
 
 fn one_sheet(book: &Spreadsheet, sheet: &Sheet, at: usize, areas: &[Rect], mask: &Mask) -> Value {
     let mut value = json!({"properties": properties(sheet, at)});
-    put_list(&mut value, "merges", sheet.merges.iter().map(|merge| rect_json(sheet.id, *merge)).collect());
+    put_list(
+        &mut value,
+        "merges",
+        sheet
+            .merges
+            .iter()
+            .map(|merge| rect_json(sheet.id, *merge))
+            .collect(),
+    );
     put_list(&mut value, "conditionalFormats", sheet.conditional.clone());
     put_list(&mut value, "protectedRanges", sheet.protected.clone());
-    put_list(&mut value, "developerMetadata", metadata_at(book, Place::Sheet(sheet.id)));
+    put_list(
+        &mut value,
+        "developerMetadata",
+        metadata_at(book, Place::Sheet(sheet.id)),
+    );
     if let Some(filter) = &sheet.filter {
         value["basicFilter"] = filter.clone();
     }
     if let Some(data) = mask.get("data") {
-        let all = [Rect { top: 0, left: 0, bottom: sheet.row_count, right: sheet.column_count }];
+        let all = [Rect {
+            top: 0,
+            left: 0,
+            bottom: sheet.row_count,
+            right: sheet.column_count,
+        }];
         let areas = if areas.is_empty() { &all[..] } else { areas };
-        value["data"] = areas.iter().map(|area| grid_data(book, sheet, at, *area, &data)).collect();
+        value["data"] = areas
+            .iter()
+            .map(|area| grid_data(book, sheet, at, *area, &data))
+            .collect();
     }
     value
 }
@@ -119,41 +151,67 @@ fn grid_data(book: &Spreadsheet, sheet: &Sheet, at: usize, area: Rect, mask: &Ma
         let last = sheet.rows.len().min(area.bottom);
         let mut list: Vec<Value> = (area.top..last.max(area.top))
             .map(|row| {
-                let mut values: Vec<Value> =
-                    (area.left..area.right).map(|column| cell(book, at, row, column, &cells)).collect();
-                while values.last().and_then(Value::as_object).is_some_and(serde_json::Map::is_empty) {
+                let mut values: Vec<Value> = (area.left..area.right)
+                    .map(|column| cell(book, at, row, column, &cells))
+                    .collect();
+                while values
+                    .last()
+                    .and_then(Value::as_object)
+                    .is_some_and(serde_json::Map::is_empty)
+                {
                     values.pop();
                 }
-                if values.is_empty() { json!({}) } else { json!({"values": values}) }
+                if values.is_empty() {
+                    json!({})
+                } else {
+                    json!({"values": values})
+                }
             })
             .collect();
-        while list.last().and_then(Value::as_object).is_some_and(serde_json::Map::is_empty) {
+        while list
+            .last()
+            .and_then(Value::as_object)
+            .is_some_and(serde_json::Map::is_empty)
+        {
             list.pop();
         }
         put_list(&mut data, "rowData", list);
     }
-    let sizes = |sizes: &[Dimension], from: usize, default: u32, place: &dyn Fn(usize) -> Place| -> Vec<Value> {
-        sizes
-            .iter()
-            .enumerate()
-            .map(|(index, size)| {
-                let mut value = json!({"pixelSize": size.pixels.unwrap_or(default)});
-                if size.hidden {
-                    value["hiddenByUser"] = json!(true);
-                }
-                put_list(&mut value, "developerMetadata", metadata_at(book, place(from + index)));
-                value
-            })
-            .collect()
-    };
+    let sizes =
+        |sizes: &[Dimension], from: usize, default: u32, place: &dyn Fn(usize) -> Place| -> Vec<Value> {
+            sizes
+                .iter()
+                .enumerate()
+                .map(|(index, size)| {
+                    let mut value = json!({"pixelSize": size.pixels.unwrap_or(default)});
+                    if size.hidden {
+                        value["hiddenByUser"] = json!(true);
+                    }
+                    put_list(
+                        &mut value,
+                        "developerMetadata",
+                        metadata_at(book, place(from + index)),
+                    );
+                    value
+                })
+                .collect()
+        };
     if mask.touches("rowMetadata") {
         let part = sheet.row_sizes.get(area.top..area.bottom).unwrap_or_default();
-        put_list(&mut data, "rowMetadata", sizes(part, area.top, DEFAULT_HEIGHT, &|at| Place::Row(sheet.id, at)));
+        put_list(
+            &mut data,
+            "rowMetadata",
+            sizes(part, area.top, DEFAULT_HEIGHT, &|at| Place::Row(sheet.id, at)),
+        );
     }
     if mask.touches("columnMetadata") {
         let part = sheet.column_sizes.get(area.left..area.right).unwrap_or_default();
         let place = |at| Place::Column(sheet.id, at);
-        put_list(&mut data, "columnMetadata", sizes(part, area.left, DEFAULT_WIDTH, &place));
+        put_list(
+            &mut data,
+            "columnMetadata",
+            sizes(part, area.left, DEFAULT_WIDTH, &place),
+        );
     }
     data
 }
@@ -224,8 +282,17 @@ impl RenderOption {
 }
 
 /// A cell in a `ValueRange`; a blank reads `""`.
-pub(crate) fn read_value(book: &Spreadsheet, at: usize, row: usize, column: usize, option: RenderOption) -> Value {
-    let Some(cell) = book.sheets[at].cell(row, column).filter(|cell| cell.content.is_some()) else {
+pub(crate) fn read_value(
+    book: &Spreadsheet,
+    at: usize,
+    row: usize,
+    column: usize,
+    option: RenderOption,
+) -> Value {
+    let Some(cell) = book.sheets[at]
+        .cell(row, column)
+        .filter(|cell| cell.content.is_some())
+    else {
         return json!("");
     };
     if let (RenderOption::Formula, Some(Content::Formula { formula })) = (option, &cell.content) {

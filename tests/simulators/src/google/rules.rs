@@ -14,8 +14,12 @@ fn refuse(message: impl Into<String>) -> Fail {
 
 /// Position of the sheet that all ranges of a rule lie on.
 fn sheet_of(book: &Spreadsheet, rule: &Value) -> Result<usize, Fail> {
-    let ranges = rule.get("ranges").and_then(Value::as_array).filter(|ranges| !ranges.is_empty());
-    let ranges = ranges.ok_or_else(|| refuse("ConditionalFormatRule.ranges must have at least one range."))?;
+    let ranges = rule
+        .get("ranges")
+        .and_then(Value::as_array)
+        .filter(|ranges| !ranges.is_empty());
+    let ranges =
+        ranges.ok_or_else(|| refuse("ConditionalFormatRule.ranges must have at least one range."))?;
     let mut found = None;
     for range in ranges {
         let range: GridRange = read(range)?;
@@ -65,7 +69,12 @@ pub(crate) fn update(book: &mut Spreadsheet, body: &Value) -> Reply {
         None => book.position(request.sheet_id)?,
     };
     let rules = &mut book.sheets[at].conditional;
-    let missing = || refuse(format!("No conditional format on sheet at index: {}", request.index));
+    let missing = || {
+        refuse(format!(
+            "No conditional format on sheet at index: {}",
+            request.index
+        ))
+    };
     match (request.rule, request.new_index) {
         (Some(rule), None) => {
             let slot = rules.get_mut(request.index).ok_or_else(missing)?;
@@ -99,7 +108,10 @@ pub(crate) fn delete(book: &mut Spreadsheet, body: &Value) -> Reply {
     let at = book.position(request.sheet_id)?;
     let rules = &mut book.sheets[at].conditional;
     if request.index >= rules.len() {
-        return Err(refuse(format!("No conditional format on sheet at index: {}", request.index)));
+        return Err(refuse(format!(
+            "No conditional format on sheet at index: {}",
+            request.index
+        )));
     }
     let rule = rules.remove(request.index);
     Ok(json!({"deleteConditionalFormatRule": {"rule": rule}}))
@@ -165,7 +177,9 @@ pub(crate) fn unprotect(book: &mut Spreadsheet, body: &Value) -> Reply {
     let id = read::<Unprotect>(body)?.protected_range_id;
     for sheet in &mut book.sheets {
         let before = sheet.protected.len();
-        sheet.protected.retain(|part| part.get("protectedRangeId").and_then(Value::as_i64) != Some(id));
+        sheet
+            .protected
+            .retain(|part| part.get("protectedRangeId").and_then(Value::as_i64) != Some(id));
         if sheet.protected.len() < before {
             return Ok(json!({}));
         }

@@ -19,8 +19,13 @@ use crate::clock::Clock;
 use crate::server::{Answer, Call, Simulated, SimulatorError, lock};
 
 /// Scopes that open the Sheets API for reading and for writing.
-const READING: &[&str] =
-    &["spreadsheets", "spreadsheets.readonly", "drive", "drive.file", "drive.readonly"];
+const READING: &[&str] = &[
+    "spreadsheets",
+    "spreadsheets.readonly",
+    "drive",
+    "drive.file",
+    "drive.readonly",
+];
 const WRITING: &[&str] = &["spreadsheets", "drive", "drive.file"];
 /// Scopes that open the Drive calls.
 const DRIVE: &[&str] = &["drive", "drive.file", "drive.readonly", "drive.metadata.readonly"];
@@ -99,7 +104,8 @@ impl Service {
     pub(crate) fn add_book(&self, id: Option<String>, title: &str, shared: &[(String, Role)]) -> String {
         let id = id.unwrap_or_else(|| self.fresh_id());
         let mut book = Spreadsheet::new(&id, title);
-        book.permissions.insert("seller@example.com".to_owned(), Role::Owner);
+        book.permissions
+            .insert("seller@example.com".to_owned(), Role::Owner);
         book.permissions.extend(shared.iter().cloned());
         lock(&self.books).insert(id.clone(), book);
         self.dirty.store(true, Ordering::SeqCst);
@@ -121,7 +127,11 @@ impl Service {
     /// All spreadsheets that are not deleted: id and title.
     pub(crate) fn list(&self) -> Vec<(String, String)> {
         let books = lock(&self.books);
-        books.values().filter(|book| !book.deleted).map(|book| (book.id.clone(), book.title.clone())).collect()
+        books
+            .values()
+            .filter(|book| !book.deleted)
+            .map(|book| (book.id.clone(), book.title.clone()))
+            .collect()
     }
 
     /// A batch of a person, who needs neither token nor quota.
@@ -146,7 +156,10 @@ impl Service {
         caller: &Caller,
         write: bool,
     ) -> Result<&'a mut Spreadsheet, ApiError> {
-        let book = books.get_mut(id).filter(|book| !book.deleted).ok_or_else(ApiError::not_found)?;
+        let book = books
+            .get_mut(id)
+            .filter(|book| !book.deleted)
+            .ok_or_else(ApiError::not_found)?;
         let needed = if write { Role::Writer } else { Role::Reader };
         match book.role(&caller.email) {
             Some(role) if role >= needed => Ok(book),
@@ -172,7 +185,10 @@ impl Service {
     fn sheets_outcome(&self, call: &Call, rest: &str) -> Outcome {
         let method = Method::find(call, rest).ok_or_else(ApiError::not_found)?;
         let write = method.writes();
-        let caller = self.auth.caller(call, self.seconds()).ok_or_else(ApiError::unauthenticated)?;
+        let caller = self
+            .auth
+            .caller(call, self.seconds())
+            .ok_or_else(ApiError::unauthenticated)?;
         if !caller.may(if write { WRITING } else { READING }) {
             return Err(ApiError::scope());
         }
@@ -212,7 +228,10 @@ impl Service {
             Read::ValuesByFilter => values::get_by_filter(book, &call.body),
             Read::SearchMetadata => metadata::search(book, &call.body),
             Read::Metadata(id) => {
-                let found = book.metadata.iter().find(|entry| Some(entry.id) == id.parse().ok());
+                let found = book
+                    .metadata
+                    .iter()
+                    .find(|entry| Some(entry.id) == id.parse().ok());
                 found.map(metadata::to_json).ok_or_else(ApiError::not_found)
             }
         }
@@ -231,9 +250,15 @@ impl Service {
         let body: Body = if call.body.is_empty() {
             Body::default()
         } else {
-            call.json().map_err(|error| ApiError::invalid(format!("Invalid JSON payload received. {error}")))?
+            call.json()
+                .map_err(|error| ApiError::invalid(format!("Invalid JSON payload received. {error}")))?
         };
-        let text = |name: &str| body.properties.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = |name: &str| {
+            body.properties
+                .get(name)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         let id = self.fresh_id();
         let mut book = Spreadsheet::new(&id, &text("title").unwrap_or_else(|| "Новая таблица".to_owned()));
         book.locale = text("locale").unwrap_or(book.locale);
@@ -265,7 +290,8 @@ impl Service {
         let (id, tail) = rest.split_once('/').unwrap_or((rest, ""));
         let mut books = lock(&self.books);
         let book = books.get_mut(id).filter(|book| !book.deleted);
-        let Some((book, role)) = book.and_then(|book| book.role(&caller.email).map(|role| (book, role))) else {
+        let Some((book, role)) = book.and_then(|book| book.role(&caller.email).map(|role| (book, role)))
+        else {
             return drive::not_found(id);
         };
         match (call.method.as_str(), tail) {
@@ -389,7 +415,9 @@ impl Simulated for Service {
             ("POST", "/token") => self.auth.token(call, self.seconds()),
             ("GET", "/") => page::index(&self.list()),
             ("GET", _) => {
-                let id = path.strip_prefix("/spreadsheets/d/").map(|rest| rest.split('/').next().unwrap_or(rest));
+                let id = path
+                    .strip_prefix("/spreadsheets/d/")
+                    .map(|rest| rest.split('/').next().unwrap_or(rest));
                 let book = id.and_then(|id| lock(&self.books).get(id).filter(|book| !book.deleted).cloned());
                 match book {
                     Some(book) => page::spreadsheet(&book, call),

@@ -40,8 +40,14 @@ struct Grid {
 }
 
 fn check_title(book: &Spreadsheet, title: &str, except: Option<i64>) -> Result<(), Fail> {
-    if book.sheets.iter().any(|sheet| sheet.title.to_lowercase() == title.to_lowercase() && Some(sheet.id) != except) {
-        return Err(refuse(format!("A sheet with the name \"{title}\" already exists. Please enter another name.")));
+    if book
+        .sheets
+        .iter()
+        .any(|sheet| sheet.title.to_lowercase() == title.to_lowercase() && Some(sheet.id) != except)
+    {
+        return Err(refuse(format!(
+            "A sheet with the name \"{title}\" already exists. Please enter another name."
+        )));
     }
     if title.is_empty() {
         return Err(refuse("Sheet title cannot be empty."));
@@ -67,7 +73,9 @@ pub(crate) fn make(book: &mut Spreadsheet, properties: &Value) -> Result<Sheet, 
         None => book.fresh_id(),
     };
     check_id(book, id)?;
-    let title = wanted.title.unwrap_or_else(|| format!("Лист{}", book.sheets.len() + 1));
+    let title = wanted
+        .title
+        .unwrap_or_else(|| format!("Лист{}", book.sheets.len() + 1));
     check_title(book, &title, None)?;
     let grid = &wanted.grid_properties;
     let (rows, columns) = (grid.row_count.unwrap_or(1000), grid.column_count.unwrap_or(26));
@@ -83,23 +91,40 @@ pub(crate) fn make(book: &mut Spreadsheet, properties: &Value) -> Result<Sheet, 
     let mut sheet = Sheet::new(id, &title, rows, columns);
     sheet.hidden = wanted.hidden;
     sheet.hide_gridlines = grid.hide_gridlines;
-    sheet.tab_colour = wanted.tab_color_style.or_else(|| wanted.tab_color.map(|colour| json!({"rgbColor": colour})));
-    freeze(&mut sheet, Some(grid.frozen_row_count), Some(grid.frozen_column_count))?;
+    sheet.tab_colour = wanted
+        .tab_color_style
+        .or_else(|| wanted.tab_color.map(|colour| json!({"rgbColor": colour})));
+    freeze(
+        &mut sheet,
+        Some(grid.frozen_row_count),
+        Some(grid.frozen_column_count),
+    )?;
     Ok(sheet)
 }
 
 fn freeze(sheet: &mut Sheet, rows: Option<usize>, columns: Option<usize>) -> Result<(), Fail> {
-    let (rows, columns) = (rows.unwrap_or(sheet.frozen_rows), columns.unwrap_or(sheet.frozen_columns));
+    let (rows, columns) = (
+        rows.unwrap_or(sheet.frozen_rows),
+        columns.unwrap_or(sheet.frozen_columns),
+    );
     if rows >= sheet.row_count {
         return Err(refuse("You can't freeze all visible rows on the sheet."));
     }
     if columns >= sheet.column_count {
         return Err(refuse("You can't freeze all visible columns on the sheet."));
     }
-    let torn_row = sheet.merges.iter().any(|merge| merge.top < rows && rows < merge.bottom);
-    let torn_column = sheet.merges.iter().any(|merge| merge.left < columns && columns < merge.right);
+    let torn_row = sheet
+        .merges
+        .iter()
+        .any(|merge| merge.top < rows && rows < merge.bottom);
+    let torn_column = sheet
+        .merges
+        .iter()
+        .any(|merge| merge.left < columns && columns < merge.right);
     if torn_row || torn_column {
-        return Err(refuse("You can't freeze columns or rows which contain only part of a merged cell."));
+        return Err(refuse(
+            "You can't freeze columns or rows which contain only part of a merged cell.",
+        ));
     }
     sheet.frozen_rows = rows;
     sheet.frozen_columns = columns;
@@ -115,9 +140,16 @@ pub(crate) fn add(book: &mut Spreadsheet, body: &Value) -> Reply {
         properties: Value,
     }
     let request: Add = read(body)?;
-    let properties = if request.properties.is_null() { json!({}) } else { request.properties };
+    let properties = if request.properties.is_null() {
+        json!({})
+    } else {
+        request.properties
+    };
     let sheet = make(book, &properties)?;
-    let index = properties.get("index").and_then(Value::as_u64).and_then(|index| usize::try_from(index).ok());
+    let index = properties
+        .get("index")
+        .and_then(Value::as_u64)
+        .and_then(|index| usize::try_from(index).ok());
     let index = index.unwrap_or(book.sheets.len()).min(book.sheets.len());
     let shown = render::properties(&sheet, index);
     book.sheets.insert(index, sheet);
@@ -134,7 +166,12 @@ pub(crate) fn delete(book: &mut Spreadsheet, body: &Value) -> Reply {
     }
     let request: Delete = read(body)?;
     let at = book.position(request.sheet_id)?;
-    if book.sheets.iter().enumerate().all(|(index, sheet)| index == at || sheet.hidden) {
+    if book
+        .sheets
+        .iter()
+        .enumerate()
+        .all(|(index, sheet)| index == at || sheet.hidden)
+    {
         return Err(refuse("You can't remove all the visible sheets in a document."));
     }
     book.sheets.remove(at);
@@ -178,7 +215,12 @@ pub(crate) fn duplicate(book: &mut Spreadsheet, body: &Value) -> Reply {
         }
     }
     for rule in &mut copy.conditional {
-        for range in rule.get_mut("ranges").and_then(Value::as_array_mut).into_iter().flatten() {
+        for range in rule
+            .get_mut("ranges")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             range["sheetId"] = json!(copy.id);
         }
     }
@@ -236,7 +278,14 @@ pub(crate) fn update_properties(book: &mut Spreadsheet, body: &Value) -> Reply {
 
 fn check_mask(mask: &Mask) -> Result<(), Fail> {
     let known = [
-        "sheetId", "title", "index", "sheetType", "gridProperties", "hidden", "tabColor", "tabColorStyle",
+        "sheetId",
+        "title",
+        "index",
+        "sheetType",
+        "gridProperties",
+        "hidden",
+        "tabColor",
+        "tabColorStyle",
         "rightToLeft",
     ];
     match mask.names().find(|name| !known.contains(name)) {
@@ -256,7 +305,9 @@ fn update_grid(sheet: &mut Sheet, mask: &Mask, wanted: &Grid) -> Result<(), Fail
         return Err(refuse("A sheet needs at least one row and one column."));
     }
     if rows.saturating_mul(columns) > super::model::MAX_CELLS {
-        return Err(refuse("This action would increase the number of cells in the workbook above the limit."));
+        return Err(refuse(
+            "This action would increase the number of cells in the workbook above the limit.",
+        ));
     }
     if (rows, columns) != (sheet.row_count, sheet.column_count) {
         sheet.resize(rows, columns);
@@ -264,7 +315,8 @@ fn update_grid(sheet: &mut Sheet, mask: &Mask, wanted: &Grid) -> Result<(), Fail
     freeze(
         sheet,
         mask.touches("frozenRowCount").then_some(wanted.frozen_row_count),
-        mask.touches("frozenColumnCount").then_some(wanted.frozen_column_count),
+        mask.touches("frozenColumnCount")
+            .then_some(wanted.frozen_column_count),
     )?;
     if mask.touches("hideGridlines") {
         sheet.hide_gridlines = wanted.hide_gridlines;
@@ -282,7 +334,13 @@ pub(crate) fn update_spreadsheet(book: &mut Spreadsheet, body: &Value) -> Reply 
     }
     let request: Update = read(body)?;
     let mask = fields(&request.fields)?;
-    let text = |name: &str| request.properties.get(name).and_then(Value::as_str).map(str::to_owned);
+    let text = |name: &str| {
+        request
+            .properties
+            .get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     if let Some(title) = text("title").filter(|_| mask.touches("title")) {
         book.title = title;
     }

@@ -15,8 +15,14 @@ pub(crate) fn load(folder: &Path) -> Result<BTreeMap<String, Spreadsheet>, Simul
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    let text = std::fs::read(&path).map_err(|source| SimulatorError::Data { path: place(), source })?;
-    serde_json::from_slice(&text).map_err(|source| SimulatorError::State { path: place(), source })
+    let text = std::fs::read(&path).map_err(|source| SimulatorError::Data {
+        path: place(),
+        source,
+    })?;
+    serde_json::from_slice(&text).map_err(|source| SimulatorError::State {
+        path: place(),
+        source,
+    })
 }
 
 /// Writes beside the old file and then takes its place, so that a crash leaves one of the two whole.
@@ -24,8 +30,14 @@ pub(crate) fn save(folder: &Path, books: &BTreeMap<String, Spreadsheet>) -> Resu
     let path = folder.join(FILE);
     let fresh = folder.join(format!("{FILE}.new"));
     let place = || path.display().to_string();
-    let text = serde_json::to_vec(books).map_err(|source| SimulatorError::State { path: place(), source })?;
+    let text = serde_json::to_vec(books).map_err(|source| SimulatorError::State {
+        path: place(),
+        source,
+    })?;
     std::fs::write(&fresh, text)
         .and_then(|()| std::fs::rename(&fresh, &path))
-        .map_err(|source| SimulatorError::Data { path: place(), source })
+        .map_err(|source| SimulatorError::Data {
+            path: place(),
+            source,
+        })
 }

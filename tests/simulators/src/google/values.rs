@@ -59,7 +59,12 @@ fn value_range(book: &Spreadsheet, at: usize, rect: Rect, columns: bool, option:
     value
 }
 
-fn read_range(book: &Spreadsheet, range: &str, columns: bool, option: RenderOption) -> Result<Value, ApiError> {
+fn read_range(
+    book: &Spreadsheet,
+    range: &str,
+    columns: bool,
+    option: RenderOption,
+) -> Result<Value, ApiError> {
     let asked = a1::parse(book, range)?;
     let sheet = &book.sheets[asked.sheet];
     let rect = asked.clip(sheet);
@@ -77,7 +82,12 @@ fn read_range(book: &Spreadsheet, range: &str, columns: bool, option: RenderOpti
 }
 
 /// `values.get`
-pub(crate) fn get(book: &Spreadsheet, range: &str, major: Option<&str>, render: Option<&str>) -> Result<Value, ApiError> {
+pub(crate) fn get(
+    book: &Spreadsheet,
+    range: &str,
+    major: Option<&str>,
+    render: Option<&str>,
+) -> Result<Value, ApiError> {
     read_range(book, range, by_columns(major)?, RenderOption::parse(render)?)
 }
 
@@ -89,8 +99,10 @@ pub(crate) fn batch_get(
     render: Option<&str>,
 ) -> Result<Value, ApiError> {
     let (columns, option) = (by_columns(major)?, RenderOption::parse(render)?);
-    let found: Result<Vec<Value>, ApiError> =
-        ranges.iter().map(|range| read_range(book, range, columns, option)).collect();
+    let found: Result<Vec<Value>, ApiError> = ranges
+        .iter()
+        .map(|range| read_range(book, range, columns, option))
+        .collect();
     Ok(json!({"spreadsheetId": book.id, "valueRanges": found?}))
 }
 
@@ -144,13 +156,17 @@ struct Done {
 
 impl Done {
     fn json(&self, book: &Spreadsheet) -> Value {
-        let title = book.sheets.get(self.sheet).map_or("", |sheet| sheet.title.as_str());
-        let mut value =
-            json!({"spreadsheetId": book.id, "updatedRange": range_text(title, self.rect)});
+        let title = book
+            .sheets
+            .get(self.sheet)
+            .map_or("", |sheet| sheet.title.as_str());
+        let mut value = json!({"spreadsheetId": book.id, "updatedRange": range_text(title, self.rect)});
         // Zero counts are left out.
-        for (name, count) in
-            [("updatedRows", self.rows), ("updatedColumns", self.columns), ("updatedCells", self.cells)]
-        {
+        for (name, count) in [
+            ("updatedRows", self.rows),
+            ("updatedColumns", self.columns),
+            ("updatedCells", self.cells),
+        ] {
             if count > 0 {
                 value[name] = json!(count);
             }
@@ -166,7 +182,12 @@ fn as_rows(values: Vec<Vec<Value>>, columns: bool) -> Vec<Vec<Value>> {
     }
     let height = values.iter().map(Vec::len).max().unwrap_or(0);
     (0..height)
-        .map(|row| values.iter().map(|column| column.get(row).cloned().unwrap_or(Value::Null)).collect())
+        .map(|row| {
+            values
+                .iter()
+                .map(|column| column.get(row).cloned().unwrap_or(Value::Null))
+                .collect()
+        })
         .collect()
 }
 
@@ -202,7 +223,13 @@ fn write(
     if rect.bottom > sheet.row_count || rect.right > sheet.column_count {
         return Err(beyond(sheet, rect));
     }
-    let mut done = Done { sheet: asked.sheet, rect, rows: 0, columns: 0, cells: 0 };
+    let mut done = Done {
+        sheet: asked.sheet,
+        rect,
+        rows: 0,
+        columns: 0,
+        cells: 0,
+    };
     let mut touched = vec![false; width];
     for (row, values) in rows.iter().enumerate() {
         let before = done.cells;
@@ -235,7 +262,11 @@ pub(crate) fn update(
 ) -> Result<Value, ApiError> {
     let option = InputOption::parse(option)?;
     let body: ValueRange = parse(body)?;
-    if let Some(other) = body.range.as_ref().filter(|other| same_range(book, range, other) == Some(false)) {
+    if let Some(other) = body
+        .range
+        .as_ref()
+        .filter(|other| same_range(book, range, other) == Some(false))
+    {
         return Err(ApiError::invalid(format!(
             "Requested range [{range}] does not match the range in the body [{other}]"
         )));
@@ -264,7 +295,7 @@ struct BatchBody<T> {
 }
 
 /// Totals of a batch around its responses.
-fn batch_answer(book: &Spreadsheet, done: &[Done], responses: Vec<Value>) -> Value {
+fn batch_answer(book: &Spreadsheet, done: &[Done], responses: &[Value]) -> Value {
     let mut rows = std::collections::BTreeSet::new();
     let mut columns = std::collections::BTreeSet::new();
     let mut sheets = std::collections::BTreeSet::new();
@@ -294,14 +325,17 @@ pub(crate) fn batch_update(book: &mut Spreadsheet, body: &[u8]) -> Result<Value,
     let option = InputOption::parse(body.value_input_option.as_deref())?;
     let mut done = Vec::with_capacity(body.data.len());
     for (index, part) in body.data.into_iter().enumerate() {
-        let range = part.range.ok_or_else(|| ApiError::invalid(format!("Invalid data[{index}]: range is required")))?;
-        let asked = a1::parse(book, &range).map_err(|error| error.prefixed(&format!("Invalid data[{index}]: ")))?;
+        let range = part
+            .range
+            .ok_or_else(|| ApiError::invalid(format!("Invalid data[{index}]: range is required")))?;
+        let asked =
+            a1::parse(book, &range).map_err(|error| error.prefixed(&format!("Invalid data[{index}]: ")))?;
         let rows = as_rows(part.values, by_columns(part.major_dimension.as_deref())?);
         let written = write(book, &asked, &rows, option);
         done.push(written.map_err(|error| error.prefixed(&format!("Invalid data[{index}]: ")))?);
     }
-    let responses = done.iter().map(|part| part.json(book)).collect();
-    Ok(batch_answer(book, &done, responses))
+    let responses: Vec<Value> = done.iter().map(|part| part.json(book)).collect();
+    Ok(batch_answer(book, &done, &responses))
 }
 
 #[derive(Deserialize)]
@@ -341,7 +375,7 @@ pub(crate) fn update_by_filter(book: &mut Spreadsheet, body: &[u8]) -> Result<Va
             done.push(written);
         }
     }
-    Ok(batch_answer(book, &done, responses))
+    Ok(batch_answer(book, &done, &responses))
 }
 
 /// `values.append`: after the last row with content in the range's columns; rows grow as needed.
@@ -363,7 +397,14 @@ pub(crate) fn append(
         sheet.resize(top + rows.len(), sheet.column_count);
     }
     let title = sheet.title.clone();
-    let start = Asked { sheet: asked.sheet, top, left, bottom: None, right: None, single: true };
+    let start = Asked {
+        sheet: asked.sheet,
+        top,
+        left,
+        bottom: None,
+        right: None,
+        single: true,
+    };
     let done = write(book, &start, &rows, option)?;
     book.check_size()?;
     let mut value = json!({"spreadsheetId": book.id, "updates": done.json(book)});
@@ -375,14 +416,30 @@ pub(crate) fn append(
 
 /// The filled block in and below the range.
 fn table_at(sheet: &super::model::Sheet, asked: &Asked) -> Option<Rect> {
-    let filled = |row: usize, column: usize| sheet.cell(row, column).is_some_and(|cell| cell.content.is_some());
-    let right = if asked.single { sheet.column_count } else { asked.right.unwrap_or(sheet.column_count) };
+    let filled =
+        |row: usize, column: usize| sheet.cell(row, column).is_some_and(|cell| cell.content.is_some());
+    let right = if asked.single {
+        sheet.column_count
+    } else {
+        asked.right.unwrap_or(sheet.column_count)
+    };
     let columns = || asked.left..right;
-    let bottom = (asked.top..sheet.rows.len()).rev().find(|&row| columns().any(|column| filled(row, column)))? + 1;
+    let bottom = (asked.top..sheet.rows.len())
+        .rev()
+        .find(|&row| columns().any(|column| filled(row, column)))?
+        + 1;
     let top = (asked.top..bottom).find(|&row| columns().any(|column| filled(row, column)))?;
     let left = columns().find(|&column| (top..bottom).any(|row| filled(row, column)))?;
-    let right = columns().rev().find(|&column| (top..bottom).any(|row| filled(row, column)))? + 1;
-    Some(Rect { top, left, bottom, right })
+    let right = columns()
+        .rev()
+        .find(|&column| (top..bottom).any(|row| filled(row, column)))?
+        + 1;
+    Some(Rect {
+        top,
+        left,
+        bottom,
+        right,
+    })
 }
 
 /// `values:batchClear` and `values:clear`

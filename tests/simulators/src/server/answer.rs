@@ -11,8 +11,6 @@ pub(crate) struct Call {
     pub(crate) method: String,
     /// Percent-decoded path.
     pub(crate) path: String,
-    /// The address the client used, from its `Host` header.
-    pub(crate) host: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) authorization: Option<String>,
     pub(crate) body: Bytes,
@@ -83,7 +81,7 @@ impl Answer {
     }
 
     /// The same reply with one header more.
-    pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.headers.push((name, value.to_string()));
         self
     }

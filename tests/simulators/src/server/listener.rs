@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use actix_web::body::SizedStream;
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,6 +24,8 @@ use super::{Simulated, SimulatorError};
 const MAX_BODY: usize = 64 * 1024 * 1024;
 /// Longer than any client's own idle time, so that a pooled connection is never closed under a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
+/// Between the first half of a cut body and the end of its connection.
+const CUT_AFTER: Duration = Duration::from_millis(50);
 /// How often a simulator is told that time has passed.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -188,7 +191,6 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
     let call = Call {
         method: request.method().as_str().to_owned(),
         path: percent_decode(request.uri().path()),
-        host: text(HOST).unwrap_or_default(),
         query: parse_query(request.query_string()),
         authorization: text(AUTHORIZATION),
         body,
@@ -223,7 +225,7 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
     };
     running.spent(started.elapsed());
     if effect == Some(Effect::CutBody) {
-        return cut(answer);
+        return cut(&answer);
     }
     running.status(answer.status);
     send(answer)
@@ -247,14 +249,18 @@ fn send(answer: Answer) -> HttpResponse {
 }
 
 /// Promises the whole body and breaks off after its first half.
-fn cut(answer: Answer) -> HttpResponse {
+fn cut(answer: &Answer) -> HttpResponse {
     let length = answer.body.len() as u64;
     let half = answer.body.slice(..answer.body.len() / 2);
     let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut by script");
-    let parts = futures_util::stream::iter([Ok(half), Err(broken)]);
+    let parts = futures_util::stream::once(async { Ok(half) }).chain(futures_util::stream::once(async {
+        // The first half leaves only when the server has nothing else to do.
+        tokio::time::sleep(CUT_AFTER).await;
+        Err(broken)
+    }));
     HttpResponse::build(status_code(answer.status))
         .insert_header((CONTENT_TYPE, answer.content_type))
-        .body(SizedStream::new(length, parts))
+        .body(SizedStream::new(length, Box::pin(parts)))
 }
 
 /// One rule or a list of them.

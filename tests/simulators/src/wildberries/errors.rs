@@ -39,9 +39,9 @@ pub(crate) fn path_not_found(path: &str, now: i64) -> Answer {
 pub(crate) fn too_many(refused: Refused, now: i64) -> Answer {
     let detail = "limited by c122a060-a7fb-4bb4-abb0-32fd4e18d489";
     gateway(429, "too many requests", "Too Many Requests", detail, now)
-        .header("X-Ratelimit-Retry", refused.retry)
-        .header("X-Ratelimit-Limit", refused.limit)
-        .header("X-Ratelimit-Reset", refused.reset)
+        .header("X-Ratelimit-Retry", &refused.retry)
+        .header("X-Ratelimit-Limit", &refused.limit)
+        .header("X-Ratelimit-Reset", &refused.reset)
 }
 
 /// A 400 in the style of the host's service.

@@ -231,7 +231,7 @@ fn feed_row(world: &World, order: &Order, masked: bool, snapshot: i64) -> Option
     let mut row = json!({
         "nmId": card.nm_id, "chrtId": size.chrt_id, "srid": srid(order),
         "createdAt": utc_text(order.date),
-        "updatedAt": utc_text(if order.changed <= snapshot { order.changed } else { order.date }),
+        "updatedAt": utc_text(if order.changed <= snapshot { order.changed } else { order.changed_before }),
         "status": if cancelled.is_some() { "cancel" } else { "created" },
         "warehouseName": shown_name(world, order, masked), "warehouseRegion": site.region,
         "isMp": order.from_fbs, "destinationCity": city, "destinationDistrict": district,

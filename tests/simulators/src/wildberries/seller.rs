@@ -63,7 +63,7 @@ impl SellerConfig {
     /// The seller's stable id, made from the seed.
     #[must_use]
     pub fn sid(&self) -> Uuid {
-        let mut dice = Dice::new(self.seed ^ 0x5e11_e4);
+        let mut dice = Dice::new(self.seed ^ 0x005e_11e4);
         uuid::Builder::from_random_bytes(
             ((u128::from(dice.bits()) << 64) | u128::from(dice.bits())).to_be_bytes(),
         )
@@ -211,13 +211,15 @@ impl World {
                 0
             };
             let cancelled = dice.percent(8);
+            let changed = (date + later + fraction).min(now);
             self.push_order(Order {
                 number: dice.bits(),
                 size,
                 site,
                 from_fbs,
                 date,
-                changed: (date + later + fraction).min(now),
+                changed,
+                changed_before: changed,
                 cancelled: cancelled.then_some(date + later),
             });
         }

@@ -1,8 +1,9 @@
 //! Routes a call: path, then token, then category, then limit, then the method itself, as the gateway does.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -10,13 +11,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::limits::{Buckets, Group, Host, Limits, Refused};
+use super::past::Past;
 use super::remains::Tasks;
 use super::tokens::{Claims, TokenKind, parse, scope};
 use super::truth::Truth;
 use super::world::World;
 use super::{WildberriesConfig, cards, errors, marketplace, orders, stocks, text};
 use crate::clock::Clock;
-use crate::server::{Answer, Call, Simulated, lock};
+use crate::server::{Answer, Call, Simulated, SimulatorError, lock};
 
 struct Seller {
     world: World,
@@ -35,6 +37,10 @@ pub(crate) struct Service {
     auto_seconds: Option<f64>,
     last_auto: Mutex<Instant>,
     revoked: Mutex<HashSet<Uuid>>,
+    past: Mutex<Past>,
+    /// Steps that are on disk already.
+    saved: AtomicUsize,
+    data_dir: Option<PathBuf>,
 }
 
 /// A method that exists.
@@ -131,12 +137,15 @@ fn split_host(path: &str) -> (Option<Host>, &str) {
 }
 
 impl Service {
-    pub(crate) fn new(config: WildberriesConfig) -> Self {
-        let start = config.clock.now();
+    pub(crate) fn new(config: WildberriesConfig) -> Result<Self, SimulatorError> {
+        let past = Past::load(config.data_dir.as_deref(), config.clock.now().timestamp_millis())?;
         let mut order = Vec::new();
         let mut sellers = HashMap::new();
         for seller in config.sellers {
-            let world = World::generate(seller, start);
+            let mut world = World::generate(seller, text::from_millis(past.start));
+            for &at in &past.steps {
+                world.step(at);
+            }
             order.push(world.sid);
             sellers.insert(
                 world.sid,
@@ -146,7 +155,7 @@ impl Service {
                 }),
             );
         }
-        Self {
+        Ok(Self {
             order,
             sellers,
             clock: config.clock,
@@ -157,6 +166,25 @@ impl Service {
             auto_seconds: config.auto_seconds,
             last_auto: Mutex::new(Instant::now()),
             revoked: Mutex::new(HashSet::new()),
+            saved: AtomicUsize::new(if past.steps.is_empty() {
+                usize::MAX
+            } else {
+                past.steps.len()
+            }),
+            past: Mutex::new(past),
+            data_dir: config.data_dir,
+        })
+    }
+
+    /// Writes down what the cabinets have lived through, if there is something new.
+    pub(crate) fn save(&self) {
+        let Some(folder) = &self.data_dir else { return };
+        let past = lock(&self.past).clone();
+        if self.saved.swap(past.steps.len(), Ordering::SeqCst) == past.steps.len() {
+            return;
+        }
+        if let Err(error) = past.save(folder) {
+            tracing::warn!(%error, "the simulated cabinets' past could not be saved");
         }
     }
 
@@ -184,6 +212,7 @@ impl Service {
                 self.clock.add(self.step);
             }
             let now = self.millis();
+            lock(&self.past).steps.push(now);
             self.each_world(|world| world.step(now));
         }
     }
@@ -334,7 +363,7 @@ impl Simulated for Service {
         lock(&self.limits)
             .1
             .charge(claims.sid, claims.kind, group, answer.status);
-        answer.header("X-Ratelimit-Remaining", left)
+        answer.header("X-Ratelimit-Remaining", &left)
     }
 
     fn control(&self, call: &Call) -> Answer {
@@ -365,6 +394,7 @@ impl Simulated for Service {
             *last = Instant::now();
             drop(last);
             self.advance(1);
+            self.save();
         }
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Order {
     pub(crate) from_fbs: bool,
     pub(crate) date: i64,
     pub(crate) changed: i64,
+    /// The last change before the cancellation.
+    pub(crate) changed_before: i64,
     pub(crate) cancelled: Option<i64>,
 }
 
@@ -172,6 +174,7 @@ impl World {
             from_fbs: false,
             date: now / 1000 * 1000,
             changed: now,
+            changed_before: now,
             cancelled: None,
         });
     }
@@ -213,6 +216,7 @@ impl World {
         };
         self.by_change.remove(&(order.changed, index));
         order.cancelled = Some(now);
+        order.changed_before = order.changed;
         order.changed = now;
         let place = (!order.from_fbs).then_some((order.size, order.site));
         self.by_change.insert((now, index));

@@ -36,7 +36,9 @@ struct Rule<'a> {
 
 /// The sheet's first `limit` rows as a table.
 pub(super) fn table(book: &Spreadsheet, at: usize, limit: usize) -> String {
-    let Some(sheet) = book.sheets.get(at) else { return String::new() };
+    let Some(sheet) = book.sheets.get(at) else {
+        return String::new();
+    };
     let view = View::new(book, at, sheet, limit);
     let mut out = String::from("<table><colgroup>");
     out.push_str(&format!("<col style=\"width:{SIDE}px\">"));
@@ -47,8 +49,15 @@ pub(super) fn table(book: &Spreadsheet, at: usize, limit: usize) -> String {
     out = out.replacen("<table>", &format!("<table style=\"width:{width}px\">"), 1);
     out.push_str("</colgroup><thead><tr><th></th>");
     for &column in &view.columns {
-        let frozen = view.lefts.get(column).map(|left| format!(" style=\"left:{left}px;z-index:5\""));
-        out.push_str(&format!("<th{}>{}</th>", frozen.unwrap_or_default(), column_letters(column)));
+        let frozen = view
+            .lefts
+            .get(column)
+            .map(|left| format!(" style=\"left:{left}px;z-index:5\""));
+        out.push_str(&format!(
+            "<th{}>{}</th>",
+            frozen.unwrap_or_default(),
+            column_letters(column)
+        ));
     }
     out.push_str("</tr></thead><tbody>");
     for &row in &view.rows {
@@ -63,7 +72,9 @@ impl<'a> View<'a> {
         let last = sheet.row_count.min(limit).min((sheet.used_rows() + 20).max(40));
         let wide = sheet.column_count.min(COLUMNS);
         let visible = |sizes: &[crate::google::model::Dimension], count: usize| -> Vec<usize> {
-            (0..count).filter(|&index| !sizes.get(index).is_some_and(|size| size.hidden)).collect()
+            (0..count)
+                .filter(|&index| !sizes.get(index).is_some_and(|size| size.hidden))
+                .collect()
         };
         let mut view = Self {
             book,
@@ -73,30 +84,52 @@ impl<'a> View<'a> {
             columns: visible(&sheet.column_sizes, wide),
             tops: Vec::new(),
             lefts: Vec::new(),
-            rules: sheet.conditional.iter().filter_map(|rule| read_rule(book, rule)).collect(),
+            rules: sheet
+                .conditional
+                .iter()
+                .filter_map(|rule| read_rule(book, rule))
+                .collect(),
         };
         let (mut top, mut left) = (HEAD, SIDE);
         for row in 0..sheet.frozen_rows {
             view.tops.push(top);
-            top += if view.rows.contains(&row) { view.height(row) } else { 0 };
+            top += if view.rows.contains(&row) {
+                view.height(row)
+            } else {
+                0
+            };
         }
         for column in 0..sheet.frozen_columns {
             view.lefts.push(left);
-            left += if view.columns.contains(&column) { view.width(column) } else { 0 };
+            left += if view.columns.contains(&column) {
+                view.width(column)
+            } else {
+                0
+            };
         }
         view
     }
 
     fn width(&self, column: usize) -> u32 {
-        self.sheet.column_sizes.get(column).and_then(|size| size.pixels).unwrap_or(DEFAULT_WIDTH)
+        self.sheet
+            .column_sizes
+            .get(column)
+            .and_then(|size| size.pixels)
+            .unwrap_or(DEFAULT_WIDTH)
     }
 
     fn height(&self, row: usize) -> u32 {
-        self.sheet.row_sizes.get(row).and_then(|size| size.pixels).unwrap_or(DEFAULT_HEIGHT)
+        self.sheet
+            .row_sizes
+            .get(row)
+            .and_then(|size| size.pixels)
+            .unwrap_or(DEFAULT_HEIGHT)
     }
 
     fn format(&self, row: usize, column: usize) -> Option<&Value> {
-        self.sheet.cell(row, column).and_then(|cell| self.book.formats.get(cell.format))
+        self.sheet
+            .cell(row, column)
+            .and_then(|cell| self.book.formats.get(cell.format))
     }
 
     fn row(&self, out: &mut String, row: usize) {
@@ -115,7 +148,12 @@ impl<'a> View<'a> {
             let area = match merge {
                 Some(merge) if (merge.top, merge.left) != (row, column) => continue,
                 Some(merge) => *merge,
-                None => Rect { top: row, left: column, bottom: row + 1, right: column + 1 },
+                None => Rect {
+                    top: row,
+                    left: column,
+                    bottom: row + 1,
+                    right: column + 1,
+                },
             };
             self.cell(out, area);
         }
@@ -140,7 +178,10 @@ impl<'a> View<'a> {
             (None, None) => {}
             _ => class.push("z"),
         }
-        let wrap = self.format(row, column).and_then(|format| format.get("wrapStrategy")).and_then(Value::as_str);
+        let wrap = self
+            .format(row, column)
+            .and_then(|format| format.get("wrapStrategy"))
+            .and_then(Value::as_str);
         if wrap == Some("WRAP") {
             class.push("w");
         }
@@ -152,8 +193,16 @@ impl<'a> View<'a> {
         if !class.is_empty() {
             out.push_str(&format!(" class=\"{}\"", class.join(" ")));
         }
-        let columns = self.columns.iter().filter(|&&at| (area.left..area.right).contains(&at)).count();
-        let rows = self.rows.iter().filter(|&&at| (area.top..area.bottom).contains(&at)).count();
+        let columns = self
+            .columns
+            .iter()
+            .filter(|&&at| (area.left..area.right).contains(&at))
+            .count();
+        let rows = self
+            .rows
+            .iter()
+            .filter(|&&at| (area.top..area.bottom).contains(&at))
+            .count();
         for (name, count) in [("colspan", columns), ("rowspan", rows)] {
             if count > 1 {
                 out.push_str(&format!(" {name}=\"{count}\""));
@@ -169,7 +218,10 @@ impl<'a> View<'a> {
         if text.is_empty() {
             out.push_str("></td>");
         } else {
-            out.push_str(&format!("><div style=\"max-height:{tall}px\">{}</div></td>", escape(&text)));
+            out.push_str(&format!(
+                "><div style=\"max-height:{tall}px\">{}</div></td>",
+                escape(&text)
+            ));
         }
     }
 
@@ -177,14 +229,23 @@ impl<'a> View<'a> {
         let (row, column) = (area.top, area.left);
         let mut style = String::new();
         let own = self.format(row, column);
-        let ruled = self.rules.iter().find(|rule| rule.hits(row, column, shown)).map(|rule| rule.format);
-        let field = |name: &str| ruled.and_then(|f| f.get(name)).or_else(|| own.and_then(|f| f.get(name)));
+        let ruled = self
+            .rules
+            .iter()
+            .find(|rule| rule.hits(row, column, shown))
+            .map(|rule| rule.format);
+        let field = |name: &str| {
+            ruled
+                .and_then(|f| f.get(name))
+                .or_else(|| own.and_then(|f| f.get(name)))
+        };
         if let Some(colour) = colour(ruled, "backgroundColor").or_else(|| colour(own, "backgroundColor")) {
             style.push_str(&format!("background:{colour};"));
         }
         let own_text = own.and_then(|format| format.get("textFormat"));
         let text = field("textFormat");
-        if let Some(colour) = colour(text, "foregroundColor").or_else(|| colour(own_text, "foregroundColor")) {
+        if let Some(colour) = colour(text, "foregroundColor").or_else(|| colour(own_text, "foregroundColor"))
+        {
             style.push_str(&format!("color:{colour};"));
         }
         let flag = |name: &str| text.and_then(|text| text.get(name)).and_then(Value::as_bool) == Some(true);
@@ -198,23 +259,37 @@ impl<'a> View<'a> {
                 style.push_str(css);
             }
         }
-        if let Some(size) = own_text.and_then(|text| text.get("fontSize")).and_then(Value::as_f64) {
+        if let Some(size) = own_text
+            .and_then(|text| text.get("fontSize"))
+            .and_then(Value::as_f64)
+        {
             style.push_str(&format!("font-size:{size}pt;"));
         }
-        let aligned = own.and_then(|format| format.get("horizontalAlignment")).and_then(Value::as_str);
+        let aligned = own
+            .and_then(|format| format.get("horizontalAlignment"))
+            .and_then(Value::as_str);
         match (aligned, shown) {
-            (Some("CENTER"), _) | (None, Shown::Bool(_) | Shown::Error(_)) => style.push_str("text-align:center;"),
+            (Some("CENTER"), _) | (None, Shown::Bool(_) | Shown::Error(_)) => {
+                style.push_str("text-align:center;");
+            }
             (Some("RIGHT"), _) | (None, Shown::Number(_)) => style.push_str("text-align:right;"),
             _ => {}
         }
-        match own.and_then(|format| format.get("verticalAlignment")).and_then(Value::as_str) {
+        match own
+            .and_then(|format| format.get("verticalAlignment"))
+            .and_then(Value::as_str)
+        {
             Some("TOP") => style.push_str("vertical-align:top;"),
             Some("MIDDLE") => style.push_str("vertical-align:middle;"),
             _ => {}
         }
         // A line between two cells belongs to both; it is drawn once, by the upper or left one.
-        let right = self.border(row, area.right - 1, "right").or_else(|| self.border(row, area.right, "left"));
-        let bottom = self.border(area.bottom - 1, column, "bottom").or_else(|| self.border(area.bottom, column, "top"));
+        let right = self
+            .border(row, area.right - 1, "right")
+            .or_else(|| self.border(row, area.right, "left"));
+        let bottom = self
+            .border(area.bottom - 1, column, "bottom")
+            .or_else(|| self.border(area.bottom, column, "top"));
         for (side, border) in [("right", right), ("bottom", bottom)] {
             if let Some(border) = border {
                 style.push_str(&format!("border-{side}:{border};"));
@@ -234,14 +309,19 @@ impl<'a> View<'a> {
             "DOUBLE" => "3px double",
             _ => return None,
         };
-        Some(format!("{line} {}", colour(Some(border), "color").unwrap_or_else(|| "#000".to_owned())))
+        Some(format!(
+            "{line} {}",
+            colour(Some(border), "color").unwrap_or_else(|| "#000".to_owned())
+        ))
     }
 }
 
 /// A colour under its new or its old name, as `rgb(…)`.
 fn colour(format: Option<&Value>, name: &str) -> Option<String> {
     let format = format?;
-    let style = format.get(format!("{name}Style")).and_then(|style| style.get("rgbColor"));
+    let style = format
+        .get(format!("{name}Style"))
+        .and_then(|style| style.get("rgbColor"));
     let rgb = style.or_else(|| format.get(name))?;
     let part = |name: &str| (rgb.get(name).and_then(Value::as_f64).unwrap_or(0.0) * 255.0).round() as u8;
     Some(format!("rgb({},{},{})", part("red"), part("green"), part("blue")))
@@ -254,20 +334,41 @@ fn read_rule<'a>(book: &Spreadsheet, rule: &'a Value) -> Option<Rule<'a>> {
         .get("ranges")?
         .as_array()?
         .iter()
-        .filter_map(|range| GridRange::deserialize(range).ok()?.resolve(book).ok().map(|(_, rect)| rect))
+        .filter_map(|range| {
+            GridRange::deserialize(range)
+                .ok()?
+                .resolve(book)
+                .ok()
+                .map(|(_, rect)| rect)
+        })
         .collect();
     let values = condition
         .get("values")
         .and_then(Value::as_array)
-        .map(|values| values.iter().filter_map(|value| value.get("userEnteredValue")?.as_str()).collect())
+        .map(|values| {
+            values
+                .iter()
+                .filter_map(|value| value.get("userEnteredValue")?.as_str())
+                .collect()
+        })
         .unwrap_or_default();
     let format = rule.get("booleanRule")?.get("format")?;
-    Some(Rule { areas, kind: condition.get("type")?.as_str()?, values, format })
+    Some(Rule {
+        areas,
+        kind: condition.get("type")?.as_str()?,
+        values,
+        format,
+    })
 }
 
 impl Rule<'_> {
     fn hits(&self, row: usize, column: usize, shown: &Shown) -> bool {
-        let here = Rect { top: row, left: column, bottom: row + 1, right: column + 1 };
+        let here = Rect {
+            top: row,
+            left: column,
+            bottom: row + 1,
+            right: column + 1,
+        };
         self.areas.iter().any(|area| area.contains(&here)) && self.holds(shown)
     }
 
@@ -277,16 +378,18 @@ impl Rule<'_> {
         match (self.kind, shown) {
             ("BLANK", shown) => *shown == Shown::Blank,
             ("NOT_BLANK", shown) => *shown != Shown::Blank,
-            ("TEXT_CONTAINS", Shown::Text(text)) => self.values.first().is_some_and(|part| text.contains(part)),
+            ("TEXT_CONTAINS", Shown::Text(text)) => {
+                self.values.first().is_some_and(|part| text.contains(part))
+            }
             ("TEXT_EQ", Shown::Text(text)) => self.values.first() == Some(&text.as_str()),
             ("NUMBER_LESS", Shown::Number(value)) => first.is_some_and(|bound| *value < bound),
             ("NUMBER_LESS_THAN_EQ", Shown::Number(value)) => first.is_some_and(|bound| *value <= bound),
             ("NUMBER_GREATER", Shown::Number(value)) => first.is_some_and(|bound| *value > bound),
             ("NUMBER_GREATER_THAN_EQ", Shown::Number(value)) => first.is_some_and(|bound| *value >= bound),
             ("NUMBER_EQ", Shown::Number(value)) => first == Some(*value),
-            ("NUMBER_BETWEEN", Shown::Number(value)) => {
-                first.zip(second).is_some_and(|(low, high)| (low..=high).contains(value))
-            }
+            ("NUMBER_BETWEEN", Shown::Number(value)) => first
+                .zip(second)
+                .is_some_and(|(low, high)| (low..=high).contains(value)),
             _ => false,
         }
     }

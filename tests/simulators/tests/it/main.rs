@@ -1,0 +1,12 @@
+//! The simulators are only worth something if they refuse what the real services refuse; these tests hold them to it.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod google_rules;
+#[cfg(test)]
+mod google_sheets;
+#[cfg(test)]
+mod wildberries_data;
+#[cfg(test)]
+mod wildberries_rules;
