@@ -111,6 +111,7 @@ CREATE TABLE sheets (
     linked         boolean NOT NULL,
     spreadsheet_id text,
     worksheet      text,
+    credential_id  uuid,                    -- in the vault
     language       text,                    -- none: the tenant's
     linked_at      timestamptz,
     updated_at     timestamptz NOT NULL,

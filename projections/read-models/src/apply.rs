@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 
 use database::{DatabaseError, Session};
 use deadpool_postgres::Transaction;
@@ -115,19 +116,46 @@ pub async fn apply<P: Projection>(
         };
         match attempt(session, schema, here, &read[piece.clone()], None).await {
             Ok(part) => done.add(part),
-            Err(ApplyError::Database(DatabaseError::Query(error))) if is_fault_of_event(&error) => {
+            Err(Failure::Fault(reason)) => {
                 if let Some((first, second)) = halves(&piece) {
                     pieces.push_front(second);
                     pieces.push_front(first);
                 } else {
-                    let reason = reason_of(&error);
-                    done.add(attempt(session, schema, here, &read[piece], Some(&reason)).await?);
+                    let parked = attempt(session, schema, here, &read[piece], Some(&reason)).await;
+                    done.add(parked.map_err(Failure::into_error)?);
                 }
             }
-            Err(error) => return Err(error),
+            Err(failure) => return Err(failure.into_error()),
         }
     }
     Ok(done)
+}
+
+/// Why a transaction was rolled back.
+enum Failure {
+    /// One of its events is to blame, for this reason.
+    Fault(String),
+    /// No event is.
+    Other(ApplyError),
+}
+
+impl Failure {
+    fn into_error(self) -> ApplyError {
+        match self {
+            Self::Fault(reason) => ApplyError::Database(DatabaseError::Unsuitable(reason)),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if is_fault_of_event(&error) {
+            Self::Fault(reason_of(&error))
+        } else {
+            Self::Other(error.into())
+        }
+    }
 }
 
 impl Applied {
@@ -153,7 +181,7 @@ async fn attempt<P: Projection>(
     cursor: Cursor,
     batch: &[Read<'_, P>],
     refused: Option<&str>,
-) -> Result<Applied, ApplyError> {
+) -> Result<Applied, Failure> {
     let Some(last) = batch.last() else {
         return Ok(Applied {
             position: cursor.position,
@@ -179,7 +207,7 @@ async fn attempt<P: Projection>(
         )
         .await?;
     if moved == 0 {
-        return Err(ApplyError::Fenced(P::NAME));
+        return Err(Failure::Other(ApplyError::Fenced(P::NAME)));
     }
     let mut parking = Parking::load(&tx).await?;
     let mut rows = P::Rows::default();
@@ -200,8 +228,15 @@ async fn attempt<P: Projection>(
             })
             .collect();
         P::load(&mut rows, &tx, &facts).await?;
-        for read in batch {
-            fold_one::<P>(&mut rows, &mut parking, &mut done, read);
+        // A fold that panics has left the rows in pieces; they go with the transaction, and the event is searched
+        // for like one that the database refuses.
+        let folding = AssertUnwindSafe(|| {
+            for read in batch {
+                fold_one::<P>(&mut rows, &mut parking, &mut done, read);
+            }
+        });
+        if std::panic::catch_unwind(folding).is_err() {
+            return Err(Failure::Fault("the fold panicked".to_owned()));
         }
         P::store(rows, &tx).await?;
     }

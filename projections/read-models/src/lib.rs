@@ -18,6 +18,7 @@ pub mod apply;
 pub mod inventory;
 pub mod measure;
 pub mod operations;
+pub mod positions;
 pub mod projection;
 pub mod schema;
 
@@ -26,6 +27,7 @@ mod unpark;
 
 pub use inventory::Inventory;
 pub use operations::Operations;
+pub use positions::{Positions, Reached};
 pub use projection::{Projection, Rejected};
 pub use query::{Parked, QueryError, parked, position};
 pub use unpark::{Unparked, unpark};

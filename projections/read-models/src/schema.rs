@@ -31,15 +31,18 @@ const SWAP_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 pub enum Condition {
     /// There is none.
     Missing,
-    /// It was made by another version of the projection or from other DDL: it has to be rebuilt.
+    /// It was made by an older version of the projection or from other DDL: it has to be rebuilt.
     Outdated,
+    /// It was made by a newer program, which may be running beside this one: it is not ours to touch.
+    Newer,
     /// It is what this program would make.
     Current,
 }
 
 /// Lets the projector make its schemas and makes those that are missing, so that questions asked before the first
 /// event are answered with nothing instead of an error. Needs the rights of a database owner; run by `migrate`,
-/// after the core migrations. Repeating it changes nothing; existing copies are left to the projector.
+/// after the core migrations, and again in a database that was copied or restored without its privileges. Repeating
+/// it changes nothing; existing copies are left to the projector.
 ///
 /// # Errors
 /// [`DatabaseError`].
@@ -78,11 +81,13 @@ pub async fn condition<P: Projection>(session: &Session, schema: &str) -> Result
         return Ok(Condition::Missing);
     }
     let sql = format!("SELECT version, schema_hash FROM {schema}.projection WHERE name = $1");
-    let current = session.query_opt(&sql, &[&P::NAME]).await?.is_some_and(|row| {
-        row.try_get::<_, i32>(0).ok() == Some(P::VERSION)
-            && row.try_get::<_, String>(1).ok().as_deref() == Some(fingerprint::<P>().as_str())
-    });
-    Ok(if current {
+    let Some(row) = session.query_opt(&sql, &[&P::NAME]).await? else {
+        return Ok(Condition::Outdated);
+    };
+    let (version, hash): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(if version > P::VERSION {
+        Condition::Newer
+    } else if version == P::VERSION && hash == fingerprint::<P>() {
         Condition::Current
     } else {
         Condition::Outdated

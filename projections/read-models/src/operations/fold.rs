@@ -266,6 +266,7 @@ fn sheet(rows: &mut Rows, event: &Recorded, fact: &SheetEvent) {
             linked: false,
             spreadsheet_id: None,
             worksheet: None,
+            credential_id: None,
             language: None,
             linked_at: None,
             updated_at: event.recorded_at,
@@ -278,6 +279,7 @@ fn sheet(rows: &mut Rows, event: &Recorded, fact: &SheetEvent) {
             sheet.linked = true;
             sheet.spreadsheet_id = Some(linked.spreadsheet_id.clone());
             sheet.worksheet = Some(linked.worksheet.clone());
+            sheet.credential_id = linked.credential_id.map(events::ids::CredentialId::uuid);
             sheet.linked_at = Some(event.recorded_at);
         }
         SheetEvent::SheetUnlinked(_) => sheet.linked = false,

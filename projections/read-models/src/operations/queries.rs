@@ -230,6 +230,8 @@ pub struct SheetLink {
     pub spreadsheet_id: String,
     /// Title of the managed worksheet.
     pub worksheet: String,
+    /// The service account it is written with, in the vault; none: the service's own.
+    pub credential_id: Option<Uuid>,
     /// Language of the titles: chosen for the sheet, else the tenant's, else `ru`.
     pub language: String,
     /// Since when.
@@ -365,7 +367,7 @@ pub async fn sync(tx: &Transaction<'_>, sync_id: Uuid) -> Result<Option<SyncDeta
 /// [`QueryError::Database`].
 pub async fn sheet_link(tx: &Transaction<'_>) -> Result<Option<SheetLink>, QueryError> {
     let sql = format!(
-        "SELECT s.spreadsheet_id, s.worksheet, coalesce(s.language, t.language, 'ru') AS language, s.linked_at, \
+        "SELECT s.spreadsheet_id, s.worksheet, s.credential_id, coalesce(s.language, t.language, 'ru') AS language, s.linked_at, \
                 s.position \
            FROM rm_operations.sheets s LEFT JOIN rm_operations.tenants t ON t.tenant_id = s.tenant_id \
           WHERE s.tenant_id = {MINE} AND s.linked"
@@ -377,6 +379,7 @@ pub async fn sheet_link(tx: &Transaction<'_>) -> Result<Option<SheetLink>, Query
     Ok(Some(SheetLink {
         spreadsheet_id: row.try_get("spreadsheet_id")?,
         worksheet: row.try_get("worksheet")?,
+        credential_id: row.try_get("credential_id")?,
         language: row.try_get("language")?,
         linked_at: row.try_get("linked_at")?,
         position: row.try_get("position")?,

@@ -121,6 +121,7 @@ pub(super) struct Sheet {
     pub(super) linked: bool,
     pub(super) spreadsheet_id: Option<String>,
     pub(super) worksheet: Option<String>,
+    pub(super) credential_id: Option<Uuid>,
     pub(super) language: Option<String>,
     pub(super) linked_at: Option<DateTime<Utc>>,
     pub(super) updated_at: DateTime<Utc>,

@@ -1,0 +1,15 @@
+//! Read models held against a real PostgreSQL: events to rows, whatever the batches, whoever asks, and whatever in
+//! the log cannot be applied. Each test has a database of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
+
+mod determinism;
+mod fencing;
+mod inventory;
+mod isolation;
+mod operations;
+mod parking;
+mod world;

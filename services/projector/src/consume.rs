@@ -1,0 +1,198 @@
+//! The active instance at work. Events come from the broker; their positions decide what is done with them. What
+//! was seen is dropped, what is missing is read from the store, and when the broker is silent although the log has
+//! grown, the store is read on its own.
+
+use std::time::Duration;
+
+use database::Session;
+use events::Recorded;
+use messaging::EventsConsumer;
+use read_models::Projection;
+use read_models::apply::{ApplyError, Cursor, apply};
+use tokio_postgres::Client;
+
+use crate::{Notice, ProjectorError, Shared, Source};
+
+/// Most events of one transaction while following the log.
+const BATCH: usize = 1_000;
+/// Most events of one transaction while catching up.
+const BACKLOG_BATCH: i64 = 5_000;
+/// A backlog that the broker need not send any more after it was read from the store.
+const SKIP_AT_BROKER: i64 = 2_000;
+/// How long one call waits for the broker; silence is noticed sooner.
+const FETCH: Duration = Duration::from_secs(30);
+
+/// What the next look brought.
+enum Heard {
+    Events(Vec<Recorded>),
+    /// The broker is silent, or away, and it may be that the log has grown.
+    Silence,
+    End,
+}
+
+pub(crate) struct Consumption<'a, P: Projection> {
+    shared: &'a Shared,
+    session: Session,
+    cursor: Cursor,
+    consumer: EventsConsumer,
+    head: i64,
+    projection: std::marker::PhantomData<P>,
+}
+
+impl<'a, P: Projection> Consumption<'a, P> {
+    pub(crate) fn new(shared: &'a Shared, session: Session, cursor: Cursor) -> Self {
+        Self {
+            shared,
+            session,
+            cursor,
+            consumer: EventsConsumer::open(&shared.broker, P::NAME, cursor.position),
+            head: cursor.position,
+            projection: std::marker::PhantomData,
+        }
+    }
+
+    /// Works until the end is asked for, or something breaks. `lock` is the connection that made this the active
+    /// instance.
+    pub(crate) async fn go_on(mut self, lock: &Client, worked: &mut bool) -> Result<(), ProjectorError> {
+        // What happened while nobody was active.
+        self.follow_store(worked).await?;
+        let mut wake = self.shared.wake.subscribe();
+        loop {
+            match self.listen(&mut wake).await {
+                Heard::End => return Ok(()),
+                Heard::Events(batch) => {
+                    self.take(batch, worked).await?;
+                    if let Err(error) = self.consumer.ack_all().await {
+                        tracing::debug!(%error, projection = P::NAME, "acknowledgement not sent");
+                    }
+                }
+                Heard::Silence => {
+                    if lock.is_closed() {
+                        // Somebody else may be active already; its fence would tell with the next batch.
+                        return Err(ApplyError::Fenced(P::NAME).into());
+                    }
+                    self.follow_store(worked).await?;
+                }
+            }
+        }
+    }
+
+    async fn listen(&mut self, wake: &mut event_store::Subscription) -> Heard {
+        let options = &self.shared.options;
+        let up = self.shared.broker.connected().borrow().up;
+        let patience = if up { options.silence } else { options.poll };
+        let fetch = self.consumer.next_batch(BATCH, FETCH);
+        tokio::select! {
+            biased;
+            () = self.shared.shutdown.cancelled() => Heard::End,
+            fetched = fetch => match fetched {
+                Ok(batch) if batch.is_empty() => Heard::Silence,
+                Ok(batch) => Heard::Events(batch),
+                Err(error) => {
+                    tracing::debug!(%error, projection = P::NAME, "no events from the broker");
+                    Heard::Silence
+                }
+            },
+            () = tokio::time::sleep(patience) => Heard::Silence,
+            // While the broker is away, whoever appends in this process is the quickest to tell.
+            _ = wake.changed_or(patience), if !up => Heard::Silence,
+        }
+    }
+
+    /// Applies what continues the cursor; drops what was seen; reads from the store what is missing in between.
+    async fn take(&mut self, batch: Vec<Recorded>, worked: &mut bool) -> Result<(), ProjectorError> {
+        let mut rest = batch.as_slice();
+        while let Some(first) = rest.first() {
+            let next = self.cursor.position + 1;
+            if first.position < next {
+                rest = &rest[1..];
+            } else if first.position > next {
+                tracing::info!(
+                    projection = P::NAME,
+                    from = next,
+                    to = first.position - 1,
+                    "hole, read from the store"
+                );
+                self.read_store(first.position - 1, worked).await?;
+            } else {
+                let run = (next..)
+                    .zip(rest)
+                    .take_while(|(expected, event)| event.position == *expected)
+                    .count();
+                let (now, later) = rest.split_at(run);
+                self.commit(now, Source::Broker, worked).await?;
+                rest = later;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the store up to its present end, if it is ahead.
+    async fn follow_store(&mut self, worked: &mut bool) -> Result<(), ProjectorError> {
+        self.head = self.shared.reader.head().await?;
+        let before = self.cursor.position;
+        if self.head > before {
+            self.read_store(self.head, worked).await?;
+            if self.cursor.position - before > SKIP_AT_BROKER {
+                self.consumer.restart(self.cursor.position);
+            }
+        } else {
+            self.tell_lag(None);
+        }
+        Ok(())
+    }
+
+    async fn read_store(&mut self, up_to: i64, worked: &mut bool) -> Result<(), ProjectorError> {
+        while self.cursor.position < up_to && !self.shared.shutdown.is_cancelled() {
+            let limit = BACKLOG_BATCH.min(up_to - self.cursor.position);
+            let events = self.shared.reader.read_after(self.cursor.position, limit).await?;
+            if events.is_empty() {
+                let broker = up_to;
+                self.consumer.restart(self.cursor.position);
+                return Err(ProjectorError::BrokerAhead {
+                    broker,
+                    store: self.cursor.position,
+                });
+            }
+            self.commit(&events, Source::Store, worked).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit(
+        &mut self,
+        events: &[Recorded],
+        source: Source,
+        worked: &mut bool,
+    ) -> Result<(), ProjectorError> {
+        let applied = apply::<P>(&mut self.session, P::SCHEMA, self.cursor, events).await?;
+        self.cursor.position = applied.position;
+        self.head = self.head.max(applied.position);
+        *worked = true;
+        self.shared.positions.reached(P::NAME, applied.position);
+        let latency = events.last().map_or(Duration::ZERO, |last| self.age(last));
+        self.shared.tell::<P>(&Notice::Applied {
+            applied,
+            source,
+            latency,
+        });
+        self.tell_lag(events.last());
+        Ok(())
+    }
+
+    fn tell_lag(&self, last: Option<&Recorded>) {
+        let events = u64::try_from(self.head - self.cursor.position).unwrap_or(0);
+        let age = if events == 0 {
+            Duration::ZERO
+        } else {
+            last.map_or(Duration::ZERO, |last| self.age(last))
+        };
+        self.shared.tell::<P>(&Notice::Lag { events, age });
+    }
+
+    fn age(&self, event: &Recorded) -> Duration {
+        (self.shared.options.clock.now() - event.recorded_at)
+            .to_std()
+            .unwrap_or(Duration::ZERO)
+    }
+}

@@ -1,0 +1,71 @@
+//! Who is active. A standby asks for the lock now and then; whoever has it makes sure that the read model is one
+//! this program can continue, takes the fence, and works until something breaks.
+
+use database::Role;
+use read_models::Projection;
+use read_models::schema::{self, Condition};
+use tokio_postgres::Client;
+
+use crate::consume::Consumption;
+use crate::{Notice, ProjectorError, Shared, rebuild};
+
+/// One term: from candidacy to the first failure or the end. `worked` tells whether a batch was applied in it.
+pub(crate) async fn term<P: Projection>(shared: &Shared, worked: &mut bool) -> Result<(), ProjectorError> {
+    let Some(lock) = elected::<P>(shared).await? else {
+        return Ok(());
+    };
+    make_fit::<P>(shared).await?;
+    let session = shared.pool.get().await?;
+    let cursor = schema::take_over::<P>(&session, P::SCHEMA).await?;
+    shared.positions.reached(P::NAME, cursor.position);
+    shared.tell::<P>(&Notice::Active(true));
+    tracing::info!(
+        projection = P::NAME,
+        position = cursor.position,
+        epoch = cursor.epoch,
+        "active"
+    );
+    let outcome = Consumption::<P>::new(shared, session, cursor)
+        .go_on(&lock, worked)
+        .await;
+    shared.tell::<P>(&Notice::Active(false));
+    outcome
+}
+
+/// Waits for the lock. Returns the connection that holds it, or none when the end came first.
+async fn elected<P: Projection>(shared: &Shared) -> Result<Option<Client>, ProjectorError> {
+    let client = database::connect(&shared.options.database_url, Some(Role::Projector)).await?;
+    loop {
+        let row = client
+            .query_one(
+                "SELECT pg_try_advisory_lock(hashtextextended('projector:' || $1, 0))",
+                &[&P::NAME],
+            )
+            .await
+            .map_err(database::DatabaseError::from)?;
+        if row.try_get(0).map_err(database::DatabaseError::from)? {
+            return Ok(Some(client));
+        }
+        tokio::select! {
+            () = shared.shutdown.cancelled() => return Ok(None),
+            () = tokio::time::sleep(shared.options.candidacy) => {}
+        }
+    }
+}
+
+/// Rebuilds what another version of this program has left. The old copy answers questions meanwhile.
+async fn make_fit<P: Projection>(shared: &Shared) -> Result<(), ProjectorError> {
+    let condition = schema::condition::<P>(&shared.pool.get().await?, P::SCHEMA).await?;
+    match condition {
+        Condition::Current => Ok(()),
+        Condition::Newer => Err(ProjectorError::Newer),
+        Condition::Missing | Condition::Outdated => {
+            tracing::info!(projection = P::NAME, ?condition, "read model is rebuilt");
+            let rebuilt = rebuild::<P>(&shared.options.database_url, &shared.reader, &shared.shutdown)
+                .await
+                .map_err(|error| ProjectorError::Rebuild(Box::new(error)))?;
+            shared.tell::<P>(&Notice::Rebuilt(rebuilt));
+            Ok(())
+        }
+    }
+}
