@@ -41,8 +41,12 @@ const FORMAT_FIELDS: &[&str] = &[
 struct Brush {
     mask: Mask,
     format_mask: Option<Mask>,
-    seen: HashMap<u32, u32>,
+    /// For each of the last formats painted, what it made of each format that it met.
+    seen: Vec<(Value, HashMap<u32, u32>)>,
 }
+
+/// A table rarely uses more formats than this in one request.
+const FORMATS_KEPT: usize = 32;
 
 /// A parsed `CellData`.
 struct Paint {
@@ -72,7 +76,7 @@ impl Brush {
         Ok(Self {
             mask,
             format_mask,
-            seen: HashMap::new(),
+            seen: Vec::new(),
         })
     }
 
@@ -83,14 +87,24 @@ impl Brush {
         if self.mask.touches("note") {
             cell.note.clone_from(&paint.note);
         }
-        if let Some(mask) = &self.format_mask {
-            let old = cell.format;
-            cell.format = *self.seen.entry(old).or_insert_with(|| {
-                let mut format = formats.get(old).cloned().unwrap_or_else(|| json!({}));
-                mask.merge(&mut format, &paint.format);
-                formats.add(format)
-            });
-        }
+        let Some(mask) = &self.format_mask else { return };
+        let known = self.seen.iter().position(|(format, _)| *format == paint.format);
+        let at = known.unwrap_or_else(|| {
+            if self.seen.len() == FORMATS_KEPT {
+                self.seen.clear();
+            }
+            self.seen.push((paint.format.clone(), HashMap::new()));
+            self.seen.len() - 1
+        });
+        let Some((_, met)) = self.seen.get_mut(at) else {
+            return;
+        };
+        let old = cell.format;
+        cell.format = *met.entry(old).or_insert_with(|| {
+            let mut format = formats.get(old).cloned().unwrap_or_else(|| json!({}));
+            mask.merge(&mut format, &paint.format);
+            formats.add(format)
+        });
     }
 }
 
@@ -285,8 +299,6 @@ pub(crate) fn update(book: &mut Spreadsheet, body: &Value) -> Reply {
                 Some(value) => &read_paint(value)?,
                 None => &nothing,
             };
-            // Formats of different cells differ, so what one became says nothing about the next.
-            brush.seen.clear();
             brush.paint(formats, sheet.cell_mut(row, column), paint);
         }
     }
@@ -328,7 +340,6 @@ pub(crate) fn append(book: &mut Spreadsheet, body: &Value) -> Reply {
     }
     for (offset, row) in request.rows.iter().enumerate() {
         for (column, value) in row.values.iter().enumerate() {
-            brush.seen.clear();
             brush.paint(
                 formats,
                 sheet.cell_mut(first + offset, column),

@@ -211,6 +211,13 @@ pub(crate) fn insert(book: &mut Spreadsheet, body: &Value) -> Reply {
         ));
     }
     let count = end - start;
+    let other = book.cells() / existing.max(1);
+    if count.saturating_mul(other) > super::model::MAX_CELLS {
+        return Err(refuse(format!(
+            "This action would increase the number of cells in the workbook above the limit of {} cells.",
+            super::model::MAX_CELLS
+        )));
+    }
     let model = if request.inherit_from_before {
         start - 1
     } else {

@@ -9,6 +9,8 @@ use super::ranges::{Axis, Shift};
 
 /// Deeper chains of formulas than this count as circular.
 const MAX_DEPTH: usize = 64;
+/// Cells that one formula may read, directly and through others; a circle of formulas ends here as well.
+const MAX_READS: u32 = 200_000;
 
 /// One reference found in a formula: where it stands, its sheet's name, and its text without the sheet.
 struct Reference {
@@ -48,7 +50,8 @@ fn next_reference(text: &str, mut at: usize) -> Option<Reference> {
                         to,
                     });
                 }
-                at = stop.max(at + 1);
+                let width = text.get(at..)?.chars().next().map_or(1, char::len_utf8);
+                at = stop.max(at + width);
             }
             _ => at += 1,
         }
@@ -201,10 +204,24 @@ pub(crate) enum Shown {
 
 /// The effective value of a cell.
 pub(crate) fn effective(book: &Spreadsheet, sheet: usize, row: usize, column: usize) -> Shown {
-    evaluate(book, sheet, row, column, 0)
+    evaluate(book, sheet, row, column, 0, &Reads::new(MAX_READS))
 }
 
-fn evaluate(book: &Spreadsheet, sheet: usize, row: usize, column: usize, depth: usize) -> Shown {
+/// Reads that are left.
+type Reads = std::cell::Cell<u32>;
+
+fn evaluate(
+    book: &Spreadsheet,
+    sheet: usize,
+    row: usize,
+    column: usize,
+    depth: usize,
+    reads: &Reads,
+) -> Shown {
+    let Some(left) = reads.get().checked_sub(1) else {
+        return Shown::Error("#REF!");
+    };
+    reads.set(left);
     let cell = book.sheets.get(sheet).and_then(|sheet| sheet.cell(row, column));
     match cell.and_then(|cell| cell.content.as_ref()) {
         None => Shown::Blank,
@@ -219,6 +236,7 @@ fn evaluate(book: &Spreadsheet, sheet: usize, row: usize, column: usize, depth: 
                 text: formula,
                 at: 1,
                 depth,
+                reads,
             };
             match parser.sum() {
                 Ok(value) if parser.rest().trim().is_empty() => Shown::Number(value),
@@ -236,6 +254,7 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    reads: &'a Reads,
 }
 
 type Computed = Result<f64, &'static str>;
@@ -386,7 +405,7 @@ impl Parser<'_> {
                     .unwrap_or(usize::MAX)
                     .min(grid.column_count.saturating_sub(1))
             {
-                match evaluate(self.book, sheet, row, column, self.depth + 1) {
+                match evaluate(self.book, sheet, row, column, self.depth + 1, self.reads) {
                     Shown::Number(value) => values.push(value),
                     Shown::Bool(value) if found.to.is_none() => values.push(f64::from(u8::from(value))),
                     Shown::Text(_) if found.to.is_none() => return Err("#VALUE!"),

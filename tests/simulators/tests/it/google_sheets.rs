@@ -239,6 +239,22 @@ async fn typed_text_is_understood_and_raw_text_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn formulas_that_chase_each_other_end_with_an_error() {
+    let office = office().await;
+    write(
+        &office,
+        "A1",
+        "USER_ENTERED",
+        json!([["=B1+B1", "=A1+A1", "=SUM(A2:B2)—1", "=1/0"]]),
+    )
+    .await;
+    assert_eq!(
+        read(&office, "A1:D1").await,
+        json!([["#REF!", "#REF!", "#ERROR!", "#DIV/0!"]])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_written_beyond_the_grid_and_append_makes_room() {
     let office = office().await;
     let path = format!("{BOOK}/values/AA1?valueInputOption=RAW");

@@ -185,6 +185,9 @@ impl<'a> View<'a> {
         if wrap == Some("WRAP") {
             class.push("w");
         }
+        if area.right == self.lefts.len() {
+            class.push("fc");
+        }
         let note = cell.and_then(|cell| cell.note.as_deref());
         out.push_str("<td");
         if note.is_some() {
