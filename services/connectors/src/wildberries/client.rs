@@ -77,6 +77,8 @@ pub struct Options {
     pub stock_page: u64,
     /// Rows per page of the order feed. The vendor states no limit; 1000 is what live callers use.
     pub order_page: u64,
+    /// Pages of the order feed after which the older report, with its 80,000 rows a request, is taken.
+    pub feed_pages: u32,
     /// Largest report in bytes, decompressed: 250,000 rows are about 50 MB.
     pub report_bytes: u64,
 }
@@ -94,6 +96,7 @@ impl Default for Options {
             card_page: 100,
             stock_page: 250_000,
             order_page: 1000,
+            feed_pages: 4,
             report_bytes: 512 * 1024 * 1024,
         }
     }

@@ -35,19 +35,24 @@ impl Wildberries {
         &self,
         period: Period,
     ) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
-        if self.token.scopes().has(Scope::Analytics) && !self.seller.no_order_feed.is_set() {
-            match self.order_feed(period).await {
-                Err(error)
-                    if feed_is_closed(&error.failure) && self.token.scopes().has(Scope::Statistics) =>
-                {
-                    tracing::info!("the order feed is refused, the older report is taken");
-                    // Only this refusal is about the kind of token; the others may be over tomorrow.
-                    if matches!(error.failure, CallFailure::Forbidden { .. }) {
-                        self.seller.no_order_feed.set();
-                    }
-                }
-                other => return other,
+        let feed = self.token.scopes().has(Scope::Analytics) && !self.seller.no_order_feed.is_set();
+        if !feed {
+            return self.supplier_orders(period).await;
+        }
+        match self.order_feed(period).await {
+            Ok(Some(fetched)) => return Ok(fetched),
+            Ok(None) => {
+                tracing::info!("the order feed has too many pages, the older report is taken from now on");
+                self.seller.no_order_feed.set();
             }
+            Err(error) if feed_is_closed(&error.failure) && self.has_statistics() => {
+                tracing::info!(%error, "the order feed is closed, the older report is taken");
+                // Only this refusal is about the kind of token; the others may be over tomorrow.
+                if matches!(error.failure, CallFailure::Forbidden { .. }) {
+                    self.seller.no_order_feed.set();
+                }
+            }
+            Err(error) => return Err(error),
         }
         self.supplier_orders(period).await
     }
@@ -58,7 +63,11 @@ impl Wildberries {
     ///
     /// The vendor does not say whether the period means the order's time or that of its status; live callers
     /// read it as the latter. Either way an order that was placed in the period is there.
-    async fn order_feed(&self, period: Period) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
+    ///
+    /// None when it would take more pages than [`Options::feed_pages`](super::Options), or the next page is
+    /// further away than our patience, and the older report can be asked instead: at a thousand orders a minute
+    /// a large seller would never come to the end.
+    async fn order_feed(&self, period: Period) -> Result<Option<Fetched<Vec<OrderObservation>>>, CallError> {
         let mut tally = Tally::default();
         let mut orders = Orders::default();
         let mut complete = true;
@@ -67,24 +76,34 @@ impl Wildberries {
             let to = from
                 .checked_add_days(Days::new(FEED_DAYS))
                 .map_or(period.to, |end| end.min(period.to));
-            complete &= self
+            match self
                 .feed_window(Period { from, to }, &mut tally, &mut orders)
-                .await?;
+                .await?
+            {
+                Some(whole) => complete &= whole,
+                None => return Ok(None),
+            }
             from = to;
         }
-        Ok(Fetched {
+        let outcome = tally.finish("wb.orders.feed");
+        Ok(Some(Fetched {
             items: orders.finish(),
-            outcome: tally.finish("wb.orders.feed"),
+            outcome,
             complete,
-        })
+        }))
     }
 
+    fn has_statistics(&self) -> bool {
+        self.token.scopes().has(Scope::Statistics)
+    }
+
+    /// Whether the window's answer was whole; none when the older report is the better way.
     async fn feed_window(
         &self,
         window: Period,
         tally: &mut Tally,
         orders: &mut Orders,
-    ) -> Result<bool, CallError> {
+    ) -> Result<Option<bool>, CallError> {
         let mut snapshot: Option<String> = None;
         let mut offset = 0;
         loop {
@@ -106,7 +125,7 @@ impl Wildberries {
             let reply = self.fetch(Group::OrderFeed, &call).await?;
             if reply.body.trim_ascii().is_empty() {
                 tally.page(&reply.body, 0, reply.date());
-                return Ok(reply.status == 204);
+                return Ok(Some(reply.status == 204));
             }
             let page: Data<Option<FeedPage>> =
                 json::decode(&reply.body).map_err(|failure| CallError::new(FEED, failure))?;
@@ -117,7 +136,7 @@ impl Wildberries {
             }) = page.data
             else {
                 tally.page(&reply.body, 0, reply.date());
-                return Ok(false);
+                return Ok(Some(false));
             };
             let as_of = snapshot_time.as_deref().and_then(time::parse);
             tally.page(&reply.body, rows.len(), as_of.or_else(|| reply.date()));
@@ -127,7 +146,7 @@ impl Wildberries {
                 orders.add(feed_order(row, currency.as_deref())?);
             }
             if count < limit {
-                return Ok(true);
+                return Ok(Some(true));
             }
             if orders.len() == before {
                 let what = "a full page of the order feed repeats orders that were there before".to_owned();
@@ -135,6 +154,10 @@ impl Wildberries {
             }
             snapshot = snapshot.or(snapshot_time);
             offset += count;
+            let too_far = self.seller.bucket(Group::OrderFeed).wait() > self.options.patience;
+            if self.has_statistics() && (too_far || tally.pages >= self.options.feed_pages) {
+                return Ok(None);
+            }
         }
     }
 
@@ -183,11 +206,14 @@ impl Wildberries {
     }
 }
 
-/// Refused, or not there any more.
+/// Refused, not there any more, or not before long.
 fn feed_is_closed(failure: &CallFailure) -> bool {
     matches!(
         failure,
-        CallFailure::Forbidden { .. } | CallFailure::NotFound { .. } | CallFailure::Unauthorized { .. }
+        CallFailure::Forbidden { .. }
+            | CallFailure::NotFound { .. }
+            | CallFailure::Unauthorized { .. }
+            | CallFailure::RateLimited { .. }
     )
 }
 

@@ -83,7 +83,8 @@ impl Wildberries {
                 complete = false;
                 break;
             }
-            if rows < limit {
+            // A contradiction ends the paging too: an answer that repeats itself would page for ever.
+            if rows < limit || gathered.contradiction.is_some() {
                 break;
             }
         }

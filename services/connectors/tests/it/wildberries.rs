@@ -271,6 +271,65 @@ async fn both_order_reports_give_the_same_orders_once() {
 }
 
 #[tokio::test]
+async fn a_feed_of_too_many_pages_gives_way_to_the_older_report_for_good() {
+    let world = World::start(seller()).await;
+    let token = world.simulator.personal_token(world.simulator.sellers()[0]);
+    let client = world.client(
+        &token,
+        Options {
+            feed_pages: 2,
+            ..options()
+        },
+    );
+    for _ in 0..2 {
+        let fetched = client.orders(world.week()).await.unwrap();
+        assert_eq!(
+            (fetched.outcome.source, fetched.complete),
+            ("wb.orders.supplier", true)
+        );
+        assert!(fetched.items.len() > 100);
+    }
+    assert_eq!(
+        world
+            .simulator
+            .calls()
+            .count("/seller-analytics-api/api/analytics/v1/order-feed"),
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_base_token_gets_many_orders_in_the_one_request_it_has() {
+    let world = World::start(seller()).await;
+    let token = world.simulator.base_token(world.simulator.sellers()[0]);
+    // A second request would be a second away at this speed: three hours in reality.
+    let client = world.client(
+        &token,
+        Options {
+            patience: Duration::from_millis(500),
+            ..options()
+        },
+    );
+    let fetched = client.orders(world.week()).await.unwrap();
+    assert_eq!(
+        (fetched.outcome.source, fetched.outcome.pages),
+        ("wb.orders.supplier", 1)
+    );
+    assert!(fetched.complete);
+    let placed = fetched
+        .items
+        .iter()
+        .filter(|order| !order.cancelled && order.ordered_at >= world.week().from);
+    let expected: u64 = world
+        .truth()
+        .products
+        .iter()
+        .flat_map(|product| product.orders.values())
+        .sum();
+    assert_eq!(u64::try_from(placed.count()).unwrap(), expected);
+}
+
+#[tokio::test]
 async fn a_check_names_the_seller_and_the_categories_that_are_closed() {
     let world = World::start(seller()).await;
     let check = world.personal().check().await.unwrap();

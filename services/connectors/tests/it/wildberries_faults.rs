@@ -187,3 +187,69 @@ async fn a_token_that_ended_is_refused_as_a_credential() {
     assert_eq!(error.class(), FailureClass::Credential, "{error}");
     assert!(!error.to_string().contains(&ended));
 }
+
+#[tokio::test]
+async fn a_cursor_that_does_not_move_ends_the_listing_with_an_error() {
+    let world = world().await;
+    let card = |nm_id: u32| serde_json::json!({"nmID": nm_id, "vendorCode": "x"});
+    let cursor = serde_json::json!({"updatedAt": "2026-10-01T00:00:00Z", "nmID": 7, "total": 20});
+    let body = serde_json::json!({"cards": (1..=20).map(card).collect::<Vec<_>>(), "cursor": cursor});
+    let stuck = Effect::Status {
+        status: 200,
+        body: body.to_string(),
+        content_type: None,
+    };
+    world.simulator.script(Fault::on(CARDS, stuck));
+    let error = world.personal().cards(&mut |_| {}).await.unwrap_err();
+    assert!(
+        matches!(error.failure, CallFailure::Inconsistent { .. }),
+        "{error}"
+    );
+    assert_eq!(world.simulator.calls().count(CARDS), 2);
+}
+
+#[tokio::test]
+async fn a_refused_order_feed_gives_way_to_the_older_report() {
+    let world = world().await;
+    let body = r#"{"title":"forbidden","detail":"token type is not allowed","status":403}"#;
+    let refused = Effect::Status {
+        status: 403,
+        body: body.into(),
+        content_type: None,
+    };
+    world.simulator.script(Fault::on(
+        "/seller-analytics-api/api/analytics/v1/order-feed",
+        refused,
+    ));
+    let fetched = world.personal().orders(world.week()).await.unwrap();
+    assert_eq!(fetched.outcome.source, "wb.orders.supplier");
+    assert!(fetched.complete && !fetched.items.is_empty());
+}
+
+#[tokio::test]
+async fn a_report_that_repeats_rows_on_the_next_page_is_not_counted_twice() {
+    let world = world().await;
+    let whole = world.personal().fbo_stock().await.unwrap();
+    let token = world.simulator.personal_token(world.simulator.sellers()[0]);
+    let half = Options {
+        stock_page: whole.outcome.rows / 2 + 1,
+        ..options()
+    };
+    let row = serde_json::json!({"nmId": 1, "chrtId": 2, "warehouseId": 3, "warehouseName": "Казань",
+        "regionName": "x", "quantity": 5, "inWayToClient": 0, "inWayFromClient": 0});
+    let rows = vec![row; usize::try_from(half.stock_page).unwrap()];
+    let body = serde_json::json!({"data": {"items": rows}}).to_string();
+    world.simulator.script(Fault::on(
+        STOCK,
+        Effect::Status {
+            status: 200,
+            body,
+            content_type: None,
+        },
+    ));
+    let error = world.client(&token, half).fbo_stock().await.unwrap_err();
+    assert!(
+        matches!(error.failure, CallFailure::Inconsistent { .. }),
+        "{error}"
+    );
+}

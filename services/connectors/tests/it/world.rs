@@ -96,6 +96,7 @@ pub(crate) fn options() -> Options {
         card_page: 20,
         stock_page: 100,
         order_page: 50,
+        feed_pages: 100,
         repeat_pause: Duration::from_millis(1),
         ..Options::default()
     }
