@@ -31,8 +31,8 @@ pub enum ConsumeError {
     /// The broker, the stream or the consumer is away. Read from the store meanwhile.
     #[error("no events can be read from the broker at the moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A message in the stream is no event. It is skipped; read from the store.
-    #[error("a message in EVENTS is no event")]
+    /// A message in the stream is no event, or holds none because it is too large. It is skipped; read from the store.
+    #[error("a message in EVENTS holds no event")]
     Foreign(#[source] HeaderError),
 }
 
@@ -44,6 +44,8 @@ pub struct EventsConsumer {
     after: i64,
     live: Option<pull::Stream>,
     unacknowledged: Option<Message>,
+    /// What to report by the next call, after the events that came before it.
+    foreign: Option<ConsumeError>,
 }
 
 impl std::fmt::Debug for EventsConsumer {
@@ -67,6 +69,7 @@ impl EventsConsumer {
             after: start_after,
             live: None,
             unacknowledged: None,
+            foreign: None,
         }
     }
 
@@ -75,6 +78,7 @@ impl EventsConsumer {
         self.after = position;
         self.live = None;
         self.unacknowledged = None;
+        self.foreign = None;
     }
 
     /// Waits up to `wait` for an event, then takes all that are there, at most `max`. Empty when none came. Events
@@ -83,6 +87,9 @@ impl EventsConsumer {
     /// # Errors
     /// [`ConsumeError`]; the caller goes on with the store and calls again.
     pub async fn next_batch(&mut self, max: usize, wait: Duration) -> Result<Vec<Recorded>, ConsumeError> {
+        if let Some(foreign) = self.foreign.take() {
+            return Err(foreign);
+        }
         let mut batch = Vec::new();
         let first = tokio::time::timeout(wait, self.next_message()).await;
         let Ok(first) = first else { return Ok(batch) };
@@ -99,8 +106,9 @@ impl EventsConsumer {
             match live.next().now_or_never() {
                 Some(Some(Ok(message))) => {
                     if let Err(error) = self.take(message, &mut batch) {
-                        // What came before is good; the foreign message is reported by the hole it leaves.
-                        tracing::warn!(%error, "foreign message in EVENTS");
+                        // What came before is good.
+                        self.foreign = Some(error);
+                        break;
                     }
                 }
                 Some(Some(Err(error))) => {

@@ -26,6 +26,12 @@ const POLL: Duration = Duration::from_millis(50);
 const CHECK: Duration = Duration::from_secs(1);
 /// First and longest pause after a failure.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// JetStream's error code for a stream that ends elsewhere.
+const WRONG_LAST_SEQUENCE: u64 = 10_071;
+/// So many times in a row a sound stream may refuse the event that it lacks.
+const REFUSALS: u32 = 3;
+/// Between two replacements for that reason.
+const REST: Duration = Duration::from_secs(60);
 /// A failure after so long without one is the first again.
 const CALM: Duration = Duration::from_secs(10);
 
@@ -125,6 +131,49 @@ impl Patience {
     }
 }
 
+/// A stream can be sound to look at and still take nothing. After it could not write to its disk, nats-server 2.15
+/// answers nothing at all, or "wrong last sequence" with the very sequence that was expected. A new stream helps.
+#[derive(Default)]
+struct Doubt {
+    position: i64,
+    refusals: u32,
+    condemned: Option<Instant>,
+}
+
+impl Doubt {
+    fn note(&mut self, interruption: &Interruption) {
+        let Interruption::Publish(
+            PublishError::Repeated { position }
+            | PublishError::TimedOut { position }
+            | PublishError::Refused {
+                position,
+                code: WRONG_LAST_SEQUENCE,
+                ..
+            },
+        ) = interruption
+        else {
+            return;
+        };
+        self.refusals = if self.position == *position {
+            self.refusals + 1
+        } else {
+            1
+        };
+        self.position = *position;
+    }
+
+    /// Whether a stream that takes no `next` has to go. Not over and over again: a full disk is not mended by it.
+    fn condemns(&mut self, next: i64) -> bool {
+        let stuck = self.position == next && self.refusals >= REFUSALS;
+        let rested = self.condemned.is_none_or(|last| last.elapsed() > REST);
+        if stuck && rested {
+            self.refusals = 0;
+            self.condemned = Some(Instant::now());
+        }
+        stuck && rested
+    }
+}
+
 impl Relay {
     async fn candidate(&self) {
         let mut patience = Patience::new();
@@ -154,7 +203,7 @@ impl Relay {
     /// Publishes for as long as it is polled.
     async fn lead(&self, leadership: &Leadership) -> std::convert::Infallible {
         let mut patience = Patience::new();
-        let mut repeated_at = None;
+        let mut doubt = Doubt::default();
         loop {
             let mut link = self.options.broker.connected();
             if link.wait_for(|now| now.up).await.is_err() {
@@ -162,15 +211,11 @@ impl Relay {
                 continue;
             }
             let epoch = link.borrow_and_update().epoch;
-            let stuck = repeated_at;
             let interruption = tokio::select! {
-                Err(interruption) = self.copy(leadership, stuck) => interruption,
+                Err(interruption) = self.copy(leadership, &mut doubt) => interruption,
                 _ = link.wait_for(|now| !now.up || now.epoch != epoch) => Interruption::Link,
             };
-            repeated_at = match &interruption {
-                Interruption::Publish(PublishError::Repeated { position }) => Some(*position),
-                _ => None,
-            };
+            doubt.note(&interruption);
             let reason = describe(&interruption);
             tracing::warn!(reason, "the stream is looked at again");
             self.options.observer.resync(&reason);
@@ -181,9 +226,9 @@ impl Relay {
     async fn copy(
         &self,
         leadership: &Leadership,
-        repeated_at: Option<i64>,
+        doubt: &mut Doubt,
     ) -> Result<std::convert::Infallible, Interruption> {
-        let mut copy = self.repaired(leadership, repeated_at).await?;
+        let mut copy = self.repaired(leadership, doubt).await?;
         let mut publisher = Publisher::open(&self.options.broker, copy.last, WINDOW).await?;
         self.options.observer.published(copy.last);
         let (sender, mut batches) = mpsc::channel(AHEAD);
@@ -212,12 +257,10 @@ impl Relay {
     }
 
     /// The stream as a copy of the log, replaced if it was none.
-    async fn repaired(&self, leadership: &Leadership, repeated_at: Option<i64>) -> Result<Copy, MirrorError> {
+    async fn repaired(&self, leadership: &Leadership, doubt: &mut Doubt) -> Result<Copy, MirrorError> {
         let (broker, reader) = (&self.options.broker, &self.options.reader);
         let flaw = match mirror::examine(broker, reader).await? {
-            // The server remembers message ids for two minutes, even those of messages it has lost since. Such a
-            // stream would refuse the event for that long.
-            Found::Copy(copy) if repeated_at == Some(copy.last + 1) => Flaw::Stuck,
+            Found::Copy(copy) if doubt.condemns(copy.last + 1) => Flaw::Stuck,
             Found::Copy(copy) => return Ok(copy),
             Found::Flawed(flaw) => flaw,
         };

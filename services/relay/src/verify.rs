@@ -1,6 +1,8 @@
 //! Reads the whole stream and compares it with the log, event by event: for the audit, and for tests that have just
 //! done their worst to both.
 
+use std::time::Duration;
+
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::stream::Stream;
@@ -13,6 +15,8 @@ use messaging::{Broker, async_nats, topology};
 
 /// Events compared at a time.
 const PAGE: i64 = 1_000;
+/// A broker that lets one message wait for so long is taken for broken.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -131,10 +135,11 @@ pub(crate) async fn range(
 }
 
 async fn next(messages: &mut Ordered) -> Result<Message, VerifyError> {
-    match messages.next().await {
-        Some(Ok(message)) => Ok(message),
-        Some(Err(error)) => Err(broken(error)),
-        None => Err(VerifyError::Broker("the stream ended early".into())),
+    match tokio::time::timeout(PATIENCE, messages.next()).await {
+        Ok(Some(Ok(message))) => Ok(message),
+        Ok(Some(Err(error))) => Err(broken(error)),
+        Err(elapsed) => Err(broken(elapsed)),
+        Ok(None) => Err(VerifyError::Broker("the stream ended early".into())),
     }
 }
 
