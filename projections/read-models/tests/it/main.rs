@@ -2,7 +2,6 @@
 //! the log cannot be applied. Each test has a database of its own.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
