@@ -1,0 +1,309 @@
+//! The role's memory in PostgreSQL: which sheets are linked, which are behind, who is writing which. Every step of
+//! a write is one statement that succeeds only for the holder of the lease and only while the link is the same, so
+//! that a process that was paused or killed anywhere leaves nothing another one could not take up.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use database::{DatabaseError, Pool};
+use events::ids::{CredentialId, TenantId};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// Access to `core.sheet_states`. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct States {
+    pool: Pool,
+    holder: Uuid,
+}
+
+/// A sheet that this process may write until `lease_until`.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    pub(crate) tenant: TenantId,
+    pub(crate) spreadsheet_id: String,
+    pub(crate) worksheet: String,
+    pub(crate) credential: Option<CredentialId>,
+    pub(crate) link_position: i64,
+    pub(crate) written_position: i64,
+    pub(crate) written: Option<Vec<u8>>,
+    pub(crate) sheet_id: Option<i32>,
+    /// The last batch's outcome is not known, or somebody wants every cell read.
+    pub(crate) doubtful: bool,
+    pub(crate) attempts: i32,
+}
+
+/// Which sheets are due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Due {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) today: NaiveDate,
+    /// The read model has read up to here.
+    pub(crate) model_position: i64,
+    /// A burst is over when its last change is older than this.
+    pub(crate) quiet_before: DateTime<Utc>,
+    /// A burst that began before this is not waited out.
+    pub(crate) burst_before: DateTime<Utc>,
+    /// A change from before this is no longer waited for in the read model: what is there is written.
+    pub(crate) overdue_before: DateTime<Utc>,
+    pub(crate) lease_until: DateTime<Utc>,
+    /// Whether sheets that failed last time are taken too.
+    pub(crate) failing: bool,
+    pub(crate) limit: i64,
+}
+
+/// What is recorded after a batch is known to be in the sheet, or to be unnecessary.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    pub(crate) now: DateTime<Utc>,
+    /// The sheet as it is now, encoded.
+    pub(crate) written: Vec<u8>,
+    pub(crate) sheet_id: i32,
+    /// A call was made.
+    pub(crate) sent: bool,
+    /// Everything is in the sheet up to this position and for this day; none after one of several batches.
+    pub(crate) complete: Option<(i64, NaiveDate)>,
+}
+
+/// What is recorded after a failure.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) text: String,
+    pub(crate) next_try_at: DateTime<Utc>,
+    /// Whether it counts against the sheet.
+    pub(crate) counts: bool,
+    /// Whether the batch is known not to be in the sheet.
+    pub(crate) not_written: bool,
+}
+
+/// The link as it is shown and tested.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) spreadsheet_id: String,
+    pub(crate) credential: Option<CredentialId>,
+    pub(crate) written_position: i64,
+    pub(crate) last_written_at: Option<DateTime<Utc>>,
+}
+
+const CLAIM: &str = "\
+    UPDATE core.sheet_states s SET lease_holder = $1, lease_until = $2 \
+      FROM (SELECT tenant_id FROM core.sheet_states \
+             WHERE linked AND link_position <= $3 AND written_position <= $3 \
+               AND (next_try_at IS NULL OR next_try_at <= $4) \
+               AND (lease_until IS NULL OR lease_until <= $4) \
+               AND ($5 OR attempts = 0) \
+               AND (verify \
+                    OR (dirty_position > written_position \
+                        AND (dirty_position <= $3 OR (dirty_since <= $6 AND written_position < $3)) \
+                        AND (dirty_at <= $7 OR dirty_since <= $8)) \
+                    OR (dirty_position <= written_position AND written_day IS DISTINCT FROM $9)) \
+             ORDER BY attempts > 0, dirty_since NULLS LAST, tenant_id \
+             LIMIT $10 FOR UPDATE SKIP LOCKED) due \
+     WHERE s.tenant_id = due.tenant_id \
+ RETURNING s.tenant_id, s.spreadsheet_id, s.worksheet, s.credential_id, s.link_position, s.written_position, \
+           s.written, s.sheet_id, s.verify OR s.write_started_at IS NOT NULL, s.attempts";
+
+impl States {
+    pub(crate) const fn new(pool: Pool, holder: Uuid) -> Self {
+        Self { pool, holder }
+    }
+
+    /// Takes sheets that are due and that nobody else is writing.
+    pub(crate) async fn claim(&self, due: &Due) -> Result<Vec<Claim>, DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session.prepare_cached(CLAIM).await?;
+        let rows = session
+            .query(
+                &statement,
+                &[
+                    &self.holder,
+                    &due.lease_until,
+                    &due.model_position,
+                    &due.now,
+                    &due.failing,
+                    &due.overdue_before,
+                    &due.quiet_before,
+                    &due.burst_before,
+                    &due.today,
+                    &due.limit,
+                ],
+            )
+            .await?;
+        Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
+    }
+
+    /// Says that a batch is about to be sent. False when the sheet is not ours to write any more.
+    pub(crate) async fn begin_write(
+        &self,
+        claim: &Claim,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<bool, DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "UPDATE core.sheet_states SET write_started_at = $4, lease_until = $5 \
+                  WHERE tenant_id = $1 AND lease_holder = $2 AND lease_until > $4 AND linked AND link_position = $3",
+            )
+            .await?;
+        let changed = session
+            .execute(
+                &statement,
+                &[
+                    &claim.tenant.uuid(),
+                    &self.holder,
+                    &claim.link_position,
+                    &now,
+                    &lease_until,
+                ],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Records what is in the sheet now; the last step also clears what was behind, unless more came meanwhile, and
+    /// gives the lease back. False when the sheet is not ours any more: whoever has it reads it again.
+    pub(crate) async fn record(&self, claim: &Claim, outcome: &Outcome) -> Result<bool, DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "UPDATE core.sheet_states \
+                    SET written = $4, sheet_id = $5, write_started_at = NULL, \
+                        last_written_at = CASE WHEN $6 THEN $7 ELSE last_written_at END, \
+                        verify = verify AND NOT ($10 AND $8::bigint IS NOT NULL), \
+                        written_position = coalesce($8, written_position), \
+                        written_day = coalesce($9, written_day), \
+                        dirty_since = CASE WHEN $8 IS NULL THEN dirty_since \
+                                           WHEN dirty_position > $8 THEN $7 END, \
+                        last_error = CASE WHEN $8 IS NULL THEN last_error END, \
+                        next_try_at = CASE WHEN $8 IS NULL THEN next_try_at END, \
+                        attempts = CASE WHEN $8 IS NULL THEN attempts ELSE 0 END, \
+                        lease_holder = CASE WHEN $8 IS NULL THEN lease_holder END, \
+                        lease_until = CASE WHEN $8 IS NULL THEN lease_until END \
+                  WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3",
+            )
+            .await?;
+        let (position, day) = outcome.complete.unzip();
+        let changed = session
+            .execute(
+                &statement,
+                &[
+                    &claim.tenant.uuid(),
+                    &self.holder,
+                    &claim.link_position,
+                    &outcome.written,
+                    &outcome.sheet_id,
+                    &outcome.sent,
+                    &outcome.now,
+                    &position,
+                    &day,
+                    &claim.doubtful,
+                ],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Records a failure and gives the lease back. A batch whose outcome is unknown stays marked as sent.
+    pub(crate) async fn fail(&self, claim: &Claim, failure: &Failure) -> Result<(), DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "UPDATE core.sheet_states \
+                    SET last_error = $4, next_try_at = $5, attempts = attempts + CASE WHEN $6 THEN 1 ELSE 0 END, \
+                        write_started_at = CASE WHEN $7 THEN NULL ELSE write_started_at END, \
+                        lease_holder = NULL, lease_until = NULL \
+                  WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3",
+            )
+            .await?;
+        session
+            .execute(
+                &statement,
+                &[
+                    &claim.tenant.uuid(),
+                    &self.holder,
+                    &claim.link_position,
+                    &failure.text,
+                    &failure.next_try_at,
+                    &failure.counts,
+                    &failure.not_written,
+                ],
+            )
+            .await?;
+        self.release(claim.tenant).await
+    }
+
+    /// Gives the lease back without a result, for instance because the sheet was unlinked meanwhile.
+    pub(crate) async fn release(&self, tenant: TenantId) -> Result<(), DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "UPDATE core.sheet_states SET lease_holder = NULL, lease_until = NULL \
+                  WHERE tenant_id = $1 AND lease_holder = $2",
+            )
+            .await?;
+        session
+            .execute(&statement, &[&tenant.uuid(), &self.holder])
+            .await?;
+        Ok(())
+    }
+
+    /// The tenant's link; none when nothing is linked.
+    pub(crate) async fn link(&self, tenant: TenantId) -> Result<Option<Link>, DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "SELECT spreadsheet_id, credential_id, written_position, last_written_at FROM core.sheet_states \
+                  WHERE tenant_id = $1 AND linked",
+            )
+            .await?;
+        let row = session.query_opt(&statement, &[&tenant.uuid()]).await?;
+        Ok(row.as_ref().map(link).transpose()?)
+    }
+
+    /// Makes the sheet due at once, failures forgotten, every cell to be read. Answers the head of the log and the
+    /// link; none when nothing is linked.
+    pub(crate) async fn force(
+        &self,
+        tenant: TenantId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(i64, Link)>, DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "UPDATE core.sheet_states s \
+                    SET dirty_position = greatest(s.dirty_position, h.position), dirty_at = $2, \
+                        dirty_since = CASE WHEN s.dirty_position > s.written_position THEN s.dirty_since ELSE $2 END, \
+                        next_try_at = NULL, attempts = 0, verify = true \
+                   FROM core.log_head h WHERE s.tenant_id = $1 AND s.linked \
+              RETURNING s.spreadsheet_id, s.credential_id, s.written_position, s.last_written_at, s.dirty_position",
+            )
+            .await?;
+        let row = session.query_opt(&statement, &[&tenant.uuid(), &now]).await?;
+        Ok(row
+            .map(|row| Ok::<_, tokio_postgres::Error>((row.try_get(4)?, link(&row)?)))
+            .transpose()?)
+    }
+}
+
+fn claim(row: &Row) -> Result<Claim, tokio_postgres::Error> {
+    Ok(Claim {
+        tenant: TenantId(row.try_get(0)?),
+        spreadsheet_id: row.try_get(1)?,
+        worksheet: row.try_get(2)?,
+        credential: row.try_get::<_, Option<Uuid>>(3)?.map(CredentialId),
+        link_position: row.try_get(4)?,
+        written_position: row.try_get(5)?,
+        written: row.try_get(6)?,
+        sheet_id: row.try_get(7)?,
+        doubtful: row.try_get(8)?,
+        attempts: row.try_get(9)?,
+    })
+}
+
+fn link(row: &Row) -> Result<Link, tokio_postgres::Error> {
+    Ok(Link {
+        spreadsheet_id: row.try_get(0)?,
+        credential: row.try_get::<_, Option<Uuid>>(1)?.map(CredentialId),
+        written_position: row.try_get(2)?,
+        last_written_at: row.try_get(3)?,
+    })
+}

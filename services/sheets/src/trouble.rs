@@ -1,0 +1,216 @@
+//! What went wrong with one sheet: in words that say what to do, and when it is tried again.
+
+use std::time::Duration;
+
+use connectors::google::{GoogleError, KeyError};
+use database::DatabaseError;
+use events::ids::TenantId;
+use read_models::QueryError;
+use sheet_layout::LayoutError;
+use vault::VaultError;
+
+/// First pause after a failure; doubles with every further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// Longest pause. A person who repairs something asks for a sync and does not wait it out.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// Longest text that is kept.
+const TEXT: usize = 600;
+
+/// Why a sheet was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// No account at all.
+    #[error("no service account is set up for this service; add your own key when you link the spreadsheet")]
+    NoAccount,
+    /// The key is not a key.
+    #[error("the service account's key cannot be used; link the spreadsheet again with the whole key file")]
+    Key(#[source] KeyError),
+    /// The key is not to be had.
+    #[error(
+        "the service account's key cannot be read from the vault; link the spreadsheet again with the key file"
+    )]
+    Vault(#[source] VaultError),
+    /// Google said no, or nothing.
+    #[error("{}", advice(.error, .client_email))]
+    Google {
+        /// What it said.
+        #[source]
+        error: GoogleError,
+        /// Whom to share with.
+        client_email: String,
+        /// Whether a batch was sent when it happened.
+        sending: bool,
+    },
+    /// The read model failed.
+    #[error("the numbers cannot be read at the moment")]
+    Model(#[source] QueryError),
+    /// The role's own table failed.
+    #[error("the state of the sheet cannot be recorded at the moment")]
+    Database(#[from] DatabaseError),
+    /// The rows do not make a sheet.
+    #[error("the products do not fit into a spreadsheet: {0}")]
+    Layout(LayoutError),
+}
+
+/// Google's refusals as advice; what no person can do anything about stays short.
+fn advice(error: &GoogleError, client_email: &str) -> String {
+    match error {
+        GoogleError::SpreadsheetId => {
+            "this is no spreadsheet id; copy the long part of its address after /d/ and link it again"
+                .to_owned()
+        }
+        GoogleError::NotFound => format!(
+            "there is no such spreadsheet any more; link another one and share it with {client_email} as Editor"
+        ),
+        GoogleError::PermissionDenied { .. } => {
+            format!("the spreadsheet may not be written; share it with {client_email} as Editor")
+        }
+        GoogleError::ApiDisabled { detail } => {
+            format!("an API is switched off in the Google project of {client_email}; switch it on: {detail}")
+        }
+        GoogleError::Unauthorized { detail } | GoogleError::KeyRefused { detail, .. } => format!(
+            "Google does not accept the key of {client_email} ({detail}); link the spreadsheet again with a new key"
+        ),
+        GoogleError::QuotaExceeded { retry_after } => format!(
+            "Google's quota of requests per minute is used up; writing goes on in about {} s by itself",
+            retry_after.as_secs_f64().ceil()
+        ),
+        GoogleError::InvalidRequest { detail, .. } => format!(
+            "Google refused the change ({detail}); if columns or cells are protected, let {client_email} edit them"
+        ),
+        GoogleError::Token(_) | GoogleError::TokenTimeout { .. } | GoogleError::Call(_) => {
+            "Google does not answer as it should; writing is tried again by itself".to_owned()
+        }
+    }
+}
+
+impl Trouble {
+    /// The text for the seller.
+    pub(crate) fn text(&self) -> String {
+        // A NUL from somebody else's answer would make it unstorable.
+        self.to_string().replace('\0', "").chars().take(TEXT).collect()
+    }
+
+    /// Whether the batch is known not to be in the sheet, and what was stored of the sheet still holds.
+    pub(crate) fn not_written(&self) -> bool {
+        match self {
+            // Nothing of the batch was done, but that it was refused says that the sheet is not what we think.
+            Self::Google {
+                error: GoogleError::InvalidRequest { .. } | GoogleError::Call(_),
+                sending,
+                ..
+            } => !sending,
+            Self::Google { .. }
+            | Self::NoAccount
+            | Self::Key(_)
+            | Self::Vault(_)
+            | Self::Model(_)
+            | Self::Layout(_) => true,
+            // It happens before a batch is sent and after one was.
+            Self::Database(_) => false,
+        }
+    }
+
+    /// Whether it may still be applied by Google after we have given up on it.
+    pub(crate) fn may_be_under_way(&self) -> bool {
+        matches!(
+            self,
+            Self::Google {
+                error: GoogleError::Call(_),
+                sending: true,
+                ..
+            }
+        )
+    }
+
+    /// Whether it counts as a failure of this sheet. A quota that others use up too does not.
+    pub(crate) fn counts(&self) -> bool {
+        !matches!(
+            self,
+            Self::Google {
+                error: GoogleError::QuotaExceeded { .. },
+                ..
+            }
+        )
+    }
+
+    /// Time until the next try, the `attempts` failures before this one considered. Sheets that failed together
+    /// come back apart.
+    pub(crate) fn pause(&self, tenant: TenantId, attempts: i32) -> Duration {
+        let base = match self {
+            Self::Google {
+                error: GoogleError::QuotaExceeded { retry_after },
+                ..
+            } => *retry_after,
+            _ => {
+                let doublings = u32::try_from(attempts).unwrap_or_default().min(20);
+                FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
+            }
+        };
+        base.mul_f64(1.0 + 0.25 * spread(tenant, attempts))
+    }
+}
+
+/// A number from 0 to 1 that differs from tenant to tenant and from try to try (FNV-1a).
+fn spread(tenant: TenantId, attempts: i32) -> f64 {
+    let bytes = tenant
+        .uuid()
+        .into_bytes()
+        .into_iter()
+        .chain(attempts.to_le_bytes());
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    f64::from(hash) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Trouble;
+    use connectors::google::GoogleError;
+    use events::ids::TenantId;
+    use std::time::Duration;
+    use uuid::Uuid;
+
+    fn google(error: GoogleError, sending: bool) -> Trouble {
+        Trouble::Google {
+            error,
+            client_email: "robot@project.iam.gserviceaccount.com".to_owned(),
+            sending,
+        }
+    }
+
+    #[test]
+    fn a_quota_is_waited_out_and_not_held_against_the_sheet() {
+        let minute = Duration::from_secs(60);
+        let quota = google(GoogleError::QuotaExceeded { retry_after: minute }, true);
+        let pause = quota.pause(TenantId(Uuid::from_u128(1)), 0);
+        assert!(pause >= minute && pause <= minute * 5 / 4, "{pause:?}");
+        assert!(!quota.counts() && quota.not_written());
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let refused = google(GoogleError::NotFound, false);
+        let pause = |attempts| refused.pause(TenantId(Uuid::from_u128(1)), attempts).as_secs();
+        assert!(
+            (5..=6).contains(&pause(0)) && (40..=50).contains(&pause(3)),
+            "{} {}",
+            pause(0),
+            pause(3)
+        );
+        assert!((900..=1125).contains(&pause(1_000)));
+    }
+
+    #[test]
+    fn what_a_person_has_to_do_names_the_address() {
+        let denied = GoogleError::PermissionDenied {
+            detail: "no".to_owned(),
+        };
+        let text = google(denied, true).text();
+        assert!(
+            text.contains("share it with robot@project.iam.gserviceaccount.com as Editor"),
+            "{text}"
+        );
+    }
+}
