@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::batch::{Fail, Reply, fields, read};
+use super::batch::{Fail, Reply, fields, read, read_raw};
 use super::errors::ApiError;
 use super::input::check_length;
 use super::mask::Mask;
@@ -108,20 +110,44 @@ impl Brush {
     }
 }
 
-fn read_paint(cell: &Value) -> Result<Paint, Fail> {
-    let empty = Map::new();
-    let parts = cell.as_object().unwrap_or(&empty);
-    let readable = ["effectiveValue", "effectiveFormat", "formattedValue"];
-    if let Some(unknown) = parts
-        .keys()
-        .find(|name| !CELL_FIELDS.contains(&name.as_str()) && !readable.contains(&name.as_str()))
-    {
-        return Err(Fail::Schema(format!("unknown field `{unknown}`")));
-    }
-    let mut format = parts
-        .get("userEnteredFormat")
-        .cloned()
-        .unwrap_or_else(|| json!({}));
+/// A cell as it comes in requests.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct CellData {
+    user_entered_value: Option<ExtendedValue>,
+    user_entered_format: Option<Value>,
+    note: Option<String>,
+    #[serde(rename = "dataValidation")]
+    _validation: Option<IgnoredAny>,
+    #[serde(rename = "textFormatRuns")]
+    _runs: Option<IgnoredAny>,
+    #[serde(rename = "hyperlink")]
+    _hyperlink: Option<IgnoredAny>,
+    #[serde(rename = "pivotTable")]
+    _pivot: Option<IgnoredAny>,
+    #[serde(rename = "effectiveValue")]
+    _value: Option<IgnoredAny>,
+    #[serde(rename = "effectiveFormat")]
+    _format: Option<IgnoredAny>,
+    #[serde(rename = "formattedValue")]
+    _text: Option<IgnoredAny>,
+}
+
+/// Exactly one kind, or nothing.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct ExtendedValue {
+    number_value: Option<f64>,
+    string_value: Option<String>,
+    bool_value: Option<bool>,
+    formula_value: Option<String>,
+}
+
+fn read_paint(cell: &CellData) -> Result<Paint, Fail> {
+    let mut format = cell
+        .user_entered_format
+        .clone()
+        .unwrap_or_else(|| Value::Object(Map::new()));
     if let Some(unknown) = format
         .as_object()
         .and_then(|format| format.keys().find(|name| !FORMAT_FIELDS.contains(&name.as_str())))
@@ -132,13 +158,15 @@ fn read_paint(cell: &Value) -> Result<Paint, Fail> {
     if let Some(text) = format.get_mut("textFormat") {
         twin(text, "foregroundColor");
     }
-    let note = parts
-        .get("note")
-        .and_then(Value::as_str)
-        .filter(|note| !note.is_empty())
-        .map(str::to_owned);
+    let note = cell.note.clone().filter(|note| !note.is_empty());
+    let content = cell
+        .user_entered_value
+        .as_ref()
+        .map(content)
+        .transpose()?
+        .flatten();
     Ok(Paint {
-        content: content(parts.get("userEnteredValue"))?,
+        content,
         format,
         note,
     })
@@ -161,39 +189,33 @@ fn twin(format: &mut Value, name: &str) {
     }
 }
 
-/// Reads an `ExtendedValue`: exactly one kind, or nothing.
-fn content(value: Option<&Value>) -> Result<Option<Content>, Fail> {
-    let Some((kind, value)) = value
-        .and_then(Value::as_object)
-        .and_then(|value| value.iter().next())
-    else {
-        return Ok(None);
-    };
-    let wrong = || Fail::Schema(format!("invalid type for `{kind}`"));
-    Ok(Some(match kind.as_str() {
-        "numberValue" => Content::Number(value.as_f64().ok_or_else(wrong)?),
-        "boolValue" => Content::Bool(value.as_bool().ok_or_else(wrong)?),
-        "stringValue" => {
-            let text = value.as_str().ok_or_else(wrong)?;
+fn content(value: &ExtendedValue) -> Result<Option<Content>, Fail> {
+    let refuse = |text: String| Err(Fail::Refused(ApiError::invalid(text)));
+    match (
+        value.number_value,
+        &value.string_value,
+        value.bool_value,
+        &value.formula_value,
+    ) {
+        (None, None, None, None) => Ok(None),
+        (Some(number), None, None, None) => Ok(Some(Content::Number(number))),
+        (None, None, Some(flag), None) => Ok(Some(Content::Bool(flag))),
+        (None, Some(text), None, None) => {
             check_length(text)?;
-            if text.is_empty() {
-                return Ok(None);
-            }
-            Content::Text(text.to_owned())
+            Ok((!text.is_empty()).then(|| Content::Text(text.clone())))
         }
-        "formulaValue" => {
-            let formula = value.as_str().ok_or_else(wrong)?;
+        (None, None, None, Some(formula)) => {
             check_length(formula)?;
-            if !formula.starts_with('=') {
-                let text = format!("Invalid formula value: {formula}");
-                return Err(Fail::Refused(ApiError::invalid(text)));
-            }
-            Content::Formula {
-                formula: formula.to_owned(),
+            if formula.starts_with('=') {
+                Ok(Some(Content::Formula {
+                    formula: formula.clone(),
+                }))
+            } else {
+                refuse(format!("Invalid formula value: {formula}"))
             }
         }
-        _ => return Err(Fail::Schema(format!("unknown field `{kind}`"))),
-    }))
+        _ => refuse("oneof field 'value' is already set.".to_owned()),
+    }
 }
 
 #[derive(Deserialize)]
@@ -201,7 +223,7 @@ fn content(value: Option<&Value>) -> Result<Option<Content>, Fail> {
 struct Repeat {
     range: GridRange,
     #[serde(default)]
-    cell: Value,
+    cell: CellData,
     fields: String,
 }
 
@@ -233,7 +255,7 @@ struct Update {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct RowData {
-    values: Vec<Value>,
+    values: Vec<CellData>,
 }
 
 #[derive(Deserialize, Default)]
@@ -245,8 +267,8 @@ struct Start {
 }
 
 /// `updateCells`
-pub(crate) fn update(book: &mut Spreadsheet, body: &Value) -> Reply {
-    let request: Update = read(body)?;
+pub(crate) fn update(book: &mut Spreadsheet, body: &RawValue) -> Reply {
+    let request: Update = read_raw(body)?;
     let mut brush = Brush::new(&request.fields)?;
     let widest = request.rows.iter().map(|row| row.values.len()).max().unwrap_or(0);
     let (at, rect, clears) = match (&request.start, &request.range) {
