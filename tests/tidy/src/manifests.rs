@@ -71,6 +71,50 @@ pub fn unused(manifest: &File, sources: &[&File]) -> Vec<String> {
     })
 }
 
+/// Nothing in the lock file is banned by `.ci/deny.toml`, or comes from elsewhere than the registry and this tree.
+/// The same list that cargo-deny reads, checked also where cargo-deny is not installed.
+#[must_use]
+pub fn banned(lock: &File, deny: &File) -> Vec<String> {
+    let list = |file: &File, keys: [&str; 2]| {
+        let table = file.text.parse::<Table>().unwrap_or_default();
+        let outer = if keys[1].is_empty() {
+            table.get(keys[0]).cloned()
+        } else {
+            table.get(keys[0]).and_then(|inner| inner.get(keys[1])).cloned()
+        };
+        outer
+            .and_then(|value| value.as_array().cloned())
+            .unwrap_or_default()
+    };
+    let text = |value: &Value, key: &str| {
+        value
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let bans = list(deny, ["bans", "deny"]);
+    let packages = list(lock, ["package", ""]);
+    let mut complaints = Vec::new();
+    if bans.is_empty() || packages.is_empty() {
+        complaints.push(format!("{} or {} says nothing", deny.path, lock.path));
+    }
+    for package in &packages {
+        let (name, source) = (text(package, "name"), text(package, "source"));
+        if let Some(ban) = bans.iter().find(|ban| text(ban, "crate") == name) {
+            complaints.push(format!(
+                "{}: {name} is banned: {}",
+                lock.path,
+                text(ban, "reason")
+            ));
+        }
+        if !source.is_empty() && !source.starts_with("registry+") {
+            complaints.push(format!("{}: {name} comes from {source}", lock.path));
+        }
+    }
+    complaints
+}
+
 fn dependencies(table: &Table) -> impl Iterator<Item = (&'static str, &str, &Value)> {
     LISTS.into_iter().flat_map(move |list| {
         let entries = table.get(list).and_then(Value::as_table);
@@ -127,5 +171,28 @@ mod tests {
         assert_eq!(complaints.len(), 2, "{complaints:?}");
         assert!(complaints[0].contains("hex in [dependencies] is named in tests only"));
         assert!(complaints[1].contains("rsa in [dev-dependencies] is named nowhere"));
+    }
+
+    #[test]
+    fn a_banned_package_and_one_from_elsewhere_are_named() {
+        let deny = File::new(
+            ".ci/deny.toml",
+            "[bans]\ndeny = [{ crate = 'openssl', reason = 'one TLS stack' }]",
+        );
+        let lock = |packages: &str| File::new("Cargo.lock", packages);
+        assert_eq!(
+            banned(&lock("[[package]]\nname = 'ring'\nsource = 'registry+x'"), &deny),
+            [""; 0]
+        );
+        let bad = "[[package]]\nname = 'openssl'\n[[package]]\nname = 'x'\nsource = 'git+y'";
+        let complaints = banned(&lock(bad), &deny);
+        assert_eq!(
+            complaints,
+            [
+                "Cargo.lock: openssl is banned: one TLS stack",
+                "Cargo.lock: x comes from git+y"
+            ]
+        );
+        assert_eq!(banned(&lock(""), &deny).len(), 1);
     }
 }

@@ -136,7 +136,10 @@ pub fn compose(text: &str) -> Vec<String> {
 fn target_lines(makefile: &str) -> impl Iterator<Item = &str> {
     makefile.lines().filter(|line| {
         let name = line.split(':').next().unwrap_or_default();
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        let is_name = !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         is_name && line.contains(':') && !line.contains(":=")
     })
 }

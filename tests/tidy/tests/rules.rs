@@ -113,6 +113,11 @@ fn every_dependency_is_named_in_the_sources_of_its_crate() {
 }
 
 #[test]
+fn no_package_is_banned_or_from_elsewhere() {
+    none(manifests::banned(&file("Cargo.lock"), &file(".ci/deny.toml")));
+}
+
+#[test]
 fn every_source_keeps_the_rules_of_style() {
     none(WORKSPACE.rust().flat_map(source::complaints));
 }

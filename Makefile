@@ -1,0 +1,68 @@
+# Everything a person types. Each target is one command; `.ci/run` calls the same ones.
+SHELL := /bin/sh
+ARGS ?=
+# Tests that compare a generated file with the tree have `up_to_date` in their names; UPDATE_GOLDEN=1 rewrites instead.
+GENERATED := --workspace --test it --test rules -- up_to_date
+
+.PHONY: help tools build run demo-clean test e2e torture fmt fmt-check lint tidy gen check-gen bench deny ci clean
+
+help: ## Shows this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+tools: ## Installs PostgreSQL and nats-server where they are missing
+	deploy/install-servers.sh
+
+build: ## Builds the program and the simulators
+	cargo build -p cli -p simulators
+
+run: tools build ## Starts everything with a demo seller and prints where to look; Ctrl-C ends it
+	cargo run -p cli -- all --embedded --demo --simulators target/debug/simulators $(ARGS)
+
+demo-clean: ## Forgets the data of `make run`
+	rm -rf .stock-tracker
+
+test: tools ## Runs every test; the servers they need are started by themselves
+	cargo build --workspace --all-targets
+	cargo test -p events --features schema
+	cargo test --workspace
+
+e2e: tools ## Runs the journeys through the running system only
+	cargo build --workspace --all-targets
+	cargo test -p e2e $(ARGS)
+
+torture: tools ## Runs the tests that kill and wipe things only
+	cargo build --workspace --all-targets
+	cargo test -p e2e torture $(ARGS)
+
+fmt: ## Formats the sources
+	cargo fmt --all
+
+fmt-check: ## Fails where `make fmt` would change something
+	cargo fmt --all --check
+
+lint: ## Runs clippy; warnings are errors
+	cargo clippy --workspace --all-targets -- -D warnings
+
+tidy: ## Checks the rules of the workspace: crate graph, style, pages, recipes
+	cargo test --workspace --test rules
+
+gen: ## Rewrites the generated files: settings page, OpenAPI document, schemas
+	UPDATE_GOLDEN=1 cargo test $(GENERATED)
+	UPDATE_GOLDEN=1 cargo test -p events --features schema
+
+check-gen: ## Fails where `make gen` would change something
+	cargo test $(GENERATED)
+	cargo test -p events --features schema
+
+bench: tools ## Measures, each figure beside its limit; ARGS are handed on
+	cargo run --release -p bench -- $(ARGS)
+
+deny: ## Checks licences, banned packages and sources, where cargo-deny is installed
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check --config .ci/deny.toml bans licenses sources; \
+	else echo 'cargo-deny is not installed; `make tidy` checks the banned packages by itself'; fi
+
+ci: ## Runs the whole check, as it runs before a change is taken
+	.ci/run
+
+clean: ## Removes what was built; the data of `make run` stays
+	cargo clean
