@@ -1,1 +1,86 @@
-//! The binary: wiring only.
+//! Wiring: settings in, roles out. Every role is a library with a `run`; this crate builds what it needs, starts it
+//! under one lifecycle, and says how it ended.
+
+mod args;
+mod assembly;
+mod embedded_servers;
+mod errands;
+mod keys;
+mod roles;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use runtime::{Settings, telemetry};
+
+use crate::args::{Arguments, Command};
+
+/// Any failure that ends the program; printed with its causes.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Parses the command line, runs it, and returns the exit code: 0 in order, 1 for a failure, 78 for settings that
+/// cannot be used.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let settings = match Settings::of_this_process() {
+        Ok(settings) => settings,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(runtime::config::EXIT_CODE);
+        }
+    };
+    if let Err(error) = telemetry::init(&settings.telemetry) {
+        complain(&error);
+        return ExitCode::from(runtime::config::EXIT_CODE);
+    }
+    connectors::http::install_crypto();
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let tokio = match built {
+        Ok(tokio) => tokio,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    match tokio.block_on(run(arguments.command, settings)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(error.as_ref());
+            let settings_at_fault =
+                error.is::<runtime::ConfigError>() || error.is::<runtime::config::Problem>();
+            ExitCode::from(if settings_at_fault {
+                runtime::config::EXIT_CODE
+            } else {
+                1
+            })
+        }
+    }
+}
+
+async fn run(command: Command, settings: Settings) -> Result<u8, Failure> {
+    match command {
+        Command::Role(role) => roles::run(role, settings).await,
+        Command::Migrate => tools::migrate(&settings).await,
+        Command::Nats {
+            action: args::NatsAction::Apply,
+        } => tools::nats_apply(&settings).await,
+        Command::Rebuild { projection } => tools::rebuild(&settings, &projection).await,
+        Command::Doctor => tools::doctor(&settings).await,
+        Command::Keys {
+            action: args::KeysAction::Generate,
+        } => tools::keys_generate(),
+    }
+}
+
+/// Prints a failure with all its causes.
+#[expect(clippy::print_stderr, reason = "the program's last words")]
+fn complain(error: &(dyn std::error::Error + 'static)) {
+    eprintln!("stock-tracker: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+}

@@ -1,2 +1,7 @@
-//! The product's only executable.
-fn main() {}
+//! The product's only executable. Everything is in the library beside it, so that tests can call it too.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,80 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+
+/// Keeps sellers' stock on Wildberries and Ozon in view and their Google Sheet right.
+#[derive(Debug, Parser)]
+#[command(name = "stock-tracker", version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// A role to play or a tool to use.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    #[command(flatten)]
+    Role(Role),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// NATS: streams, consumers and buckets
+    Nats {
+        #[command(subcommand)]
+        action: NatsAction,
+    },
+    /// Build a read model anew beside the live one, then swap
+    Rebuild {
+        /// `inventory`, `operations` or `all`
+        projection: String,
+    },
+    /// Say whether everything this installation needs is there and right
+    Doctor,
+    /// Keys of the vault and of access tokens
+    Keys {
+        #[command(subcommand)]
+        action: KeysAction,
+    },
+}
+
+/// One role, or all of them.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Role {
+    /// HTTP API
+    Api,
+    /// Commands and queries over NATS
+    Gateway,
+    /// Copies the log to JetStream
+    Relay,
+    /// Folds events into read models
+    Projector,
+    /// Keeps spreadsheets equal to the read models
+    Sheets,
+    /// Policies and syncs
+    Worker,
+    /// Requests scheduled syncs
+    Scheduler,
+    /// All roles in one process
+    All(AllArguments),
+}
+
+/// How to run everything at once.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AllArguments {
+    /// Start an own PostgreSQL and NATS with their data below `ST_DATA_DIR`, and make missing keys
+    #[arg(long)]
+    pub(crate) embedded: bool,
+}
+
+/// What to do with NATS.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum NatsAction {
+    /// Create what is missing and check the rest; drift is an error
+    Apply,
+}
+
+/// What to do with keys.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum KeysAction {
+    /// Print a new master key and a new token key
+    Generate,
+}

@@ -1,0 +1,181 @@
+//! What roles share: pools that act as their role, one link to the broker, one clock, one lifecycle. Everything is
+//! made from settings here and nowhere else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use application::App;
+use connectors::google::{Accounts, SheetsOptions, TokenHosts};
+use connectors::http::{CallObserver, CallRecord, HttpClient};
+use database::{Pool, Role};
+use event_store::{EventStore, Wake};
+use messaging::{Broker, BrokerOptions, Hints};
+use runtime::{Clock, Health, Ids, Lifecycle, Metrics, Settings};
+use secrecy::ExposeSecret as _;
+use vault::{MasterKeys, Vault};
+use worker::Marketplaces;
+
+use crate::Failure;
+
+/// Connections of one role in one process.
+const CONNECTIONS: usize = 12;
+/// Writes a minute to Google with one service account; Google allows 60.
+const SHEET_WRITES: u32 = 50;
+
+/// What roles are built from; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Assembly {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: Health,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) wake: Wake,
+    pub(crate) broker: Broker,
+}
+
+impl Assembly {
+    /// Builds what every role needs. Nothing is connected yet but the broker's link, which comes in its own time.
+    pub(crate) async fn new(settings: Settings, name: &'static str) -> Result<Self, Failure> {
+        let url = settings.broker.required_url()?.expose_secret().to_owned();
+        let broker = Broker::connect(BrokerOptions::new(url, format!("stock-tracker {name}"))).await?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            clock: Clock::system(),
+            ids: Ids::system(),
+            metrics: Metrics::new("stock-tracker")?,
+            health: Health::default(),
+            lifecycle: Lifecycle::new(),
+            wake: Wake::default(),
+            broker,
+        })
+    }
+
+    /// Connections that act as a role.
+    pub(crate) fn pool(&self, role: Role) -> Result<Pool, Failure> {
+        Ok(Pool::open(
+            self.settings.database.required_url()?,
+            role,
+            CONNECTIONS,
+        )?)
+    }
+
+    /// The vault over these connections.
+    pub(crate) fn vault(&self, pool: Pool) -> Result<Vault, Failure> {
+        Ok(Vault::new(
+            pool,
+            MasterKeys::parse(self.settings.secret_keys.required_master_keys()?)?,
+        ))
+    }
+
+    /// The use cases with a role's rights; the combiner behind them runs until the role's end.
+    pub(crate) fn app(&self, pool: Pool) -> Result<App, Failure> {
+        let metrics = self.metrics.clone();
+        let observer = Arc::new(move |commands: usize| metrics.append_batch(commands as u64));
+        let (store, combiner) = EventStore::new(pool.clone(), self.wake.clone(), Some(observer));
+        self.lifecycle.spawn("combiner", async move {
+            combiner.run().await;
+            Ok::<(), Failure>(())
+        });
+        Ok(App::new(store, self.vault(pool)?))
+    }
+
+    /// Outgoing HTTP.
+    pub(crate) fn http(&self) -> Result<HttpClient, Failure> {
+        Ok(HttpClient::new(Arc::new(CountedCalls(self.metrics.clone())))?)
+    }
+
+    /// The marketplaces at their configured addresses.
+    pub(crate) fn marketplaces(&self) -> Result<Marketplaces, Failure> {
+        let urls = &self.settings.wildberries;
+        let hosts = connectors::wildberries::Hosts {
+            content: urls.content_url.clone(),
+            analytics: urls.analytics_url.clone(),
+            statistics: urls.statistics_url.clone(),
+            marketplace: urls.marketplace_url.clone(),
+            common: urls.common_url.clone(),
+        };
+        let speed = f64::from(self.settings.sync.marketplace_speed);
+        let mut options = connectors::wildberries::Options::default();
+        if speed > 1.0 {
+            options.report_poll = options.report_poll.div_f64(speed).max(Duration::from_millis(20));
+            options.repeat_pause = options.repeat_pause.div_f64(speed).max(Duration::from_millis(20));
+        }
+        Ok(Marketplaces::new(self.http()?, hosts, options, speed))
+    }
+
+    /// Google at its configured address: options, quotas, and where keys may lead to.
+    pub(crate) fn google(&self) -> (SheetsOptions, Arc<Accounts>, TokenHosts) {
+        let google = &self.settings.google;
+        let options = SheetsOptions {
+            sheets_url: google.sheets_url.clone(),
+            drive_url: google.drive_url.clone(),
+            ..SheetsOptions::default()
+        };
+        let own_server = google.sheets_url != SheetsOptions::default().sheets_url;
+        let speed = f64::from(self.settings.sync.marketplace_speed);
+        let hosts = if own_server {
+            TokenHosts::Any
+        } else {
+            TokenHosts::Google
+        };
+        (options, Arc::new(Accounts::new(SHEET_WRITES, speed)), hosts)
+    }
+
+    /// Carries wakes between processes: what this one appended is hinted to the others, what they hint wakes this one.
+    pub(crate) fn bridge_hints(&self) {
+        let (broker, wake, stop) = (self.broker.clone(), self.wake.clone(), self.lifecycle.soft());
+        self.lifecycle.spawn("hints", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = bridge(&broker, &wake) => {}
+            }
+            Ok::<(), Failure>(())
+        });
+    }
+}
+
+async fn bridge(broker: &Broker, wake: &Wake) {
+    let hints = Hints::new(broker);
+    let mut heard_up_to = 0;
+    let mut grown = wake.subscribe();
+    loop {
+        let Ok(mut stream) = hints.subscribe().await else {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        };
+        loop {
+            tokio::select! {
+                heard = stream.next() => match heard {
+                    Some(position) => {
+                        heard_up_to = heard_up_to.max(position);
+                        wake.notify(position);
+                    }
+                    None => break,
+                },
+                own = grown.changed_or(Duration::from_secs(5)) => if let Some(position) = own
+                    && position > heard_up_to
+                {
+                    heard_up_to = position;
+                    // A lost hint costs the others a poll.
+                    if let Err(error) = hints.publish(position).await {
+                        tracing::debug!(error = ?error, "hint not sent");
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Counts outgoing calls by host, endpoint and status.
+struct CountedCalls(Metrics);
+
+impl CallObserver for CountedCalls {
+    fn observe(&self, record: &CallRecord<'_>) {
+        let status = record
+            .status
+            .map_or_else(|| "none".to_owned(), |status| status.to_string());
+        self.0.marketplace_request(record.host, record.endpoint, &status);
+    }
+}

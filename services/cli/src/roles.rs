@@ -1,0 +1,104 @@
+//! Starts one role or all of them under one lifecycle, waits for the end, and says how it was.
+
+mod api;
+mod gateway;
+mod projector;
+mod relay;
+mod scheduler;
+mod sheets;
+mod worker;
+
+use runtime::Settings;
+use runtime::metrics_server::MetricsServer;
+
+use crate::args::{AllArguments, Role};
+use crate::assembly::Assembly;
+use crate::embedded_servers::EmbeddedServers;
+use crate::{Failure, tools};
+
+/// Runs until a signal, or until a part fails for good; returns the exit code.
+pub(crate) async fn run(role: Role, mut settings: Settings) -> Result<u8, Failure> {
+    let embedded = match &role {
+        Role::All(AllArguments { embedded: true }) => {
+            let servers = EmbeddedServers::start(&mut settings).await?;
+            prepare(&settings).await?;
+            Some(servers)
+        }
+        _ => None,
+    };
+    let assembly = Assembly::new(settings, name_of(&role)).await?;
+    assembly.lifecycle.end_on_signals()?;
+    serve_metrics(&assembly).await?;
+    assembly.bridge_hints();
+    start(&role, &assembly).await?;
+    let outcome = assembly.lifecycle.wait().await;
+    for failure in &outcome.failures {
+        tracing::error!(task.name = failure.task, cause = ?failure.cause, "task failed");
+    }
+    if let Some(servers) = embedded {
+        servers.stop().await;
+    }
+    if outcome.is_orderly() {
+        tracing::info!("ended in order");
+    }
+    Ok(outcome.exit_code())
+}
+
+/// An embedded installation brings its own servers up to date; others are prepared by `migrate` and `nats apply`.
+async fn prepare(settings: &Settings) -> Result<(), Failure> {
+    tools::migrate(settings).await?;
+    tools::nats_apply(settings).await?;
+    Ok(())
+}
+
+async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
+    match role {
+        Role::Api => api::start(assembly, None)?,
+        Role::Gateway => gateway::start(assembly)?,
+        Role::Relay => relay::start(assembly)?,
+        Role::Projector => {
+            projector::start(assembly)?;
+        }
+        Role::Sheets => sheets::start(assembly).await?,
+        Role::Worker => worker::start(assembly)?,
+        Role::Scheduler => scheduler::start(assembly),
+        Role::All(_) => {
+            relay::start(assembly)?;
+            let positions = projector::start(assembly)?;
+            gateway::start(assembly)?;
+            worker::start(assembly)?;
+            sheets::start(assembly).await?;
+            scheduler::start(assembly);
+            api::start(assembly, Some(positions))?;
+        }
+    }
+    Ok(())
+}
+
+async fn serve_metrics(assembly: &Assembly) -> Result<(), Failure> {
+    let address = assembly.settings.http.metrics_address;
+    let server = MetricsServer::bind(address, assembly.metrics.clone(), assembly.health.clone()).await?;
+    tracing::info!(address = %server.address()?, "metrics at /metrics");
+    let stop = assembly.lifecycle.hard();
+    let soft = assembly.lifecycle.soft();
+    assembly.lifecycle.spawn("metrics", async move {
+        tokio::select! {
+            ended = server.run(soft) => ended,
+            () = stop.cancelled() => Ok(()),
+        }
+    });
+    Ok(())
+}
+
+const fn name_of(role: &Role) -> &'static str {
+    match role {
+        Role::Api => "api",
+        Role::Gateway => "gateway",
+        Role::Relay => "relay",
+        Role::Projector => "projector",
+        Role::Sheets => "sheets",
+        Role::Worker => "worker",
+        Role::Scheduler => "scheduler",
+        Role::All(_) => "all",
+    }
+}

@@ -1,0 +1,71 @@
+//! The role `worker`: the sync policy, sync jobs, and the errands that need a credential.
+
+use std::sync::Arc;
+
+use database::Role;
+use messaging::{Cache, WorkQueue};
+use worker::policy::SyncPolicy;
+use worker::sync::{Limits, Syncs};
+
+use crate::Failure;
+use crate::assembly::Assembly;
+
+/// Runs policy, jobs and errands.
+pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
+    let pool = assembly.pool(Role::Worker)?;
+    let settings = &assembly.settings.sync;
+    let metrics = assembly.metrics.clone();
+    let syncs = Syncs {
+        app: assembly.app(pool.clone())?,
+        marketplaces: assembly.marketplaces()?,
+        cache: Arc::new(Cache::new(&assembly.broker)),
+        clock: assembly.clock.clone(),
+        limits: Limits {
+            soft: settings.soft_limit,
+            hard: settings.hard_limit,
+            attempts: settings.attempts,
+            pause: settings.retry_pause,
+        },
+        order_days: settings.order_days,
+        observer: Some(Arc::new(move |marketplace, outcome, duration| {
+            metrics.sync_ended(marketplace, outcome, duration);
+        })),
+    };
+    let queue = WorkQueue::new(&assembly.broker);
+    let policy = SyncPolicy {
+        pool,
+        queue: queue.clone(),
+        clock: assembly.clock.clone(),
+    };
+    let (wake, stop) = (assembly.wake.subscribe(), assembly.lifecycle.soft());
+    assembly.lifecycle.spawn("sync policy", async move {
+        policy.run(wake, stop).await;
+        Ok::<(), Failure>(())
+    });
+    errands(assembly, syncs.clone());
+    let (parallel, stop) = (settings.parallel, assembly.lifecycle.soft());
+    assembly.lifecycle.spawn("sync jobs", async move {
+        worker::jobs::run(&queue, &syncs, parallel, &stop).await;
+        Ok::<(), Failure>(())
+    });
+    Ok(())
+}
+
+fn errands(assembly: &Assembly, syncs: Syncs) {
+    let (broker, stop) = (assembly.broker.clone(), assembly.lifecycle.soft());
+    assembly.lifecycle.spawn("errands", async move {
+        while !stop.is_cancelled() {
+            match worker::errands::answer(&broker, &syncs).await {
+                Ok(answering) => {
+                    stop.cancelled().await;
+                    drop(answering);
+                }
+                Err(error) => {
+                    tracing::debug!(error = ?error, "errands cannot be answered yet");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                }
+            }
+        }
+        Ok::<(), Failure>(())
+    });
+}

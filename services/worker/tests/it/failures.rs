@@ -1,0 +1,204 @@
+//! What a sync does when the marketplace fails: numbers stay, the reason is told, the next attempt waits as told.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use events::StreamType;
+use events::catalog::SyncEvent;
+use simulators::{Effect, Fault};
+use worker::sync::End;
+
+use crate::world::{World, seller};
+
+const STOCK: &str = "/seller-analytics-api/api/analytics/v1/stocks-report/wb-warehouses";
+
+fn broken(body: &str) -> Effect {
+    Effect::Status {
+        status: 500,
+        body: body.to_owned(),
+        content_type: None,
+    }
+}
+
+#[tokio::test]
+async fn a_failed_source_keeps_its_last_numbers_and_the_sync_says_which_one_failed_and_why() {
+    for effect in [
+        broken("{}"),
+        Effect::CutBody,
+        Effect::HtmlPage,
+        Effect::EmptyBody,
+        Effect::RenameField {
+            from: "quantity".into(),
+            to: "qty".into(),
+        },
+    ] {
+        let world = World::start(seller()).await;
+        world.sync(true).await;
+        let before: Vec<i64> = stock(&world).await;
+        world.later(TimeDelta::minutes(10));
+        world.simulator.script(Fault::on(STOCK, effect.clone()));
+        assert_eq!(world.sync(true).await, End::Done, "{effect:?}");
+
+        assert_eq!(stock(&world).await, before, "{effect:?}");
+        let SyncEvent::SyncCompleted(completed) = world.last().await else {
+            panic!("{effect:?}")
+        };
+        let report = completed
+            .sources
+            .iter()
+            .find(|report| report.source == "stock_fbo")
+            .unwrap();
+        assert_ne!(
+            report.outcome,
+            events::sync::SourceOutcome::Complete,
+            "{effect:?}"
+        );
+        assert!(
+            report.error.as_ref().is_some_and(|error| !error.is_empty()),
+            "{effect:?}"
+        );
+        world.simulator.clear_faults();
+        world.sync(true).await;
+        world.assert_equals_truth().await;
+    }
+}
+
+async fn stock(world: &World) -> Vec<i64> {
+    let mut known = Vec::new();
+    for truth in world.truth() {
+        let product = world.product(truth.nm_id).await.state.0;
+        let fbo = product.levels.iter().filter(|(key, _)| key.starts_with("fbo:"));
+        known.push(fbo.map(|(_, known)| known.level.available).sum());
+    }
+    known
+}
+
+#[tokio::test]
+async fn when_nothing_answers_the_sync_is_tried_again_after_the_delay_the_marketplace_told() {
+    let world = World::start(seller()).await;
+    world
+        .simulator
+        .script(Fault::on("/", Effect::RateLimited { retry_seconds: 120 }));
+    assert_eq!(world.sync(true).await, End::WillRetry);
+    let SyncEvent::SyncFailed(failed) = world.last().await else {
+        panic!()
+    };
+    assert_eq!(failed.class, "rate_limited");
+    let wait = failed.retry_at.unwrap() - failed.failed_at;
+    assert!(wait >= TimeDelta::seconds(110), "waits only {wait}");
+}
+
+#[tokio::test]
+async fn a_sync_that_keeps_failing_is_given_up_with_the_reason() {
+    let mut world = World::start(seller()).await;
+    world.syncs.limits.attempts = 2;
+    world.simulator.script(Fault::on("/", broken("{}")));
+    let sync_id = world.request(true).await;
+    let job = world.job(sync_id);
+    assert_eq!(Box::pin(world.syncs.run(&job, 1, 1)).await, End::WillRetry);
+    let end = Box::pin(world.syncs.run(&job, 2, 1)).await;
+    let End::GivenUp { reason } = end else {
+        panic!("{end:?}")
+    };
+    assert!(reason.starts_with("unavailable"), "{reason}");
+    let SyncEvent::SyncFailed(failed) = world.last().await else {
+        panic!()
+    };
+    assert_eq!(failed.retry_at, None);
+    assert_ne!(world.request(true).await, sync_id, "the next one may begin");
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_told_to_the_cabinet_and_not_tried_again() {
+    let world = World::start(seller()).await;
+    world.simulator.revoke(&world.token);
+    let end = world.sync(true).await;
+    assert!(
+        matches!(&end, End::GivenUp { reason } if reason.starts_with("unauthorized")),
+        "{end:?}"
+    );
+    let again = application::request_sync::execute(
+        &world.app,
+        &world.context(),
+        world.cabinet_id,
+        events::sync::Trigger::Manual,
+        false,
+    )
+    .await;
+    assert!(
+        matches!(
+            again,
+            Err(application::request_sync::Error::CredentialRejected { .. })
+        ),
+        "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_in_which_everything_is_gone_is_held_back_until_the_next_one_confirms_it() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    let before = stock(&world).await;
+    for truth in world.truth() {
+        for warehouse in truth.stock.keys() {
+            world
+                .simulator
+                .set_stock(world.simulator.sellers()[0], truth.nm_id, warehouse, 0);
+        }
+    }
+    world.sync(true).await;
+    let SyncEvent::SyncQuarantined(quarantined) = world.last().await else {
+        panic!()
+    };
+    assert_eq!(quarantined.reason, "all_stock_gone");
+    assert_eq!(stock(&world).await, before);
+    world.sync(true).await;
+    assert!(matches!(world.last().await, SyncEvent::SyncCompleted(_)));
+    assert!(stock(&world).await.iter().all(|available| *available == 0));
+}
+
+#[tokio::test]
+async fn a_hanging_marketplace_costs_no_more_than_the_soft_limit() {
+    let mut world = World::start(seller()).await;
+    world.sync(true).await;
+    world.syncs.limits.soft = Duration::from_millis(700);
+    world
+        .simulator
+        .script(Fault::on(STOCK, Effect::Hang { millis: None }));
+    assert_eq!(world.sync(true).await, End::Done);
+    let SyncEvent::SyncCompleted(completed) = world.last().await else {
+        panic!()
+    };
+    let report = completed
+        .sources
+        .iter()
+        .find(|report| report.source == "stock_fbo")
+        .unwrap();
+    assert!(
+        report.error.as_deref().unwrap().starts_with("timeout"),
+        "{report:?}"
+    );
+    world.simulator.release();
+}
+
+#[tokio::test]
+async fn the_credential_stands_in_no_event() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    let secret = world.token.split('.').nth(1).unwrap().to_owned();
+    for (stream, id) in [
+        (StreamType::Cabinet, world.cabinet_id.uuid()),
+        (StreamType::Sync, world.cabinet_id.uuid()),
+    ] {
+        let stream = event_store::StreamId { stream, id };
+        for event in world
+            .app
+            .store
+            .read_stream(world.tenant_id, stream, 0)
+            .await
+            .unwrap()
+        {
+            assert!(!event.payload.contains(&secret), "{}", event.event_type);
+        }
+    }
+}

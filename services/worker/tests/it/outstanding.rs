@@ -1,0 +1,85 @@
+//! What is outstanding is known from events: no dead worker and no wiped broker leaves a sync hanging.
+
+use chrono::TimeDelta;
+use worker::sync::End;
+
+use crate::world::{World, seller};
+
+#[tokio::test]
+async fn a_requested_sync_is_queued_once_and_a_second_request_gets_the_waiting_one() {
+    let world = World::start(seller()).await;
+    let first = world.request(false).await;
+    assert_eq!(world.request(false).await, first);
+    while world.policy.round().await.unwrap() > 0 {}
+    assert_eq!(world.queued().await, Some(world.job(first)));
+    assert_eq!(world.queued().await, None);
+}
+
+#[tokio::test]
+async fn a_job_that_the_broker_lost_is_queued_again() {
+    let world = World::start(seller()).await;
+    let sync_id = world.request(false).await;
+    while world.policy.round().await.unwrap() > 0 {}
+    world.nats.stop().await.unwrap();
+    std::fs::remove_dir_all(world.nats.store_dir()).unwrap();
+    world.nats.start_again().await.unwrap();
+    assert!(world.broker.wait_connected(support::SOON).await);
+    world.clock.advance(TimeDelta::seconds(30));
+    support::eventually("the policy reaches the emptied broker", support::SOON, || async {
+        world
+            .policy
+            .round()
+            .await
+            .map(drop)
+            .map_err(|error| format!("{error:?}"))
+    })
+    .await;
+    assert_eq!(world.queued().await, Some(world.job(sync_id)));
+}
+
+#[tokio::test]
+async fn a_worker_that_takes_over_from_a_dead_one_finishes_the_sync_and_the_dead_one_cannot_speak_for_it() {
+    let world = World::start(seller()).await;
+    let sync_id = world.request(true).await;
+    let job = world.job(sync_id);
+    // The first worker took it up and died: the log knows one attempt and no end.
+    let context = world.context();
+    let dead = application::sync_attempt::start(&world.app, &context, world.cabinet_id, sync_id)
+        .await
+        .unwrap();
+    assert_eq!(Box::pin(world.syncs.run(&job, 1, 2)).await, End::Done);
+    world.assert_equals_truth().await;
+    let late = application::sync_attempt::End::Failed(events::sync::SyncFailed {
+        sync_id,
+        attempt: dead.attempt,
+        failed_at: world.clock.now(),
+        class: "late".into(),
+        detail: String::new(),
+        retry_at: None,
+        sources: vec![],
+    });
+    let heard = application::sync_attempt::end(&world.app, &world.context(), world.cabinet_id, late).await;
+    assert!(heard.is_err(), "{heard:?}");
+}
+
+#[tokio::test]
+async fn after_the_end_the_job_is_not_offered_again_and_the_next_is_due_when_the_schedule_says() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    while world.policy.round().await.unwrap() > 0 {}
+    world.clock.advance(TimeDelta::minutes(1));
+    world.policy.round().await.unwrap();
+    assert_eq!(world.queued().await, None);
+    let due = |at| due(&world, at);
+    assert_eq!(due(world.clock.now()).await, 0);
+    assert_eq!(due(world.clock.now() + TimeDelta::minutes(30)).await, 1);
+}
+
+async fn due(world: &World, at: chrono::DateTime<chrono::Utc>) -> usize {
+    let admin = support::connect(world.database_url()).await;
+    admin
+        .query("SELECT * FROM core.due_cabinets($1, 1800, 10)", &[&at])
+        .await
+        .unwrap()
+        .len()
+}
