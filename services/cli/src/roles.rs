@@ -30,7 +30,7 @@ pub(crate) async fn run(role: Role, mut settings: Settings) -> Result<u8, Failur
     assembly.lifecycle.end_on_signals()?;
     serve_metrics(&assembly).await?;
     assembly.bridge_hints();
-    start(&role, &assembly).await?;
+    start(&role, &assembly)?;
     let outcome = assembly.lifecycle.wait().await;
     for failure in &outcome.failures {
         tracing::error!(task.name = failure.task, cause = ?failure.cause, "task failed");
@@ -51,7 +51,7 @@ async fn prepare(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
+fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
     match role {
         Role::Api => api::start(assembly, None)?,
         Role::Gateway => gateway::start(assembly)?,
@@ -59,7 +59,7 @@ async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
         Role::Projector => {
             projector::start(assembly)?;
         }
-        Role::Sheets => sheets::start(assembly).await?,
+        Role::Sheets => sheets::start(assembly)?,
         Role::Worker => worker::start(assembly)?,
         Role::Scheduler => scheduler::start(assembly),
         Role::All(_) => {
@@ -67,7 +67,7 @@ async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
             let positions = projector::start(assembly)?;
             gateway::start(assembly)?;
             worker::start(assembly)?;
-            sheets::start(assembly).await?;
+            sheets::start(assembly)?;
             scheduler::start(assembly);
             api::start(assembly, Some(positions))?;
         }

@@ -1,12 +1,10 @@
 //! The role `api`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use api::{ApiState, Google, PolledPositions};
+use api::{ApiState, Google};
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
 use database::Role;
-use read_models::{Inventory, Operations, QueryError, Reached};
 
 use crate::Failure;
 use crate::assembly::Assembly;
@@ -16,20 +14,13 @@ use crate::errands::Errands;
 pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Positions>) -> Result<(), Failure> {
     let pool = assembly.pool(Role::Api)?;
     let (options, accounts, hosts) = assembly.google();
-    let positions: Arc<dyn api::Positions> = match positions {
-        Some(positions) => Arc::new(InProcess {
-            positions,
-            pool: pool.clone(),
-        }),
-        None => Arc::new(PolledPositions::new(pool.clone())),
-    };
     let state = ApiState {
         app: assembly.app(pool.clone())?,
         reads: pool.clone(),
         sessions: Sessions::new(pool.clone()),
         answers: IdempotencyKeys::new(pool.clone()),
         tokens: AccessTokens::from_pem(assembly.settings.secret_keys.required_jwt_key()?)?,
-        positions,
+        positions: positions.unwrap_or_default(),
         errands: Arc::new(Errands {
             broker: assembly.broker.clone(),
             ids: assembly.ids.clone(),
@@ -79,36 +70,4 @@ fn check_database(assembly: &Assembly, pool: database::Pool) {
             }
         }
     });
-}
-
-/// Is woken by the projector of the same process, and looks at the tables when that is a standby.
-struct InProcess {
-    positions: read_models::Positions,
-    pool: database::Pool,
-}
-
-impl api::Positions for InProcess {
-    fn wait_for(
-        &self,
-        model: api::Model,
-        position: i64,
-        timeout: Duration,
-    ) -> api::state::Asked<'_, Result<i64, QueryError>> {
-        Box::pin(async move {
-            let reached = match model {
-                api::Model::Inventory => {
-                    self.positions
-                        .wait_for::<Inventory>(&self.pool, position, timeout)
-                        .await?
-                }
-                api::Model::Operations => {
-                    self.positions
-                        .wait_for::<Operations>(&self.pool, position, timeout)
-                        .await?
-                }
-            };
-            let (Reached::Yes(now) | Reached::NotYet(now)) = reached;
-            Ok(now)
-        })
-    }
 }

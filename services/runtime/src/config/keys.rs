@@ -187,6 +187,12 @@ pub const KEYS: &[Key] = &[
         "2000",
         "Time in which changes are gathered before a sheet is written, in milliseconds (0 to 60000)",
     ),
+    plain(
+        "ST_SHEET_SETTLE_SECONDS",
+        "240",
+        "Time after which a write to a sheet whose answer was lost has certainly ended at Google, in seconds (1 to \
+         3600); less is for simulators only",
+    ),
     optional(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "Where traces are to go (OTLP); this program exports none yet and says so at its start",
