@@ -1,1 +1,32 @@
-//! HTTP in.
+//! HTTP in: the API of `docs/api/openapi.json`. A request becomes a command for `application` or a question for
+//! `read-models`; nothing is decided here.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`routes`] | the one table of routes: method, path, who may, handler |
+//! | [`handlers`] | one file an endpoint, grouped by resource |
+//! | [`frame`] | what surrounds every request |
+//! | [`call`] | who calls, for which tenant; reading your own writes |
+//! | [`command`] | commands that happen once |
+//! | [`problem`] | every error there is |
+//! | [`input`] | reading bodies and queries, naming every mistake |
+//! | [`server`] | listening and ending |
+
+pub mod call;
+pub mod command;
+pub mod cursor;
+pub mod frame;
+pub mod freshness;
+pub mod handlers;
+pub mod input;
+pub mod openapi;
+pub mod problem;
+pub mod reply;
+pub mod routes;
+pub mod server;
+pub mod state;
+pub mod trace;
+
+pub use freshness::Model;
+pub use server::{BindError, Bound, build};
+pub use state::{ApiState, ErrandError, Errands, Google, SheetProgress, SheetTest, Verdict};

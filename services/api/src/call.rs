@@ -1,0 +1,185 @@
+//! One authenticated request: who calls, for which tenant, and how it asks. The tenant comes from the token and from
+//! nowhere else.
+
+use std::future::Future;
+
+use actix_web::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use application::Context;
+use auth::Principal;
+use deadpool_postgres::Transaction;
+use events::ids::TenantId;
+use read_models::QueryError;
+use uuid::Uuid;
+
+use crate::command::{self, Replay};
+use crate::freshness::{Model, Wanted};
+use crate::problem::{Code, Problem};
+use crate::reply::Reply;
+use crate::routes::{self, Access};
+use crate::state::ApiState;
+use crate::trace::Trace;
+
+/// A request whose caller is known and may do what the route does.
+pub struct Call {
+    /// The means.
+    pub state: Data<ApiState>,
+    /// Who calls.
+    pub principal: Principal,
+    /// What the request is called.
+    pub trace: Trace,
+}
+
+/// The means, for routes without a caller.
+///
+/// # Errors
+/// 500 when the server is not set up.
+pub fn state(request: &HttpRequest) -> Result<Data<ApiState>, Problem> {
+    request
+        .app_data::<Data<ApiState>>()
+        .cloned()
+        .ok_or_else(|| Problem::new(Code::Internal, "the server is not set up"))
+}
+
+impl Call {
+    /// Lets the caller in, or not: a valid token, a session that goes on, a role that may do what the route's line in
+    /// the table says.
+    ///
+    /// # Errors
+    /// 401 or 403.
+    pub async fn enter(request: &HttpRequest) -> Result<Self, Problem> {
+        let state = state(request)?;
+        let trace = Trace::of(request);
+        let token = bearer(request)?;
+        let claimed = state.tokens.verify(token, trace.now).map_err(|error| {
+            tracing::debug!(error = %error, "an access token was refused");
+            unauthenticated("the access token is not accepted")
+        })?;
+        let principal = state
+            .sessions
+            .check(&claimed, trace.now)
+            .await?
+            .ok_or_else(|| unauthenticated("the session has ended"))?;
+        match routes::of(request).map(|route| route.access) {
+            Some(Access::Needs(action)) if action.allowed_for(principal.role) => Ok(Self {
+                state,
+                principal,
+                trace,
+            }),
+            Some(Access::Needs(action)) => {
+                let least = auth::permission::role_name(action.least_role());
+                Err(Problem::new(
+                    Code::Forbidden,
+                    format!("this needs the role {least} or a higher one"),
+                ))
+            }
+            // Deny by default: a handler that asks for a caller has to be in the table with an action.
+            Some(Access::Public) | None => Err(Problem::new(Code::Forbidden, "nobody may do this")),
+        }
+    }
+
+    /// Whose data.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.principal.tenant_id
+    }
+
+    /// Asks a read model, once it is as far as the request wants; also returns the position of the answer.
+    ///
+    /// # Errors
+    /// 503 `projection-behind`, or the question's failure.
+    pub async fn read<T>(
+        &self,
+        request: &HttpRequest,
+        model: Model,
+        question: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, QueryError>,
+    ) -> Result<(T, i64), Problem> {
+        Wanted::of(request)?
+            .reached(&self.state.positions, &self.state.reads, model)
+            .await?;
+        // The position is read before the question's rows, so the answer is at least that new.
+        self.ask(async |tx| {
+            let position = model.position(tx).await?;
+            Ok((question(tx).await?, position))
+        })
+        .await
+    }
+
+    /// Asks a read model as it is.
+    ///
+    /// # Errors
+    /// The question's failure.
+    pub async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, QueryError>,
+    ) -> Result<T, Problem> {
+        let mut session = self.state.reads.tenant(self.tenant()).await?;
+        let transaction = session.begin().await?;
+        let answer = question(&transaction).await?;
+        transaction.commit().await.map_err(QueryError::from)?;
+        Ok(answer)
+    }
+
+    /// Runs a command once for its `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// See [`command::run`].
+    pub async fn command<Work, Working>(
+        &self,
+        request: &HttpRequest,
+        raw: &[u8],
+        work: Work,
+    ) -> Result<HttpResponse, Problem>
+    where
+        Work: FnOnce(Data<ApiState>, Context) -> Working + 'static,
+        Working: Future<Output = Result<Reply, Problem>> + 'static,
+    {
+        let identity = command::Identity::of(request, self.tenant(), raw)?;
+        let context = Context {
+            tenant_id: self.tenant(),
+            actor: format!("user:{}", self.principal.user_id),
+            command_id: identity.command_id(""),
+            correlation_id: self.trace.trace_id,
+            causation_id: None,
+            traceparent: Some(self.trace.traceparent.clone()),
+            now: self.trace.now,
+        };
+        let state = self.state.clone();
+        command::run(&self.state, identity, &self.trace, Replay::Stored, move || {
+            work(state, context)
+        })
+        .await
+    }
+}
+
+/// The uuid in the path.
+///
+/// # Errors
+/// 404: what is no uuid names nothing.
+pub fn path_id(request: &HttpRequest, what: &str) -> Result<Uuid, Problem> {
+    request
+        .match_info()
+        .get("id")
+        .and_then(|text| Uuid::try_parse(text).ok())
+        .ok_or_else(|| Problem::not_found(what))
+}
+
+fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
+    let header = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let (scheme, token) = header
+        .and_then(|value| value.split_once(' '))
+        .ok_or_else(|| unauthenticated("send an access token as Authorization: Bearer"))?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim())
+    } else {
+        Err(unauthenticated("send an access token as Authorization: Bearer"))
+    }
+}
+
+fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(Code::Unauthenticated, detail).header(WWW_AUTHENTICATE, "Bearer")
+}

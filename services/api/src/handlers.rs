@@ -1,0 +1,30 @@
+//! The endpoints, one file each, grouped by resource. A file has its parts in one order: what it takes, its
+//! documentation, the handler, and how its use case's refusals become problems.
+
+pub mod auth;
+pub mod cabinets;
+pub mod docs;
+pub mod elsewhere;
+pub mod health;
+pub mod operations;
+pub mod products;
+pub mod sheets;
+pub mod syncs;
+pub mod tenants;
+pub mod warehouses;
+
+use application::ExecuteError;
+
+use crate::problem::Problem;
+
+/// The problem of a use case: its aggregate's refusal as `on_refusal` says, everything else as a failure.
+pub(crate) fn execute_problem<R>(error: ExecuteError<R>, on_refusal: impl FnOnce(&R) -> Problem) -> Problem
+where
+    R: std::error::Error + Send + Sync + 'static,
+{
+    match error {
+        ExecuteError::Refused(refusal) => on_refusal(&refusal),
+        ExecuteError::Contention => Problem::unavailable("it keeps being changed by others; try again"),
+        error => Problem::failure(error),
+    }
+}

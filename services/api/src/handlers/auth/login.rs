@@ -1,0 +1,75 @@
+//! A user logs in.
+
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use auth::accounts::LoginError;
+use auth::{Email, Principal};
+use secrecy::SecretString;
+use utoipa::ToSchema;
+
+use super::{Tokens, tokens};
+use crate::call::state;
+use crate::input::{self, Fields, Input, shape};
+use crate::problem::{Code, Problem};
+use crate::trace::Trace;
+
+/// Who logs in.
+#[derive(ToSchema)]
+pub struct LoginRequest {
+    /// Address; case does not matter.
+    #[schema(value_type = String, format = "email")]
+    pub email: Email,
+    /// Password.
+    #[schema(value_type = String, format = "password")]
+    pub password: SecretString,
+}
+
+impl Input for LoginRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", shape::email);
+        let password = fields.required("password", shape::secret(auth::password::LONGEST));
+        Some(Self {
+            email: email?,
+            password: password?,
+        })
+    }
+}
+
+/// Log in and open a session.
+///
+/// # Errors
+/// 401 for a wrong address or password, without saying which; 403 for a closed account.
+#[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", operation_id = "login",
+    request_body = LoginRequest, responses((status = 200, body = Tokens)))]
+pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+    let state = state(&request)?;
+    let trace = Trace::of(&request);
+    let given = input::body::<LoginRequest>(&request, payload).await?.value;
+    let login = state
+        .app
+        .accounts
+        .log_in(&given.email, &given.password)
+        .await
+        .map_err(problem)?;
+    let principal = Principal {
+        user_id: login.user_id,
+        tenant_id: login.tenant_id,
+        role: login.role,
+        session_id: state.ids.next(),
+    };
+    let issued = state
+        .sessions
+        .open(login.tenant_id, login.user_id, principal.session_id, trace.now)
+        .await
+        .map_err(Problem::failure)?;
+    Ok(tokens(&state, &trace, 200, &principal, &issued)?.into())
+}
+
+fn problem(error: LoginError) -> Problem {
+    match error {
+        LoginError::WrongCredentials => Problem::new(Code::WrongCredentials, error.to_string()),
+        LoginError::Deactivated => Problem::new(Code::AccountDeactivated, error.to_string()),
+        LoginError::Password(error) => Problem::failure(error),
+        LoginError::Store(error) => error.into(),
+    }
+}

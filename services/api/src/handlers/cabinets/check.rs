@@ -1,0 +1,66 @@
+//! A credential is tried at its marketplace. The trying is done by the worker: this process cannot open credentials.
+
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use events::ids::CabinetId;
+use read_models::operations::queries;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::call::{Call, path_id};
+use crate::input::{self, Nothing};
+use crate::problem::{Code, Problem};
+use crate::reply::Reply;
+use crate::state::{ErrandError, Verdict};
+
+/// How the credential came out.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Checked {
+    /// `accepted` or `rejected`.
+    pub status: &'static str,
+    /// Why it was rejected.
+    pub reason: Option<String>,
+}
+
+/// Try a cabinet's credential now.
+///
+/// # Errors
+/// 404; 502 when the marketplace does not answer; 503 when no worker does.
+#[utoipa::path(post, path = "/api/v1/cabinets/{id}/check", tag = "cabinets", operation_id = "check_credential",
+    params(("id" = Uuid, Path, description = "Id of the cabinet")), responses((status = 200, body = Checked)))]
+pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+    let call = Call::enter(&request).await?;
+    let id = path_id(&request, "cabinet")?;
+    let body = input::body::<Nothing>(&request, payload).await?;
+    let cabinet = call.ask(async |tx| queries::cabinet(tx, id).await).await?;
+    if cabinet.is_none_or(|cabinet| cabinet.status != "connected") {
+        return Err(Problem::not_found("cabinet"));
+    }
+    call.command(&request, &body.raw, move |state, context| async move {
+        let verdict = state
+            .errands
+            .check_credential(context.tenant_id, CabinetId(id))
+            .await
+            .map_err(problem)?;
+        let view = match verdict {
+            Verdict::Accepted => Checked {
+                status: "accepted",
+                reason: None,
+            },
+            Verdict::Rejected(reason) => Checked {
+                status: "rejected",
+                reason: Some(reason),
+            },
+        };
+        Reply::json(200, &view)
+    })
+    .await
+}
+
+fn problem(error: ErrandError) -> Problem {
+    match error {
+        ErrandError::NotFound => Problem::not_found("cabinet"),
+        ErrandError::Outside(_) => Problem::new(Code::UpstreamFailed, error.to_string()),
+        ErrandError::Away(_) => Problem::unavailable("no worker answers at the moment").because(error),
+    }
+}

@@ -1,0 +1,92 @@
+//! A seller connects an account.
+
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use application::connect_cabinet;
+use events::cabinet::Marketplace;
+use secrecy::SecretString;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{CredentialFactsView, credential_problem};
+use crate::call::Call;
+use crate::input::{self, Fields, Input, shape};
+use crate::problem::Problem;
+use crate::reply::{ReceiptView, Reply};
+
+/// Longest credential, bytes; Wildberries' tokens have some 600.
+pub(super) const LONGEST_CREDENTIAL: usize = 8 * 1024;
+pub(super) const MARKETPLACES: &[(&str, Marketplace)] = &[
+    ("wildberries", Marketplace::Wildberries),
+    ("ozon", Marketplace::Ozon),
+];
+
+/// Which account.
+#[derive(ToSchema)]
+pub struct ConnectRequest {
+    /// Where it is.
+    #[schema(value_type = String, example = "wildberries")]
+    pub marketplace: Marketplace,
+    /// The key that opens it: at Wildberries a token of the categories content, analytics and statistics. It is
+    /// sealed at once and never shown again.
+    #[schema(value_type = String, format = "password")]
+    pub credential: SecretString,
+    /// What the seller calls it.
+    #[schema(required = false, max_length = 255)]
+    pub title: Option<String>,
+}
+
+impl Input for ConnectRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let marketplace = fields.required("marketplace", shape::one_of(MARKETPLACES));
+        let credential = fields.required("credential", shape::secret(LONGEST_CREDENTIAL));
+        let title = fields.optional("title", shape::text(0, 255));
+        Some(Self {
+            marketplace: marketplace?,
+            credential: credential?,
+            title,
+        })
+    }
+}
+
+/// A cabinet that was connected.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Connected {
+    /// Its id.
+    pub id: Uuid,
+    /// What its credential said about itself.
+    pub credential: CredentialFactsView,
+    /// What was written.
+    #[serde(flatten)]
+    pub receipt: ReceiptView,
+}
+
+/// Connect a cabinet. Its first sync is asked for by itself.
+///
+/// # Errors
+/// 422 for a credential that cannot be used, saying why.
+#[utoipa::path(post, path = "/api/v1/cabinets", tag = "cabinets", operation_id = "connect_cabinet",
+    request_body = ConnectRequest, responses((status = 201, body = Connected)))]
+pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+    let call = Call::enter(&request).await?;
+    let body = input::body::<ConnectRequest>(&request, payload).await?;
+    let given = body.value;
+    call.command(&request, &body.raw, move |state, context| async move {
+        let title = given.title.as_deref().filter(|title| !title.is_empty());
+        let connected =
+            connect_cabinet::execute(&state.app, &context, given.marketplace, &given.credential, title)
+                .await
+                .map_err(credential_problem)?;
+        let view = Connected {
+            id: connected.cabinet_id.uuid(),
+            credential: connected.credential.into(),
+            receipt: ReceiptView::of(context.command_id, &connected.receipt),
+        };
+        let location = format!("/api/v1/cabinets/{}", connected.cabinet_id);
+        Ok(Reply::json(201, &view)?
+            .location(location)
+            .position(connected.receipt.position))
+    })
+    .await
+}

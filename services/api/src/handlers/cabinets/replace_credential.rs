@@ -1,0 +1,68 @@
+//! A cabinet gets another credential.
+
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use application::replace_credential;
+use events::ids::CabinetId;
+use secrecy::SecretString;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::connect::LONGEST_CREDENTIAL;
+use super::{CredentialFactsView, credential_problem};
+use crate::call::{Call, path_id};
+use crate::input::{self, Fields, Input, shape};
+use crate::problem::Problem;
+use crate::reply::{ReceiptView, Reply};
+
+/// The new credential.
+#[derive(ToSchema)]
+pub struct CredentialRequest {
+    /// Has to open the same seller account. It is sealed at once and never shown again.
+    #[schema(value_type = String, format = "password")]
+    pub credential: SecretString,
+}
+
+impl Input for CredentialRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let credential = fields.required("credential", shape::secret(LONGEST_CREDENTIAL));
+        Some(Self {
+            credential: credential?,
+        })
+    }
+}
+
+/// A credential that was replaced.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Replaced {
+    /// What the new one said about itself.
+    pub credential: CredentialFactsView,
+    /// What was written.
+    #[serde(flatten)]
+    pub receipt: ReceiptView,
+}
+
+/// Replace a cabinet's credential.
+///
+/// # Errors
+/// 404; 422 for a credential that cannot be used, saying why.
+#[utoipa::path(put, path = "/api/v1/cabinets/{id}/credentials", tag = "cabinets",
+    operation_id = "replace_credential", params(("id" = Uuid, Path, description = "Id of the cabinet")),
+    request_body = CredentialRequest, responses((status = 200, body = Replaced)))]
+pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+    let call = Call::enter(&request).await?;
+    let id = path_id(&request, "cabinet")?;
+    let body = input::body::<CredentialRequest>(&request, payload).await?;
+    let credential = body.value.credential;
+    call.command(&request, &body.raw, move |state, context| async move {
+        let (facts, receipt) = replace_credential::execute(&state.app, &context, CabinetId(id), &credential)
+            .await
+            .map_err(credential_problem)?;
+        let view = Replaced {
+            credential: facts.into(),
+            receipt: ReceiptView::of(context.command_id, &receipt),
+        };
+        Ok(Reply::json(200, &view)?.position(receipt.position))
+    })
+    .await
+}

@@ -1,0 +1,46 @@
+//! One cabinet.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use auth::profiles::Subject;
+use deadpool_postgres::Transaction;
+use read_models::operations::queries;
+
+use super::{CabinetView, tag};
+use crate::call::{Call, path_id};
+use crate::freshness::Model;
+use crate::input::{self, Nothing};
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+/// One cabinet. Its `ETag` is needed to change it.
+///
+/// # Errors
+/// 404.
+#[utoipa::path(get, path = "/api/v1/cabinets/{id}", tag = "cabinets", operation_id = "cabinet",
+    params(("id" = Uuid, Path, description = "Id of the cabinet")),
+    responses((status = 200, body = CabinetView), (status = 304, description = "As in If-None-Match")))]
+pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let call = Call::enter(&request).await?;
+    let id = path_id(&request, "cabinet")?;
+    let Nothing = input::query(&request)?;
+    let question = async |tx: &Transaction<'_>| queries::cabinet(tx, id).await;
+    let (cabinet, position) = call.read(&request, Model::Operations, question).await?;
+    let cabinet = cabinet.ok_or_else(|| Problem::not_found("cabinet"))?;
+    let mut titles = call
+        .state
+        .app
+        .profiles
+        .all(call.tenant(), Subject::Cabinet)
+        .await?;
+    let changed_at = cabinet.position;
+    let reply = Reply::json(200, &CabinetView::of(cabinet, titles.remove(&id)))?.position(position);
+    let tag = tag::of(changed_at, &reply.answer().body);
+    let known = tag::is_known(&request, &tag);
+    let mut response = HttpResponse::from(reply.etag(tag));
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response = response.drop_body().map_into_boxed_body();
+    }
+    Ok(response)
+}

@@ -1,0 +1,121 @@
+//! A tenant's products.
+
+use actix_web::{HttpRequest, HttpResponse};
+use deadpool_postgres::Transaction;
+use read_models::inventory::queries::{self, Cursor, LOW_STOCK, ProductQuery, Sort};
+use read_models::measure::moscow_day;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::ProductView;
+use crate::call::Call;
+use crate::cursor::{Binding, next_address};
+use crate::freshness::Model;
+use crate::input::{self, Fields, Input, shape};
+use crate::problem::Problem;
+use crate::reply::{Page, Reply};
+
+const SORTS: &[(&str, Sort)] = &[
+    ("updated_at", Sort::Updated),
+    ("marketplace_article", Sort::NmId),
+    ("seller_article", Sort::VendorCode),
+    ("total_stock", Sort::Available),
+    ("total_orders", Sort::Orders),
+];
+const ORDERS: &[(&str, bool)] = &[("asc", false), ("desc", true)];
+/// Largest number of units that is asked for.
+const MOST_UNITS: i64 = 1_000_000_000;
+
+/// Which products, in which order.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ProductFilter {
+    /// Part of an article, a title or a barcode; case does not matter.
+    #[param(required = false, max_length = 255)]
+    pub search: Option<String>,
+    /// Of one cabinet.
+    #[param(required = false)]
+    pub cabinet: Option<Uuid>,
+    /// With stock at this warehouse, by its key; stock limits then mean the stock there.
+    #[param(required = false)]
+    pub warehouse: Option<String>,
+    /// Least units that can be sold.
+    #[param(required = false, minimum = 0)]
+    pub min_stock: Option<i64>,
+    /// Most units that can be sold.
+    #[param(required = false, minimum = 0)]
+    pub max_stock: Option<i64>,
+    /// Only what is running out: more than none and less than 10 units. Overrides both limits.
+    #[param(required = false)]
+    pub low_stock: bool,
+    /// `updated_at`, `marketplace_article`, `seller_article`, `total_stock` or `total_orders`.
+    #[param(required = false, value_type = String, default = "updated_at")]
+    pub sort: Sort,
+    /// `asc` or `desc`.
+    #[param(required = false, rename = "order", value_type = String, default = "desc")]
+    pub descending: bool,
+    /// Rows on a page.
+    #[param(required = false, minimum = 1, maximum = 100, default = 50)]
+    pub limit: i64,
+    /// Where the page begins.
+    #[param(required = false)]
+    pub cursor: Option<String>,
+}
+
+impl Input for ProductFilter {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            search: fields.optional("search", shape::text(1, 255)),
+            cabinet: fields.optional("cabinet", shape::uuid),
+            warehouse: fields.optional("warehouse", shape::text(1, 255)),
+            min_stock: fields.optional("min_stock", shape::integer(0, MOST_UNITS)),
+            max_stock: fields.optional("max_stock", shape::integer(0, MOST_UNITS)),
+            low_stock: fields.optional("low_stock", shape::boolean).unwrap_or(false),
+            sort: fields.optional("sort", shape::one_of(SORTS)).unwrap_or_default(),
+            descending: fields.optional("order", shape::one_of(ORDERS)).unwrap_or(true),
+            limit: fields.optional("limit", shape::integer(1, 100)).unwrap_or(50),
+            cursor: fields.optional("cursor", shape::text(1, 2000)),
+        })
+    }
+}
+
+/// List products. Products that left the catalogue are not listed.
+///
+/// # Errors
+/// 422.
+#[utoipa::path(get, path = "/api/v1/products", tag = "products", operation_id = "products",
+    params(ProductFilter), responses((status = 200, body = Page<ProductView>)))]
+pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let call = Call::enter(&request).await?;
+    let filter: ProductFilter = input::query(&request)?;
+    let binding = Binding::of(&call.state.tokens, call.tenant(), &request);
+    let after = filter
+        .cursor
+        .map(|cursor| binding.decode::<Cursor>(&cursor))
+        .transpose()?;
+    let query = ProductQuery {
+        search: filter.search,
+        cabinet_id: filter.cabinet,
+        warehouse: filter.warehouse,
+        min_stock: filter.min_stock,
+        max_stock: filter.max_stock,
+        low_stock: filter.low_stock.then_some(LOW_STOCK),
+        sort: filter.sort,
+        descending: filter.descending,
+        after,
+        ..ProductQuery::new(moscow_day(call.trace.now), filter.limit)
+    };
+    let question = async |tx: &Transaction<'_>| queries::products(tx, &query).await;
+    let (page, position) = call.read(&request, Model::Inventory, question).await?;
+    let next = page
+        .next
+        .as_ref()
+        .map(|cursor| binding.encode(cursor))
+        .transpose()?;
+    let link = next.as_ref().map(|cursor| next_address(&request, cursor));
+    let data = page.items.into_iter().map(ProductView::from).collect();
+    Ok(Reply::json(200, &Page::part(data, next))?
+        .next_page(link)
+        .position(position)
+        .into())
+}

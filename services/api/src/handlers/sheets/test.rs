@@ -1,0 +1,58 @@
+//! Can the spreadsheet be written? Nothing is changed by asking.
+
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use secrecy::SecretString;
+use utoipa::ToSchema;
+
+use super::{TestView, errand_problem, key_file, spreadsheet_id, try_out};
+use crate::call::Call;
+use crate::input::{self, Fields, Input};
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+/// Which spreadsheet; nothing for the linked one.
+#[derive(ToSchema)]
+pub struct TestRequest {
+    /// Its id, or its address.
+    #[schema(required = false)]
+    pub spreadsheet_id: Option<String>,
+    /// Key file of the service account; left out to use the service's own.
+    #[schema(required = false, value_type = Option<Object>)]
+    pub service_account: Option<SecretString>,
+}
+
+impl Input for TestRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let spreadsheet_id = fields.optional("spreadsheet_id", spreadsheet_id);
+        let service_account = fields.optional("service_account", key_file);
+        if spreadsheet_id.is_none() && service_account.is_some() {
+            fields.wrong("spreadsheet_id", "is required beside a key file".to_owned());
+        }
+        Some(Self {
+            spreadsheet_id,
+            service_account,
+        })
+    }
+}
+
+/// Try a spreadsheet before it is linked, or the linked one. A failed test is an answer, not an error.
+///
+/// # Errors
+/// 404 while none is linked and none is named; 422 for a broken key file.
+#[utoipa::path(post, path = "/api/v1/sheets/test", tag = "sheets", operation_id = "test_sheet",
+    request_body = TestRequest, responses((status = 200, body = TestView)))]
+pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+    let call = Call::enter(&request).await?;
+    let given = input::body::<TestRequest>(&request, payload).await?.value;
+    let test = match &given.spreadsheet_id {
+        Some(id) => try_out(&call.state.google, id, given.service_account.as_ref()).await?,
+        None => call
+            .state
+            .errands
+            .test_sheet(call.tenant())
+            .await
+            .map_err(errand_problem)?,
+    };
+    Ok(Reply::json(200, &TestView::from(test))?.into())
+}

@@ -1,0 +1,111 @@
+//! Attempts to bring a cabinet up to date.
+
+pub mod list;
+pub mod show;
+
+use chrono::{DateTime, Utc};
+use events::sync::SourceReport;
+use read_models::operations::queries::SyncDetail;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A sync.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SyncView {
+    /// Its id; also its operation's.
+    pub id: Uuid,
+    /// Which cabinet.
+    pub cabinet_id: Uuid,
+    /// `manual`, `schedule` or `connected`.
+    pub trigger: String,
+    /// Whether it reads even what was read just before.
+    pub forced: bool,
+    /// `pending`, `running`, `waiting_retry`, `succeeded`, `failed` or `quarantined`.
+    pub status: &'static str,
+    /// Times a worker took it up.
+    pub attempt: i64,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+    /// When the latest attempt began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// How long the latest attempt took, milliseconds.
+    pub duration_ms: Option<i64>,
+    /// How each source came out.
+    pub sources: Vec<SourceView>,
+    /// Products seen.
+    pub products_synced: Option<i64>,
+    /// Products for which something was recorded.
+    pub products_changed: Option<i64>,
+    /// Observations recorded so far.
+    pub recorded: i64,
+    /// Class of the failure.
+    pub error_class: Option<String>,
+    /// The failure in words.
+    pub message: Option<String>,
+    /// When it is tried again.
+    pub retry_at: Option<DateTime<Utc>>,
+    /// Position of its last change.
+    pub position: i64,
+}
+
+/// How one source came out.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SourceView {
+    /// `cards`, `stock_fbo`, `stock_fbs`, `orders`.
+    pub source: String,
+    /// `complete`, `partial`, `failed` or `cached`.
+    pub outcome: serde_json::Value,
+    /// Rows read.
+    pub rows: u64,
+    /// The marketplace's time of the data.
+    pub as_of: Option<DateTime<Utc>>,
+    /// SHA-256 of the raw answer.
+    pub payload_sha256: String,
+    /// Why it failed or is partial.
+    pub error: Option<String>,
+}
+
+impl From<SourceReport> for SourceView {
+    fn from(report: SourceReport) -> Self {
+        Self {
+            source: report.source,
+            outcome: serde_json::json!(report.outcome),
+            rows: report.rows,
+            as_of: report.as_of,
+            payload_sha256: report.payload_sha256,
+            error: report.error,
+        }
+    }
+}
+
+impl From<SyncDetail> for SyncView {
+    fn from(sync: SyncDetail) -> Self {
+        let duration = sync
+            .started_at
+            .zip(sync.finished_at)
+            .map(|(from, to)| (to - from).num_milliseconds());
+        Self {
+            id: sync.sync_id,
+            cabinet_id: sync.cabinet_id,
+            trigger: sync.trigger,
+            forced: sync.forced,
+            status: sync.status.as_str(),
+            attempt: sync.attempt,
+            requested_at: sync.requested_at,
+            started_at: sync.started_at,
+            completed_at: sync.finished_at,
+            duration_ms: duration,
+            sources: sync.sources.into_iter().map(Into::into).collect(),
+            products_synced: sync.products_seen,
+            products_changed: sync.products_changed,
+            recorded: sync.recorded,
+            error_class: sync.error_class,
+            message: sync.error_detail,
+            retry_at: sync.retry_at,
+            position: sync.position,
+        }
+    }
+}

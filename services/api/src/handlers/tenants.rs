@@ -1,0 +1,4 @@
+//! The caller's own business.
+
+pub mod rename;
+pub mod show;

@@ -1,0 +1,3 @@
+//! Where units lie.
+
+pub mod list;

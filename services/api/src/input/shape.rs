@@ -1,0 +1,120 @@
+//! The shapes a value can be asked to have. Each says in words what it expects when a value differs.
+
+use auth::Email;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::Given;
+
+/// Text of `least` to `most` characters; surrounding space does not count and is dropped.
+pub fn text(least: usize, most: usize) -> impl Fn(Given<'_>) -> Result<String, String> {
+    move |given| {
+        let text = string(given)?.trim();
+        if text.chars().any(char::is_control) {
+            return Err("must not contain control characters".to_owned());
+        }
+        if (least..=most).contains(&text.chars().count()) {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("must have {least} to {most} characters"))
+        }
+    }
+}
+
+/// A secret of at most `most` bytes, taken as it is. Never shown again.
+pub fn secret(most: usize) -> impl Fn(Given<'_>) -> Result<SecretString, String> {
+    move |given| {
+        let text = string(given)?;
+        if text.is_empty() || text.len() > most {
+            return Err(format!("must have 1 to {most} bytes"));
+        }
+        Ok(SecretString::from(text))
+    }
+}
+
+/// A password as [`auth::password`] takes it.
+///
+/// # Errors
+/// In words.
+pub fn password(given: Given<'_>) -> Result<SecretString, String> {
+    let text = string(given)?;
+    let (least, most) = (auth::password::SHORTEST, auth::password::LONGEST);
+    if text.chars().count() < least || text.len() > most {
+        return Err(format!(
+            "must have at least {least} characters and at most {most} bytes"
+        ));
+    }
+    Ok(SecretString::from(text))
+}
+
+/// An e-mail address.
+///
+/// # Errors
+/// In words.
+pub fn email(given: Given<'_>) -> Result<Email, String> {
+    Email::parse(string(given)?).map_err(|error| error.to_string())
+}
+
+/// A whole number in a range.
+pub fn integer(least: i64, most: i64) -> impl Fn(Given<'_>) -> Result<i64, String> {
+    move |given| {
+        let number = match given.value {
+            serde_json::Value::String(text) if given.is_text => text.parse::<i64>().ok(),
+            value => value.as_i64(),
+        };
+        number
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+    }
+}
+
+/// `true` or `false`.
+///
+/// # Errors
+/// In words.
+pub fn boolean(given: Given<'_>) -> Result<bool, String> {
+    match given.value {
+        serde_json::Value::Bool(value) => Ok(*value),
+        serde_json::Value::String(text) if given.is_text && text == "true" => Ok(true),
+        serde_json::Value::String(text) if given.is_text && text == "false" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
+/// A uuid.
+///
+/// # Errors
+/// In words.
+pub fn uuid(given: Given<'_>) -> Result<Uuid, String> {
+    Uuid::parse_str(string(given)?).map_err(|error| format!("must be a uuid: {error}"))
+}
+
+/// A time with its offset (RFC 3339).
+///
+/// # Errors
+/// In words.
+pub fn time(given: Given<'_>) -> Result<DateTime<Utc>, String> {
+    DateTime::parse_from_rfc3339(string(given)?)
+        .map(|time| time.to_utc())
+        .map_err(|error| format!("must be a time such as 2026-11-23T10:00:00Z: {error}"))
+}
+
+/// One of some words, each standing for a value.
+pub fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(Given<'_>) -> Result<T, String> {
+    move |given| {
+        let text = string(given)?;
+        words
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, value)| *value)
+            .ok_or_else(|| {
+                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                format!("must be one of {}", known.join(", "))
+            })
+    }
+}
+
+fn string(given: Given<'_>) -> Result<&str, String> {
+    given.value.as_str().ok_or_else(|| "must be text".to_owned())
+}

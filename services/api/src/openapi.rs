@@ -1,0 +1,235 @@
+//! The contract, generated from the handlers. What every route shares (problems, keys, tokens, positions) is added
+//! from the table of routes, so that no handler can forget it.
+
+use serde_json::json;
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
+
+use crate::handlers::{
+    auth, cabinets, docs, health, operations, products, sheets, syncs, tenants, warehouses,
+};
+use crate::problem::{Code, FieldProblem, ProblemBody};
+use crate::routes::{Access, ROUTES};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Stock Tracker API",
+        description = "Stock of marketplace sellers, with its whole history. Errors are RFC 9457 problems; commands \
+            carry an Idempotency-Key and answer with the position of what they wrote; reads may wait for a position \
+            with Stock-Min-Position and Prefer: wait=n.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    paths(
+        health::overall, health::live, health::ready,
+        docs::document, docs::page, docs::script, docs::style,
+        auth::register::handle, auth::login::handle, auth::refresh::handle, auth::logout::handle, auth::me::handle,
+        tenants::show::handle, tenants::rename::handle,
+        cabinets::connect::handle, cabinets::list::handle, cabinets::show::handle, cabinets::change::handle,
+        cabinets::disconnect::handle, cabinets::replace_credential::handle, cabinets::check::handle,
+        cabinets::request_sync::handle,
+        syncs::list::handle, syncs::show::handle,
+        operations::show::handle, operations::events::handle,
+        products::list::handle, products::sync_all::handle, products::show::handle, products::history::handle,
+        warehouses::list::handle,
+        sheets::link::handle, sheets::show::handle, sheets::unlink::handle, sheets::test::handle,
+        sheets::sync::handle,
+    ),
+    components(schemas(ProblemBody, FieldProblem)),
+    modifiers(&Shared)
+)]
+struct Contract;
+
+/// The whole document, as it is checked in and served.
+#[must_use]
+pub fn document() -> String {
+    // A document is maps and strings only, which always serialise.
+    let mut text = Contract::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+const BEARER: &str = "bearer";
+
+struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+        let problems: Vec<_> = Code::ALL
+            .iter()
+            .map(|code| json!({ "code": code.as_str(), "status": code.status(), "title": code.title() }))
+            .collect();
+        document
+            .extensions
+            .get_or_insert_default()
+            .merge(Extensions::from_iter([("x-problems", problems)]));
+        for route in ROUTES {
+            let Some(operation) = document
+                .paths
+                .paths
+                .get_mut(route.path)
+                .and_then(|item| operation(item, route.method))
+            else {
+                continue;
+            };
+            add_problem(operation);
+            if route.needs_key() {
+                add_header(
+                    operation,
+                    "Idempotency-Key",
+                    true,
+                    "Names the command; the same key does it once",
+                );
+            }
+            if let Access::Needs(action) = route.access {
+                operation.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
+                add_position(operation);
+                let role = ::auth::permission::role_name(action.least_role());
+                let note = format!("Needs the role `{role}` or a higher one.");
+                let text = operation.description.take().unwrap_or_default();
+                operation.description = Some(format!("{text}\n\n{note}").trim().to_owned());
+                if route.method == "get" {
+                    add_header(
+                        operation,
+                        "Stock-Min-Position",
+                        false,
+                        "Position that the answer has to show",
+                    );
+                    add_header(
+                        operation,
+                        "Prefer",
+                        false,
+                        "`wait=n`: seconds to wait for it (at most 10); `handling=lenient`: take older data then",
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The operation of a method.
+pub(crate) fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> {
+    match method {
+        "get" => item.get.as_mut(),
+        "post" => item.post.as_mut(),
+        "put" => item.put.as_mut(),
+        "patch" => item.patch.as_mut(),
+        "delete" => item.delete.as_mut(),
+        _ => None,
+    }
+}
+
+fn add_problem(operation: &mut Operation) {
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    let response = ResponseBuilder::new()
+        .description("What went wrong")
+        .content("application/problem+json", content)
+        .build();
+    operation
+        .responses
+        .responses
+        .insert("default".to_owned(), RefOr::T(response));
+}
+
+fn add_header(operation: &mut Operation, name: &str, required: bool, description: &str) {
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(if required { Required::True } else { Required::False })
+        .description(Some(description))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+        .build();
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(RefOr::T(parameter));
+}
+
+/// Every answer with data says which position it shows.
+fn add_position(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
+            let header = HeaderBuilder::new()
+                .schema(Some(ObjectBuilder::new().schema_type(Type::Integer).build()))
+                .description(Some(
+                    "Position of the log that this shows, or that the command wrote",
+                ))
+                .build();
+            response
+                .headers
+                .insert("Stock-Position".to_owned(), header.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use utoipa::OpenApi as _;
+
+    use super::{Contract, document};
+    use crate::routes::ROUTES;
+
+    fn documented() -> BTreeSet<(String, String)> {
+        let value: serde_json::Value = serde_json::from_str(&document()).unwrap();
+        let mut found = BTreeSet::new();
+        for (path, item) in value["paths"].as_object().unwrap() {
+            for method in item.as_object().unwrap().keys() {
+                found.insert((method.clone(), path.clone()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else_is() {
+        let routed: BTreeSet<_> = ROUTES
+            .iter()
+            .map(|route| (route.method.to_owned(), route.path.to_owned()))
+            .collect();
+        let documented = documented();
+        let missing: Vec<_> = routed.difference(&documented).collect();
+        let invented: Vec<_> = documented.difference(&routed).collect();
+        assert!(
+            missing.is_empty() && invented.is_empty(),
+            "missing {missing:?}, invented {invented:?}"
+        );
+    }
+
+    #[test]
+    fn every_operation_tells_its_problems_and_every_command_its_key() {
+        let mut contract = Contract::openapi();
+        for route in ROUTES {
+            let item = contract.paths.paths.get_mut(route.path).unwrap();
+            let operation = super::operation(item, route.method).unwrap();
+            assert!(operation.responses.responses.contains_key("default"), "{route:?}");
+            let keyed = operation
+                .parameters
+                .iter()
+                .flatten()
+                .any(|given| matches!(given, super::RefOr::T(given) if given.name == "Idempotency-Key"));
+            assert_eq!(keyed, route.needs_key(), "{route:?}");
+        }
+    }
+
+    #[test]
+    fn the_checked_in_document_is_the_one_that_is_served() {
+        support::golden("../../docs/api/openapi.json", &document());
+    }
+}

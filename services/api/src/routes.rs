@@ -1,0 +1,201 @@
+//! The one table of every route: method, path, who may, handler. A route that is not here does not exist, and one
+//! that needs a caller lets nobody in without an action.
+
+use actix_web::{HttpRequest, web};
+use auth::Action;
+
+use crate::handlers::{
+    auth as login, cabinets, docs, health, operations, products, sheets, syncs, tenants, warehouses,
+};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Callers whose role may do this.
+    Needs(Action),
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Method, in lower case.
+    pub method: &'static str,
+    /// Path with placeholders.
+    pub path: &'static str,
+    /// Who may.
+    pub access: Access,
+}
+
+/// Commands without an `Idempotency-Key`: a repeated login is another login, and a repeated refresh has to be noticed.
+const KEYLESS: [&str; 3] = [
+    "/api/v1/auth/login",
+    "/api/v1/auth/refresh",
+    "/api/v1/sheets/test",
+];
+
+impl Route {
+    /// Whether requests need an `Idempotency-Key`.
+    #[must_use]
+    pub fn needs_key(&self) -> bool {
+        self.method != "get" && !KEYLESS.contains(&self.path)
+    }
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal $access:expr => $handler:path;)*) => {
+        /// Every route.
+        pub const ROUTES: &[Route] =
+            &[$(Route { method: stringify!($method), path: $path, access: $access }),*];
+
+        /// Registers every route.
+        pub fn configure(config: &mut web::ServiceConfig) {
+            $(config.route($path, web::$method().to($handler));)*
+        }
+    };
+}
+
+use Access::{Needs, Public};
+
+routes! {
+    get    "/api/v1/health/"                    Public => health::overall;
+    get    "/api/v1/health/live"                Public => health::live;
+    get    "/api/v1/health/ready"               Public => health::ready;
+    get    "/api/v1/openapi.json"               Public => docs::document;
+    get    "/docs"                              Public => docs::page;
+    get    "/docs/script.js"                    Public => docs::script;
+    get    "/docs/style.css"                    Public => docs::style;
+
+    post   "/api/v1/auth/register"              Public => login::register::handle;
+    post   "/api/v1/auth/login"                 Public => login::login::handle;
+    post   "/api/v1/auth/refresh"               Public => login::refresh::handle;
+    post   "/api/v1/auth/logout"                Needs(Action::ReadSelf) => login::logout::handle;
+    get    "/api/v1/auth/me"                    Needs(Action::ReadSelf) => login::me::handle;
+
+    get    "/api/v1/tenants/me"                 Needs(Action::ReadTenant) => tenants::show::handle;
+    patch  "/api/v1/tenants/me"                 Needs(Action::RenameTenant) => tenants::rename::handle;
+
+    post   "/api/v1/cabinets"                   Needs(Action::ManageCabinets) => cabinets::connect::handle;
+    get    "/api/v1/cabinets"                   Needs(Action::ReadCabinets) => cabinets::list::handle;
+    get    "/api/v1/cabinets/{id}"              Needs(Action::ReadCabinets) => cabinets::show::handle;
+    patch  "/api/v1/cabinets/{id}"              Needs(Action::ManageCabinets) => cabinets::change::handle;
+    delete "/api/v1/cabinets/{id}"              Needs(Action::ManageCabinets) => cabinets::disconnect::handle;
+    put    "/api/v1/cabinets/{id}/credentials"  Needs(Action::ManageCabinets) => cabinets::replace_credential::handle;
+    post   "/api/v1/cabinets/{id}/check"        Needs(Action::CheckCredential) => cabinets::check::handle;
+    post   "/api/v1/cabinets/{id}/syncs"        Needs(Action::RequestSync) => cabinets::request_sync::handle;
+
+    get    "/api/v1/syncs"                      Needs(Action::ReadSyncs) => syncs::list::handle;
+    get    "/api/v1/syncs/{id}"                 Needs(Action::ReadSyncs) => syncs::show::handle;
+    get    "/api/v1/operations/{id}"            Needs(Action::ReadSyncs) => operations::show::handle;
+    get    "/api/v1/operations/{id}/events"     Needs(Action::ReadSyncs) => operations::events::handle;
+
+    get    "/api/v1/products"                   Needs(Action::ReadProducts) => products::list::handle;
+    post   "/api/v1/products/sync"              Needs(Action::RequestSync) => products::sync_all::handle;
+    get    "/api/v1/products/{id}"              Needs(Action::ReadProducts) => products::show::handle;
+    get    "/api/v1/products/{id}/history"      Needs(Action::ReadProducts) => products::history::handle;
+    get    "/api/v1/warehouses"                 Needs(Action::ReadProducts) => warehouses::list::handle;
+
+    put    "/api/v1/sheets/link"                Needs(Action::ManageSheet) => sheets::link::handle;
+    get    "/api/v1/sheets/link"                Needs(Action::ReadSheet) => sheets::show::handle;
+    delete "/api/v1/sheets/link"                Needs(Action::ManageSheet) => sheets::unlink::handle;
+    post   "/api/v1/sheets/test"                Needs(Action::ManageSheet) => sheets::test::handle;
+    post   "/api/v1/sheets/sync"                Needs(Action::RequestSheetSync) => sheets::sync::handle;
+}
+
+/// The line of a request that was routed.
+#[must_use]
+pub fn of(request: &HttpRequest) -> Option<&'static Route> {
+    let pattern = request.match_pattern()?;
+    ROUTES
+        .iter()
+        .find(|route| route.path == pattern && is(route, request.method().as_str()))
+}
+
+/// The methods under which a path exists, in upper case.
+#[must_use]
+pub fn methods_at(path: &str) -> Vec<String> {
+    ROUTES
+        .iter()
+        .filter(|route| fits(route.path, path))
+        .map(|route| route.method.to_uppercase())
+        .collect()
+}
+
+fn is(route: &Route, method: &str) -> bool {
+    route.method.eq_ignore_ascii_case(method)
+}
+
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (pattern.next(), path.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(part)) if wanted == part || (wanted.starts_with('{') && !part.is_empty()) => {
+            }
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, ROUTES, methods_at};
+
+    #[test]
+    fn no_two_lines_are_the_same_route() {
+        for (index, route) in ROUTES.iter().enumerate() {
+            let twin = ROUTES[index + 1..]
+                .iter()
+                .find(|other| other.method == route.method && other.path == route.path);
+            assert_eq!(twin, None);
+        }
+    }
+
+    #[test]
+    fn what_is_public_is_listed_here_one_by_one() {
+        let public: Vec<&str> = ROUTES
+            .iter()
+            .filter(|route| route.access == Access::Public)
+            .map(|route| route.path)
+            .collect();
+        assert_eq!(
+            public,
+            [
+                "/api/v1/health/",
+                "/api/v1/health/live",
+                "/api/v1/health/ready",
+                "/api/v1/openapi.json",
+                "/docs",
+                "/docs/script.js",
+                "/docs/style.css",
+                "/api/v1/auth/register",
+                "/api/v1/auth/login",
+                "/api/v1/auth/refresh",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_command_needs_a_key_but_the_listed_ones() {
+        let keyless: Vec<&str> = ROUTES
+            .iter()
+            .filter(|route| route.method != "get" && !route.needs_key())
+            .map(|route| route.path)
+            .collect();
+        assert_eq!(
+            keyless,
+            [
+                "/api/v1/auth/login",
+                "/api/v1/auth/refresh",
+                "/api/v1/sheets/test"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_path_knows_its_methods() {
+        assert_eq!(methods_at("/api/v1/cabinets/7"), ["GET", "PATCH", "DELETE"]);
+        assert!(methods_at("/api/v1/cabinets/7/nothing").is_empty());
+    }
+}

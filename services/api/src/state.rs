@@ -1,0 +1,146 @@
+//! What every request has at hand. Made once by whoever starts the process; cheap to share.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use application::App;
+use auth::{AccessTokens, IdempotencyKeys, Sessions};
+use connectors::google::{Accounts, KeyError, ServiceAccount, SheetsClient, SheetsOptions, TokenHosts};
+use connectors::http::HttpClient;
+use database::Pool;
+use events::ids::{CabinetId, TenantId};
+use read_models::Positions;
+use runtime::{Clock, Health, Ids, Metrics};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio_util::sync::CancellationToken;
+
+/// A future that may cross threads.
+pub type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The means of the HTTP API.
+pub struct ApiState {
+    /// Commands.
+    pub app: App,
+    /// Questions; its role has to be `st_api`.
+    pub reads: Pool,
+    /// Logins that go on.
+    pub sessions: Sessions,
+    /// Answers to repeated requests.
+    pub answers: IdempotencyKeys,
+    /// Access tokens, and keys derived from theirs.
+    pub tokens: AccessTokens,
+    /// How far the read models are.
+    pub positions: Positions,
+    /// What this process may not do itself, because it may not open credentials.
+    pub errands: Arc<dyn Errands>,
+    /// Google, for trying a spreadsheet before it is linked.
+    pub google: Google,
+    /// Time.
+    pub clock: Clock,
+    /// Ids.
+    pub ids: Ids,
+    /// Whether this process can work.
+    pub health: Health,
+    /// Numbers about requests.
+    pub metrics: Metrics,
+    /// Ends long answers when the process stops.
+    pub stopping: CancellationToken,
+}
+
+/// Things that need a credential opened and are therefore done by another process (the worker, the sheets role).
+/// All of them are safe to ask for again.
+pub trait Errands: Send + Sync {
+    /// Tries the cabinet's credential at its marketplace and records the verdict.
+    fn check_credential(
+        &self,
+        tenant: TenantId,
+        cabinet: CabinetId,
+    ) -> Asked<'_, Result<Verdict, ErrandError>>;
+
+    /// Tries the linked spreadsheet with the account it was linked with.
+    fn test_sheet(&self, tenant: TenantId) -> Asked<'_, Result<SheetTest, ErrandError>>;
+
+    /// Has the linked spreadsheet written now, up to what the log holds now.
+    fn write_sheet(&self, tenant: TenantId) -> Asked<'_, Result<(), ErrandError>>;
+
+    /// How far the linked spreadsheet is written.
+    fn sheet_progress(&self, tenant: TenantId) -> Asked<'_, Result<SheetProgress, ErrandError>>;
+}
+
+/// What the marketplace said of a credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It took it.
+    Accepted,
+    /// It refused it, in its class of reasons.
+    Rejected(String),
+}
+
+/// How a link test came out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SheetTest {
+    /// Whether the spreadsheet can be written, as far as can be told without writing.
+    pub success: bool,
+    /// Its title, when it could be read.
+    pub title: Option<String>,
+    /// What is wrong or uncertain, in words that say what to do.
+    pub findings: Vec<String>,
+}
+
+/// How far a spreadsheet is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SheetProgress {
+    /// Position of the log that the cells show; none before the first write.
+    pub written_position: Option<i64>,
+    /// Why the last write failed, if it did.
+    pub error: Option<String>,
+}
+
+/// Why an errand was not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ErrandError {
+    /// The thing is not there (any more).
+    #[error("there is nothing to do that with")]
+    NotFound,
+    /// Nobody answers.
+    #[error("the process that does this does not answer: {0}")]
+    Away(String),
+    /// An outside service failed, in words without secrets.
+    #[error("an outside service failed: {0}")]
+    Outside(String),
+}
+
+/// Google as it is reached from here.
+#[derive(Clone)]
+pub struct Google {
+    /// Outgoing requests.
+    pub http: HttpClient,
+    /// Where it is.
+    pub options: SheetsOptions,
+    /// Quotas, shared by the process.
+    pub accounts: Arc<Accounts>,
+    /// Where keys may lead to.
+    pub hosts: TokenHosts,
+    /// The service's own key file, if it has one.
+    pub own_key: Option<SecretString>,
+}
+
+impl Google {
+    /// A client for a tenant's own key file, or for the service's own; none when there is neither.
+    ///
+    /// # Errors
+    /// [`KeyError`] naming the field of the file that is wrong.
+    pub async fn client(&self, key: Option<&SecretString>) -> Result<Option<SheetsClient>, KeyError> {
+        let Some(key) = key.or(self.own_key.as_ref()) else {
+            return Ok(None);
+        };
+        let account = ServiceAccount::from_key(key.expose_secret(), self.hosts).await?;
+        Ok(Some(SheetsClient::new(
+            self.http.clone(),
+            account,
+            self.options.clone(),
+            &self.accounts,
+        )))
+    }
+}

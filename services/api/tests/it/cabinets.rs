@@ -1,0 +1,215 @@
+//! Cabinets: connected, shown, changed, taken away, and nobody else's.
+
+use api::Verdict;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::world::world;
+
+#[tokio::test]
+async fn a_connected_cabinet_is_shown_without_its_credential() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let credential = world.wildberries_token(1);
+    let body = json!({"marketplace": "wildberries", "credential": credential, "title": "Главный"});
+    let connected = world
+        .command(&anna, Method::POST, "/api/v1/cabinets", &body)
+        .send()
+        .await;
+    connected.is(StatusCode::CREATED);
+    let path = format!("/api/v1/cabinets/{}", connected.id("id"));
+    assert_eq!(connected.header("location"), path);
+    assert_eq!(connected.body["stream"], "cabinet");
+    world.project().await;
+    let shown = world.get(&anna, &path).send().await;
+    shown.is(StatusCode::OK);
+    assert_eq!(
+        (&shown.body["title"], &shown.body["status"]),
+        (&json!("Главный"), &json!("connected"))
+    );
+    assert_eq!(shown.body["credential"]["token_kind"], "personal");
+    assert_eq!(
+        shown.body["credential"]["fingerprint"],
+        connected.body["credential"]["fingerprint"]
+    );
+    let listed = world.get(&anna, "/api/v1/cabinets").send().await;
+    assert_eq!(
+        (&listed.body["data"][0], &listed.body["has_more"]),
+        (&shown.body, &json!(false))
+    );
+    for text in [&connected.text, &shown.text, &listed.text] {
+        assert!(!text.contains(&credential), "the credential is shown: {text}");
+    }
+    for event in world.events().await {
+        assert!(
+            !event.payload.contains(&credential),
+            "the credential is in {}",
+            event.event_type
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_tenant_s_cabinet_is_as_absent_as_one_that_never_was() {
+    let world = world().await;
+    let (anna, boris) = (
+        world.registered("anna@shop.ru").await,
+        world.registered("boris@shop.ru").await,
+    );
+    let hers = world.cabinet(&anna).await;
+    let never = uuid::Uuid::from_u128(77);
+    world.project().await;
+    let before = world.events().await.len();
+    let credential = json!({"credential": world.wildberries_token(1)});
+    let requests = [
+        (Method::GET, "", json!({})),
+        (Method::PATCH, "", json!({"paused": true})),
+        (Method::DELETE, "", json!({})),
+        (Method::PUT, "/credentials", credential),
+        (Method::POST, "/check", json!({})),
+        (Method::POST, "/syncs", json!({})),
+    ];
+    for (method, tail, body) in requests {
+        let ask = async |id| {
+            let path = format!("/api/v1/cabinets/{id}{tail}");
+            let ask = world
+                .command(&boris, method.clone(), &path, &body)
+                .header("if-match", "*");
+            ask.send().await
+        };
+        let (foreign, absent) = (ask(hers).await, ask(never).await);
+        foreign.is(StatusCode::NOT_FOUND).is_problem("not-found");
+        absent.is(StatusCode::NOT_FOUND).is_problem("not-found");
+        assert_eq!(foreign.body["detail"], absent.body["detail"], "{method} {tail}");
+    }
+    assert_eq!(world.events().await.len(), before);
+    let listed = world.get(&boris, "/api/v1/cabinets").send().await;
+    assert_eq!(listed.body["data"], json!([]));
+    let nonsense = world.get(&boris, "/api/v1/cabinets/not-a-uuid").send().await;
+    nonsense.is(StatusCode::NOT_FOUND).is_problem("not-found");
+}
+
+#[tokio::test]
+async fn a_change_needs_the_tag_of_what_it_changes() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let path = format!("/api/v1/cabinets/{}", world.cabinet(&anna).await);
+    world.project().await;
+    let shown = world.get(&anna, &path).send().await;
+    let tag = shown.header("etag").to_owned();
+    let known = world.get(&anna, &path).header("if-none-match", &tag).send().await;
+    known.is(StatusCode::NOT_MODIFIED);
+    assert_eq!((known.header("etag"), known.text.as_str()), (tag.as_str(), ""));
+
+    let change = || world.command(&anna, Method::PATCH, &path, &json!({"interval_seconds": 600}));
+    change()
+        .send()
+        .await
+        .is(StatusCode::PRECONDITION_REQUIRED)
+        .is_problem("precondition-required");
+    let stale = change().header("if-match", "\"1.00\"").send().await;
+    stale
+        .is(StatusCode::PRECONDITION_FAILED)
+        .is_problem("precondition-failed");
+    change().header("if-match", &tag).send().await.is(StatusCode::OK);
+    world.project().await;
+    change()
+        .header("if-match", &tag)
+        .send()
+        .await
+        .is(StatusCode::PRECONDITION_FAILED);
+    let shown = world.get(&anna, &path).header("if-none-match", &tag).send().await;
+    shown.is(StatusCode::OK);
+    assert_eq!(
+        shown.body["schedule"],
+        json!({"interval_seconds": 600, "paused": false})
+    );
+}
+
+#[tokio::test]
+async fn a_repeated_change_gets_its_answer_although_it_changed_the_tag_itself() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let path = format!("/api/v1/cabinets/{}", world.cabinet(&anna).await);
+    world.project().await;
+    let tag = world.get(&anna, &path).send().await.header("etag").to_owned();
+    let change = async || {
+        let ask = world
+            .ask(Method::PATCH, &path)
+            .token(&anna.access)
+            .key("one")
+            .header("if-match", &tag);
+        ask.json(&json!({"paused": true, "title": "Second"})).send().await
+    };
+    let first = change().await;
+    first.is(StatusCode::OK);
+    world.project().await;
+    let second = change().await;
+    assert_eq!((second.status, &second.text), (first.status, &first.text));
+    let shown = world.get(&anna, &path).send().await;
+    assert_eq!(
+        (&shown.body["title"], &shown.body["schedule"]["paused"]),
+        (&json!("Second"), &json!(true))
+    );
+}
+
+#[tokio::test]
+async fn a_cabinet_that_was_taken_away_is_gone_for_commands() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let path = format!("/api/v1/cabinets/{}", world.cabinet(&anna).await);
+    world
+        .command(&anna, Method::DELETE, &path, &json!({}))
+        .send()
+        .await
+        .is(StatusCode::OK);
+    let again = world
+        .command(&anna, Method::POST, &format!("{path}/syncs"), &json!({}))
+        .send()
+        .await;
+    again.is(StatusCode::NOT_FOUND);
+    world.project().await;
+    let listed = world.get(&anna, "/api/v1/cabinets").send().await;
+    assert_eq!(listed.body["data"], json!([]));
+    let all = world
+        .get(&anna, "/api/v1/cabinets?disconnected=true")
+        .send()
+        .await;
+    assert_eq!(all.body["data"][0]["status"], "disconnected");
+}
+
+#[tokio::test]
+async fn a_credential_is_replaced_by_one_of_the_same_account_only() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let path = format!("/api/v1/cabinets/{}/credentials", world.cabinet(&anna).await);
+    let replace = async |account| {
+        let body = json!({"credential": world.wildberries_token(account)});
+        world.command(&anna, Method::PUT, &path, &body).send().await
+    };
+    replace(2)
+        .await
+        .is(StatusCode::UNPROCESSABLE_ENTITY)
+        .is_problem("credential-refused");
+    replace(1).await.is(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_credential_is_checked_by_the_worker() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let path = format!("/api/v1/cabinets/{}/check", world.cabinet(&anna).await);
+    world.project().await;
+    let check = async || world.command(&anna, Method::POST, &path, &json!({})).send().await;
+    check()
+        .await
+        .is(StatusCode::SERVICE_UNAVAILABLE)
+        .is_problem("unavailable");
+    *world.others.verdict.lock().unwrap() = Some(Verdict::Rejected("unauthorized".to_owned()));
+    assert_eq!(
+        check().await.is(StatusCode::OK).body,
+        json!({"status": "rejected", "reason": "unauthorized"})
+    );
+    *world.others.verdict.lock().unwrap() = Some(Verdict::Accepted);
+    assert_eq!(check().await.body, json!({"status": "accepted", "reason": null}));
+}

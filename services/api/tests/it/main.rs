@@ -1,0 +1,17 @@
+//! The HTTP API over a real socket, a real PostgreSQL and a simulated Google. Projections are applied by the tests
+//! themselves, so that a test can look at a read model that is behind.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world cannot go on"
+)]
+
+mod authentication;
+mod cabinets;
+mod conventions;
+mod idempotency;
+mod inputs;
+mod products;
+mod sheets;
+mod syncs;
+mod tenants;
+mod world;

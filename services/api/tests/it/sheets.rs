@@ -1,0 +1,161 @@
+//! Linking a spreadsheet: tried first, recorded only when it can be written.
+
+use api::SheetProgress;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::world::{Answer, Seller, World, world};
+
+impl World {
+    fn key_file(&self) -> Value {
+        serde_json::from_str(&self.google.service_account_json()).unwrap()
+    }
+
+    async fn link(&self, seller: &Seller, spreadsheet: &str, key: &Value) -> Answer {
+        let body = json!({"spreadsheet_id": spreadsheet, "service_account": key});
+        self.command(seller, Method::PUT, "/api/v1/sheets/link", &body)
+            .send()
+            .await
+    }
+}
+
+#[tokio::test]
+async fn a_shared_spreadsheet_is_linked_shown_written_and_unlinked() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let id = world.google.create_spreadsheet("Склад", &[]);
+    world.google.share(
+        &id,
+        &world.google.service_account_email(0),
+        Some(simulators::google::Role::Writer),
+    );
+    world.project().await;
+    world
+        .get(&anna, "/api/v1/sheets/link")
+        .send()
+        .await
+        .is(StatusCode::NOT_FOUND);
+    let address = format!("https://docs.google.com/spreadsheets/d/{id}/edit#gid=0");
+    let linked = world.link(&anna, &address, &world.key_file()).await;
+    linked.is(StatusCode::OK);
+    assert_eq!(
+        (&linked.body["spreadsheet_id"], &linked.body["sheet_title"]),
+        (&json!(id), &json!("Склад"))
+    );
+    let head = world.project().await;
+    let shown = world.get(&anna, "/api/v1/sheets/link").send().await;
+    assert_eq!(
+        (&shown.body["spreadsheet_id"], &shown.body["worksheet_name"]),
+        (&json!(id), &json!("Products"))
+    );
+
+    let sync = world
+        .command(&anna, Method::POST, "/api/v1/sheets/sync", &json!({}))
+        .send()
+        .await;
+    sync.is(StatusCode::ACCEPTED);
+    assert_eq!(*world.others.writes.lock().unwrap(), [anna.tenant]);
+    let operation = async || world.get(&anna, sync.header("location")).send().await.body["status"].clone();
+    assert_eq!(operation().await, "running");
+    *world.others.progress.lock().unwrap() = SheetProgress {
+        written_position: Some(1),
+        error: Some("quota".to_owned()),
+    };
+    assert_eq!(operation().await, "failed");
+    *world.others.progress.lock().unwrap() = SheetProgress {
+        written_position: Some(head),
+        error: None,
+    };
+    assert_eq!(operation().await, "succeeded");
+
+    world
+        .command(&anna, Method::DELETE, "/api/v1/sheets/link", &json!({}))
+        .send()
+        .await
+        .is(StatusCode::OK);
+    let again = world
+        .command(&anna, Method::DELETE, "/api/v1/sheets/link", &json!({}))
+        .send()
+        .await;
+    again.is(StatusCode::NOT_FOUND).is_problem("not-found");
+    for event in world.events().await {
+        assert!(
+            !event.payload.contains("PRIVATE KEY"),
+            "a key is in {}",
+            event.event_type
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_spreadsheet_that_is_not_shared_is_not_linked_and_the_answer_says_with_whom_to_share_it() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let before = world.events().await.len();
+    let id = world.google.create_spreadsheet("Чужая", &[]);
+    let refused = world.link(&anna, &id, &world.key_file()).await;
+    refused
+        .is(StatusCode::UNPROCESSABLE_ENTITY)
+        .is_problem("sheet-refused");
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains(&world.google.service_account_email(0)),
+        "{detail}"
+    );
+    world.google.share(
+        &id,
+        &world.google.service_account_email(0),
+        Some(simulators::google::Role::Reader),
+    );
+    world
+        .link(&anna, &id, &world.key_file())
+        .await
+        .is_problem("sheet-refused");
+    assert_eq!(world.events().await.len(), before);
+
+    let body = json!({"spreadsheet_id": id, "service_account": world.key_file()});
+    let test = world
+        .ask(Method::POST, "/api/v1/sheets/test")
+        .token(&anna.access)
+        .json(&body)
+        .send()
+        .await;
+    assert_eq!(test.is(StatusCode::OK).body["success"], false);
+}
+
+#[tokio::test]
+async fn a_broken_key_file_is_named_by_its_field_and_never_shown() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let id = world.google.create_spreadsheet("Склад", &[]);
+    let mut without = world.key_file();
+    without.as_object_mut().unwrap().remove("private_key");
+    let missing = world.link(&anna, &id, &without).await;
+    assert_eq!(
+        missing.is(StatusCode::UNPROCESSABLE_ENTITY).pointers(),
+        ["#/service_account"]
+    );
+    assert!(missing.text.contains("private_key"), "{}", missing.text);
+    let text = world.link(&anna, &id, &json!("canary, no JSON")).await;
+    assert!(
+        text.is(StatusCode::UNPROCESSABLE_ENTITY)
+            .text
+            .contains("not JSON")
+    );
+    assert!(!text.text.contains("canary"), "{}", text.text);
+    let number = world.link(&anna, &id, &json!(5)).await;
+    assert_eq!(
+        number.is(StatusCode::UNPROCESSABLE_ENTITY).pointers(),
+        ["#/service_account"]
+    );
+    let none = world.link(&anna, &id, &Value::Null).await;
+    assert_eq!(
+        none.is(StatusCode::UNPROCESSABLE_ENTITY).pointers(),
+        ["#/service_account"]
+    );
+    let address = world.link(&anna, "not an id!", &world.key_file()).await;
+    assert_eq!(
+        address.is(StatusCode::UNPROCESSABLE_ENTITY).pointers(),
+        ["#/spreadsheet_id"]
+    );
+}
