@@ -7,7 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime, Transaction};
 use events::ids::TenantId;
 use secrecy::{ExposeSecret, SecretString};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Config, IsolationLevel, NoTls};
 
 use crate::DatabaseError;
 
@@ -119,8 +119,31 @@ impl TenantSession {
     /// # Errors
     /// [`DatabaseError::Query`] when the connection is broken.
     pub async fn begin(&mut self) -> Result<Transaction<'_>, DatabaseError> {
-        let tenant = self.tenant.to_string();
-        let transaction = self.session.transaction().await?;
+        let tenant = self.tenant;
+        Self::of_tenant(tenant, self.session.transaction().await?).await
+    }
+
+    /// Begins a read-only transaction whose queries all see one moment.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Query`] when the connection is broken.
+    pub async fn begin_snapshot(&mut self) -> Result<Transaction<'_>, DatabaseError> {
+        let tenant = self.tenant;
+        let transaction = self
+            .session
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await?;
+        Self::of_tenant(tenant, transaction).await
+    }
+
+    async fn of_tenant(
+        tenant: TenantId,
+        transaction: Transaction<'_>,
+    ) -> Result<Transaction<'_>, DatabaseError> {
+        let tenant = tenant.to_string();
         let statement = transaction.prepare_cached("SELECT set_config('app.tenant', $1, true)").await?;
         transaction.execute(&statement, &[&tenant]).await?;
         Ok(transaction)

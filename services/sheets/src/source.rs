@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
-use database::{DatabaseError, Pool};
+use database::Pool;
 use events::ids::TenantId;
 use read_models::inventory::queries::{self, Freshness as SourceFreshness, SheetProduct, SheetRows};
 use read_models::{Inventory, QueryError};
@@ -31,12 +31,8 @@ pub(crate) async fn model_position(pool: &Pool) -> Result<i64, QueryError> {
 /// Everything the tenant's sheet shows, in one snapshot. `today` is the Moscow day that ends the 7 days.
 pub(crate) async fn load(pool: &Pool, tenant: TenantId, today: NaiveDate) -> Result<Source, QueryError> {
     let mut session = pool.tenant(tenant).await.map_err(QueryError::Database)?;
-    let tx = session.begin().await.map_err(QueryError::Database)?;
     // The rows come by more than one statement, and all of them shall be of one instant.
-    tx.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .await
-        .map_err(DatabaseError::from)
-        .map_err(QueryError::Database)?;
+    let tx = session.begin_snapshot().await.map_err(QueryError::Database)?;
     let rows = queries::sheet_rows(&tx, today).await?;
     tx.commit().await?;
     Ok(source(&rows))
