@@ -1,0 +1,204 @@
+//! The demo seller: signs up or logs in, connects a cabinet, links the sheet, and syncs.
+
+use std::time::Duration;
+
+use chrono::Local;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::client::{Answer, send};
+use crate::product::Place;
+use crate::world::World;
+
+/// The demo login.
+pub(crate) const EMAIL: &str = "demo@stock-tracker.example";
+/// Its password; it opens nothing but the demonstration.
+pub(crate) const PASSWORD: &str = "demo seller of this machine";
+
+/// How long a sync or a sheet may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) struct Seller {
+    base: String,
+    token: String,
+    cabinet: String,
+    run: String,
+    syncs: u32,
+}
+
+impl Seller {
+    /// Signs up at the first run, logs in at later ones; connects and links what is missing.
+    pub(crate) async fn enter(product: &Place, world: &World) -> Result<Self, Failure> {
+        let base = format!("{}/api/v1", product.api());
+        let run = Local::now().timestamp_millis().to_string();
+        let account = json!({ "email": EMAIL, "password": PASSWORD, "company_name": "Demo seller" });
+        let registered = send(
+            Method::POST,
+            &format!("{base}/auth/register"),
+            None,
+            Some("demo-register"),
+            Some(&account),
+        )
+        .await?;
+        match registered.status {
+            201 => println!("signed up as {EMAIL}"),
+            409 => println!("welcome back, {EMAIL}"),
+            _ => drop(registered.ok()?),
+        }
+        let mut seller = Self {
+            base,
+            token: String::new(),
+            cabinet: String::new(),
+            run,
+            syncs: 0,
+        };
+        seller.log_in().await?;
+        seller.cabinet = seller.connect(world).await?;
+        seller.link(world).await?;
+        Ok(seller)
+    }
+
+    async fn log_in(&mut self) -> Result<(), Failure> {
+        let login = json!({ "email": EMAIL, "password": PASSWORD });
+        let answer = send(
+            Method::POST,
+            &format!("{}/auth/login", self.base),
+            None,
+            None,
+            Some(&login),
+        )
+        .await?
+        .ok()?;
+        text(&answer, "access_token").clone_into(&mut self.token);
+        Ok(())
+    }
+
+    async fn connect(&mut self, world: &World) -> Result<String, Failure> {
+        let known = self.call(Method::GET, "/cabinets", None, None).await?.ok()?;
+        if let Some(cabinet) = known.pointer("/data/0/id").and_then(Value::as_str) {
+            return Ok(cabinet.to_owned());
+        }
+        let body =
+            json!({ "marketplace": "wildberries", "credential": world.token()?, "title": "Demo cabinet" });
+        let key = format!("demo-cabinet-{}", self.run);
+        let connected = self
+            .call(Method::POST, "/cabinets", Some(&key), Some(&body))
+            .await?
+            .ok()?;
+        println!("connected a Wildberries cabinet");
+        Ok(text(&connected, "id").to_owned())
+    }
+
+    async fn link(&mut self, world: &World) -> Result<(), Failure> {
+        let known = self.call(Method::GET, "/sheets/link", None, None).await?;
+        if known.status == 200 && text(&known.body, "spreadsheet_id") == world.spreadsheet() {
+            return Ok(());
+        }
+        let key = format!("demo-link-{}", self.run);
+        let body = json!({ "spreadsheet_id": world.spreadsheet() });
+        self.call(Method::PUT, "/sheets/link", Some(&key), Some(&body))
+            .await?
+            .ok()?;
+        println!("linked the spreadsheet");
+        Ok(())
+    }
+
+    /// Asks for a sync, waits for its end, and tells how it was in one line.
+    pub(crate) async fn sync_and_tell(&mut self) -> Result<(), Failure> {
+        self.syncs += 1;
+        let key = format!("demo-sync-{}-{}", self.run, self.syncs);
+        let path = format!("/cabinets/{}/syncs", self.cabinet);
+        let asked = self
+            .call(Method::POST, &path, Some(&key), Some(&json!({ "forced": true })))
+            .await?
+            .ok()?;
+        let operation = text(&asked, "operation_id").to_owned();
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < end {
+            let sync = self
+                .call(Method::GET, &format!("/syncs/{operation}"), None, None)
+                .await?;
+            match text(&sync.body, "status") {
+                "succeeded" | "failed" | "quarantined" => {
+                    tell(&sync.body);
+                    return Ok(());
+                }
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        Err(format!("sync {operation} did not end in time").into())
+    }
+
+    /// Waits until the sheet shows what the last sync recorded.
+    pub(crate) async fn wait_for_sheet(&mut self) -> Result<(), Failure> {
+        let asked = self
+            .call(Method::GET, "/products?limit=1", None, None)
+            .await?
+            .ok()?;
+        let wanted = asked
+            .pointer("/data/0/position")
+            .and_then(Value::as_i64)
+            .unwrap_or(0);
+        let end = tokio::time::Instant::now() + PATIENCE;
+        let mut last = Value::Null;
+        while tokio::time::Instant::now() < end {
+            last = self.call(Method::GET, "/sheets/link", None, None).await?.ok()?;
+            if last
+                .get("written_position")
+                .and_then(Value::as_i64)
+                .is_some_and(|written| written >= wanted)
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Err(format!("the sheet was not written in time: {last}").into())
+    }
+
+    /// A request as the demo seller; an access token that ended is replaced.
+    async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
+        let address = format!("{}{path}", self.base);
+        let answer = send(method.clone(), &address, Some(&self.token), key, body).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        self.log_in().await?;
+        send(method, &address, Some(&self.token), key, body).await
+    }
+}
+
+fn tell(sync: &Value) {
+    let now = Local::now().format("%H:%M:%S");
+    let number = |name: &str| sync.get(name).and_then(Value::as_i64).unwrap_or(0);
+    let failed: Vec<&str> = sync
+        .get("sources")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter(|source| !matches!(text(source, "outcome"), "complete" | "cached"))
+        .map(|source| text(source, "source"))
+        .collect();
+    let trouble = if failed.is_empty() {
+        String::new()
+    } else {
+        format!("; incomplete: {}", failed.join(", "))
+    };
+    println!(
+        "{now}  sync {}: {} products seen, {} changed, {} ms{trouble}",
+        text(sync, "status"),
+        number("products_synced"),
+        number("products_changed"),
+        number("duration_ms"),
+    );
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,114 @@
+//! The outside world: a simulated Wildberries that lives on by itself, and a simulated Google that keeps its
+//! spreadsheets in the data folder.
+
+use std::path::PathBuf;
+
+use simulators::google::Role;
+use simulators::wildberries::{Host, Limits};
+use simulators::{Google, GoogleConfig, SellerConfig, Wildberries, WildberriesConfig};
+
+use crate::{Arguments, Failure};
+
+/// Title by which a second run finds the spreadsheet of the first.
+const SPREADSHEET: &str = "Stock Tracker demo";
+/// Seconds between two steps of the shop's life.
+const STEP_SECONDS: f64 = 5.0;
+/// How much faster than published the simulated limits refill.
+pub(crate) const SPEED: u32 = 600;
+
+pub(crate) struct World {
+    wildberries: Wildberries,
+    google: Google,
+    spreadsheet: String,
+    key_file: PathBuf,
+}
+
+impl World {
+    pub(crate) async fn start(arguments: &Arguments) -> Result<Self, Failure> {
+        let folder = arguments.data_dir.join("simulators");
+        std::fs::create_dir_all(&folder)?;
+        let wildberries = Wildberries::start(WildberriesConfig {
+            port: crate::product::free_port(9101),
+            sellers: vec![SellerConfig {
+                articles: arguments.articles,
+                warehouses: arguments.warehouses,
+                orders_per_day: arguments.articles * 2,
+                ..SellerConfig::default()
+            }],
+            limits: Limits::Speed(f64::from(SPEED)),
+            auto_seconds: Some(STEP_SECONDS),
+            data_dir: Some(folder.join("wildberries")),
+            ..WildberriesConfig::default()
+        })
+        .await?;
+        let google = Google::start(GoogleConfig {
+            port: crate::product::free_port(9102),
+            data_dir: Some(folder.join("google")),
+            ..GoogleConfig::default()
+        })
+        .await?;
+        let spreadsheet = match google.find_spreadsheet(SPREADSHEET) {
+            Some(known) => known,
+            None => {
+                let account = google.service_account_email(0);
+                google.create_spreadsheet(SPREADSHEET, &[(account.as_str(), Role::Writer)])
+            }
+        };
+        let key_file = std::path::absolute(folder.join("service-account.json"))?;
+        std::fs::write(&key_file, google.service_account_json())?;
+        Ok(Self {
+            wildberries,
+            google,
+            spreadsheet,
+            key_file,
+        })
+    }
+
+    /// The settings that lead the product here.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        let host = |host| self.wildberries.host_url(host);
+        vec![
+            ("ST_WB_CONTENT_URL", host(Host::Content)),
+            ("ST_WB_ANALYTICS_URL", host(Host::Analytics)),
+            ("ST_WB_STATISTICS_URL", host(Host::Statistics)),
+            ("ST_WB_MARKETPLACE_URL", host(Host::Marketplace)),
+            ("ST_WB_COMMON_URL", host(Host::Common)),
+            ("ST_WB_PRICES_URL", host(Host::Prices)),
+            ("ST_GOOGLE_SHEETS_URL", self.google.base_url()),
+            ("ST_GOOGLE_DRIVE_URL", self.google.base_url()),
+            (
+                "ST_GOOGLE_SERVICE_ACCOUNT_FILE",
+                self.key_file.display().to_string(),
+            ),
+            ("ST_MARKETPLACE_SPEED", SPEED.to_string()),
+        ]
+    }
+
+    /// The seller's key to the marketplace.
+    pub(crate) fn token(&self) -> Result<String, Failure> {
+        let seller = self
+            .wildberries
+            .sellers()
+            .first()
+            .copied()
+            .ok_or("the marketplace has no seller")?;
+        Ok(self.wildberries.personal_token(seller))
+    }
+
+    pub(crate) fn spreadsheet(&self) -> &str {
+        &self.spreadsheet
+    }
+
+    pub(crate) fn spreadsheet_url(&self) -> String {
+        self.google.spreadsheet_url(&self.spreadsheet)
+    }
+
+    pub(crate) fn wildberries_url(&self) -> String {
+        self.wildberries.base_url()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.wildberries.stop().await;
+        self.google.stop().await;
+    }
+}
