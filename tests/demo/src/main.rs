@@ -73,7 +73,7 @@ async fn show(arguments: &Arguments, world: &world::World, product: &product::Pl
     product.wait_ready().await?;
     let mut seller = seller::Seller::enter(product, world).await?;
     seller.sync_and_tell().await?;
-    seller.wait_for_sheet().await?;
+    seller.write_sheet().await?;
     print_addresses(world, product);
     let mut done = 1;
     while arguments.syncs.is_none_or(|syncs| done < syncs) {
@@ -81,7 +81,7 @@ async fn show(arguments: &Arguments, world: &world::World, product: &product::Pl
         seller.sync_and_tell().await?;
         done += 1;
     }
-    seller.wait_for_sheet().await
+    seller.write_sheet().await
 }
 
 fn print_addresses(world: &world::World, product: &product::Place) {

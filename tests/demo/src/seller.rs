@@ -130,30 +130,28 @@ impl Seller {
         Err(format!("sync {operation} did not end in time").into())
     }
 
-    /// Waits until the sheet shows what the last sync recorded.
-    pub(crate) async fn wait_for_sheet(&mut self) -> Result<(), Failure> {
+    /// Has the sheet written now, and waits until it shows what is known.
+    pub(crate) async fn write_sheet(&mut self) -> Result<(), Failure> {
+        let key = format!("demo-sheet-{}-{}", self.run, self.syncs);
         let asked = self
-            .call(Method::GET, "/products?limit=1", None, None)
+            .call(Method::POST, "/sheets/sync", Some(&key), Some(&json!({})))
             .await?
             .ok()?;
-        let wanted = asked
-            .pointer("/data/0/position")
-            .and_then(Value::as_i64)
-            .unwrap_or(0);
+        let operation = text(&asked, "operation_id").to_owned();
         let end = tokio::time::Instant::now() + PATIENCE;
         let mut last = Value::Null;
         while tokio::time::Instant::now() < end {
-            last = self.call(Method::GET, "/sheets/link", None, None).await?.ok()?;
-            if last
-                .get("written_position")
-                .and_then(Value::as_i64)
-                .is_some_and(|written| written >= wanted)
-            {
-                return Ok(());
+            last = self
+                .call(Method::GET, &format!("/operations/{operation}"), None, None)
+                .await?
+                .ok()?;
+            match text(&last, "status") {
+                "succeeded" => return Ok(()),
+                "failed" => break,
+                _ => tokio::time::sleep(Duration::from_millis(200)).await,
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Err(format!("the sheet was not written in time: {last}").into())
+        Err(format!("the sheet was not written: {last}").into())
     }
 
     /// A request as the demo seller; an access token that ended is replaced.
