@@ -5,6 +5,7 @@
 //! wait in order, everybody else goes on. A batch that the database itself refuses is cut in halves until the one
 //! event is found.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
@@ -66,18 +67,24 @@ impl From<tokio_postgres::Error> for ApplyError {
 /// Name of a stream inside a projection.
 pub(crate) type StreamKey = (Uuid, String, Uuid);
 
-/// An event and what it is to the projection.
-pub(crate) struct Read<'a, P: Projection> {
-    pub(crate) event: &'a Recorded,
+/// An event and what it is to the projection. Reading needs no database, so a rebuild reads the next batch while
+/// this one is being written.
+pub struct Read<E, P: Projection> {
+    event: E,
     pub(crate) reading: Result<Reading<P::Fact>, DecodeError>,
 }
 
-impl<'a, P: Projection> Read<'a, P> {
-    pub(crate) fn of(event: &'a Recorded) -> Self {
-        Self {
-            event,
-            reading: P::read(event),
-        }
+impl<E: Borrow<Recorded>, P: Projection> Read<E, P> {
+    /// Reads the event.
+    #[must_use]
+    pub fn of(event: E) -> Self {
+        let reading = P::read(event.borrow());
+        Self { event, reading }
+    }
+
+    /// The event.
+    pub fn event(&self) -> &Recorded {
+        self.event.borrow()
     }
 }
 
@@ -91,15 +98,26 @@ pub async fn apply<P: Projection>(
     cursor: Cursor,
     batch: &[Recorded],
 ) -> Result<Applied, ApplyError> {
-    for (expected, event) in (cursor.position + 1..).zip(batch) {
-        if event.position != expected {
-            return Err(ApplyError::Gap {
-                expected,
-                found: event.position,
-            });
+    let read: Vec<Read<&Recorded, P>> = batch.iter().map(Read::of).collect();
+    apply_read(session, schema, cursor, &read).await
+}
+
+/// As [`apply`], for events that were read already.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn apply_read<E: Borrow<Recorded> + Sync, P: Projection>(
+    session: &mut Session,
+    schema: &str,
+    cursor: Cursor,
+    read: &[Read<E, P>],
+) -> Result<Applied, ApplyError> {
+    for (expected, read) in (cursor.position + 1..).zip(read) {
+        let found = read.event().position;
+        if found != expected {
+            return Err(ApplyError::Gap { expected, found });
         }
     }
-    let read: Vec<Read<'_, P>> = batch.iter().map(Read::of).collect();
     let mut done = Applied {
         position: cursor.position,
         ..Applied::default()
@@ -175,14 +193,14 @@ fn halves(piece: &Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
 }
 
 /// One transaction. `refused` parks the (only) event for this reason without trying it.
-async fn attempt<P: Projection>(
+async fn attempt<E: Borrow<Recorded> + Sync, P: Projection>(
     session: &mut Session,
     schema: &str,
     cursor: Cursor,
-    batch: &[Read<'_, P>],
+    batch: &[Read<E, P>],
     refused: Option<&str>,
 ) -> Result<Applied, Failure> {
-    let Some(last) = batch.last() else {
+    let Some(last) = batch.last().map(Read::event) else {
         return Ok(Applied {
             position: cursor.position,
             ..Applied::default()
@@ -200,8 +218,8 @@ async fn attempt<P: Projection>(
             &[
                 &P::NAME,
                 &cursor.position,
-                &last.event.position,
-                &last.event.recorded_at,
+                &last.position,
+                &last.recorded_at,
                 &cursor.epoch,
             ],
         )
@@ -212,18 +230,18 @@ async fn attempt<P: Projection>(
     let mut parking = Parking::load(&tx).await?;
     let mut rows = P::Rows::default();
     let mut done = Applied {
-        position: last.event.position,
+        position: last.position,
         ..Applied::default()
     };
     if let Some(reason) = refused {
         for read in batch {
-            parking.park(read.event, reason.to_owned());
+            parking.park(read.event(), reason.to_owned());
         }
     } else {
         let facts: Vec<(&Recorded, &P::Fact)> = batch
             .iter()
             .filter_map(|read| match &read.reading {
-                Ok(Reading::Fact(fact)) => Some((read.event, fact)),
+                Ok(Reading::Fact(fact)) => Some((read.event(), fact)),
                 _ => None,
             })
             .collect();
@@ -232,7 +250,7 @@ async fn attempt<P: Projection>(
         // for like one that the database refuses.
         let folding = AssertUnwindSafe(|| {
             for read in batch {
-                fold_one::<P>(&mut rows, &mut parking, &mut done, read);
+                fold_one::<E, P>(&mut rows, &mut parking, &mut done, read);
             }
         });
         if std::panic::catch_unwind(folding).is_err() {
@@ -245,24 +263,25 @@ async fn attempt<P: Projection>(
     Ok(done)
 }
 
-fn fold_one<P: Projection>(
+fn fold_one<E: Borrow<Recorded>, P: Projection>(
     rows: &mut P::Rows,
     parking: &mut Parking,
     done: &mut Applied,
-    read: &Read<'_, P>,
+    read: &Read<E, P>,
 ) {
-    if parking.holds(read.event) {
-        parking.add(read.event);
+    let event = read.event();
+    if parking.holds(event) {
+        parking.add(event);
         return;
     }
     match &read.reading {
-        Ok(Reading::Fact(fact)) => match P::fold(rows, read.event, fact) {
+        Ok(Reading::Fact(fact)) => match P::fold(rows, event, fact) {
             Ok(()) => done.folded += 1,
-            Err(rejected) => parking.park(read.event, rejected.to_string()),
+            Err(rejected) => parking.park(event, rejected.to_string()),
         },
         Ok(Reading::Irrelevant) => {}
         Ok(Reading::Unknown) => done.unknown += 1,
-        Err(error) => parking.park(read.event, chain(error)),
+        Err(error) => parking.park(event, chain(error)),
     }
 }
 

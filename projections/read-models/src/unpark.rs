@@ -110,7 +110,7 @@ async fn one<P: Projection>(
     tx: &mut deadpool_postgres::Transaction<'_>,
     event: &Recorded,
 ) -> Result<Result<(), String>, ApplyError> {
-    let read = Read::<P>::of(event);
+    let read = Read::<_, P>::of(event);
     let fact = match &read.reading {
         Ok(Reading::Fact(fact)) => fact,
         Ok(Reading::Irrelevant | Reading::Unknown) => return Ok(Ok(())),

@@ -4,8 +4,9 @@
 
 use database::{DatabaseError, ErrorClass, Pool, Role};
 use event_store::{GlobalReader, ReadError};
+use events::Recorded;
 use read_models::Projection;
-use read_models::apply::{ApplyError, Cursor, apply};
+use read_models::apply::{ApplyError, Cursor, Read, apply_read};
 use read_models::schema::{self, Swap};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +45,9 @@ pub enum RebuildError {
     /// The log cannot be read.
     #[error("the log cannot be read")]
     Read(#[from] ReadError),
+    /// Reading an event panicked: a defect of this program.
+    #[error("an event cannot even be read")]
+    Panicked(#[source] tokio::task::JoinError),
     /// Events cannot be applied.
     #[error("events cannot be applied to the new copy")]
     Apply(#[from] ApplyError),
@@ -124,13 +128,14 @@ struct Copy<P: Projection> {
 impl<P: Projection> Copy<P> {
     /// Folds up to the present end of the log.
     async fn catch_up(&mut self) -> Result<(), RebuildError> {
-        let mut batch = self.reader.read_after(self.cursor.position, BATCH).await?;
+        let mut batch = read_after::<P>(&self.reader, self.cursor.position).await?;
         while let Some(last) = batch.last() {
             if self.shutdown.is_cancelled() {
                 return Err(RebuildError::CalledOff);
             }
-            let ahead = self.reader.read_after(last.position, BATCH);
-            let here = apply::<P>(&mut self.session, &self.schema, self.cursor, &batch);
+            let reader = self.reader.clone();
+            let ahead = read_after::<P>(&reader, last.event().position);
+            let here = apply_read(&mut self.session, &self.schema, self.cursor, &batch);
             let (applied, following) = tokio::join!(here, ahead);
             let applied = applied?;
             self.cursor.position = applied.position;
@@ -139,4 +144,15 @@ impl<P: Projection> Copy<P> {
         }
         Ok(())
     }
+}
+
+/// The next batch, its payloads read on a thread of their own.
+async fn read_after<P: Projection>(
+    reader: &GlobalReader,
+    position: i64,
+) -> Result<Vec<Read<Recorded, P>>, RebuildError> {
+    let events = reader.read_after(position, BATCH).await?;
+    tokio::task::spawn_blocking(move || events.into_iter().map(Read::of).collect())
+        .await
+        .map_err(RebuildError::Panicked)
 }
