@@ -12,11 +12,11 @@ help: ## Shows this list
 tools: ## Installs PostgreSQL and nats-server where they are missing
 	deploy/install-servers.sh
 
-build: ## Builds the program and the simulators
-	cargo build -p cli -p simulators
+build: ## Builds the program, the simulators and the demonstration
+	cargo build -p cli -p simulators -p demo
 
 run: tools build ## Starts everything with a demo seller and prints where to look; Ctrl-C ends it
-	cargo run -p cli -- all --embedded --demo --simulators target/debug/simulators $(ARGS)
+	target/debug/demo $(ARGS)
 
 demo-clean: ## Forgets the data of `make run`
 	rm -rf .stock-tracker

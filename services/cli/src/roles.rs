@@ -35,6 +35,10 @@ pub(crate) async fn run(role: Role, mut settings: Settings) -> Result<u8, Failur
     for failure in &outcome.failures {
         tracing::error!(task.name = failure.task, cause = ?failure.cause, "task failed");
     }
+    // Said good-bye to before an embedded broker stops, so that its end is no surprise.
+    if let Err(error) = assembly.broker.client().drain().await {
+        tracing::debug!(error = ?error, "the broker's link was gone already");
+    }
     if let Some(servers) = embedded {
         servers.stop().await;
     }

@@ -74,7 +74,7 @@ async fn show(arguments: &Arguments, world: &world::World, product: &product::Pl
     let mut seller = seller::Seller::enter(product, world).await?;
     seller.sync_and_tell().await?;
     seller.write_sheet().await?;
-    print_addresses(world, product);
+    print_addresses(&world.spreadsheet_url().await?, world, product);
     let mut done = 1;
     while arguments.syncs.is_none_or(|syncs| done < syncs) {
         tokio::time::sleep(Duration::from_secs(arguments.every)).await;
@@ -84,10 +84,10 @@ async fn show(arguments: &Arguments, world: &world::World, product: &product::Pl
     seller.write_sheet().await
 }
 
-fn print_addresses(world: &world::World, product: &product::Place) {
+fn print_addresses(spreadsheet: &str, world: &world::World, product: &product::Place) {
     let api = product.api();
     println!();
-    println!("  Spreadsheet    {}", world.spreadsheet_url());
+    println!("  Spreadsheet    {spreadsheet}");
     println!("  API pages      {api}/docs");
     println!("  OpenAPI        {api}/api/v1/openapi.json");
     println!("  Metrics        {}/metrics", product.metrics());

@@ -42,7 +42,7 @@ impl Seller {
         )
         .await?;
         match registered.status {
-            201 => println!("signed up as {EMAIL}"),
+            201 => println!("the demo seller is {EMAIL}"),
             409 => println!("welcome back, {EMAIL}"),
             _ => drop(registered.ok()?),
         }

@@ -99,8 +99,15 @@ impl World {
         &self.spreadsheet
     }
 
-    pub(crate) fn spreadsheet_url(&self) -> String {
-        self.google.spreadsheet_url(&self.spreadsheet)
+    /// Address of the page that shows the managed worksheet; of the first worksheet when it is not there yet.
+    pub(crate) async fn spreadsheet_url(&self) -> Result<String, Failure> {
+        let page = self.google.spreadsheet_url(&self.spreadsheet);
+        let text = crate::client::plain().get(&page).send().await?.text().await?;
+        let tab = text.split("href=\"").find(|link| link.contains(">Products<"));
+        let query = tab
+            .and_then(|link| link.split(['"', '&']).next())
+            .unwrap_or_default();
+        Ok(format!("{page}{query}"))
     }
 
     pub(crate) fn wildberries_url(&self) -> String {
