@@ -156,6 +156,11 @@ impl Publisher {
         self.sent > self.acknowledged
     }
 
+    /// Events on their way.
+    fn on_their_way(&self) -> usize {
+        usize::try_from(self.sent - self.acknowledged).unwrap_or(0)
+    }
+
     /// Sends the next event, after waiting for room in the window.
     ///
     /// # Errors
@@ -167,8 +172,11 @@ impl Publisher {
                 found: event.position,
             });
         }
-        while usize::try_from(self.sent - self.acknowledged).unwrap_or(usize::MAX) >= self.window {
-            self.acknowledgement().await?;
+        if self.on_their_way() >= self.window {
+            // Room for a quarter of the window, so that one answer does not wake this task for one event.
+            while self.on_their_way() > self.window - self.window.div_ceil(4) {
+                self.acknowledgement().await?;
+            }
         }
         if !self.in_flight() {
             self.progress = Instant::now();
