@@ -1,9 +1,10 @@
-//! A batch of events becomes rows and a position, in one transaction. The position is moved first, by a statement
-//! that only the current holder of the fence can make succeed; everything after it is known to be alone.
+//! A batch of events becomes rows and a position, in one transaction. The position is moved first, by a
+//! statement that only the current holder of the fence can make succeed; everything after it is known to be
+//! alone.
 //!
-//! An event whose payload cannot be read or folded parks its stream: the event and all that follow in the stream
-//! wait in order, everybody else goes on. A batch that the database itself refuses is cut in halves until the one
-//! event is found.
+//! An event whose payload cannot be read or folded parks its stream: the event and all that follow in the
+//! stream wait in order, everybody else goes on. A batch that the database itself refuses is cut in halves
+//! until the one event is found.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -67,8 +68,8 @@ impl From<tokio_postgres::Error> for ApplyError {
 /// Name of a stream inside a projection.
 pub(crate) type StreamKey = (Uuid, String, Uuid);
 
-/// An event and what it is to the projection. Reading needs no database, so a rebuild reads the next batch while
-/// this one is being written.
+/// An event and what it is to the projection. Reading needs no database, so a rebuild reads the next batch
+/// while this one is being written.
 pub struct Read<E, P: Projection> {
     event: E,
     pub(crate) reading: Result<Reading<P::Fact>, DecodeError>,
@@ -209,7 +210,8 @@ async fn attempt<E: Borrow<Recorded> + Sync, P: Projection>(
     let tx = begin(session, schema).await?;
     let statement = tx
         .prepare_cached(
-            "UPDATE projection SET position = $3, updated_at = $4 WHERE name = $1 AND position = $2 AND epoch = $5",
+            "UPDATE projection SET position = $3, updated_at = $4 WHERE name = $1 AND position = $2 AND \
+               epoch = $5",
         )
         .await?;
     let moved = tx
@@ -246,8 +248,8 @@ async fn attempt<E: Borrow<Recorded> + Sync, P: Projection>(
             })
             .collect();
         P::load(&mut rows, &tx, &facts).await?;
-        // A fold that panics has left the rows in pieces; they go with the transaction, and the event is searched
-        // for like one that the database refuses.
+        // A fold that panics has left the rows in pieces; they go with the transaction, and the event is
+        // searched for like one that the database refuses.
         let folding = AssertUnwindSafe(|| {
             for read in batch {
                 fold_one::<E, P>(&mut rows, &mut parking, &mut done, read);
@@ -285,8 +287,9 @@ fn fold_one<E: Borrow<Recorded>, P: Projection>(
     }
 }
 
-/// Begins a transaction of a fold. Plans are nested loops over keys, whatever the tables' sizes were when they were
-/// made; nothing needs to be on disk before the log's own copy is, since a lost tail is folded again.
+/// Begins a transaction of a fold. Plans are nested loops over keys, whatever the tables' sizes were when
+/// they were made; nothing needs to be on disk before the log's own copy is, since a lost tail is folded
+/// again.
 pub(crate) async fn begin<'s>(
     session: &'s mut Session,
     schema: &str,
@@ -351,8 +354,10 @@ impl Parking {
         write_rows!(
             tx,
             &streams,
-            "INSERT INTO parked_streams (tenant_id, stream_type, stream_id, first_position, first_version, reason) \
-             SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[])",
+            "INSERT INTO parked_streams (tenant_id, stream_type, stream_id, first_position, first_version, \
+               reason) \
+             SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], \
+             $6::text[])",
             |((tenant, kind, id), (position, version, reason))| *tenant,
             kind.as_str(),
             *id,
@@ -364,7 +369,8 @@ impl Parking {
             tx,
             &self.events,
             "INSERT INTO parked_events (tenant_id, stream_type, stream_id, version, position, event_type) \
-             SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[])",
+             SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], \
+             $6::text[])",
             |((tenant, kind, id), version, position, event_type)| *tenant,
             kind.as_str(),
             *id,
@@ -384,8 +390,8 @@ fn key(event: &Recorded) -> StreamKey {
     )
 }
 
-/// Whether the database refused what an event says, as opposed to having trouble of its own: data exceptions (22),
-/// cardinality (21), integrity (23) and program limits (54) of the SQL standard's classes.
+/// Whether the database refused what an event says, as opposed to having trouble of its own: data exceptions
+/// (22), cardinality (21), integrity (23) and program limits (54) of the SQL standard's classes.
 pub(crate) fn is_fault_of_event(error: &tokio_postgres::Error) -> bool {
     error
         .as_db_error()

@@ -1,18 +1,18 @@
-//! Questions answered from tables. A *projection* folds the log into rows of its own schema; everything here is
-//! droppable and comes back from the log, so the rows may be shaped by the questions alone.
+//! Questions answered from tables. A *projection* folds the log into rows of its own schema; everything here
+//! is droppable and comes back from the log, so the rows may be shaped by the questions alone.
 //!
 //! | projection | schema | folds | answers |
 //! |---|---|---|---|
 //! | [`Inventory`] | `rm_inventory` | `product`, `sync` | products, stock, orders, history, the sheet |
-//! | [`Operations`] | `rm_operations` | `tenant`, `cabinet`, `sync`, `sheet` | cabinets, syncs, members, the link |
+//! | [`Operations`] | `rm_operations` | `tenant`, `cabinet`, `sync`, `sheet` | cabinets, syncs, members, link |
 //!
-//! Start at [`projection`] (what a projection is), then [`apply`] (how a batch becomes rows and a position in one
-//! transaction, and what happens to events that cannot be applied), [`schema`] (install, rebuild, swap).
+//! Start at [`projection`] (what a projection is), then [`apply`] (how a batch becomes rows and a position in
+//! one transaction, and what happens to events that cannot be applied), [`schema`] (install, rebuild, swap).
 //! Questions are in [`inventory::queries`] and [`operations::queries`]; they run in a tenant's transaction of
 //! `database` and see that tenant only.
 //!
-//! Nothing in a fold looks at a clock, a random number or the size of a batch: a rebuilt copy is byte-identical to
-//! the live one, and [`schema::dump`] proves it.
+//! Nothing in a fold looks at a clock, a random number or the size of a batch: a rebuilt copy is
+//! byte-identical to the live one, and [`schema::dump`] proves it.
 
 pub mod apply;
 pub mod inventory;

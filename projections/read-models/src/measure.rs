@@ -22,8 +22,8 @@ pub fn before_window(today: NaiveDate, days: u64) -> NaiveDate {
     today.checked_sub_days(Days::new(days)).unwrap_or(NaiveDate::MIN)
 }
 
-/// Turnover in tenths of a day: `available × 7 / orders of the last 7 days`, rounded half to even on the exact
-/// fraction. None where either is zero or below.
+/// Turnover in tenths of a day: `available × 7 / orders of the last 7 days`, rounded half to even on the
+/// exact fraction. None where either is zero or below.
 #[must_use]
 pub fn turnover_tenths(available: i64, orders_last_7: i64) -> Option<i64> {
     if available <= 0 || orders_last_7 <= 0 {

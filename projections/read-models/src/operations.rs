@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use crate::projection::{Projection, Reading, Rejected};
 
-/// Folds `tenant`, `cabinet`, `sync` and `sheet` streams, and counts what syncs recorded in `product` streams.
+/// Folds `tenant`, `cabinet`, `sync` and `sheet` streams, and counts what syncs recorded in `product`
+/// streams.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Operations;
 

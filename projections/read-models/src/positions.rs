@@ -1,5 +1,6 @@
-//! Reading one's own writes: waiting until a read model has read up to a position. In the projector's process a
-//! watch tells it at once; from any other process the position's row is polled, which costs one primary-key read.
+//! Reading one's own writes: waiting until a read model has read up to a position. In the projector's process
+//! a watch tells it at once; from any other process the position's row is polled, which costs one primary-key
+//! read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use crate::{Inventory, Operations, Projection, QueryError};
 /// How often another process's projection is looked at.
 const POLL: Duration = Duration::from_millis(15);
 
-/// How far the projections of this process are known to have read. Cheap to clone; clones share what they know.
+/// How far the projections of this process are known to have read. Cheap to clone; clones share what they
+/// know.
 #[derive(Debug, Clone)]
 pub struct Positions {
     known: Arc<[(&'static str, watch::Sender<i64>)]>,
@@ -53,8 +55,8 @@ impl Positions {
         self.of(projection).map_or(0, |sender| *sender.borrow())
     }
 
-    /// Waits until `P` has read up to `position`, at most `patience`. A projection that has never run is at 0, so
-    /// it can not look as if it were up to date.
+    /// Waits until `P` has read up to `position`, at most `patience`. A projection that has never run is at
+    /// 0, so it can not look as if it were up to date.
     ///
     /// # Errors
     /// [`QueryError::Database`] when its position cannot be read.

@@ -23,9 +23,9 @@ pub enum Reading<F> {
     Unknown,
 }
 
-/// Events to rows. Implementations must be deterministic and must not depend on how events are cut into batches;
-/// what they write for one stream may meet what another stream wrote only in ways that commute, because a parked
-/// stream is caught up later.
+/// Events to rows. Implementations must be deterministic and must not depend on how events are cut into
+/// batches; what they write for one stream may meet what another stream wrote only in ways that commute,
+/// because a parked stream is caught up later.
 pub trait Projection: Send + Sync + 'static {
     /// Name in `projection`, in metrics and in the names of durable consumers.
     const NAME: &'static str;

@@ -1,9 +1,10 @@
-//! Schemas of read models: made, compared, swapped, dropped. `st_projector` owns them. It may create schemas in the
-//! database (granted by [`install`], the only step that needs an administrator), because a rebuild fills a new
-//! schema beside the live one and then trades their names; it owns nothing else and can touch no other schema.
+//! Schemas of read models: made, compared, swapped, dropped. `st_projector` owns them. It may create schemas
+//! in the database (granted by [`install`], the only step that needs an administrator), because a rebuild
+//! fills a new schema beside the live one and then trades their names; it owns nothing else and can touch no
+//! other schema.
 //!
-//! A copy's DDL is its own file up to the line `-- after filling`, then, when its rows are in, the rest of the file
-//! and the guards: indices, row security, grants. Until then nobody else can see into it.
+//! A copy's DDL is its own file up to the line `-- after filling`, then, when its rows are in, the rest of
+//! the file and the guards: indices, row security, grants. Until then nobody else can see into it.
 
 use std::time::Duration;
 
@@ -39,10 +40,10 @@ pub enum Condition {
     Current,
 }
 
-/// Lets the projector make its schemas and makes those that are missing, so that questions asked before the first
-/// event are answered with nothing instead of an error. Needs the rights of a database owner; run by `migrate`,
-/// after the core migrations, and again in a database that was copied or restored without its privileges. Repeating
-/// it changes nothing; existing copies are left to the projector.
+/// Lets the projector make its schemas and makes those that are missing, so that questions asked before the
+/// first event are answered with nothing instead of an error. Needs the rights of a database owner; run by
+/// `migrate`, after the core migrations, and again in a database that was copied or restored without its
+/// privileges. Repeating it changes nothing; existing copies are left to the projector.
 ///
 /// # Errors
 /// [`DatabaseError`].
@@ -50,7 +51,8 @@ pub async fn install(admin_url: &SecretString) -> Result<(), DatabaseError> {
     let admin = database::connect(admin_url, None).await?;
     admin
         .batch_execute(
-            "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO st_projector', current_database()); END $$",
+            "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO st_projector', current_database()); \
+               END $$",
         )
         .await?;
     drop(admin);
@@ -108,8 +110,8 @@ pub async fn take_over<P: Projection>(session: &Session, schema: &str) -> Result
     })
 }
 
-/// Makes an empty copy beside the live one, dropping what an earlier rebuild may have left, and returns its name.
-/// It has no guards yet: [`swap`] adds them.
+/// Makes an empty copy beside the live one, dropping what an earlier rebuild may have left, and returns its
+/// name. It has no guards yet: [`swap`] adds them.
 ///
 /// # Errors
 /// [`DatabaseError`].
@@ -124,7 +126,8 @@ pub async fn prepare<P: Projection>(session: &mut Session) -> Result<String, Dat
     Ok(schema)
 }
 
-/// Adds indices, row security and grants to the copy that [`prepare`] made; to be called once, when its rows are in.
+/// Adds indices, row security and grants to the copy that [`prepare`] made; to be called once, when its rows
+/// are in.
 ///
 /// # Errors
 /// [`DatabaseError`].
@@ -149,12 +152,12 @@ pub enum Swap {
 }
 
 /// Trades the names of the live copy and the sealed one, if the sealed one has read at least as far. The live
-/// position is locked meanwhile, and its fence raised on both sides, so that whoever folds into the live copy is
-/// refused and looks again. What an earlier swap left as `<schema>_old` is dropped.
+/// position is locked meanwhile, and its fence raised on both sides, so that whoever folds into the live copy
+/// is refused and looks again. What an earlier swap left as `<schema>_old` is dropped.
 ///
 /// # Errors
-/// [`DatabaseError`]; of class contention when the lock was not to be had in two seconds, or the sealed copy was
-/// changed meanwhile.
+/// [`DatabaseError`]; of class contention when the lock was not to be had in two seconds, or the sealed copy
+/// was changed meanwhile.
 pub async fn swap<P: Projection>(session: &mut Session, next: &str) -> Result<Swap, DatabaseError> {
     let live = P::SCHEMA;
     let tx = session.transaction().await?;
@@ -197,7 +200,8 @@ pub async fn swap<P: Projection>(session: &mut Session, next: &str) -> Result<Sw
     let row = tx
         .query_one(
             &format!(
-                "UPDATE {next}.projection SET epoch = greatest(epoch, $2) + 1 WHERE name = $1 RETURNING position"
+                "UPDATE {next}.projection SET epoch = greatest(epoch, $2) + 1 WHERE name = $1 RETURNING \
+                   position"
             ),
             &[&P::NAME, &epoch],
         )
@@ -234,8 +238,8 @@ pub struct TableDump {
     pub sha256: String,
 }
 
-/// Fingerprints of everything that was folded into `schema`; equal for a live copy and a rebuilt one at the same
-/// position. The position itself is read in the same snapshot and returned beside.
+/// Fingerprints of everything that was folded into `schema`; equal for a live copy and a rebuilt one at the
+/// same position. The position itself is read in the same snapshot and returned beside.
 ///
 /// # Errors
 /// [`DatabaseError`].
@@ -257,7 +261,8 @@ pub async fn dump(session: &mut Session, schema: &str) -> Result<(i64, Vec<Table
         .try_get(0)?;
     let tables = tx
         .query(
-            "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 AND tablename <> 'projection' ORDER BY 1",
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 AND tablename <> 'projection' \
+               ORDER BY 1",
             &[&schema],
         )
         .await?;

@@ -1,5 +1,5 @@
-//! A parked stream is caught up in order once the reason is gone: the program can read the event now, or the log
-//! makes sense after all. Beside the live fold, whose position it locks and does not move.
+//! A parked stream is caught up in order once the reason is gone: the program can read the event now, or the
+//! log makes sense after all. Beside the live fold, whose position it locks and does not move.
 
 use database::Session;
 use events::Recorded;
@@ -28,11 +28,12 @@ pub enum Unparked {
     Incomplete,
 }
 
-/// Applies the waiting events of a stream in order. `history` is the stream as the log has it (whole, or from the
-/// first waiting event on); what is not waiting is passed over.
+/// Applies the waiting events of a stream in order. `history` is the stream as the log has it (whole, or from
+/// the first waiting event on); what is not waiting is passed over.
 ///
 /// # Errors
-/// [`ApplyError::Database`] when the database fails in a way that no event is to blame for; nothing has changed.
+/// [`ApplyError::Database`] when the database fails in a way that no event is to blame for; nothing has
+/// changed.
 pub async fn unpark<P: Projection>(
     session: &mut Session,
     schema: &str,
@@ -90,7 +91,8 @@ pub async fn unpark<P: Projection>(
             });
         }
         tx.execute(
-            "DELETE FROM parked_events WHERE tenant_id = $1 AND stream_type = $2 AND stream_id = $3 AND version = $4",
+            "DELETE FROM parked_events WHERE tenant_id = $1 AND stream_type = $2 AND stream_id = $3 AND \
+               version = $4",
             &[&tenant, &kind, &stream_id, &version],
         )
         .await?;

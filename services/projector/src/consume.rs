@@ -1,6 +1,6 @@
-//! The active instance at work. Events come from the broker; their positions decide what is done with them. What
-//! was seen is dropped, what is missing is read from the store, and when the broker is silent although the log has
-//! grown, the store is read on its own.
+//! The active instance at work. Events come from the broker; their positions decide what is done with them.
+//! What was seen is dropped, what is missing is read from the store, and when the broker is silent although
+//! the log has grown, the store is read on its own.
 
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ impl<'a, P: Projection> Consumption<'a, P> {
         }
     }
 
-    /// Works until the end is asked for, or something breaks. `lock` is the connection that made this the active
-    /// instance.
+    /// Works until the end is asked for, or something breaks. `lock` is the connection that made this the
+    /// active instance.
     pub(crate) async fn go_on(mut self, lock: &Client, worked: &mut bool) -> Result<(), ProjectorError> {
         // What happened while nobody was active.
         self.follow_store(worked).await?;
@@ -99,7 +99,8 @@ impl<'a, P: Projection> Consumption<'a, P> {
         }
     }
 
-    /// Applies what continues the cursor; drops what was seen; reads from the store what is missing in between.
+    /// Applies what continues the cursor; drops what was seen; reads from the store what is missing in
+    /// between.
     async fn take(&mut self, batch: Vec<Recorded>, worked: &mut bool) -> Result<(), ProjectorError> {
         let mut rest = batch.as_slice();
         while let Some(first) = rest.first() {

@@ -1,5 +1,5 @@
-//! Who is active. A standby asks for the lock now and then; whoever has it makes sure that the read model is one
-//! this program can continue, takes the fence, and works until something breaks.
+//! Who is active. A standby asks for the lock now and then; whoever has it makes sure that the read model is
+//! one this program can continue, takes the fence, and works until something breaks.
 
 use database::Role;
 use read_models::Projection;
@@ -9,7 +9,8 @@ use tokio_postgres::Client;
 use crate::consume::Consumption;
 use crate::{Notice, ProjectorError, Shared, rebuild};
 
-/// One term: from candidacy to the first failure or the end. `worked` tells whether a batch was applied in it.
+/// One term: from candidacy to the first failure or the end. `worked` tells whether a batch was applied in
+/// it.
 pub(crate) async fn term<P: Projection>(shared: &Shared, worked: &mut bool) -> Result<(), ProjectorError> {
     let Some(lock) = elected::<P>(shared).await? else {
         return Ok(());

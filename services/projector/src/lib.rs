@@ -1,13 +1,14 @@
-//! The log on its way into tables. Per projection one task: it gets itself elected, reads events from the broker as
-//! they come and from the store what the broker does not deliver, and commits rows and position together.
+//! The log on its way into tables. Per projection one task: it gets itself elected, reads events from the
+//! broker as they come and from the store what the broker does not deliver, and commits rows and position
+//! together.
 //!
 //! - [`run`] keeps both projections going for ever, whatever fails;
 //! - [`rebuild`] folds the whole log into a new schema beside the live one and trades their names;
 //! - [`unpark`] catches a parked stream up when its reason is gone.
 //!
-//! Any number of processes may run this; one per projection is active. The lock that elects it lives as long as a
-//! connection, and is only a courtesy: what keeps two of them apart is the epoch in the position's row, which every
-//! commit has to match.
+//! Any number of processes may run this; one per projection is active. The lock that elects it lives as long
+//! as a connection, and is only a courtesy: what keeps two of them apart is the epoch in the position's row,
+//! which every commit has to match.
 
 mod consume;
 mod elect;
@@ -150,12 +151,12 @@ impl Shared {
     }
 }
 
-/// Keeps both projections going until `shutdown`. `positions` is told every commit; hand a clone to whoever waits
-/// for its own writes. `wake` is only used while the broker is away.
+/// Keeps both projections going until `shutdown`. `positions` is told every commit; hand a clone to whoever
+/// waits for its own writes. `wake` is only used while the broker is away.
 ///
 /// # Errors
-/// [`ProjectorError::Database`] when the address cannot be understood. Everything else is reported to the observer
-/// and tried again.
+/// [`ProjectorError::Database`] when the address cannot be understood. Everything else is reported to the
+/// observer and tried again.
 pub async fn run(
     options: ProjectorOptions,
     broker: Broker,

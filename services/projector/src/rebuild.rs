@@ -1,6 +1,7 @@
-//! The whole log folded anew, beside the live copy, straight from the store and in big batches. Reading goes on
-//! while the batch before is being written. The new copy takes the live one's name when it has read at least as
-//! far; whoever folds into the live one is refused by the raised fence, looks again, and goes on with the new one.
+//! The whole log folded anew, beside the live copy, straight from the store and in big batches. Reading goes
+//! on while the batch before is being written. The new copy takes the live one's name when it has read at
+//! least as far; whoever folds into the live one is refused by the raised fence, looks again, and goes on
+//! with the new one.
 
 use database::{DatabaseError, ErrorClass, Pool, Role};
 use event_store::{GlobalReader, ReadError};

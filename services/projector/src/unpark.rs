@@ -28,8 +28,8 @@ pub enum UnparkError {
     Restless,
 }
 
-/// Applies the waiting events of a stream, in order, to the live copy of `P`. `pool` acts as the projector. The
-/// stream's type is given by name because it may be one this program learnt only now.
+/// Applies the waiting events of a stream, in order, to the live copy of `P`. `pool` acts as the projector.
+/// The stream's type is given by name because it may be one this program learnt only now.
 ///
 /// # Errors
 /// [`UnparkError`]; the stream is parked as before then.

@@ -1,5 +1,5 @@
-//! The pure part: one event onto the rows. Everything is checked before anything is changed, so that an event that
-//! makes no sense leaves no trace.
+//! The pure part: one event onto the rows. Everything is checked before anything is changed, so that an event
+//! that makes no sense leaves no trace.
 
 use std::collections::BTreeMap;
 

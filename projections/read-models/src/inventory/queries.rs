@@ -1,5 +1,5 @@
-//! Questions about products, stock and orders. Each runs in a tenant's transaction and sees that tenant only: by
-//! row security, and by name in every statement, so that a role with wider sight gets no wider answer.
+//! Questions about products, stock and orders. Each runs in a tenant's transaction and sees that tenant only:
+//! by row security, and by name in every statement, so that a role with wider sight gets no wider answer.
 
 mod history;
 mod products;

@@ -155,12 +155,16 @@ async fn store_products(tx: &Transaction<'_>, products: &[(&ProductKey, &Product
     write_rows!(
         tx,
         products,
-        "INSERT INTO products (tenant_id, product_id, cabinet_id, marketplace, nm_id, vendor_code, brand, subject, \
+        "INSERT INTO products (tenant_id, product_id, cabinet_id, marketplace, nm_id, vendor_code, brand, \
+           subject, \
             title, barcodes, search, delisted, available, in_way_to_client, in_way_from_client, \
-            unassigned_to_client, unassigned_from_client, as_of, listed_at, updated_at, first_position, position) \
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], \
+            unassigned_to_client, unassigned_from_client, as_of, listed_at, updated_at, first_position, \
+            position) \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], \
+         $7::text[], \
             $8::text[], $9::text[], $10::jsonb[], $11::text[], $12::boolean[], $13::bigint[], $14::bigint[], \
-            $15::bigint[], $16::bigint[], $17::bigint[], $18::jsonb[], $19::timestamptz[], $20::timestamptz[], \
+            $15::bigint[], $16::bigint[], $17::bigint[], $18::jsonb[], $19::timestamptz[], \
+            $20::timestamptz[], \
             $21::bigint[], $22::bigint[]) \
          ON CONFLICT (tenant_id, product_id) DO UPDATE SET vendor_code = EXCLUDED.vendor_code, \
             brand = EXCLUDED.brand, subject = EXCLUDED.subject, title = EXCLUDED.title, \
@@ -222,7 +226,8 @@ async fn store_levels(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
     write_rows!(
         tx,
         &removed,
-        "DELETE FROM stock_levels l USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS k(tenant, product, warehouse) \
+        "DELETE FROM stock_levels l USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS k(tenant, product, \
+           warehouse) \
           WHERE l.tenant_id = k.tenant AND l.product_id = k.product AND l.warehouse = k.warehouse",
         |(tenant, product, warehouse)| *tenant,
         *product,
@@ -231,7 +236,8 @@ async fn store_levels(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
     write_rows!(
         tx,
         &written,
-        "INSERT INTO stock_levels (tenant_id, product_id, warehouse, cabinet_id, available, in_way_to_client, \
+        "INSERT INTO stock_levels (tenant_id, product_id, warehouse, cabinet_id, available, \
+           in_way_to_client, \
             in_way_from_client, source, as_of, sync_id, changed_at, position) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], \
             $7::bigint[], $8::text[], $9::timestamptz[], $10::uuid[], $11::timestamptz[], $12::bigint[]) \
@@ -265,14 +271,16 @@ async fn store_warehouses(tx: &Transaction<'_>, seen: &[(&CabinetKey, &Warehouse
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[], \
             $7::boolean[], $8::boolean[], $9::bigint[], $10::integer[], $11::bigint[], $12::integer[]) \
          ON CONFLICT (tenant_id, cabinet_id, warehouse) DO UPDATE SET \
-            (name, fulfilment, name_position, name_index) = (SELECT n.name, n.fulfilment, n.position, n.index \
+            (name, fulfilment, name_position, name_index) = (SELECT n.name, n.fulfilment, n.position, \
+            n.index \
                 FROM (VALUES (EXCLUDED.in_stock, EXCLUDED.name_position, EXCLUDED.name_index, EXCLUDED.name, \
                               EXCLUDED.fulfilment), \
                              (w.in_stock, w.name_position, w.name_index, w.name, w.fulfilment)) \
                      AS n(stock, position, index, name, fulfilment) \
                ORDER BY n.stock DESC, n.position DESC, n.index DESC LIMIT 1), \
             (first_position, first_index) = (SELECT f.position, f.index \
-                FROM (VALUES (EXCLUDED.first_position, EXCLUDED.first_index), (w.first_position, w.first_index)) \
+                FROM (VALUES (EXCLUDED.first_position, EXCLUDED.first_index), (w.first_position, \
+                w.first_index)) \
                      AS f(position, index) ORDER BY f.position, f.index LIMIT 1), \
             in_stock = w.in_stock OR EXCLUDED.in_stock, in_orders = w.in_orders OR EXCLUDED.in_orders",
         |((tenant, cabinet, key), warehouse)| *tenant,
@@ -295,11 +303,14 @@ async fn store_freshness(tx: &Transaction<'_>, news: &[(&CabinetKey, &Fresh)]) -
     write_rows!(
         tx,
         news,
-        "INSERT INTO freshness AS f (tenant_id, cabinet_id, source, as_of, complete_at, outcome, outcome_at, error, \
+        "INSERT INTO freshness AS f (tenant_id, cabinet_id, source, as_of, complete_at, outcome, \
+           outcome_at, error, \
             sync_id, position) \
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], \
+         $6::text[], \
             $7::timestamptz[], $8::text[], $9::uuid[], $10::bigint[]) \
-         ON CONFLICT (tenant_id, cabinet_id, source) DO UPDATE SET as_of = coalesce(EXCLUDED.as_of, f.as_of), \
+         ON CONFLICT (tenant_id, cabinet_id, source) DO UPDATE SET as_of = coalesce(EXCLUDED.as_of, \
+         f.as_of), \
             complete_at = coalesce(EXCLUDED.complete_at, f.complete_at), outcome = EXCLUDED.outcome, \
             outcome_at = EXCLUDED.outcome_at, error = EXCLUDED.error, sync_id = EXCLUDED.sync_id, \
             position = EXCLUDED.position",
@@ -321,13 +332,16 @@ async fn store_history(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
     write_rows!(
         tx,
         &rows.history,
-        "INSERT INTO product_history (tenant_id, product_id, position, index, cabinet_id, recorded_at, as_of, kind, \
+        "INSERT INTO product_history (tenant_id, product_id, position, index, cabinet_id, recorded_at, \
+           as_of, kind, \
             source, sync_id, warehouse, warehouse_name, available_before, available_after, to_client_before, \
             to_client_after, from_client_before, from_client_after, orders, detail, total_available, \
             total_to_client, total_from_client, delisted) \
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::uuid[], $6::timestamptz[], \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::uuid[], \
+         $6::timestamptz[], \
             $7::timestamptz[], $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::bigint[], \
-            $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], \
+            $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], \
+            $20::text[], \
             $21::bigint[], $22::bigint[], $23::bigint[], $24::boolean[])",
         |change| change.tenant_id,
         change.product_id,
@@ -384,16 +398,19 @@ async fn store_orders(
         tx,
         orders,
         "INSERT INTO orders AS o (tenant_id, cabinet_id, order_id, product_id, day, ordered_at, changed_at, \
-            warehouse, warehouse_name, fulfilment, quantity, status, cancelled, price_minor, currency, as_of, \
+            warehouse, warehouse_name, fulfilment, quantity, status, cancelled, price_minor, currency, \
+            as_of, \
             sync_id, position) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::date[], $6::timestamptz[], \
-            $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::boolean[], \
+            $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], \
+            $13::boolean[], \
             $14::bigint[], $15::text[], $16::timestamptz[], $17::uuid[], $18::bigint[]) \
          ON CONFLICT (tenant_id, cabinet_id, order_id) DO UPDATE SET product_id = EXCLUDED.product_id, \
             day = EXCLUDED.day, ordered_at = EXCLUDED.ordered_at, changed_at = EXCLUDED.changed_at, \
             warehouse = EXCLUDED.warehouse, warehouse_name = EXCLUDED.warehouse_name, \
             fulfilment = EXCLUDED.fulfilment, quantity = EXCLUDED.quantity, status = EXCLUDED.status, \
-            cancelled = EXCLUDED.cancelled, price_minor = EXCLUDED.price_minor, currency = EXCLUDED.currency, \
+            cancelled = EXCLUDED.cancelled, price_minor = EXCLUDED.price_minor, currency = \
+            EXCLUDED.currency, \
             as_of = EXCLUDED.as_of, sync_id = EXCLUDED.sync_id, position = EXCLUDED.position \
           WHERE o.position <= EXCLUDED.position",
         |((tenant, cabinet, id), order)| *tenant,
@@ -424,7 +441,8 @@ async fn count_days(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
     write_rows!(
         tx,
         &days,
-        "DELETE FROM order_days d USING unnest($1::uuid[], $2::uuid[], $3::date[]) AS k(tenant, product, day) \
+        "DELETE FROM order_days d USING unnest($1::uuid[], $2::uuid[], $3::date[]) AS k(tenant, product, \
+           day) \
           WHERE d.tenant_id = k.tenant AND d.product_id = k.product AND d.day = k.day",
         |(tenant, product, day)| *tenant,
         *product,

@@ -1,5 +1,5 @@
-//! The pure part: one event onto the rows. A row is looked for before anything is changed, so that an event that
-//! makes no sense leaves no trace.
+//! The pure part: one event onto the rows. A row is looked for before anything is changed, so that an event
+//! that makes no sense leaves no trace.
 
 use events::cabinet::CredentialFacts;
 use events::catalog::{CabinetEvent, SheetEvent, SyncEvent, TenantEvent};

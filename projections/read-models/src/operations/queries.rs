@@ -309,7 +309,8 @@ async fn select_cabinets(
     let sql = format!(
         "SELECT c.*, s.sync_id AS last_id, s.status AS last_status, s.requested_at AS last_requested_at, \
                 (SELECT max(d.finished_at) FROM rm_operations.syncs d \
-                  WHERE d.tenant_id = c.tenant_id AND d.cabinet_id = c.cabinet_id AND d.status = 'succeeded') \
+                  WHERE d.tenant_id = c.tenant_id AND d.cabinet_id = c.cabinet_id AND d.status = \
+                  'succeeded') \
                 AS last_success_at \
            FROM rm_operations.cabinets c \
            LEFT JOIN LATERAL (SELECT * FROM rm_operations.syncs n \
@@ -367,7 +368,8 @@ pub async fn sync(tx: &Transaction<'_>, sync_id: Uuid) -> Result<Option<SyncDeta
 /// [`QueryError::Database`].
 pub async fn sheet_link(tx: &Transaction<'_>) -> Result<Option<SheetLink>, QueryError> {
     let sql = format!(
-        "SELECT s.spreadsheet_id, s.worksheet, s.credential_id, coalesce(s.language, t.language, 'ru') AS language, s.linked_at, \
+        "SELECT s.spreadsheet_id, s.worksheet, s.credential_id, coalesce(s.language, t.language, 'ru') AS \
+           language, s.linked_at, \
                 s.position \
            FROM rm_operations.sheets s LEFT JOIN rm_operations.tenants t ON t.tenant_id = s.tenant_id \
           WHERE s.tenant_id = {MINE} AND s.linked"

@@ -252,13 +252,15 @@ async fn store_tenants(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
     write_rows!(
         tx,
         &tenants,
-        "INSERT INTO tenants (tenant_id, owner_id, language, time_zone, status, reason, registered_at, updated_at, \
+        "INSERT INTO tenants (tenant_id, owner_id, language, time_zone, status, reason, registered_at, \
+           updated_at, \
             position) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], \
             $7::timestamptz[], $8::timestamptz[], $9::bigint[]) \
          ON CONFLICT (tenant_id) DO UPDATE SET owner_id = EXCLUDED.owner_id, language = EXCLUDED.language, \
             time_zone = EXCLUDED.time_zone, status = EXCLUDED.status, reason = EXCLUDED.reason, \
-            registered_at = EXCLUDED.registered_at, updated_at = EXCLUDED.updated_at, position = EXCLUDED.position",
+            registered_at = EXCLUDED.registered_at, updated_at = EXCLUDED.updated_at, position = \
+            EXCLUDED.position",
         |(tenant, row)| **tenant,
         row.value.owner_id,
         row.value.language.as_str(),
@@ -315,15 +317,21 @@ async fn store_cabinets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> 
     write_rows!(
         tx,
         &cabinets,
-        "INSERT INTO cabinets (tenant_id, cabinet_id, marketplace, status, credential_id, fingerprint, token_kind, \
-            seller_id, expires_at, scopes, credential_status, credential_reason, checked_at, interval_seconds, \
+        "INSERT INTO cabinets (tenant_id, cabinet_id, marketplace, status, credential_id, fingerprint, \
+           token_kind, \
+            seller_id, expires_at, scopes, credential_status, credential_reason, checked_at, \
+            interval_seconds, \
             paused, connected_at, updated_at, first_position, position) \
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], \
+         $7::text[], \
             $8::text[], $9::timestamptz[], $10::jsonb[], $11::text[], $12::text[], $13::timestamptz[], \
-            $14::bigint[], $15::boolean[], $16::timestamptz[], $17::timestamptz[], $18::bigint[], $19::bigint[]) \
+            $14::bigint[], $15::boolean[], $16::timestamptz[], $17::timestamptz[], $18::bigint[], \
+            $19::bigint[]) \
          ON CONFLICT (tenant_id, cabinet_id) DO UPDATE SET marketplace = EXCLUDED.marketplace, \
-            status = EXCLUDED.status, credential_id = EXCLUDED.credential_id, fingerprint = EXCLUDED.fingerprint, \
-            token_kind = EXCLUDED.token_kind, seller_id = EXCLUDED.seller_id, expires_at = EXCLUDED.expires_at, \
+            status = EXCLUDED.status, credential_id = EXCLUDED.credential_id, fingerprint = \
+            EXCLUDED.fingerprint, \
+            token_kind = EXCLUDED.token_kind, seller_id = EXCLUDED.seller_id, expires_at = \
+            EXCLUDED.expires_at, \
             scopes = EXCLUDED.scopes, credential_status = EXCLUDED.credential_status, \
             credential_reason = EXCLUDED.credential_reason, checked_at = EXCLUDED.checked_at, \
             interval_seconds = EXCLUDED.interval_seconds, paused = EXCLUDED.paused, \
@@ -363,15 +371,19 @@ async fn store_syncs(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
         tx,
         &syncs,
         "INSERT INTO syncs (tenant_id, sync_id, cabinet_id, trigger, forced, status, attempt, requested_at, \
-            started_at, finished_at, sources, products_seen, products_changed, error_class, error_detail, retry_at, \
+            started_at, finished_at, sources, products_seen, products_changed, error_class, error_detail, \
+            retry_at, \
             updated_at, first_position, position) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::boolean[], $6::text[], \
-            $7::bigint[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::jsonb[], $12::bigint[], \
+            $7::bigint[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::jsonb[], \
+            $12::bigint[], \
             $13::bigint[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::bigint[], \
             $19::bigint[]) \
-         ON CONFLICT (tenant_id, sync_id) DO UPDATE SET trigger = EXCLUDED.trigger, forced = EXCLUDED.forced, \
+         ON CONFLICT (tenant_id, sync_id) DO UPDATE SET trigger = EXCLUDED.trigger, forced = \
+         EXCLUDED.forced, \
             status = EXCLUDED.status, attempt = EXCLUDED.attempt, requested_at = EXCLUDED.requested_at, \
-            started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, sources = EXCLUDED.sources, \
+            started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, sources = \
+            EXCLUDED.sources, \
             products_seen = EXCLUDED.products_seen, products_changed = EXCLUDED.products_changed, \
             error_class = EXCLUDED.error_class, error_detail = EXCLUDED.error_detail, \
             retry_at = EXCLUDED.retry_at, updated_at = EXCLUDED.updated_at, \
@@ -409,12 +421,15 @@ async fn store_sheets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
     write_rows!(
         tx,
         &sheets,
-        "INSERT INTO sheets (tenant_id, linked, spreadsheet_id, worksheet, credential_id, language, linked_at, \
+        "INSERT INTO sheets (tenant_id, linked, spreadsheet_id, worksheet, credential_id, language, \
+           linked_at, \
             updated_at, position) \
          SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::text[], $4::text[], $5::uuid[], $6::text[], \
             $7::timestamptz[], $8::timestamptz[], $9::bigint[]) \
-         ON CONFLICT (tenant_id) DO UPDATE SET linked = EXCLUDED.linked, spreadsheet_id = EXCLUDED.spreadsheet_id, \
-            worksheet = EXCLUDED.worksheet, credential_id = EXCLUDED.credential_id, language = EXCLUDED.language, linked_at = EXCLUDED.linked_at, \
+         ON CONFLICT (tenant_id) DO UPDATE SET linked = EXCLUDED.linked, spreadsheet_id = \
+         EXCLUDED.spreadsheet_id, \
+            worksheet = EXCLUDED.worksheet, credential_id = EXCLUDED.credential_id, language = \
+            EXCLUDED.language, linked_at = EXCLUDED.linked_at, \
             updated_at = EXCLUDED.updated_at, position = EXCLUDED.position",
         |(tenant, sheet)| **tenant,
         sheet.linked,

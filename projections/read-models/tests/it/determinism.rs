@@ -206,7 +206,8 @@ async fn totals_are_the_sums_of_the_levels_and_days_are_counts_of_orders() {
     assert_eq!(wrong, 0);
     let differing: i64 = session
         .query_one(
-            "SELECT count(*) FROM (SELECT tenant_id, product_id, day, warehouse, units FROM rm_inventory.order_days) d \
+            "SELECT count(*) FROM (SELECT tenant_id, product_id, day, warehouse, units FROM \
+               rm_inventory.order_days) d \
                FULL JOIN (SELECT tenant_id, product_id, day, warehouse, sum(quantity)::bigint AS units \
                             FROM rm_inventory.orders WHERE NOT cancelled GROUP BY 1, 2, 3, 4) o \
                  USING (tenant_id, product_id, day, warehouse) WHERE d.units IS DISTINCT FROM o.units",

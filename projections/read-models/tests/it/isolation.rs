@@ -81,7 +81,8 @@ async fn no_reader_may_write_and_every_table_forces_row_security() {
     let lax: Vec<String> = session
         .query(
             "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
-              WHERE a.attname = 'tenant_id' AND c.relkind = 'r' AND c.relnamespace::regnamespace::text LIKE 'rm_%' \
+              WHERE a.attname = 'tenant_id' AND c.relkind = 'r' AND c.relnamespace::regnamespace::text LIKE \
+              'rm_%' \
                 AND NOT (c.relrowsecurity AND c.relforcerowsecurity)",
             &[],
         )

@@ -1,5 +1,5 @@
-//! Read models held against a real PostgreSQL: events to rows, whatever the batches, whoever asks, and whatever in
-//! the log cannot be applied. Each test has a database of its own.
+//! Read models held against a real PostgreSQL: events to rows, whatever the batches, whoever asks, and
+//! whatever in the log cannot be applied. Each test has a database of its own.
 #![expect(
     clippy::unwrap_used,
     reason = "a test fails by panicking, and so do its helpers"

@@ -160,7 +160,8 @@ async fn an_unreadable_event_is_parked_and_unparking_without_a_repair_changes_no
     // A writer that is not this program: its payload does not have the shape of its type.
     admin
         .execute(
-            "INSERT INTO core.events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, \
+            "INSERT INTO core.events (aggregate_type, aggregate_id, sequence, event_type, event_version, \
+               payload, \
                 metadata, tenant_id) VALUES ('product', $1, 2, 'stock_observed', '1', '{}', '{}', $2)",
             &[&sick.to_string(), &crate::world::TENANT.uuid()],
         )

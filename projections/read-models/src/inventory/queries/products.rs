@@ -64,7 +64,8 @@ pub struct ProductQuery {
     pub low_stock: Option<i64>,
     /// Whether products that left the catalogue are listed.
     pub delisted: bool,
-    /// Numbers as they were known at this time (ours, not the marketplace's); orders are always those of `today`.
+    /// Numbers as they were known at this time (ours, not the marketplace's); orders are always those of
+    /// `today`.
     pub known_at: Option<DateTime<Utc>>,
     /// Order.
     pub sort: Sort,
@@ -222,8 +223,10 @@ pub(super) const ORDERS_BY_PRODUCT: &str = "
      WHERE d.tenant_id = (SELECT core.current_tenant()) AND d.day > $4 AND d.day <= $1
      GROUP BY d.product_id";
 
-const COLUMNS: &str = "p.product_id, p.cabinet_id, p.marketplace, p.nm_id, p.vendor_code, p.brand, p.subject, \
-    p.title, p.delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.measured, p.last_7, p.last_14, \
+const COLUMNS: &str = "p.product_id, p.cabinet_id, p.marketplace, p.nm_id, p.vendor_code, p.brand, \
+p.subject, \
+    p.title, p.delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.measured, p.last_7, \
+    p.last_14, \
     p.last_28, p.as_of, p.listed_at, p.updated_at, p.position";
 
 /// The products that match, one page of them.
@@ -356,7 +359,8 @@ const LEVELS: &str = "
           FROM rm_inventory.order_days d
           LEFT JOIN rm_inventory.warehouse_aliases a
             ON a.tenant_id = d.tenant_id AND a.cabinet_id = d.cabinet_id AND a.warehouse = d.warehouse
-         WHERE d.tenant_id = (SELECT core.current_tenant()) AND d.product_id = $5 AND d.day > $4 AND d.day <= $1
+         WHERE d.tenant_id = (SELECT core.current_tenant()) AND d.product_id = $5 AND d.day > $4 AND d.day
+         <= $1
          GROUP BY 1),
     l AS (
         SELECT * FROM rm_inventory.stock_levels
@@ -386,7 +390,8 @@ fn current_products(at_warehouse: bool) -> String {
         ("q.available", "")
     };
     format!(
-        "SELECT q.*, {measured} AS measured, coalesce(o.last_7, 0) AS last_7, coalesce(o.last_14, 0) AS last_14, \
+        "SELECT q.*, {measured} AS measured, coalesce(o.last_7, 0) AS last_7, coalesce(o.last_14, 0) AS \
+           last_14, \
                 coalesce(o.last_28, 0) AS last_28 \
            FROM rm_inventory.products q {join} LEFT JOIN o ON o.product_id = q.product_id \
           WHERE q.tenant_id = {MINE}"
@@ -409,11 +414,13 @@ fn products_known_at(at_warehouse: bool) -> String {
         ("h.total_available", "")
     };
     format!(
-        "SELECT q.product_id, q.cabinet_id, q.marketplace, q.nm_id, q.vendor_code, q.brand, q.subject, q.title, \
+        "SELECT q.product_id, q.cabinet_id, q.marketplace, q.nm_id, q.vendor_code, q.brand, q.subject, \
+           q.title, \
                 q.search, h.delisted, h.total_available AS available, h.total_to_client AS in_way_to_client, \
                 h.total_from_client AS in_way_from_client, {measured} AS measured, \
                 coalesce(o.last_7, 0) AS last_7, coalesce(o.last_14, 0) AS last_14, \
-                coalesce(o.last_28, 0) AS last_28, q.as_of, q.listed_at, h.recorded_at AS updated_at, h.position \
+                coalesce(o.last_28, 0) AS last_28, q.as_of, q.listed_at, h.recorded_at AS updated_at, \
+                h.position \
            FROM rm_inventory.products q \
            JOIN (SELECT DISTINCT ON (product_id) * FROM rm_inventory.product_history \
                   WHERE tenant_id = {MINE} AND recorded_at <= $5 \

@@ -12,8 +12,8 @@ use super::warehouses::{Freshness, Warehouse, freshness, warehouse};
 use crate::QueryError;
 use crate::measure::before_window;
 
-/// The rows of a sheet. Products and their cells are of one instant; the sums of a product's cells, together with
-/// nothing else, are its totals.
+/// The rows of a sheet. Products and their cells are of one instant; the sums of a product's cells, together
+/// with nothing else, are its totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SheetRows {
     /// Position up to which the read model had read.
@@ -79,11 +79,12 @@ pub struct SheetCell {
 /// # Errors
 /// [`QueryError::Database`].
 pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetRows, QueryError> {
-    // One statement, hence one snapshot, for all numbers. Warehouses never go away, so asking for them afterwards
-    // cannot miss one.
+    // One statement, hence one snapshot, for all numbers. Warehouses never go away, so asking for them
+    // afterwards cannot miss one.
     let sql = format!(
         "WITH cells AS ( \
-             SELECT c.product_id, c.warehouse, sum(c.available)::bigint AS available, sum(c.units)::bigint AS units \
+             SELECT c.product_id, c.warehouse, sum(c.available)::bigint AS available, sum(c.units)::bigint \
+             AS units \
                FROM (SELECT l.product_id, l.warehouse, l.available, 0::bigint AS units \
                        FROM rm_inventory.stock_levels l WHERE l.tenant_id = {MINE} \
                      UNION ALL \
@@ -98,7 +99,8 @@ pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetR
                     array_agg(available ORDER BY warehouse COLLATE \"C\") AS levels, \
                     array_agg(units ORDER BY warehouse COLLATE \"C\") AS units, sum(units)::bigint AS orders \
                FROM cells GROUP BY product_id) \
-         SELECT p.product_id, p.cabinet_id, p.marketplace, p.nm_id, p.vendor_code, p.brand, p.subject, p.title, \
+         SELECT p.product_id, p.cabinet_id, p.marketplace, p.nm_id, p.vendor_code, p.brand, p.subject, \
+         p.title, \
                 p.delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.updated_at, p.position, \
                 coalesce(r.warehouses, '{{}}') AS warehouses, coalesce(r.levels, '{{}}') AS levels, \
                 coalesce(r.units, '{{}}') AS units, coalesce(r.orders, 0) AS orders, \
@@ -125,7 +127,8 @@ pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetR
     })
 }
 
-/// Warehouses with a place of their own: all but the names that only stand for another key, unless a cell has one.
+/// Warehouses with a place of their own: all but the names that only stand for another key, unless a cell has
+/// one.
 async fn columns(tx: &Transaction<'_>, products: &[SheetProduct]) -> Result<Vec<Warehouse>, QueryError> {
     let sql = format!(
         "SELECT w.*, NOT w.in_stock AND EXISTS ( \

@@ -103,7 +103,8 @@ pub async fn distribution(tx: &Transaction<'_>) -> Result<Distribution, QueryErr
         "SELECT count(*) FILTER (WHERE available <= 0), count(*) FILTER (WHERE available BETWEEN 1 AND 5), \
                 count(*) FILTER (WHERE available BETWEEN 6 AND 20), \
                 count(*) FILTER (WHERE available BETWEEN 21 AND 50), \
-                count(*) FILTER (WHERE available BETWEEN 51 AND 100), count(*) FILTER (WHERE available > 100) \
+                count(*) FILTER (WHERE available BETWEEN 51 AND 100), count(*) FILTER (WHERE available > \
+                100) \
            FROM rm_inventory.products WHERE tenant_id = {MINE} AND NOT delisted"
     );
     let statement = tx.prepare_cached(&sql).await?;

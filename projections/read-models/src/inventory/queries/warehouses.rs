@@ -65,11 +65,13 @@ pub struct Freshness {
     pub sync_id: Uuid,
 }
 
-const COLUMNS: &str = "w.cabinet_id, w.warehouse, w.name, w.fulfilment, w.masked, w.in_stock, w.first_position, \
+const COLUMNS: &str = "w.cabinet_id, w.warehouse, w.name, w.fulfilment, w.masked, w.in_stock, \
+w.first_position, \
     w.first_index";
 
 /// A name under which only orders came is left out where stock tells the same warehouse by its key.
-const UNALIASED: &str = "NOT EXISTS (SELECT FROM rm_inventory.warehouse_aliases a WHERE a.tenant_id = w.tenant_id \
+const UNALIASED: &str = "NOT EXISTS (SELECT FROM rm_inventory.warehouse_aliases a WHERE a.tenant_id = \
+w.tenant_id \
     AND a.cabinet_id = w.cabinet_id AND a.warehouse = w.warehouse AND NOT w.in_stock)";
 
 /// Warehouses of the tenant, or of one cabinet, in the order in which they were first seen.
