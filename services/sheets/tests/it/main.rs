@@ -1,0 +1,13 @@
+//! Sheets on a Google that keeps the contract, fed by a log and its read models on a real PostgreSQL.
+
+// `cfg(test)` always holds here; it tells the lints that the helpers of these modules are test code as well.
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod following;
+#[cfg(test)]
+mod layout;
+#[cfg(test)]
+mod trouble;
+#[cfg(test)]
+mod world;

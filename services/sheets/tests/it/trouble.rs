@@ -1,0 +1,174 @@
+//! What goes wrong with one sheet is told in words that help, is tried again at the right time, and stays with that
+//! sheet.
+
+use chrono::TimeDelta;
+use events::ids::CredentialId;
+use secrecy::SecretString;
+use simulators::google::{Quotas, Role};
+use simulators::{Effect, Fault};
+
+use crate::world::{World, lines};
+
+#[tokio::test]
+async fn a_spreadsheet_that_is_not_shared_says_with_whom_to_share_it() {
+    let world = World::new().await;
+    let seller = world.worked_example().await;
+    let spreadsheet = world.google.create_spreadsheet("Чужая", &[]);
+    world.link(seller, &spreadsheet, None).await;
+    assert_eq!(world.round().await.failed, 1);
+    let email = world.google.service_account_email(0);
+    let text = world.error(seller).await.unwrap();
+    assert!(
+        text.contains(&format!("share it with {email} as Editor")),
+        "{text}"
+    );
+    let question = sheets::wire::Test {
+        tenant_id: seller.tenant,
+        spreadsheet_id: None,
+        credential_id: None,
+    };
+    let answer = world.sheets.test(question.clone()).await.unwrap();
+    assert!(!answer.usable && answer.client_email.as_deref() == Some(&*email));
+    assert_eq!(answer.findings[0].kind, "not_shared");
+    // Once it is shared, the next try writes it, and the error is gone.
+    world.google.share(&spreadsheet, &email, Some(Role::Writer));
+    assert!(world.sheets.test(question).await.unwrap().usable);
+    assert_eq!(world.round().await, sheets::Round::default());
+    world.clock.advance(TimeDelta::seconds(10));
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(world.error(seller).await, None);
+    assert_eq!(
+        lines(&world.grid(&spreadsheet)),
+        lines(&world.expected(seller).await)
+    );
+}
+
+#[tokio::test]
+async fn a_permission_that_was_reduced_to_reading_stops_at_the_batch_and_nothing_is_half_done() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let before = world.grid(&spreadsheet);
+    world.google.share(
+        &spreadsheet,
+        &world.google.service_account_email(0),
+        Some(Role::Reader),
+    );
+    world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
+    assert_eq!(world.round().await.failed, 1);
+    assert_eq!(world.grid(&spreadsheet), before);
+    assert!(world.error(seller).await.unwrap().contains("as Editor"));
+    let pauses = [world.next_try_in(seller).await, {
+        world.clock.advance(TimeDelta::seconds(10));
+        assert_eq!(world.round().await.failed, 1);
+        world.next_try_in(seller).await
+    }];
+    assert!(pauses[1] > pauses[0], "{pauses:?}");
+    // It is known that nothing was written, so no cell has to be read back afterwards.
+    world.google.share(
+        &spreadsheet,
+        &world.google.service_account_email(0),
+        Some(Role::Writer),
+    );
+    world.clock.advance(TimeDelta::minutes(1));
+    world.google.clear_calls();
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(world.calls(), (3, 1));
+}
+
+#[tokio::test]
+async fn a_used_up_quota_is_waited_out_for_a_minute() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    world.google.script(
+        Fault::on("/v4/", Effect::RateLimited { retry_seconds: 90 })
+            .containing(":batchUpdate")
+            .times(1),
+    );
+    world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
+    assert_eq!(world.round().await.failed, 1);
+    let state = world.state(seller).await;
+    assert_eq!(state.get::<_, i32>("attempts"), 0);
+    assert!(world.error(seller).await.unwrap().contains("quota"));
+    let pause = world.next_try_in(seller).await;
+    // Without a told time a minute in Google's clock, which this test's limiter runs faster; the rule itself is
+    // tested where it is written.
+    assert!(pause > TimeDelta::zero(), "{pause}");
+    world.clock.advance(TimeDelta::seconds(120));
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(
+        lines(&world.grid(&spreadsheet)),
+        lines(&world.expected(seller).await)
+    );
+}
+
+#[tokio::test]
+async fn one_broken_tenant_delays_no_other_and_none_sees_anothers_rows() {
+    let world = World::with(Quotas::off(), |options| options.concurrency = 2).await;
+    let (first, spreadsheet) = world.written_example().await;
+    let second = world.seller();
+    world.list(second, 555_555, "OTHER", "Чужое").await;
+    world.stock(second, 555_555, &[("Тула", 3)], None).await;
+    let other = world.spreadsheet("Вторая");
+    world.link(second, &other, None).await;
+    world.google.delete_spreadsheet(&spreadsheet);
+    world.stock(first, 111_111, &[("Подольск", 36)], None).await;
+    let round = world.round().await;
+    assert_eq!((round.written, round.failed), (1, 1));
+    assert!(world.error(first).await.unwrap().contains("no such spreadsheet"));
+    let grid = lines(&world.grid(&other));
+    assert_eq!(grid, lines(&world.expected(second).await));
+    assert!(
+        grid.iter()
+            .all(|row| !row.contains("BrandA|Коллаген") && !row.contains("Подольск"))
+    );
+}
+
+#[tokio::test]
+async fn a_tenants_own_key_opens_its_sheet_and_a_missing_one_is_told() {
+    let world = World::new().await;
+    let seller = world.worked_example().await;
+    let email = world.google.service_account_email(1);
+    let spreadsheet = world.google.create_spreadsheet("Своя", &[(&email, Role::Writer)]);
+    let credential = CredentialId(world.ids.next());
+    world.link(seller, &spreadsheet, Some(credential)).await;
+    assert_eq!(world.round().await.failed, 1);
+    let text = world.error(seller).await.unwrap();
+    assert!(text.contains("cannot be read from the vault"), "{text}");
+    let key = SecretString::from(world.google.service_account_json_of(1));
+    world
+        .vault
+        .seal(seller.tenant, credential, "google_service_account", &key)
+        .await
+        .unwrap();
+    world.clock.advance(TimeDelta::seconds(30));
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(
+        lines(&world.grid(&spreadsheet)),
+        lines(&world.expected(seller).await)
+    );
+}
+
+#[tokio::test]
+async fn a_refused_batch_makes_the_next_round_read_everything() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let refusal = Effect::Status {
+        status: 400,
+        body: r#"{"error":{"code":400,"message":"Invalid requests[0].updateCells: You are trying to edit a protected cell or object.","status":"INVALID_ARGUMENT"}}"#.to_owned(),
+        content_type: None,
+    };
+    world
+        .google
+        .script(Fault::on("/v4/", refusal).containing(":batchUpdate").times(1));
+    world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
+    assert_eq!(world.round().await.failed, 1);
+    assert!(world.error(seller).await.unwrap().contains("protected"));
+    world.google.clear_calls();
+    world.clock.advance(TimeDelta::seconds(10));
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(world.calls(), (4, 1));
+    assert_eq!(
+        lines(&world.grid(&spreadsheet)),
+        lines(&world.expected(seller).await)
+    );
+}
