@@ -122,6 +122,17 @@ fn an_edge_upward_or_inside_a_tier_is_named_even_when_listed() {
 }
 
 #[test]
+fn only_a_test_crate_may_use_what_it_likes() {
+    let mut free = table();
+    free.crates[3].uses = vec!["*".into()];
+    let mut reality = reality();
+    reality.inside.push(Edge::new("support", "domain", false));
+    assert_eq!(differences(&free, &reality), [""; 0]);
+    free.crates[2].uses = vec!["*".into()];
+    assert!(!differences(&free, &reality).is_empty());
+}
+
+#[test]
 fn test_help_in_the_product_is_named() {
     let mut table = table();
     table.crates[1].uses.push("support".into());
