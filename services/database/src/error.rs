@@ -60,7 +60,8 @@ fn classify(error: &tokio_postgres::Error) -> ErrorClass {
     }
     let Some(db) = error.as_db_error() else {
         // Without an answer from the server the failure happened on the way.
-        return if std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>) {
+        return if std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+        {
             ErrorClass::ConnectionLost
         } else {
             ErrorClass::Other

@@ -19,10 +19,16 @@ const MIGRATION_LOCK: i64 = 0x5354_6d69;
 pub async fn migrate(admin_url: &SecretString) -> Result<Vec<String>, DatabaseError> {
     let mut client = crate::connect(admin_url, None).await?;
     client.batch_execute("SET search_path = public").await?;
-    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
+        .await?;
     let report = core::migrations::runner()
         .run_async(&mut client)
         .await
         .map_err(|error| DatabaseError::Migration(Box::new(error)))?;
-    Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+    Ok(report
+        .applied_migrations()
+        .iter()
+        .map(ToString::to_string)
+        .collect())
 }

@@ -55,7 +55,9 @@ pub struct Pool {
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("role", &self.role).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("role", &self.role)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,7 +79,9 @@ impl Pool {
         let manager = Manager::from_config(
             config(url, Some(role))?,
             NoTls,
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
         );
         let inner = deadpool_postgres::Pool::builder(manager)
             .max_size(max_size)
@@ -108,7 +112,10 @@ impl Pool {
     /// # Errors
     /// [`DatabaseError::Pool`] when none is free within five seconds.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantSession, DatabaseError> {
-        Ok(TenantSession { session: self.get().await?, tenant })
+        Ok(TenantSession {
+            session: self.get().await?,
+            tenant,
+        })
     }
 }
 
@@ -144,7 +151,9 @@ impl TenantSession {
         transaction: Transaction<'_>,
     ) -> Result<Transaction<'_>, DatabaseError> {
         let tenant = tenant.to_string();
-        let statement = transaction.prepare_cached("SELECT set_config('app.tenant', $1, true)").await?;
+        let statement = transaction
+            .prepare_cached("SELECT set_config('app.tenant', $1, true)")
+            .await?;
         transaction.execute(&statement, &[&tenant]).await?;
         Ok(transaction)
     }
@@ -177,6 +186,9 @@ fn config(url: &SecretString, role: Option<Role>) -> Result<Config, DatabaseErro
         options.push_str(role.name());
         config.application_name(role.name());
     }
-    config.options(options.trim_start()).connect_timeout(WAIT).keepalives_idle(Duration::from_secs(30));
+    config
+        .options(options.trim_start())
+        .connect_timeout(WAIT)
+        .keepalives_idle(Duration::from_secs(30));
     Ok(config)
 }

@@ -1,5 +1,9 @@
 //! Commands and queries over a real broker: the same use cases as over HTTP, with problems that name what is wrong.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests end the test where they fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests end the test where they fail"
+)]
 
 use std::time::Duration;
 
