@@ -1,5 +1,5 @@
-//! One authenticated request: who calls, for which tenant, and how it asks. The tenant comes from the token and from
-//! nowhere else.
+//! One authenticated request: who calls, for which tenant, and how it asks. The tenant comes from the token
+//! and from nowhere else.
 
 use std::future::Future;
 
@@ -43,8 +43,8 @@ pub fn state(request: &HttpRequest) -> Result<Data<ApiState>, Problem> {
 }
 
 impl Call {
-    /// Lets the caller in, or not: a valid token, a session that goes on, a role that may do what the route's line in
-    /// the table says.
+    /// Lets the caller in, or not: a valid token, a session that goes on, a role that may do what the route's
+    /// line in the table says.
     ///
     /// # Errors
     /// 401 or 403.

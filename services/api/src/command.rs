@@ -1,6 +1,6 @@
-//! Commands happen once. The `Idempotency-Key` names the request; the first answer is kept and given again; and the
-//! command's own id is derived from the same key, so that the log refuses a second effect even where the kept answer
-//! was lost.
+//! Commands happen once. The `Idempotency-Key` names the request; the first answer is kept and given again;
+//! and the command's own id is derived from the same key, so that the log refuses a second effect even where
+//! the kept answer was lost.
 
 use std::future::Future;
 
@@ -33,12 +33,14 @@ pub struct Identity {
 pub enum Replay {
     /// It gets the kept answer.
     Stored,
-    /// The work runs again; it has to be without a second effect. For answers that hold secrets, which are not kept.
+    /// The work runs again; it has to be without a second effect. For answers that hold secrets, which are
+    /// not kept.
     Rerun,
 }
 
 impl Identity {
-    /// From key, method, path, query, precondition and body. The scope is the tenant, or nil before there is one.
+    /// From key, method, path, query, precondition and body. The scope is the tenant, or nil before there is
+    /// one.
     ///
     /// # Errors
     /// 400 without a usable key.
@@ -85,8 +87,8 @@ impl Identity {
 
 /// Does the work, or gives the answer that was given before.
 ///
-/// The work runs in a task of its own: a client that hangs up does not leave half of it undone. What it refuses is
-/// not kept, since the same request may succeed later.
+/// The work runs in a task of its own: a client that hangs up does not leave half of it undone. What it
+/// refuses is not kept, since the same request may succeed later.
 ///
 /// # Errors
 /// 409 while the same request runs, 422 when the key was used for another one, and the work's own problems.

@@ -1,5 +1,5 @@
-//! Cursors of lists: opaque, signed, and bound to the tenant, the list and its filters, so that one that was edited,
-//! borrowed or used with other filters is refused instead of giving a page that makes no sense.
+//! Cursors of lists: opaque, signed, and bound to the tenant, the list and its filters, so that one that was
+//! edited, borrowed or used with other filters is refused instead of giving a page that makes no sense.
 
 use actix_web::HttpRequest;
 use auth::AccessTokens;

@@ -1,5 +1,5 @@
-//! What surrounds every request: its names, the headers every answer carries, problems written out with path and
-//! trace, a panic turned into a plain 500, and the numbers about it.
+//! What surrounds every request: its names, the headers every answer carries, problems written out with path
+//! and trace, a panic turned into a plain 500, and the numbers about it.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -30,8 +30,8 @@ pub async fn frame(
     let trace = Trace::begin(request.headers(), &state.ids, state.clock.now());
     let (method, path) = (request.method().clone(), request.path().to_owned());
     request.extensions_mut().insert(trace.clone());
-    // The request itself cannot be kept: routing needs to own it. So a failure below leaves as an error that knows
-    // path and trace.
+    // The request itself cannot be kept: routing needs to own it. So a failure below leaves as an error that
+    // knows path and trace.
     let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     let (route, response) = match outcome {
         Ok(Ok(response)) => {

@@ -1,5 +1,5 @@
-//! Reading your own writes. A command answers with the position of its last event; a read may name that position
-//! and how long it is ready to wait until the read model has it.
+//! Reading your own writes. A command answers with the position of its last event; a read may name that
+//! position and how long it is ready to wait until the read model has it.
 
 use std::time::Duration;
 

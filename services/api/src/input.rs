@@ -1,6 +1,6 @@
-//! Reading what a client sent, so that every mistake is named by its place. A body or a query is a flat list of
-//! named values: each is asked for by name with the shape it must have, all mistakes are collected, and what nobody
-//! asked for is a mistake too.
+//! Reading what a client sent, so that every mistake is named by its place. A body or a query is a flat list
+//! of named values: each is asked for by name with the shape it must have, all mistakes are collected, and
+//! what nobody asked for is a mistake too.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    fn read(source: Source, value: serde_json::Value) -> Result<Sample, Vec<String>> {
+    fn read(source: Source, value: &serde_json::Value) -> Result<Sample, Vec<String>> {
         let map = value.as_object().unwrap().clone();
         fields(source, map).finish::<Sample>().map_err(|problem| {
             let body = problem.response("/", "t").into_body();
@@ -255,19 +255,19 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named_and_unknown_ones_are_wrong() {
-        let wrong = read(Source::Body, json!({"name": 5, "count": "3", "a/b": 1}));
+        let wrong = read(Source::Body, &json!({"name": 5, "count": "3", "a/b": 1}));
         assert_eq!(
             wrong.unwrap_err(),
             [r##""#/name""##, r##""#/count""##, r##""#/a~1b""##]
         );
-        let missing = read(Source::Body, json!({"name": null}));
+        let missing = read(Source::Body, &json!({"name": null}));
         assert_eq!(missing.unwrap_err(), [r##""#/name""##]);
-        assert!(read(Source::Body, json!({"name": "x"})).is_ok());
+        assert!(read(Source::Body, &json!({"name": "x"})).is_ok());
     }
 
     #[test]
     fn in_a_query_a_number_is_text_and_in_a_body_it_is_not() {
-        let read_it = read(Source::Query, json!({"name": "x", "count": "3"})).unwrap();
+        let read_it = read(Source::Query, &json!({"name": "x", "count": "3"})).unwrap();
         assert_eq!(
             read_it,
             Sample {
@@ -275,7 +275,7 @@ mod tests {
                 count: Some(3)
             }
         );
-        let wrong = read(Source::Query, json!({"name": "x", "count": "3x", "page": "2"}));
+        let wrong = read(Source::Query, &json!({"name": "x", "count": "3x", "page": "2"}));
         assert_eq!(wrong.unwrap_err(), [r#""?count""#, r#""?page""#]);
     }
 }

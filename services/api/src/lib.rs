@@ -1,5 +1,5 @@
-//! HTTP in: the API of `docs/api/openapi.json`. A request becomes a command for `application` or a question for
-//! `read-models`; nothing is decided here.
+//! HTTP in: the API of `docs/api/openapi.json`. A request becomes a command for `application` or a question
+//! for `read-models`; nothing is decided here.
 //!
 //! | where | what |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! The contract, generated from the handlers. What every route shares (problems, keys, tokens, positions) is added
-//! from the table of routes, so that no handler can forget it.
+//! The contract, generated from the handlers. What every route shares (problems, keys, tokens, positions) is
+//! added from the table of routes, so that no handler can forget it.
 
 use serde_json::json;
 use utoipa::openapi::extensions::Extensions;
@@ -20,15 +20,16 @@ use crate::routes::{Access, ROUTES};
 #[openapi(
     info(
         title = "Stock Tracker API",
-        description = "Stock of marketplace sellers, with its whole history. Errors are RFC 9457 problems; commands \
-            carry an Idempotency-Key and answer with the position of what they wrote; reads may wait for a position \
-            with Stock-Min-Position and Prefer: wait=n.",
+        description = "Stock of marketplace sellers, with its whole history. Errors are RFC 9457 problems; \
+            commands carry an Idempotency-Key and answer with the position of what they wrote; reads may wait \
+            for a position with Stock-Min-Position and Prefer: wait=n.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     paths(
         health::overall, health::live, health::ready,
         docs::document, docs::page, docs::script, docs::style,
-        auth::register::handle, auth::login::handle, auth::refresh::handle, auth::logout::handle, auth::me::handle,
+        auth::register::handle, auth::login::handle, auth::refresh::handle, auth::logout::handle,
+        auth::me::handle,
         tenants::show::handle, tenants::rename::handle,
         cabinets::connect::handle, cabinets::list::handle, cabinets::show::handle, cabinets::change::handle,
         cabinets::disconnect::handle, cabinets::replace_credential::handle, cabinets::check::handle,
@@ -112,7 +113,7 @@ impl Modify for Shared {
                         operation,
                         "Prefer",
                         false,
-                        "`wait=n`: seconds to wait for it (at most 10); `handling=lenient`: take older data then",
+                        "`wait=n`: seconds to wait for it (at most 10); `handling=lenient`: else older data",
                     );
                 }
             }

@@ -1,5 +1,6 @@
-//! Errors as RFC 9457 problems. One table holds every code with its status and title; an endpoint's error enum is
-//! turned into a problem in one `match`, and nothing of a cause ever leaves the process: causes go to the log.
+//! Errors as RFC 9457 problems. One table holds every code with its status and title; an endpoint's error
+//! enum is turned into a problem in one `match`, and nothing of a cause ever leaves the process: causes go to
+//! the log.
 
 use std::sync::Arc;
 

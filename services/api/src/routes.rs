@@ -1,5 +1,5 @@
-//! The one table of every route: method, path, who may, handler. A route that is not here does not exist, and one
-//! that needs a caller lets nobody in without an action.
+//! The one table of every route: method, path, who may, handler. A route that is not here does not exist, and
+//! one that needs a caller lets nobody in without an action.
 
 use actix_web::{HttpRequest, web};
 use auth::Action;
@@ -28,7 +28,8 @@ pub struct Route {
     pub access: Access,
 }
 
-/// Commands without an `Idempotency-Key`: a repeated login is another login, and a repeated refresh has to be noticed.
+/// Commands without an `Idempotency-Key`: a repeated login is another login, and a repeated refresh has to be
+/// noticed.
 const KEYLESS: [&str; 3] = [
     "/api/v1/auth/login",
     "/api/v1/auth/refresh",
@@ -81,7 +82,8 @@ routes! {
     get    "/api/v1/cabinets/{id}"              Needs(Action::ReadCabinets) => cabinets::show::handle;
     patch  "/api/v1/cabinets/{id}"              Needs(Action::ManageCabinets) => cabinets::change::handle;
     delete "/api/v1/cabinets/{id}"              Needs(Action::ManageCabinets) => cabinets::disconnect::handle;
-    put    "/api/v1/cabinets/{id}/credentials"  Needs(Action::ManageCabinets) => cabinets::replace_credential::handle;
+    put    "/api/v1/cabinets/{id}/credentials"  Needs(Action::ManageCabinets)
+        => cabinets::replace_credential::handle;
     post   "/api/v1/cabinets/{id}/check"        Needs(Action::CheckCredential) => cabinets::check::handle;
     post   "/api/v1/cabinets/{id}/syncs"        Needs(Action::RequestSync) => cabinets::request_sync::handle;
 

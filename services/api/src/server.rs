@@ -1,5 +1,5 @@
-//! Listening and ending. The port is bound before anything runs, so that whoever starts the process can say where it
-//! is, or that the port is taken.
+//! Listening and ending. The port is bound before anything runs, so that whoever starts the process can say
+//! where it is, or that the port is taken.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -40,8 +40,8 @@ pub struct Bound {
     server: Server,
 }
 
-/// Binds `address` (port 0 takes a free one) and sets the routes up. Must be called inside a tokio runtime. What ends
-/// the server is `state.stopping`.
+/// Binds `address` (port 0 takes a free one) and sets the routes up. Must be called inside a tokio runtime.
+/// What ends the server is `state.stopping`.
 ///
 /// # Errors
 /// [`BindError`] naming the address.

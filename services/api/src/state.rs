@@ -48,8 +48,8 @@ pub struct ApiState {
     pub stopping: CancellationToken,
 }
 
-/// Things that need a credential opened and are therefore done by another process (the worker, the sheets role).
-/// All of them are safe to ask for again.
+/// Things that need a credential opened and are therefore done by another process (the worker, the sheets
+/// role). All of them are safe to ask for again.
 pub trait Errands: Send + Sync {
     /// Tries the cabinet's credential at its marketplace and records the verdict.
     fn check_credential(

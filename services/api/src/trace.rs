@@ -1,4 +1,5 @@
-//! The names of one request: its id, its trace, and the trace context it hands on (W3C Trace Context, version 00).
+//! The names of one request: its id, its trace, and the trace context it hands on (W3C Trace Context, version
+//! 00).
 
 use actix_web::HttpMessage as _;
 use actix_web::HttpRequest;

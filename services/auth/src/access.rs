@@ -1,6 +1,6 @@
-//! Access tokens: JWTs signed with Ed25519, valid for ten minutes, checked without a database. The checks follow
-//! RFC 8725 and RFC 9068: one algorithm, an explicit type, issuer, audience and key id, and no key that the token
-//! itself brings along.
+//! Access tokens: JWTs signed with Ed25519, valid for ten minutes, checked without a database. The checks
+//! follow RFC 8725 and RFC 9068: one algorithm, an explicit type, issuer, audience and key id, and no key
+//! that the token itself brings along.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;

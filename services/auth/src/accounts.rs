@@ -1,5 +1,5 @@
-//! Logins and their passwords. An account is reserved first and activated once the registration's events are in the
-//! log, so that no half-made login can be used.
+//! Logins and their passwords. An account is reserved first and activated once the registration's events are
+//! in the log, so that no half-made login can be used.
 
 use chrono::{DateTime, Utc};
 use database::Pool;
@@ -209,7 +209,8 @@ impl Accounts {
         Ok(())
     }
 
-    /// The account with this address and password. Takes as long for an unknown address as for a wrong password.
+    /// The account with this address and password. Takes as long for an unknown address as for a wrong
+    /// password.
     ///
     /// # Errors
     /// [`LoginError`].

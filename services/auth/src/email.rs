@@ -1,5 +1,6 @@
-//! An e-mail address as people type it, and the key under which it is found again. The original matched the local
-//! part case-sensitively and so let one person register twice; here `Anna@X.ru` and `anna@x.ru` are one address.
+//! An e-mail address as people type it, and the key under which it is found again. The original matched the
+//! local part case-sensitively and so let one person register twice; here `Anna@X.ru` and `anna@x.ru` are one
+//! address.
 
 /// A plausible address. Prints nothing of itself: it is personal data.
 #[derive(Clone, PartialEq, Eq)]

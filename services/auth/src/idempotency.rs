@@ -1,6 +1,6 @@
-//! The first answer to every request that carries an `Idempotency-Key`, so that a client that lost the answer may
-//! ask again. It is a convenience over the event store's own rule: the command's id is derived from the same key,
-//! so even without the row here a repeated command appends nothing.
+//! The first answer to every request that carries an `Idempotency-Key`, so that a client that lost the answer
+//! may ask again. It is a convenience over the event store's own rule: the command's id is derived from the
+//! same key, so even without the row here a repeated command appends nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::Pool;
@@ -11,8 +11,8 @@ use crate::StoreError;
 
 /// How long an answer is kept at least.
 pub const KEPT: TimeDelta = TimeDelta::hours(24);
-/// After this time a request that never ended is believed dead (its process was killed), and the next one with its
-/// key takes over. Longer than any request is allowed to run.
+/// After this time a request that never ended is believed dead (its process was killed), and the next one
+/// with its key takes over. Longer than any request is allowed to run.
 const BELIEVED_RUNNING: TimeDelta = TimeDelta::seconds(90);
 
 const TABLE: &str = "idempotency_keys";
@@ -168,8 +168,8 @@ impl IdempotencyKeys {
         Ok(())
     }
 
-    /// Gives a claim back: the request was refused before it did anything, or failed in a way that another attempt
-    /// may mend.
+    /// Gives a claim back: the request was refused before it did anything, or failed in a way that another
+    /// attempt may mend.
     ///
     /// # Errors
     /// [`StoreError`]; the claim then lapses by itself.

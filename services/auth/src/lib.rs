@@ -9,8 +9,8 @@
 //! | [`idempotency`] | was this very request answered before |
 //! | [`profiles`] | what do people call their tenant and their cabinets |
 //!
-//! It stores and checks. That a registration is also an event is the business of the use cases above it. Time is
-//! a parameter of every call that needs it.
+//! It stores and checks. That a registration is also an event is the business of the use cases above it. Time
+//! is a parameter of every call that needs it.
 
 pub mod access;
 pub mod accounts;

@@ -1,6 +1,6 @@
-//! Password hashing: Argon2id with the smallest parameters that OWASP's cheat sheet accepts for two passes
-//! (m = 19,456 KiB, t = 2, p = 1). Each hash takes 19 MiB and tens of milliseconds, so hashes run on the blocking
-//! pool and only a few at once: a flood of logins waits instead of eating the memory.
+//! Password hashing: Argon2id with the smallest parameters that OWASP's cheat sheet accepts for two passes (m
+//! = 19,456 KiB, t = 2, p = 1). Each hash takes 19 MiB and tens of milliseconds, so hashes run on the
+//! blocking pool and only a few at once: a flood of logins waits instead of eating the memory.
 
 use std::sync::Arc;
 
@@ -80,8 +80,8 @@ impl Passwords {
         .await
     }
 
-    /// Whether `password` is the one behind `stored`. Without a stored hash it does the same work and says no, so
-    /// that the time does not tell whether an account exists.
+    /// Whether `password` is the one behind `stored`. Without a stored hash it does the same work and says
+    /// no, so that the time does not tell whether an account exists.
     ///
     /// # Errors
     /// [`PasswordError::Stored`] when the stored text is no hash; the others when hashing fails.

@@ -1,5 +1,5 @@
-//! The one table of who may do what. Pure, so that a test can look at every cell; a route names its action and
-//! nothing else decides.
+//! The one table of who may do what. Pure, so that a test can look at every cell; a route names its action
+//! and nothing else decides.
 
 pub use events::tenant::Role;
 
@@ -104,8 +104,8 @@ mod tests {
             ),
             (
                 Role::Member,
-                "ReadSelf ReadTenant ReadCabinets CheckCredential ReadSyncs RequestSync ReadProducts ReadSheet \
-                 RequestSheetSync",
+                "ReadSelf ReadTenant ReadCabinets CheckCredential ReadSyncs RequestSync ReadProducts \
+                 ReadSheet RequestSheetSync",
             ),
             (
                 Role::Admin,

@@ -1,5 +1,5 @@
-//! The names people give to their tenant and their cabinets. They are personal data, so they stand here under the
-//! subject's key, where an erasure finds them, and never in an event.
+//! The names people give to their tenant and their cabinets. They are personal data, so they stand here under
+//! the subject's key, where an erasure finds them, and never in an event.
 
 use std::collections::HashMap;
 

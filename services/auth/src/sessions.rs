@@ -1,6 +1,7 @@
-//! Sessions as families of refresh tokens. Each refresh token works once and is replaced by the next; a token that
-//! is used a second time was copied, and since nobody can tell the thief from the owner, the whole family ends
-//! (RFC 9700, section 4.14.2). Of two refreshes at once one wins and the other one counts as a second use.
+//! Sessions as families of refresh tokens. Each refresh token works once and is replaced by the next; a token
+//! that is used a second time was copied, and since nobody can tell the thief from the owner, the whole
+//! family ends (RFC 9700, section 4.14.2). Of two refreshes at once one wins and the other one counts as a
+//! second use.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -171,7 +172,8 @@ impl Sessions {
         let transaction = session.begin().await?;
         let insert = transaction
             .prepare_cached(
-                "INSERT INTO core.sessions (tenant_id, session_id, user_id, created_at, last_used_at, expires_at)
+                "INSERT INTO core.sessions
+                        (tenant_id, session_id, user_id, created_at, last_used_at, expires_at)
                  VALUES ($1, $2, $3, $4, $4, $5)",
             )
             .await?;
@@ -228,8 +230,8 @@ impl Sessions {
         Ok((principal, issued))
     }
 
-    /// The principal of an access token as it is now: with today's role, or none when the session or the account
-    /// has ended since the token was issued. At most a second old.
+    /// The principal of an access token as it is now: with today's role, or none when the session or the
+    /// account has ended since the token was issued. At most a second old.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -329,7 +331,8 @@ impl Sessions {
         let update = transaction
             .prepare_cached(
                 "UPDATE core.sessions SET ended_at = $4, end_reason = $5
-                  WHERE tenant_id = $1 AND user_id = $2 AND session_id IS DISTINCT FROM $3 AND ended_at IS NULL",
+                  WHERE tenant_id = $1 AND user_id = $2 AND session_id IS DISTINCT FROM $3
+                    AND ended_at IS NULL",
             )
             .await?;
         transaction
@@ -398,9 +401,9 @@ async fn take_token(
     hash: &[u8],
     now: DateTime<Utc>,
 ) -> Result<Taken, StoreError> {
-    // The session is locked, not the token: a second use of an old token and the first use of the newest one must
-    // not pass each other. The token is read in a second statement, because one statement's snapshot is older than
-    // the lock it waits for.
+    // The session is locked, not the token: a second use of an old token and the first use of the newest one
+    // must not pass each other. The token is read in a second statement, because one statement's snapshot is
+    // older than the lock it waits for.
     let lock = transaction
         .prepare_cached(
             "SELECT s.session_id FROM core.refresh_tokens t
@@ -501,8 +504,8 @@ async fn end(
     Ok(())
 }
 
-/// A token is base64url of the tenant's id and 32 random bytes. The tenant is in it so that it can be looked up
-/// under row security; it grants nothing.
+/// A token is base64url of the tenant's id and 32 random bytes. The tenant is in it so that it can be looked
+/// up under row security; it grants nothing.
 fn new_token(tenant: TenantId) -> Result<(SecretString, Vec<u8>), OpenError> {
     let mut bytes = Zeroizing::new([0_u8; 16 + RANDOM_BYTES]);
     bytes[..16].copy_from_slice(tenant.uuid().as_bytes());

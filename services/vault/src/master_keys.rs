@@ -1,5 +1,5 @@
-//! The keys that wrap all others. They come from the settings, never from the database, and are versioned, so that
-//! a new one can take over while everything wrapped by the old one still opens.
+//! The keys that wrap all others. They come from the settings, never from the database, and are versioned, so
+//! that a new one can take over while everything wrapped by the old one still opens.
 
 use std::collections::BTreeMap;
 
@@ -47,8 +47,8 @@ pub enum MasterKeyError {
     },
 }
 
-/// The ring of master keys. The newest version wraps, all of them unwrap. Cloning copies key material, and every
-/// copy wipes itself.
+/// The ring of master keys. The newest version wraps, all of them unwrap. Cloning copies key material, and
+/// every copy wipes itself.
 #[derive(Clone)]
 pub struct MasterKeys {
     newest: i32,

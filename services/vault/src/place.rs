@@ -20,8 +20,8 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The canonical form `v1|tenant|table|column|row|key version`. No part can contain the separator: ids are
-    /// uuids, numbers are numbers and SQL names come from this crate.
+    /// The canonical form `v1|tenant|table|column|row|key version`. No part can contain the separator: ids
+    /// are uuids, numbers are numbers and SQL names come from this crate.
     #[must_use]
     pub fn associated_data(&self) -> Vec<u8> {
         format!(

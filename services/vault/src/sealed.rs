@@ -1,5 +1,6 @@
-//! The one place that touches the cipher: AES-256-GCM, a fresh random nonce in front of every ciphertext. A random
-//! 96-bit nonce is safe for 2^32 messages under one key (NIST SP 800-38D, 8.3); a tenant's key seals a handful.
+//! The one place that touches the cipher: AES-256-GCM, a fresh random nonce in front of every ciphertext. A
+//! random 96-bit nonce is safe for 2^32 messages under one key (NIST SP 800-38D, 8.3); a tenant's key seals a
+//! handful.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};

@@ -1,5 +1,5 @@
-//! Sealed credentials in PostgreSQL. Every call is one transaction of one tenant; what a process may do here is
-//! decided by its database role, so a process without the right gets a refusal from the server.
+//! Sealed credentials in PostgreSQL. Every call is one transaction of one tenant; what a process may do here
+//! is decided by its database role, so a process without the right gets a refusal from the server.
 
 use database::{DatabaseError, Pool};
 use deadpool_postgres::Transaction;
@@ -43,7 +43,8 @@ pub enum VaultError {
     /// A ciphertext does not belong where it stands.
     #[error("a credential does not open")]
     Seal(#[from] SealError),
-    /// What was sealed is not text. Only this crate seals, and it seals text, so the row was written by others.
+    /// What was sealed is not text. Only this crate seals, and it seals text, so the row was written by
+    /// others.
     #[error("credential {credential} does not hold text")]
     NotText {
         /// Which.
@@ -99,8 +100,8 @@ impl Vault {
     /// repeated after a crash ends in the same state. `kind` is a snake_case word for what the secret opens.
     ///
     /// # Errors
-    /// [`VaultError::UnknownMasterKey`] or [`VaultError::WrongMasterKey`] when the tenant's key cannot be unwrapped,
-    /// [`VaultError::Database`] when the database is away or refuses.
+    /// [`VaultError::UnknownMasterKey`] or [`VaultError::WrongMasterKey`] when the tenant's key cannot be
+    /// unwrapped, [`VaultError::Database`] when the database is away or refuses.
     pub async fn seal(
         &self,
         tenant: TenantId,
@@ -116,8 +117,8 @@ impl Vault {
             &credential_place(tenant, credential, key.version),
             secret.expose_secret().as_bytes(),
         )?;
-        // Parameters instead of EXCLUDED: reading EXCLUDED asks for the right to read the ciphertext, which the
-        // sealing processes do not have.
+        // Parameters instead of EXCLUDED: reading EXCLUDED asks for the right to read the ciphertext, which
+        // the sealing processes do not have.
         let insert = transaction
             .prepare_cached(
                 "INSERT INTO core.credentials (tenant_id, credential_id, kind, key_version, sealed)
@@ -146,7 +147,8 @@ impl Vault {
         let transaction = session.begin().await?;
         let select = transaction
             .prepare_cached(
-                "SELECT key_version, sealed FROM core.credentials WHERE tenant_id = $1 AND credential_id = $2",
+                "SELECT key_version, sealed FROM core.credentials
+                  WHERE tenant_id = $1 AND credential_id = $2",
             )
             .await?;
         let row = transaction
@@ -170,7 +172,8 @@ impl Vault {
         Ok(SecretString::from(text))
     }
 
-    /// Forgets the secret under `credential`. That it is not there is no error: destroying is about the end state.
+    /// Forgets the secret under `credential`. That it is not there is no error: destroying is about the end
+    /// state.
     ///
     /// # Errors
     /// [`VaultError::Database`].
@@ -187,8 +190,8 @@ impl Vault {
         Ok(())
     }
 
-    /// A keyed hash by which the tenant's own secrets can be told apart: `k<key version>:<32 hexadecimal digits>`.
-    /// Without the tenant's data key it can neither be inverted nor compared with another tenant's.
+    /// A keyed hash by which the tenant's own secrets can be told apart: `k<key version>:<32 hexadecimal
+    /// digits>`. Without the tenant's data key it can neither be inverted nor compared with another tenant's.
     ///
     /// # Errors
     /// As for [`Vault::seal`]: the first use makes the tenant's key.
@@ -202,8 +205,8 @@ impl Vault {
         Ok(format!("k{}:{}", key.version, hex::encode(&hash[..16])))
     }
 
-    /// The tenant's newest key; made on the first use. Of several first users at once one key is kept and all of
-    /// them read that one back.
+    /// The tenant's newest key; made on the first use. Of several first users at once one key is kept and all
+    /// of them read that one back.
     async fn key_for_sealing(
         &self,
         transaction: &Transaction<'_>,

@@ -1,5 +1,5 @@
-//! The contract as JSON and as a page. The page is ours, small, embedded and without any foreign address, so that it
-//! works without internet and under a strict content policy.
+//! The contract as JSON and as a page. The page is ours, small, embedded and without any foreign address, so
+//! that it works without internet and under a strict content policy.
 
 use std::sync::LazyLock;
 

@@ -1,8 +1,8 @@
 //! The public face of work that outlives its request: a sync of a cabinet, or the writing of the spreadsheet.
 //!
-//! A sync's operation is its row in the read model. Writing the sheet is no event, so its operation needs no row: the
-//! id itself holds the position of the log up to which the sheet was to be written, and it is done when the sheet
-//! shows that position.
+//! A sync's operation is its row in the read model. Writing the sheet is no event, so its operation needs no
+//! row: the id itself holds the position of the log up to which the sheet was to be written, and it is done
+//! when the sheet shows that position.
 
 pub mod events;
 pub mod show;
@@ -104,8 +104,8 @@ impl From<SyncDetail> for OperationView {
 /// The operation "the sheet shows the log up to `position`".
 #[must_use]
 pub fn sheet_operation(position: i64) -> Uuid {
-    // The version and the variant of an id lie in the bytes 6 and 8, so the number goes around them: its first two
-    // bytes in front, the other six at the end.
+    // The version and the variant of an id lie in the bytes 6 and 8, so the number goes around them: its
+    // first two bytes in front, the other six at the end.
     let number = position.to_be_bytes();
     let mut bytes = [0_u8; 16];
     bytes[..2].copy_from_slice(&number[..2]);

@@ -1,11 +1,14 @@
-//! The HTTP API over a real socket, a real PostgreSQL and a simulated Google. Projections are applied by the tests
-//! themselves, so that a test can look at a read model that is behind.
+//! The HTTP API over a real socket, a real PostgreSQL and a simulated Google. Projections are applied by the
+//! tests themselves, so that a test can look at a read model that is behind.
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot set up its world cannot go on"
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test that cannot set up its world cannot go on, and its requests are made on the spot"
 )]
 
 mod authentication;
+mod broken;
 mod cabinets;
 mod conventions;
 mod idempotency;

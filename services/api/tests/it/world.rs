@@ -75,6 +75,15 @@ impl Drop for World {
 
 /// A running API on an empty database.
 pub(crate) async fn world() -> World {
+    let (mut world, state) = world_and_state().await;
+    let bound = api::build(state, "127.0.0.1:0".parse().unwrap()).unwrap();
+    world.base = format!("http://127.0.0.1:{}", bound.port());
+    tokio::spawn(bound.run());
+    world
+}
+
+/// A world whose API does not listen yet, and what that is made of.
+pub(crate) async fn world_and_state() -> (World, ApiState) {
     connectors::http::install_crypto();
     let template = support::template("core_and_read_models", |url| async move {
         let url = SecretString::from(url);
@@ -119,28 +128,26 @@ pub(crate) async fn world() -> World {
         metrics: Metrics::new("test").unwrap(),
         stopping: stopping.clone(),
     };
-    let bound = api::build(state, "127.0.0.1:0".parse().unwrap()).unwrap();
-    let base = format!("http://127.0.0.1:{}", bound.port());
-    tokio::spawn(bound.run());
     #[expect(
         clippy::disallowed_methods,
         reason = "a test's client is no way out of the product"
     )]
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let projector = Pool::open(&url, Role::Projector, 2).unwrap();
-    World {
+    let world = World {
         database,
         clock,
         tokens,
         others,
         google,
         health,
-        base,
+        base: String::new(),
         store,
         projector,
         client,
         stopping,
-    }
+    };
+    (world, state)
 }
 
 /// Somebody who registered.

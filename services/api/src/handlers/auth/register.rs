@@ -55,8 +55,8 @@ impl Input for RegisterRequest {
 
 /// Register a business, its first user and its first session.
 ///
-/// The answer holds tokens, which are not kept: repeating the request with the same key finds the same account and
-/// opens another session.
+/// The answer holds tokens, which are not kept: repeating the request with the same key finds the same
+/// account and opens another session.
 ///
 /// # Errors
 /// 409 for an address that is registered.

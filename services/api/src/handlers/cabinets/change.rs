@@ -85,7 +85,8 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         .interval_seconds
         .and_then(|seconds| u32::try_from(seconds).ok());
     call.command(&request, &body.raw, move |state, context| async move {
-        // Checked only now, so that a repeated request gets its first answer although it changed the tag itself.
+        // Checked only now, so that a repeated request gets its first answer although it changed the tag
+        // itself.
         precondition?;
         let mut receipt = None;
         if wanted.interval_seconds.is_some() || wanted.paused.is_some() {

@@ -1,4 +1,5 @@
-//! A credential is tried at its marketplace. The trying is done by the worker: this process cannot open credentials.
+//! A credential is tried at its marketplace. The trying is done by the worker: this process cannot open
+//! credentials.
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
@@ -26,8 +27,9 @@ pub struct Checked {
 ///
 /// # Errors
 /// 404; 502 when the marketplace does not answer; 503 when no worker does.
-#[utoipa::path(post, path = "/api/v1/cabinets/{id}/check", tag = "cabinets", operation_id = "check_credential",
-    params(("id" = Uuid, Path, description = "Id of the cabinet")), responses((status = 200, body = Checked)))]
+#[utoipa::path(post, path = "/api/v1/cabinets/{id}/check", tag = "cabinets",
+    operation_id = "check_credential", params(("id" = Uuid, Path, description = "Id of the cabinet")),
+    responses((status = 200, body = Checked)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let id = path_id(&request, "cabinet")?;

@@ -28,8 +28,8 @@ pub struct ConnectRequest {
     /// Where it is.
     #[schema(value_type = String, example = "wildberries")]
     pub marketplace: Marketplace,
-    /// The key that opens it: at Wildberries a token of the categories content, analytics and statistics. It is
-    /// sealed at once and never shown again.
+    /// The key that opens it: at Wildberries a token of the categories content, analytics and statistics. It
+    /// is sealed at once and never shown again.
     #[schema(value_type = String, format = "password")]
     pub credential: SecretString,
     /// What the seller calls it.

@@ -1,5 +1,5 @@
-//! The progress of a sync as it happens: server-sent events (WHATWG HTML, section 9.2) whose ids are positions of the
-//! log, so that a client that was cut off goes on where it was.
+//! The progress of a sync as it happens: server-sent events (WHATWG HTML, section 9.2) whose ids are
+//! positions of the log, so that a client that was cut off goes on where it was.
 
 use std::time::Duration;
 
@@ -28,11 +28,13 @@ const PACE: Duration = Duration::from_millis(100);
 /// Milliseconds after which a client that was cut off asks again.
 const RETRY: &str = "retry: 3000\n\n";
 
-/// Watch a sync: an event whenever it changes, until it ends. A client that has seen the end gets 204 and stops.
+/// Watch a sync: an event whenever it changes, until it ends. A client that has seen the end gets 204 and
+/// stops.
 ///
 /// # Errors
 /// 404.
-#[utoipa::path(get, path = "/api/v1/operations/{id}/events", tag = "operations", operation_id = "operation_events",
+#[utoipa::path(get, path = "/api/v1/operations/{id}/events", tag = "operations",
+    operation_id = "operation_events",
     params(("id" = Uuid, Path, description = "Id of the operation"),
            ("Last-Event-ID" = Option<i64>, Header, description = "Id of the last event that was received")),
     responses((status = 200, description = "Events named `operation`, each with an operation as its data",
@@ -89,8 +91,8 @@ struct Watch {
 }
 
 impl Watch {
-    /// What is sent next; none at the end. The client comes again after a failure or after the access token's time,
-    /// and is judged anew then.
+    /// What is sent next; none at the end. The client comes again after a failure or after the access token's
+    /// time, and is judged anew then.
     async fn next_chunk(&mut self) -> Option<Bytes> {
         loop {
             if self.ended || self.state.clock.now() >= self.ends_at {

@@ -75,7 +75,8 @@ pub struct ChangeView {
     pub recorded_at: DateTime<Utc>,
     /// The marketplace's time, where it tells one.
     pub as_of: Option<DateTime<Utc>>,
-    /// `listed`, `details_changed`, `delisted`, `relisted`, `stock`, `in_way`, `regrouped` (nothing moved) or `orders`.
+    /// `listed`, `details_changed`, `delisted`, `relisted`, `stock`, `in_way`, `regrouped` (nothing moved) or
+    /// `orders`.
     pub kind: String,
     /// Source that told it.
     pub source: Option<String>,
@@ -135,7 +136,8 @@ impl From<Change> for ChangeView {
 ///
 /// # Errors
 /// 404, 422.
-#[utoipa::path(get, path = "/api/v1/products/{id}/history", tag = "products", operation_id = "product_history",
+#[utoipa::path(get, path = "/api/v1/products/{id}/history", tag = "products",
+    operation_id = "product_history",
     params(("id" = Uuid, Path, description = "Id of the product"), HistoryFilter),
     responses((status = 200, body = Page<ChangeView>)))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {

@@ -23,8 +23,8 @@ pub struct LinkRequest {
     /// Title of the worksheet to manage.
     #[schema(required = false, max_length = 100, default = "Products")]
     pub worksheet: String,
-    /// Key file of the service account to write with, as an object or as its text; left out to use the service's
-    /// own account. It is sealed at once and never shown again.
+    /// Key file of the service account to write with, as an object or as its text; left out to use the
+    /// service's own account. It is sealed at once and never shown again.
     #[schema(required = false, value_type = Option<Object>)]
     pub service_account: Option<SecretString>,
 }
@@ -61,7 +61,8 @@ pub struct Linked {
     pub receipt: ReceiptView,
 }
 
-/// Link the spreadsheet that shall be kept up to date. It is tried first; one that cannot be written is not linked.
+/// Link the spreadsheet that shall be kept up to date. It is tried first; one that cannot be written is not
+/// linked.
 ///
 /// # Errors
 /// 422 saying what is missing; 502 when Google does not answer.
