@@ -1,5 +1,5 @@
-//! The life of a cabinet: one seller account at one marketplace. The credential itself is in the vault; events
-//! carry its reference and a fingerprint, by which a rotation can be told from a repetition.
+//! The life of a cabinet: one seller account at one marketplace. The credential itself is in the vault;
+//! events carry its reference and a fingerprint, by which a rotation can be told from a repetition.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

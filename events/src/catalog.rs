@@ -1,5 +1,5 @@
-//! The table of everything that can happen. One line an event: its variant, its name, its current version. A new
-//! event is a new line here, a golden file and a schema; the tests refuse a line without them.
+//! The table of everything that can happen. One line an event: its variant, its name, its current version. A
+//! new event is a new line here, a golden file and a schema; the tests refuse a line without them.
 
 use serde::{Deserialize, Serialize};
 
@@ -146,8 +146,8 @@ macro_rules! catalog {
             $( $( Entry { stream: StreamType::$stream, event_type: $name, version: $version }, )* )*
         ];
 
-        /// Reads a payload of the current version. The variant's own type is parsed straight from the text, which
-        /// is several times faster than a tagged enum; the `type` inside the payload is ignored.
+        /// Reads a payload of the current version. The variant's own type is parsed straight from the text,
+        /// which is several times faster than a tagged enum; the `type` inside the payload is ignored.
         pub(crate) fn parse_current(
             stream: StreamType, event_type: &str, payload: &str,
         ) -> Result<Option<Event>, DecodeError> {

@@ -1,5 +1,5 @@
-//! Text to event. Old versions are lifted step by step to the current one; a type or version that this program
-//! does not know is a result of its own, because it must stop nothing.
+//! Text to event. Old versions are lifted step by step to the current one; a type or version that this
+//! program does not know is a result of its own, because it must stop nothing.
 
 use serde_json::Value;
 

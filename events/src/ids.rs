@@ -61,8 +61,8 @@ ids! {
 }
 
 impl ProductId {
-    /// The product of an article in a cabinet. Derived (UUIDv5), so that a sync finds the stream without asking
-    /// any read model, and two syncs of one article can never open two streams.
+    /// The product of an article in a cabinet. Derived (UUIDv5), so that a sync finds the stream without
+    /// asking any read model, and two syncs of one article can never open two streams.
     #[must_use]
     pub fn of(cabinet: CabinetId, nm_id: i64) -> Self {
         Self(Uuid::new_v5(&cabinet.0, &nm_id.to_be_bytes()))
@@ -71,7 +71,8 @@ impl ProductId {
 
 impl CommandId {
     /// A command that follows from another one (a chunk of a sync, a policy's reaction). The same parent and
-    /// name always give the same id, so a repeated attempt is answered as a duplicate instead of acting twice.
+    /// name always give the same id, so a repeated attempt is answered as a duplicate instead of acting
+    /// twice.
     #[must_use]
     pub fn derived(parent: Uuid, name: &str) -> Self {
         Self(Uuid::new_v5(&parent, name.as_bytes()))

@@ -1,5 +1,5 @@
-//! What was observed of one article: its details, its stock per warehouse, its orders. Numbers are absolute and
-//! only what differs from what was known is recorded, so a repeated observation writes nothing.
+//! What was observed of one article: its details, its stock per warehouse, its orders. Numbers are absolute
+//! and only what differs from what was known is recorded, so a repeated observation writes nothing.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

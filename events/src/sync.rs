@@ -1,5 +1,5 @@
-//! The attempts to bring one cabinet up to date. The stream is the cabinet's: that makes "one at a time" a rule
-//! of one stream, and what is outstanding can be read from events alone.
+//! The attempts to bring one cabinet up to date. The stream is the cabinet's: that makes "one at a time" a
+//! rule of one stream, and what is outstanding can be read from events alone.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,8 @@ pub struct SyncFailed {
     pub attempt: u32,
     /// When.
     pub failed_at: DateTime<Utc>,
-    /// Class of the failure: `unauthorized`, `rate_limited`, `unavailable`, `timeout`, `malformed`, `internal`, …
+    /// Class of the failure: `unauthorized`, `rate_limited`, `unavailable`, `timeout`, `malformed`,
+    /// `internal`, …
     pub class: String,
     /// In words, without secrets.
     pub detail: String,

@@ -1,8 +1,9 @@
-//! What was written once can be read for ever: a golden file per version of every event, which **is never edited once
-//! it was released**, a JSON schema beside it, and the promises of the decoder.
+//! What was written once can be read for ever: a golden file per version of every event, which **is never
+//! edited once it was released**, a JSON schema beside it, and the promises of the decoder.
 //!
-//! A new event or version needs a sample in [`samples`]; then `UPDATE_GOLDEN=1 cargo test -p events --features schema`
-//! writes the files that are missing, and the schemas that differ. It never rewrites a golden file.
+//! A new event or version needs a sample in [`samples`]; then `UPDATE_GOLDEN=1 cargo test -p events
+//! --features schema` writes the files that are missing, and the schemas that differ. It never rewrites a
+//! golden file.
 
 mod catalog;
 mod decoding;

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-/// One step: the payload of `event_type` in `version`, lifted to `version + 1`. None when there is no such step.
+/// One step: the payload of `event_type` in `version`, lifted to `version + 1`. None when there is no such
+/// step.
 #[must_use]
 pub fn step(event_type: &str, version: u16, payload: Value) -> Option<Value> {
     match (event_type, version) {
@@ -12,8 +13,8 @@ pub fn step(event_type: &str, version: u16, payload: Value) -> Option<Value> {
     }
 }
 
-/// Version 1 told a source's rows, time and hash. A source that had failed was not listed at all, so every listed
-/// one was complete; its size was not recorded.
+/// Version 1 told a source's rows, time and hash. A source that had failed was not listed at all, so every
+/// listed one was complete; its size was not recorded.
 fn sync_completed_v1(mut payload: Value) -> Value {
     if let Some(sources) = payload.get_mut("sources").and_then(Value::as_array_mut) {
         for source in sources.iter_mut().filter_map(Value::as_object_mut) {

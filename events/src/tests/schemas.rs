@@ -1,5 +1,5 @@
-//! A JSON schema per version of every event, for readers in other languages. The current ones are generated from the
-//! code; older ones stay as they were.
+//! A JSON schema per version of every event, for readers in other languages. The current ones are generated
+//! from the code; older ones stay as they were.
 
 use serde_json::Value;
 

@@ -35,8 +35,8 @@ pub struct Connected {
     pub receipt: Receipt,
 }
 
-/// Seals the credential and opens the cabinet's stream. The cabinet's id belongs to the command, so repeating the
-/// command finds the same cabinet.
+/// Seals the credential and opens the cabinet's stream. The cabinet's id belongs to the command, so repeating
+/// the command finds the same cabinet.
 ///
 /// # Errors
 /// [`Error`].

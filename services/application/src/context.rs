@@ -69,8 +69,8 @@ impl Context {
         }
     }
 
-    /// The circumstances of a command that is part of this one. Its id follows from this one's, so that repeating
-    /// this command repeats its parts and nothing is done twice.
+    /// The circumstances of a command that is part of this one. Its id follows from this one's, so that
+    /// repeating this command repeats its parts and nothing is done twice.
     #[must_use]
     pub fn part(&self, name: &str) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! What a credential says about itself, before anybody is asked. The secret goes to the vault, the facts go into
-//! the cabinet's stream.
+//! What a credential says about itself, before anybody is asked. The secret goes to the vault, the facts go
+//! into the cabinet's stream.
 
 use chrono::{DateTime, Utc};
 use connectors::wildberries::{Scope, Token, TokenError, TokenKind as WildberriesKind};

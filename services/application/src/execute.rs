@@ -1,4 +1,5 @@
-//! The one loop behind every command: load, ask the aggregate, append, and on a conflict once more from the start.
+//! The one loop behind every command: load, ask the aggregate, append, and on a conflict once more from the
+//! start.
 
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
@@ -45,8 +46,8 @@ pub struct Executed<A> {
 }
 
 impl App {
-    /// Executes one command on one aggregate. `answer` says what the caller shall be told again when the command
-    /// is repeated, from the state after it.
+    /// Executes one command on one aggregate. `answer` says what the caller shall be told again when the
+    /// command is repeated, from the state after it.
     pub(crate) async fn execute<A>(
         &self,
         context: &Context,

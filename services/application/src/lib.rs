@@ -1,6 +1,7 @@
-//! The use cases, one a file: each takes a [`Context`] that says who asks and when, loads what the decision needs,
-//! asks the aggregate, and appends. HTTP, NATS, the bot and the policies all come through here, so a rule that
-//! holds here holds everywhere. Nothing here reads a read model: what a decision needs is in the streams.
+//! The use cases, one a file: each takes a [`Context`] that says who asks and when, loads what the decision
+//! needs, asks the aggregate, and appends. HTTP, NATS, the bot and the policies all come through here, so a
+//! rule that holds here holds everywhere. Nothing here reads a read model: what a decision needs is in the
+//! streams.
 
 mod context;
 mod execute;

@@ -1,5 +1,5 @@
-//! A seller names the spreadsheet that shall be kept right. Whether it can be written is for the caller to try
-//! before; here it is recorded.
+//! A seller names the spreadsheet that shall be kept right. Whether it can be written is for the caller to
+//! try before; here it is recorded.
 
 use domain::sheet::{Sheet, SheetCommand, SheetRefusal};
 use events::ids::CredentialId;

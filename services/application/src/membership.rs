@@ -1,5 +1,5 @@
-//! What a user may do in a tenant, from the tenant's own stream: a role that was taken away a moment ago counts,
-//! whatever read models know.
+//! What a user may do in a tenant, from the tenant's own stream: a role that was taken away a moment ago
+//! counts, whatever read models know.
 
 use domain::tenant::Tenant;
 use event_store::{Loaded, ReadError};

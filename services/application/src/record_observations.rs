@@ -1,6 +1,6 @@
 //! Many aggregates at once: what a sync saw of thousands of products becomes events. States are loaded in one
-//! query a chunk, decided in memory by the same pure code, and appended through the same combiner; a conflict is
-//! decided again for the product that has it and for no other.
+//! query a chunk, decided in memory by the same pure code, and appended through the same combiner; a conflict
+//! is decided again for the product that has it and for no other.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,8 @@ pub const CHUNK: usize = 500;
 /// How often a product is decided again after a conflict.
 const ROUNDS: u32 = 8;
 
-/// Why observations could not be recorded. What was recorded before stays; recording the same again adds nothing.
+/// Why observations could not be recorded. What was recorded before stays; recording the same again adds
+/// nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The states could not be read.
@@ -76,8 +77,8 @@ struct Decided {
     events: Vec<Event>,
 }
 
-/// Records at most a chunk of observations, all of one cabinet, each product once. The parts' command ids follow
-/// from `context` and the product, so a repeated chunk is recognised product by product.
+/// Records at most a chunk of observations, all of one cabinet, each product once. The parts' command ids
+/// follow from `context` and the product, so a repeated chunk is recognised product by product.
 ///
 /// # Errors
 /// [`Error`].

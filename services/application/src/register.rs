@@ -1,6 +1,6 @@
-//! A seller signs up: a login, a business, and the business's first owner. The login's address is reserved first
-//! and activated last, so a crash in between leaves nothing that can be used and nothing that blocks: repeating
-//! the command finishes it.
+//! A seller signs up: a login, a business, and the business's first owner. The login's address is reserved
+//! first and activated last, so a crash in between leaves nothing that can be used and nothing that blocks:
+//! repeating the command finishes it.
 
 use auth::accounts::{NewAccount, ReserveError};
 use auth::profiles::Subject;

@@ -1,5 +1,5 @@
-//! A worker takes a sync up and tells how it ended. Only the attempt that counts is heard: a worker that slept
-//! through its lease is refused.
+//! A worker takes a sync up and tells how it ended. Only the attempt that counts is heard: a worker that
+//! slept through its lease is refused.
 
 use domain::cabinet::Cabinet;
 use domain::sync::{Sync, SyncCommand, SyncRefusal};

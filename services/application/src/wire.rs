@@ -1,5 +1,5 @@
-//! Bodies of requests over NATS, shared by those who ask (scheduler, bot) and the gateway that answers. Secrets never
-//! travel this way.
+//! Bodies of requests over NATS, shared by those who ask (scheduler, bot) and the gateway that answers.
+//! Secrets never travel this way.
 
 use events::ids::{CabinetId, CommandId, TenantId};
 use serde::{Deserialize, Serialize};

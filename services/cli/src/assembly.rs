@@ -1,5 +1,5 @@
-//! What roles share: pools that act as their role, one link to the broker, one clock, one lifecycle. Everything is
-//! made from settings here and nowhere else.
+//! What roles share: pools that act as their role, one link to the broker, one clock, one lifecycle.
+//! Everything is made from settings here and nowhere else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,8 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    /// Builds what every role needs. Nothing is connected yet but the broker's link, which comes in its own time.
+    /// Builds what every role needs. Nothing is connected yet but the broker's link, which comes in its own
+    /// time.
     pub(crate) async fn new(settings: Settings, name: &'static str) -> Result<Self, Failure> {
         let url = settings.broker.required_url()?.expose_secret().to_owned();
         let broker = Broker::connect(BrokerOptions::new(url, format!("stock-tracker {name}"))).await?;
@@ -123,7 +124,8 @@ impl Assembly {
         (options, Arc::new(Accounts::new(SHEET_WRITES, speed)), hosts)
     }
 
-    /// Carries wakes between processes: what this one appended is hinted to the others, what they hint wakes this one.
+    /// Carries wakes between processes: what this one appended is hinted to the others, what they hint wakes
+    /// this one.
     pub(crate) fn bridge_hints(&self) {
         let (broker, wake, stop) = (self.broker.clone(), self.wake.clone(), self.lifecycle.soft());
         self.lifecycle.spawn("hints", async move {

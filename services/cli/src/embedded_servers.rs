@@ -1,5 +1,5 @@
-//! `--embedded`: an own PostgreSQL and NATS as child processes, and keys that are made at the first start. For one
-//! machine, for trying out, for the demonstration.
+//! `--embedded`: an own PostgreSQL and NATS as child processes, and keys that are made at the first start.
+//! For one machine, for trying out, for the demonstration.
 
 use embedded::{Nats, NatsOptions, Postgres, PostgresOptions};
 use runtime::Settings;

@@ -1,5 +1,5 @@
-//! What the API asks other processes to do, because it may not open credentials: requests over NATS to the worker and
-//! the sheets role. The progress of a sheet is looked up in the table the sheets role keeps.
+//! What the API asks other processes to do, because it may not open credentials: requests over NATS to the
+//! worker and the sheets role. The progress of a sheet is looked up in the table the sheets role keeps.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Makes keys, and keeps those of an embedded installation in its data folder so that a second start can open what
-//! the first one sealed.
+//! Makes keys, and keeps those of an embedded installation in its data folder so that a second start can open
+//! what the first one sealed.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

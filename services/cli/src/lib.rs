@@ -1,5 +1,5 @@
-//! Wiring: settings in, roles out. Every role is a library with a `run`; this crate builds what it needs, starts it
-//! under one lifecycle, and says how it ended.
+//! Wiring: settings in, roles out. Every role is a library with a `run`; this crate builds what it needs,
+//! starts it under one lifecycle, and says how it ended.
 
 mod args;
 mod assembly;
@@ -19,8 +19,8 @@ use crate::args::{Arguments, Command};
 /// Any failure that ends the program; printed with its causes.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Parses the command line, runs it, and returns the exit code: 0 in order, 1 for a failure, 78 for settings that
-/// cannot be used.
+/// Parses the command line, runs it, and returns the exit code: 0 in order, 1 for a failure, 78 for settings
+/// that cannot be used.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();

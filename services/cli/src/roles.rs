@@ -48,7 +48,8 @@ pub(crate) async fn run(role: Role, mut settings: Settings) -> Result<u8, Failur
     Ok(outcome.exit_code())
 }
 
-/// An embedded installation brings its own servers up to date; others are prepared by `migrate` and `nats apply`.
+/// An embedded installation brings its own servers up to date; others are prepared by `migrate` and `nats
+/// apply`.
 async fn prepare(settings: &Settings) -> Result<(), Failure> {
     tools::migrate(settings).await?;
     tools::nats_apply(settings).await?;

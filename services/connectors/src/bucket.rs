@@ -98,7 +98,8 @@ impl Bucket {
         self.missing(&state, now)
     }
 
-    /// Sends nothing before `delay` has passed, because the vendor said so. A shorter delay never opens earlier.
+    /// Sends nothing before `delay` has passed, because the vendor said so. A shorter delay never opens
+    /// earlier.
     pub fn close_for(&self, delay: Duration) {
         let mut state = self.state();
         let until = Instant::now() + delay;
@@ -108,7 +109,8 @@ impl Bucket {
     }
 
     /// An answer has come. Without a burst the next request counts from here: the vendor counted this one
-    /// somewhere between sending and answering, and a bucket that assumes the sending is early by the latency.
+    /// somewhere between sending and answering, and a bucket that assumes the sending is early by the
+    /// latency.
     pub fn answered(&self) {
         if self.limit.burst <= 1 {
             let mut state = self.state();

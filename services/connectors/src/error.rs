@@ -46,7 +46,8 @@ impl std::error::Error for CallError {
 /// Why a call gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallFailure {
-    /// 401: the vendor does not know or no longer accepts the credential (at Wildberries also: wrong category).
+    /// 401: the vendor does not know or no longer accepts the credential (at Wildberries also: wrong
+    /// category).
     #[error("the credential was not accepted: {detail}")]
     Unauthorized {
         /// The vendor's words, shortened, without the credential.

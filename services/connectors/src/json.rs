@@ -33,8 +33,8 @@ pub(crate) fn malformed(what: impl Into<String>) -> CallFailure {
     }
 }
 
-/// Turns the decoder's complaint into one that names the field. `read` is what had been read until then, `first`
-/// the first byte of the body.
+/// Turns the decoder's complaint into one that names the field. `read` is what had been read until then,
+/// `first` the first byte of the body.
 fn explain(error: serde_json::Error, read: &[u8], first: Option<u8>) -> CallFailure {
     let what = match error.classify() {
         Category::Eof => "the body ends early".to_owned(),

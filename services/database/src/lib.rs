@@ -1,6 +1,6 @@
-//! The only way to PostgreSQL: pools that act as one least-privileged role, transactions that see one tenant, and
-//! the migrations. Statements live in the crates whose tables they touch; roles, tenants and error classes live
-//! here, so that no other crate can forget them.
+//! The only way to PostgreSQL: pools that act as one least-privileged role, transactions that see one tenant,
+//! and the migrations. Statements live in the crates whose tables they touch; roles, tenants and error
+//! classes live here, so that no other crate can forget them.
 
 mod error;
 mod migrate;

@@ -11,8 +11,8 @@ mod core {
 /// The lock that keeps two migrators apart; any number nobody else uses.
 const MIGRATION_LOCK: i64 = 0x5354_6d69;
 
-/// Applies what is missing, each migration in a transaction of its own, and returns the names of what was applied.
-/// Two migrators at once wait for each other.
+/// Applies what is missing, each migration in a transaction of its own, and returns the names of what was
+/// applied. Two migrators at once wait for each other.
 ///
 /// # Errors
 /// [`DatabaseError::Migration`] when a step fails or an applied one was altered.

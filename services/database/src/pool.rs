@@ -1,6 +1,6 @@
-//! Pools and sessions. A pool acts as exactly one database role, whatever login its address names, because row
-//! security and grants are written for roles. The role is a start-up parameter of the connection, so no reset can
-//! lead back to the login's own rights.
+//! Pools and sessions. A pool acts as exactly one database role, whatever login its address names, because
+//! row security and grants are written for roles. The role is a start-up parameter of the connection, so no
+//! reset can lead back to the login's own rights.
 
 use std::time::Duration;
 
@@ -120,8 +120,8 @@ impl Pool {
 }
 
 impl TenantSession {
-    /// Begins a transaction that sees the tenant's rows and no others. The tenant is set for the transaction only,
-    /// so nothing of it stays on the connection.
+    /// Begins a transaction that sees the tenant's rows and no others. The tenant is set for the transaction
+    /// only, so nothing of it stays on the connection.
     ///
     /// # Errors
     /// [`DatabaseError::Query`] when the connection is broken.
@@ -159,8 +159,8 @@ impl TenantSession {
     }
 }
 
-/// A connection of its own, outside any pool: for leader locks, which live as long as their connection. Without a
-/// role it acts as the login itself, which only administration needs.
+/// A connection of its own, outside any pool: for leader locks, which live as long as their connection.
+/// Without a role it acts as the login itself, which only administration needs.
 ///
 /// # Errors
 /// [`DatabaseError::Address`] or [`DatabaseError::Query`].

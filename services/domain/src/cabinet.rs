@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::Decider;
 use crate::decider::aggregate;
 
-/// Shortest rhythm that can be asked for, seconds. No source is refreshed faster by the marketplaces, and none is
-/// read twice within five minutes.
+/// Shortest rhythm that can be asked for, seconds. No source is refreshed faster by the marketplaces, and
+/// none is read twice within five minutes.
 pub const SHORTEST_INTERVAL_SECONDS: u32 = 300;
 /// Longest rhythm that can be asked for, seconds (a week).
 pub const LONGEST_INTERVAL_SECONDS: u32 = 604_800;

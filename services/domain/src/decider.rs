@@ -67,8 +67,8 @@ catalog_event! {
     Sheet SheetEvent;
 }
 
-/// An event of the catalog as `cqrs-es` wants to see it. Transparent: its JSON is the stored payload, which is why
-/// `postgres-es` can read our streams.
+/// An event of the catalog as `cqrs-es` wants to see it. Transparent: its JSON is the stored payload, which
+/// is why `postgres-es` can read our streams.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent, bound = "E: CatalogEvent")]
 pub struct Fact<E>(pub E);

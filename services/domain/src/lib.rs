@@ -1,9 +1,9 @@
-//! What may happen. Every aggregate is a state, commands, a `decide` that answers a command with events or a named
-//! refusal, and an `evolve` that folds events into the state. No I/O, clock or randomness: times and ids arrive in
-//! the command. Read one of the files to a customer and they should nod.
+//! What may happen. Every aggregate is a state, commands, a `decide` that answers a command with events or a
+//! named refusal, and an `evolve` that folds events into the state. No I/O, clock or randomness: times and
+//! ids arrive in the command. Read one of the files to a customer and they should nod.
 //!
-//! The aggregates implement [`cqrs_es::Aggregate`] by calling their own `decide` and `evolve` ([`decider`]), which
-//! gives them the given/when/then kit. `cqrs-es`'s stores, snapshots and replay are not used.
+//! The aggregates implement [`cqrs_es::Aggregate`] by calling their own `decide` and `evolve` ([`decider`]),
+//! which gives them the given/when/then kit. `cqrs-es`'s stores, snapshots and replay are not used.
 
 pub mod cabinet;
 pub mod decider;

@@ -1,6 +1,6 @@
-//! One article of one cabinet: its details, its stock per warehouse, its orders. It is told what a sync saw and
-//! answers with what differs from what was known. A failed fetch never becomes a zero: only a complete answer may
-//! say that something is gone.
+//! One article of one cabinet: its details, its stock per warehouse, its orders. It is told what a sync saw
+//! and answers with what differs from what was known. A failed fetch never becomes a zero: only a complete
+//! answer may say that something is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 use crate::Decider;
 use crate::decider::aggregate;
 
-/// Key of the one warehouse that stands for all masked ones (`contracts` A.6): since 2026-08-15 Wildberries tells
-/// most Russian warehouses under a shared name that differs by source.
+/// Key of the one warehouse that stands for all masked ones (`contracts` A.6): since 2026-08-15 Wildberries
+/// tells most Russian warehouses under a shared name that differs by source.
 pub const MASKED_WAREHOUSE: &str = "fbo:masked";
 
-/// Days an order is remembered for recognising it again. Syncs ask for fewer days than this, so an order that was
-/// forgotten never comes back as a new one.
+/// Days an order is remembered for recognising it again. Syncs ask for fewer days than this, so an order that
+/// was forgotten never comes back as a new one.
 pub const ORDER_MEMORY_DAYS: i64 = 60;
 
 /// Units at one warehouse.
@@ -198,8 +198,8 @@ impl Product {
                 happened
             }
             (Card::Missing, Some(_)) if !self.delisted => vec![ProductDelisted { sync_id }.into()],
-            // Stock or orders of an article that no catalogue has shown (in the trash, or the catalogue failed):
-            // its numbers count, its details follow when they are told.
+            // Stock or orders of an article that no catalogue has shown (in the trash, or the catalogue
+            // failed): its numbers count, its details follow when they are told.
             (Card::Missing | Card::Unknown, None) if seen.tells_numbers() => {
                 vec![listed(seen, Details::default())]
             }
@@ -328,9 +328,9 @@ impl Observation {
 }
 
 impl StockSeen {
-    /// Whether a warehouse that is absent from this answer was renamed by masking or unmasking, rather than emptied.
-    /// Masked: the answer shows the masked warehouse and this one nowhere. Unmasked: the answer shows warehouses,
-    /// but the masked one nowhere.
+    /// Whether a warehouse that is absent from this answer was renamed by masking or unmasking, rather than
+    /// emptied. Masked: the answer shows the masked warehouse and this one nowhere. Unmasked: the answer
+    /// shows warehouses, but the masked one nowhere.
     fn regroups(&self, key: &str) -> bool {
         if self.fulfilment != Fulfilment::Fbo || self.visible.contains(key) {
             return false;
@@ -375,8 +375,8 @@ pub fn fulfilment_of(key: &str) -> Fulfilment {
     }
 }
 
-/// FNV-1a, 64 bits: stable over versions and machines, which a kept state needs and the standard library's hasher
-/// does not promise.
+/// FNV-1a, 64 bits: stable over versions and machines, which a kept state needs and the standard library's
+/// hasher does not promise.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

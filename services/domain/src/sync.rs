@@ -1,5 +1,5 @@
-//! The attempts to bring one cabinet up to date. One at a time: while one is outstanding, a second request changes
-//! nothing and its caller is given the waiting one.
+//! The attempts to bring one cabinet up to date. One at a time: while one is outstanding, a second request
+//! changes nothing and its caller is given the waiting one.
 
 use chrono::{DateTime, Utc};
 use events::StreamType;
@@ -100,8 +100,8 @@ impl Sync {
             .ok_or(SyncRefusal::NotOutstanding)
     }
 
-    /// The attempt, if the one that reports is the one that counts: a worker that slept through its lease must not
-    /// speak for the one that took over.
+    /// The attempt, if the one that reports is the one that counts: a worker that slept through its lease
+    /// must not speak for the one that took over.
     fn running(&self, sync_id: SyncId, attempt: u32) -> Result<(), SyncRefusal> {
         let known = self.outstanding(sync_id)?;
         if known.attempt != attempt || known.phase != Phase::Running {

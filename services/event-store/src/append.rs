@@ -172,8 +172,8 @@ pub(crate) async fn append(session: &Session, batch: &[Append]) -> Result<Vec<An
     Ok(answers)
 }
 
-/// Sorts a failure of the batch. Only an answer of the server that names a reason is a refusal; everything else may
-/// have been committed.
+/// Sorts a failure of the batch. Only an answer of the server that names a reason is a refusal; everything
+/// else may have been committed.
 pub(crate) fn failed(error: DatabaseError) -> AppendError {
     match error.class() {
         ErrorClass::ConnectionLost | ErrorClass::Contention => AppendError::Unknown(Arc::new(error)),

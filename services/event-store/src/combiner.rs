@@ -1,5 +1,5 @@
-//! The combiner: one task gathers what has queued while the last batch was being written and writes it as the next
-//! one. There is no timer: alone, a command goes out at once; under load, batches grow by themselves.
+//! The combiner: one task gathers what has queued while the last batch was being written and writes it as the
+//! next one. There is no timer: alone, a command goes out at once; under load, batches grow by themselves.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::append::{self, Answer, Append};
 use crate::{AppendError, Appended, ReadError, StreamId, Wake, read};
 
-/// Commands in one batch, at most. A batch holds the lock for about 25 µs a command, so nobody waits longer than
-/// some 15 ms for it.
+/// Commands in one batch, at most. A batch holds the lock for about 25 µs a command, so nobody waits longer
+/// than some 15 ms for it.
 const BATCH: usize = 500;
 /// Events in one batch, at most, for the same reason.
 const BATCH_EVENTS: usize = 2_000;
@@ -129,7 +129,8 @@ impl EventStore {
         answers
     }
 
-    /// The first answer to a command, if it is in: how a caller finds out about a commit whose reply never came.
+    /// The first answer to a command, if it is in: how a caller finds out about a commit whose reply never
+    /// came.
     ///
     /// # Errors
     /// [`ReadError::Database`].
@@ -174,8 +175,8 @@ impl EventStore {
         Ok(events)
     }
 
-    /// The tails of many streams of one kind: all events whose version is above the one given for their stream,
-    /// ordered by stream and version.
+    /// The tails of many streams of one kind: all events whose version is above the one given for their
+    /// stream, ordered by stream and version.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -255,8 +256,8 @@ impl CombinerTask {
         }
     }
 
-    /// Sends a batch, and again when its answer was lost. If it had been committed, every command in it comes back
-    /// as a duplicate with its first answer, so nothing is written twice and nobody is told a falsehood.
+    /// Sends a batch, and again when its answer was lost. If it had been committed, every command in it comes
+    /// back as a duplicate with its first answer, so nothing is written twice and nobody is told a falsehood.
     async fn append_with_repetition(&self, appends: &[Append]) -> Result<Vec<Answer>, AppendError> {
         let mut pause = PAUSE;
         for attempt in 1.. {
@@ -285,8 +286,9 @@ impl CombinerTask {
     }
 }
 
-/// After a repetition of ours: what our own first sending did is the caller's first answer. It did it if the stream
-/// ended where this command wanted to bring it; a command that was in before was decided on an older version.
+/// After a repetition of ours: what our own first sending did is the caller's first answer. It did it if the
+/// stream ended where this command wanted to bring it; a command that was in before was decided on an older
+/// version.
 fn own_first_answer(append: &Append, answer: &mut Answer) {
     if let (Ok(appended), Ok(count)) = (answer, i64::try_from(append.events.len()))
         && appended.version == append.expected + count
@@ -301,8 +303,9 @@ fn give(sender: oneshot::Sender<Answer>, answer: Answer) {
     }
 }
 
-/// Takes the next batch from the front of the queue. A stream or a command occurs in it at most once: the append
-/// function judges all commands against the same heads, so a second one for a stream waits for the next batch.
+/// Takes the next batch from the front of the queue. A stream or a command occurs in it at most once: the
+/// append function judges all commands against the same heads, so a second one for a stream waits for the
+/// next batch.
 fn next_batch(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let mut streams: HashSet<StreamId> = HashSet::new();
     let mut commands = HashSet::new();

@@ -11,8 +11,8 @@ pub enum AppendError {
         /// Where the stream is; -1 when it is another tenant's, which no expectation ever meets.
         actual: i64,
     },
-    /// The answer did not come: the events may or may not be in. The same command may be sent again with the same
-    /// id; if it is in, it is answered like the first time.
+    /// The answer did not come: the events may or may not be in. The same command may be sent again with the
+    /// same id; if it is in, it is answered like the first time.
     #[error("the log did not answer in time; the command may be repeated under its id")]
     Unknown(#[source] std::sync::Arc<DatabaseError>),
     /// The log refused the batch for a reason that repeating cannot mend.

@@ -1,11 +1,12 @@
 //! The only truth: an append-only log in PostgreSQL, one way in, one dense order out.
 //!
-//! - [`EventStore`] appends commands through a [`combiner`](EventStore::start): what queues while a batch is being
-//!   written becomes the next batch, so the one lock of the log costs nothing under load.
+//! - [`EventStore`] appends commands through a [`combiner`](EventStore::start): what queues while a batch is
+//!   being written becomes the next batch, so the one lock of the log costs nothing under load.
 //! - [`GlobalReader`] reads the log in its order and refuses a gap; relay and projectors read nothing else.
-//! - [`States`] keeps folded states beside the heads so that a sync can load thousands of products in one query.
-//! - [`Wake`] tells readers in the same process that the log grew. A poll is the floor beneath it; `NOTIFY` inside
-//!   the append would cost five to nineteen times its price.
+//! - [`States`] keeps folded states beside the heads so that a sync can load thousands of products in one
+//!   query.
+//! - [`Wake`] tells readers in the same process that the log grew. A poll is the floor beneath it; `NOTIFY`
+//!   inside the append would cost five to nineteen times its price.
 
 mod append;
 mod combiner;

@@ -68,8 +68,8 @@ impl GlobalReader {
         Ok(read)
     }
 
-    /// At most `limit` events of one stream after a version, in order. The stream's type is given by name, because
-    /// a stream of a type this program does not know must be readable too.
+    /// At most `limit` events of one stream after a version, in order. The stream's type is given by name,
+    /// because a stream of a type this program does not know must be readable too.
     ///
     /// # Errors
     /// [`ReadError::Database`].

@@ -1,6 +1,6 @@
-//! Folded states, kept beside the heads so that a sync can load thousands of products in one query. They are a
-//! convenience: one that was folded by another version of the code, or has another shape, is ignored, and the
-//! stream is folded from its first event.
+//! Folded states, kept beside the heads so that a sync can load thousands of products in one query. They are
+//! a convenience: one that was folded by another version of the code, or has another shape, is ignored, and
+//! the stream is folded from its first event.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -116,8 +116,8 @@ impl States {
         let names: Vec<String> = unique.into_iter().map(Uuid::to_string).collect();
         let mut session = self.store.pool().tenant(tenant).await?;
         let transaction = session.begin().await?;
-        // The limits keep the sub-queries from becoming joins, which a plan made on small tables answers by reading
-        // every stream of the kind.
+        // The limits keep the sub-queries from becoming joins, which a plan made on small tables answers by
+        // reading every stream of the kind.
         let statement = transaction
             .prepare_cached(
                 "SELECT t.id, h.version, s.version, s.state FROM unnest($2::text[]) AS t(id) \

@@ -1,5 +1,5 @@
-//! Tells readers of the same process that the log grew. It carries the newest position known, never an event: a
-//! missed wake costs a poll, nothing else.
+//! Tells readers of the same process that the log grew. It carries the newest position known, never an event:
+//! a missed wake costs a poll, nothing else.
 
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Waits until the log is known to have grown since the last call, at most `floor` long. Returns the newest
-    /// position known, or none when the time was up.
+    /// Waits until the log is known to have grown since the last call, at most `floor` long. Returns the
+    /// newest position known, or none when the time was up.
     pub async fn changed_or(&mut self, floor: Duration) -> Option<i64> {
         match tokio::time::timeout(floor, self.receiver.changed()).await {
             Ok(Ok(())) => Some(*self.receiver.borrow_and_update()),

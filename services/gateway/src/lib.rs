@@ -1,6 +1,6 @@
 //! Commands and queries over NATS, for processes that hold no database password: the scheduler, the bot. Each
-//! command reaches the same use case as its HTTP twin; NATS permissions decide who may send it. Secrets do not travel
-//! this way, so what needs one (connecting a cabinet) is HTTP's alone.
+//! command reaches the same use case as its HTTP twin; NATS permissions decide who may send it. Secrets do
+//! not travel this way, so what needs one (connecting a cabinet) is HTTP's alone.
 
 mod commands;
 mod problem;

@@ -1,5 +1,5 @@
-//! One way to connect. The client's defaults notice a dead link after minutes and give up where they should not;
-//! here every such choice is made on purpose.
+//! One way to connect. The client's defaults notice a dead link after minutes and give up where they should
+//! not; here every such choice is made on purpose.
 
 use std::fmt;
 use std::time::Duration;
@@ -127,14 +127,15 @@ impl Broker {
         &self.client
     }
 
-    /// The JetStream interface: requests end after 5 s, publishing waits while 4,096 acknowledgements are due.
+    /// The JetStream interface: requests end after 5 s, publishing waits while 4,096 acknowledgements are
+    /// due.
     #[must_use]
     pub const fn jetstream(&self) -> &jetstream::Context {
         &self.jetstream
     }
 
-    /// The link's state, to be watched. After a change of [`Connection::epoch`] nothing that was known about the
-    /// broker's contents holds any more.
+    /// The link's state, to be watched. After a change of [`Connection::epoch`] nothing that was known about
+    /// the broker's contents holds any more.
     #[must_use]
     pub fn connected(&self) -> watch::Receiver<Connection> {
         self.connection.clone()

@@ -1,5 +1,5 @@
-//! Key-value buckets, every one declared in `nats/streams.toml`. What they hold is worth nothing tomorrow: a caller
-//! that meets an error goes on as if the key were not there.
+//! Key-value buckets, every one declared in `nats/streams.toml`. What they hold is worth nothing tomorrow: a
+//! caller that meets an error goes on as if the key were not there.
 
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
 use bytes::Bytes;

@@ -68,8 +68,8 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// Publishes the job of a letter again and removes the letter. `None` when there is no such letter; the letter
-    /// stays when the same job is waiting already.
+    /// Publishes the job of a letter again and removes the letter. `None` when there is no such letter; the
+    /// letter stays when the same job is waiting already.
     ///
     /// # Errors
     /// [`WorkError`]; the letter is still there then.

@@ -1,6 +1,6 @@
-//! Events in order, with the least latency. The consumer in the broker knows nothing that matters: the reader's
-//! own position is the truth. So it is made new whenever it is opened, after every error, and when stream or
-//! consumer have vanished, each time from the last event handed out.
+//! Events in order, with the least latency. The consumer in the broker knows nothing that matters: the
+//! reader's own position is the truth. So it is made new whenever it is opened, after every error, and when
+//! stream or consumer have vanished, each time from the last event handed out.
 
 use std::time::Duration;
 
@@ -31,13 +31,15 @@ pub enum ConsumeError {
     /// The broker, the stream or the consumer is away. Read from the store meanwhile.
     #[error("no events can be read from the broker at the moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A message in the stream is no event, or holds none because it is too large. It is skipped; read from the store.
+    /// A message in the stream is no event, or holds none because it is too large. It is skipped; read from
+    /// the store.
     #[error("a message in EVENTS holds no event")]
     Foreign(#[source] HeaderError),
 }
 
-/// A reader of the stream `EVENTS`. Delivery is at least once: after an error or a rebuilt stream events come again,
-/// and a rebuilt stream may begin later than asked. The reader checks positions and fills holes from the store.
+/// A reader of the stream `EVENTS`. Delivery is at least once: after an error or a rebuilt stream events come
+/// again, and a rebuilt stream may begin later than asked. The reader checks positions and fills holes from
+/// the store.
 pub struct EventsConsumer {
     broker: Broker,
     durable: String,
@@ -59,8 +61,8 @@ impl std::fmt::Debug for EventsConsumer {
 }
 
 impl EventsConsumer {
-    /// Prepares a consumer named `durable` (letters, digits, `_`, `-`; one active reader per name) that begins
-    /// behind `start_after`. Asks nothing of the broker yet.
+    /// Prepares a consumer named `durable` (letters, digits, `_`, `-`; one active reader per name) that
+    /// begins behind `start_after`. Asks nothing of the broker yet.
     #[must_use]
     pub fn open(broker: &Broker, durable: &str, start_after: i64) -> Self {
         Self {
@@ -81,8 +83,9 @@ impl EventsConsumer {
         self.foreign = None;
     }
 
-    /// Waits up to `wait` for an event, then takes all that are there, at most `max`. Empty when none came. Events
-    /// are in the order of the stream. Cancelling loses nothing that is not delivered again or in the store.
+    /// Waits up to `wait` for an event, then takes all that are there, at most `max`. Empty when none came.
+    /// Events are in the order of the stream. Cancelling loses nothing that is not delivered again or in the
+    /// store.
     ///
     /// # Errors
     /// [`ConsumeError`]; the caller goes on with the store and calls again.
@@ -122,7 +125,8 @@ impl EventsConsumer {
         Ok(batch)
     }
 
-    /// Tells the broker that everything handed out is done with. Only housekeeping: nothing depends on its arrival.
+    /// Tells the broker that everything handed out is done with. Only housekeeping: nothing depends on its
+    /// arrival.
     ///
     /// # Errors
     /// [`ConsumeError::Unavailable`] when the link is closed for good.

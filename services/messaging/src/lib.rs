@@ -1,6 +1,7 @@
-//! Everything that is known about the broker, so that no other crate has to know its traps: the declared topology,
-//! the grammar of headers, consumers that come back by themselves, jobs with dead letters, buckets, requests and
-//! hints. The broker is a courier and never the truth: whatever is lost here is found again in the store.
+//! Everything that is known about the broker, so that no other crate has to know its traps: the declared
+//! topology, the grammar of headers, consumers that come back by themselves, jobs with dead letters, buckets,
+//! requests and hints. The broker is a courier and never the truth: whatever is lost here is found again in
+//! the store.
 
 pub mod broker;
 pub mod bucket;

@@ -1,6 +1,6 @@
-//! Commands and queries over the broker, for processes that hold no database password. Services are listed by the
-//! broker's own tools (`$SRV.PING`), share their requests as a queue group, and refuse with the same problem
-//! document that the HTTP API gives.
+//! Commands and queries over the broker, for processes that hold no database password. Services are listed by
+//! the broker's own tools (`$SRV.PING`), share their requests as a queue group, and refuse with the same
+//! problem document that the HTTP API gives.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -207,7 +207,8 @@ async fn answer(request: &async_nats::service::Request, handler: &Handler) {
     }
 }
 
-/// The service interface knows errors only as two headers; the problem document travels as the body beside them.
+/// The service interface knows errors only as two headers; the problem document travels as the body beside
+/// them.
 async fn refuse(
     request: &async_nats::service::Request,
     problem: &Problem,

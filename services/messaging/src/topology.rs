@@ -1,5 +1,5 @@
-//! What must exist in JetStream, read from `nats/streams.toml`. Whatever is missing is created; whatever differs is
-//! an error that names the field, because a stream changed by hand loses messages silently.
+//! What must exist in JetStream, read from `nats/streams.toml`. Whatever is missing is created; whatever
+//! differs is an error that names the field, because a stream changed by hand loses messages silently.
 
 use std::time::Duration;
 
@@ -186,7 +186,8 @@ fn stream_config(declared: &DeclaredStream) -> Config {
     }
 }
 
-/// A bucket is a stream of a certain shape; the client makes the same one (`kv_to_stream_config` in async-nats).
+/// A bucket is a stream of a certain shape; the client makes the same one (`kv_to_stream_config` in
+/// async-nats).
 fn bucket_config(declared: &DeclaredBucket) -> Config {
     let ttl = Duration::from_secs(declared.ttl_seconds);
     Config {

@@ -1,5 +1,5 @@
-//! Jobs that survive their worker. At most one job per subject exists, waiting or running. A job whose worker has
-//! died comes again; one that can never succeed leaves the queue for `DEAD`, with the reason.
+//! Jobs that survive their worker. At most one job per subject exists, waiting or running. A job whose worker
+//! has died comes again; one that can never succeed leaves the queue for `DEAD`, with the reason.
 
 use std::time::Duration;
 
@@ -30,7 +30,8 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// The queue could not be used this time.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
-    /// The broker did not answer or refused. Whether a job was taken over is unknown: publish again with the same id.
+    /// The broker did not answer or refused. Whether a job was taken over is unknown: publish again with the
+    /// same id.
     #[error("the work queue cannot be reached")]
     Unavailable(#[source] Cause),
     /// The queue is not as declared and could not be made so.
@@ -173,9 +174,9 @@ pub struct JobConsumer {
 }
 
 impl JobConsumer {
-    /// Waits up to `wait` for the next job; `None` when there was none. Exactly one job is fetched at a time, so a
-    /// busy worker holds nothing that an idle one could do. A job fetched by a call that is cancelled comes again
-    /// after 30 s.
+    /// Waits up to `wait` for the next job; `None` when there was none. Exactly one job is fetched at a time,
+    /// so a busy worker holds nothing that an idle one could do. A job fetched by a call that is cancelled
+    /// comes again after 30 s.
     ///
     /// # Errors
     /// [`WorkError`] when the broker is away; the next call builds everything anew.
@@ -197,8 +198,8 @@ impl JobConsumer {
         };
         let expires = wait.clamp(SHORTEST, EXPIRES);
         // No heartbeat: a batch that meets one loses its waker and sleeps for ever (async-nats 0.51,
-        // `Batch::poll_next` returns `Pending` for it without polling again). The request's own end and the link's
-        // pings tell in time that the broker is gone.
+        // `Batch::poll_next` returns `Pending` for it without polling again). The request's own end and the
+        // link's pings tell in time that the broker is gone.
         let mut batch = consumer
             .batch()
             .max_messages(1)
@@ -232,8 +233,8 @@ async fn lookup(broker: &Broker, queue: Queue) -> Result<PullConsumer, Cause> {
     stream.get_consumer::<pull::Config>(queue.as_str()).await
 }
 
-/// A job in the hands of a worker. It has to be ended by [`Job::ack`], [`Job::nak`] or [`Job::dead`]; dropped, it
-/// comes again after 30 s.
+/// A job in the hands of a worker. It has to be ended by [`Job::ack`], [`Job::nak`] or [`Job::dead`];
+/// dropped, it comes again after 30 s.
 #[derive(Debug)]
 pub struct Job {
     /// Subject it was published under.
@@ -293,7 +294,8 @@ impl Job {
             .map_err(WorkError::Unavailable)
     }
 
-    /// The job goes on: another 30 s before it is given to somebody else. To be called every ten seconds or so.
+    /// The job goes on: another 30 s before it is given to somebody else. To be called every ten seconds or
+    /// so.
     ///
     /// # Errors
     /// [`WorkError::Unavailable`] when the link is closed.

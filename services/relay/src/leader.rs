@@ -1,6 +1,7 @@
-//! One relay at a time: a session lock on a PostgreSQL connection of its own. Whoever loses the connection has lost
-//! the lock. A relay that is paused keeps its connection, so the server is told to end the session of a leader that
-//! has been silent for some seconds; another one takes over, and the paused one finds its session gone.
+//! One relay at a time: a session lock on a PostgreSQL connection of its own. Whoever loses the connection
+//! has lost the lock. A relay that is paused keeps its connection, so the server is told to end the session
+//! of a leader that has been silent for some seconds; another one takes over, and the paused one finds its
+//! session gone.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +17,8 @@ const LOCK: i64 = 0x72_65_6c_61_79;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// No answer to that within this time, and it steps down by itself, before the server does it.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The server ends the session of a leader that has been silent for so long (`idle_session_timeout`, PostgreSQL 14).
+/// The server ends the session of a leader that has been silent for so long (`idle_session_timeout`,
+/// PostgreSQL 14).
 const SILENCE: &str = "SET idle_session_timeout = '5s'";
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Client, DatabaseError>> + Send>>;

@@ -1,5 +1,5 @@
-//! Is the stream a copy of the log, and where does it end? Asked before anything is published. The log is the only
-//! truth: a stream that cannot be one of its copies is replaced.
+//! Is the stream a copy of the log, and where does it end? Asked before anything is published. The log is the
+//! only truth: a stream that cannot be one of its copies is replaced.
 
 use std::fmt;
 
@@ -120,8 +120,8 @@ pub async fn examine(broker: &Broker, reader: &GlobalReader) -> Result<Found, Mi
             Found::Flawed(Flaw::Emptied)
         });
     }
-    // The whole last window: when one foreign message takes the place of an event, the server refuses that event
-    // and takes those behind it.
+    // The whole last window: when one foreign message takes the place of an event, the server refuses that
+    // event and takes those behind it.
     let first = signed(info.state.first_sequence).max(last - TAIL + 1);
     match verify::range(&found, reader, first, last).await {
         Ok(()) => Ok(Found::Copy(copy(&info))),
@@ -138,8 +138,8 @@ pub async fn examine(broker: &Broker, reader: &GlobalReader) -> Result<Found, Mi
     }
 }
 
-/// What is wrong with a stream that can be seen without looking into it: nothing may be missing between its first
-/// and its last message, nor at its beginning except what the declared limit has driven out.
+/// What is wrong with a stream that can be seen without looking into it: nothing may be missing between its
+/// first and its last message, nor at its beginning except what the declared limit has driven out.
 fn misshapen(info: &Info) -> Option<Flaw> {
     let (first, last) = (
         signed(info.state.first_sequence),
@@ -171,8 +171,8 @@ pub async fn unchanged(broker: &Broker, known: Copy) -> Result<bool, MirrorError
     Ok(copy(info) == known && misshapen(info).is_none())
 }
 
-/// Replaces the stream by an empty one whose first message will be the oldest event it can keep. Makes everything
-/// else that is declared and missing, because what took one stream away mostly took all.
+/// Replaces the stream by an empty one whose first message will be the oldest event it can keep. Makes
+/// everything else that is declared and missing, because what took one stream away mostly took all.
 ///
 /// # Errors
 /// [`MirrorError`]; nothing is replaced when the lock is not held any more.
@@ -234,4 +234,24 @@ fn is_gone(kind: &DeleteStreamErrorKind) -> bool {
 
 fn broken(source: impl std::error::Error + Send + Sync + 'static) -> MirrorError {
     MirrorError::Broker(Box::new(source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeps(max_messages: i64) -> stream::Config {
+        stream::Config {
+            max_messages,
+            ..stream::Config::default()
+        }
+    }
+
+    #[test]
+    fn a_rebuilt_stream_begins_with_the_oldest_event_that_it_can_keep() {
+        assert_eq!(beginning(0, &keeps(5)), 1);
+        assert_eq!(beginning(5, &keeps(5)), 1);
+        assert_eq!(beginning(12, &keeps(5)), 8);
+        assert_eq!(beginning(12, &keeps(-1)), 1);
+    }
 }

@@ -1,7 +1,8 @@
 //! Publishes events in order through a window, each under the condition that the stream ends right before it.
 //!
-//! The client's own JetStream publish keeps a future, a channel and a permit per message and may hide a failure when
-//! a future is dropped; here one subscription receives all acknowledgements, and they are checked in order.
+//! The client's own JetStream publish keeps a future, a channel and a permit per message and may hide a
+//! failure when a future is dropped; here one subscription receives all acknowledgements, and they are
+//! checked in order.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,15 +16,17 @@ use messaging::{Broker, async_nats, headers, topology};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-/// Events on their way at a time. The server refuses more than 10,000 unprocessed ones; 1,000 reach full speed.
+/// Events on their way at a time. The server refuses more than 10,000 unprocessed ones; 1,000 reach full
+/// speed.
 pub const WINDOW: usize = 1_000;
 /// Without any acknowledgement for so long nothing is known about what was sent.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Room for headers and protocol beside a payload, when it is compared with the largest message the server takes.
+/// Room for headers and protocol beside a payload, when it is compared with the largest message the server
+/// takes.
 const OVERHEAD: usize = 4_096;
 
-/// The stream is not what this publisher took it for, or nothing is known about it. What was sent may be in or not;
-/// the stream has to be looked at again.
+/// The stream is not what this publisher took it for, or nothing is known about it. What was sent may be in
+/// or not; the stream has to be looked at again.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The server refused: the stream does not end where it should, is missing, frozen or full.
@@ -103,8 +106,8 @@ struct Refusal<'a> {
     description: Cow<'a, str>,
 }
 
-/// Continues the stream behind one position. After any error it is of no use; look at the stream again and open a
-/// new one.
+/// Continues the stream behind one position. After any error it is of no use; look at the stream again and
+/// open a new one.
 #[derive(Debug)]
 pub struct Publisher {
     client: Client,
@@ -117,8 +120,8 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher that believes the stream to end with position `after`. Believing wrongly does no harm: the first
-    /// event is refused then.
+    /// A publisher that believes the stream to end with position `after`. Believing wrongly does no harm: the
+    /// first event is refused then.
     ///
     /// # Errors
     /// [`PublishError::Closed`].
@@ -204,8 +207,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Waits for the next answer, then takes all that are there. Returns the last position acknowledged. Cancel
-    /// safe. Waits for ever when nothing is on its way.
+    /// Waits for the next answer, then takes all that are there. Returns the last position acknowledged.
+    /// Cancel safe. Waits for ever when nothing is on its way.
     ///
     /// # Errors
     /// [`PublishError`] about the first event that is not where it should be.

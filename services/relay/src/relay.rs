@@ -76,8 +76,8 @@ enum Interruption {
     FeedEnded,
 }
 
-/// Copies the log into the stream until `shutdown`. Waits while another relay leads; outlives every failure of
-/// broker and database, for however long they take.
+/// Copies the log into the stream until `shutdown`. Waits while another relay leads; outlives every failure
+/// of broker and database, for however long they take.
 pub async fn run(options: RelayOptions) {
     let shutdown = options.shutdown.clone();
     let hinted = Arc::new(Notify::new());
@@ -131,8 +131,9 @@ impl Patience {
     }
 }
 
-/// A stream can be sound to look at and still take nothing. After it could not write to its disk, nats-server 2.15
-/// answers nothing at all, or "wrong last sequence" with the very sequence that was expected. A new stream helps.
+/// A stream can be sound to look at and still take nothing. After it could not write to its disk, nats-server
+/// 2.15 answers nothing at all, or "wrong last sequence" with the very sequence that was expected. A new
+/// stream helps.
 #[derive(Default)]
 struct Doubt {
     position: i64,
@@ -162,7 +163,8 @@ impl Doubt {
         self.position = *position;
     }
 
-    /// Whether a stream that takes no `next` has to go. Not over and over again: a full disk is not mended by it.
+    /// Whether a stream that takes no `next` has to go. Not over and over again: a full disk is not mended by
+    /// it.
     fn condemns(&mut self, next: i64) -> bool {
         let stuck = self.position == next && self.refusals >= REFUSALS;
         let rested = self.condemned.is_none_or(|last| last.elapsed() > REST);
@@ -318,4 +320,48 @@ fn describe(error: &dyn std::error::Error) -> String {
         cause = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(position: i64, code: u64) -> Interruption {
+        let description = String::new();
+        Interruption::Publish(PublishError::Refused {
+            position,
+            code,
+            description,
+        })
+    }
+
+    #[test]
+    fn a_stream_is_condemned_after_three_refusals_of_its_next_event_and_then_left_alone_for_a_while() {
+        let mut doubt = Doubt::default();
+        for _ in 0..2 {
+            doubt.note(&refused(7, WRONG_LAST_SEQUENCE));
+            assert!(!doubt.condemns(7));
+        }
+        doubt.note(&refused(7, WRONG_LAST_SEQUENCE));
+        assert!(!doubt.condemns(8), "the stream has moved on");
+        assert!(doubt.condemns(7));
+        for _ in 0..3 {
+            doubt.note(&refused(7, WRONG_LAST_SEQUENCE));
+        }
+        assert!(!doubt.condemns(7), "a full disk is not mended by it");
+    }
+
+    #[test]
+    fn progress_and_other_refusals_condemn_nothing() {
+        let mut doubt = Doubt::default();
+        for position in [7, 7, 8] {
+            doubt.note(&refused(position, WRONG_LAST_SEQUENCE));
+        }
+        assert!(!doubt.condemns(8));
+        for _ in 0..3 {
+            doubt.note(&refused(9, 10_047));
+            doubt.note(&Interruption::Link);
+        }
+        assert!(!doubt.condemns(9));
+    }
 }

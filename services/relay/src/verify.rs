@@ -1,5 +1,5 @@
-//! Reads the whole stream and compares it with the log, event by event: for the audit, and for tests that have just
-//! done their worst to both.
+//! Reads the whole stream and compares it with the log, event by event: for the audit, and for tests that
+//! have just done their worst to both.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Which service account opens a sheet: the tenant's own out of the vault, else the service's. Clients are kept, so
-//! that tokens are fetched once an hour and not once a write.
+//! Which service account opens a sheet: the tenant's own out of the vault, else the service's. Clients are
+//! kept, so that tokens are fetched once an hour and not once a write.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

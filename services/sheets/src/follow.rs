@@ -1,6 +1,7 @@
-//! Which sheets are behind: the log is followed by way of the broker, and by way of two narrow database functions
-//! wherever the broker has a hole, is silent, or is away. Marks and position are committed together, fenced by the
-//! old position, so it does not matter who follows, how often it is killed, or whether two do it at once.
+//! Which sheets are behind: the log is followed by way of the broker, and by way of two narrow database
+//! functions wherever the broker has a hole, is silent, or is away. Marks and position are committed
+//! together, fenced by the old position, so it does not matter who follows, how often it is killed, or
+//! whether two do it at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -157,8 +158,8 @@ impl Follower {
         Ok(Progress::Following)
     }
 
-    /// Takes up what the store has behind the stored position, at most one span. Answers the new position, and
-    /// whether a sheet may be behind now.
+    /// Takes up what the store has behind the stored position, at most one span. Answers the new position,
+    /// and whether a sheet may be behind now.
     pub(crate) async fn catch_up_once(&self) -> Result<Option<(i64, bool)>, DatabaseError> {
         match self.lead().await? {
             Some(position) => Ok(Some(self.catch_up(position).await?)),
@@ -264,7 +265,8 @@ async fn apply(
 ) -> Result<(), DatabaseError> {
     match event {
         SheetEvent::SheetLinked(linked) => {
-            // What is in a sheet that was linked before is not known: it may be another one, and nobody watched.
+            // What is in a sheet that was linked before is not known: it may be another one, and nobody
+            // watched.
             let statement = tx
                 .prepare_cached(
                     "INSERT INTO core.sheet_states AS s (tenant_id, spreadsheet_id, worksheet, credential_id, \

@@ -13,13 +13,16 @@
 //!
 //! # What holds
 //!
-//! * The sheet shows a state of the read model as it was at one position, never a mixture. Only a write of more cells
-//!   than [`SheetsOptions::cells_per_batch`] comes in several batches, and then each ends with whole rows.
-//! * Any number of processes may run. One follows the log (a lease in `core.sheet_position`, fenced by the position
-//!   itself); each sheet is written by one at a time (a lease in `core.sheet_states`, confirmed before every batch).
-//! * A process may be killed at any line. A batch whose outcome was not recorded makes the next round read all
-//!   managed cells; it waits until Google has certainly ended the request ([`SheetsOptions::settle`]).
-//! * One tenant's trouble delays no other: failing sheets get at most half of the slots, and no slot waits for a quota.
+//! * The sheet shows a state of the read model as it was at one position, never a mixture. Only a write of
+//!   more cells than [`SheetsOptions::cells_per_batch`] comes in several batches, and then each ends with
+//!   whole rows.
+//! * Any number of processes may run. One follows the log (a lease in `core.sheet_position`, fenced by the
+//!   position itself); each sheet is written by one at a time (a lease in `core.sheet_states`, confirmed
+//!   before every batch).
+//! * A process may be killed at any line. A batch whose outcome was not recorded makes the next round read
+//!   all managed cells; it waits until Google has certainly ended the request ([`SheetsOptions::settle`]).
+//! * One tenant's trouble delays no other: failing sheets get at most half of the slots, and no slot waits
+//!   for a quota.
 //! * At Moscow's midnight the seven days move on, so sheets are written then without an event.
 
 mod accounts;
@@ -79,8 +82,8 @@ pub struct SheetsOptions {
     pub coalesce: Duration,
     /// A burst is not waited out for longer than this.
     pub coalesce_at_most: Duration,
-    /// Time in which Google has certainly ended a request, plus what the way takes. Google's own limit is 180 s
-    /// (Sheets usage limits), and our client gives up after 185 s.
+    /// Time in which Google has certainly ended a request, plus what the way takes. Google's own limit is 180
+    /// s (Sheets usage limits), and our client gives up after 185 s.
     pub settle: Duration,
     /// Sheets written at the same time.
     pub concurrency: usize,
@@ -207,8 +210,8 @@ impl Sheets {
         }
     }
 
-    /// Takes up from the store what the log has behind the stored position, without the broker. Answers the position
-    /// reached; none while another process follows.
+    /// Takes up from the store what the log has behind the stored position, without the broker. Answers the
+    /// position reached; none while another process follows.
     ///
     /// # Errors
     /// [`DatabaseError`].

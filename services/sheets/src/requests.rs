@@ -1,5 +1,5 @@
-//! The layout's requests in the connector's types. Both follow the same discovery document; the layout may not know
-//! of a network and the connector not of a layout, so this is where they meet.
+//! The layout's requests in the connector's types. Both follow the same discovery document; the layout may
+//! not know of a network and the connector not of a layout, so this is where they meet.
 
 use connectors::google as wire;
 use sheet_layout::{self as layout, Cell};
@@ -37,9 +37,9 @@ pub(crate) fn cells(requests: &[layout::Request]) -> usize {
     requests.iter().map(count).sum()
 }
 
-/// A plan in batches of at most `limit` cells (a row is never cut). Everything but values comes first and at once, so
-/// that between two batches only values are missing, which the next reading finds; all indices in a plan are those
-/// after its insertions, so values may come last.
+/// A plan in batches of at most `limit` cells (a row is never cut). Everything but values comes first and at
+/// once, so that between two batches only values are missing, which the next reading finds; all indices in a
+/// plan are those after its insertions, so values may come last.
 pub(crate) fn batches(requests: &[layout::Request], limit: usize) -> Vec<Vec<Piece<'_>>> {
     let mut batches = vec![Vec::new()];
     let mut room = limit;

@@ -1,4 +1,5 @@
-//! From the read model's rows to what the layout is given: which warehouses share a column, and what the note says.
+//! From the read model's rows to what the layout is given: which warehouses share a column, and what the note
+//! says.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -155,7 +156,8 @@ fn row(product: &SheetProduct, columns: &Columns, texts: &mut Texts) -> ProductR
     }
 }
 
-/// The note: the newest answer, then one line for each source, with the age of what a failed one left standing.
+/// The note: the newest answer, then one line for each source, with the age of what a failed one left
+/// standing.
 fn freshness(sources: &[SourceFreshness]) -> Freshness {
     let Some(newest) = sources
         .iter()

@@ -1,6 +1,7 @@
-//! The role's memory in PostgreSQL: which sheets are linked, which are behind, who is writing which. Every step of
-//! a write is one statement that succeeds only for the holder of the lease and only while the link is the same, so
-//! that a process that was paused or killed anywhere leaves nothing another one could not take up.
+//! The role's memory in PostgreSQL: which sheets are linked, which are behind, who is writing which. Every
+//! step of a write is one statement that succeeds only for the holder of the lease and only while the link is
+//! the same, so that a process that was paused or killed anywhere leaves nothing another one could not take
+//! up.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use database::{DatabaseError, Pool};
@@ -159,8 +160,9 @@ impl States {
         Ok(changed == 1)
     }
 
-    /// Records what is in the sheet now; the last step also clears what was behind, unless more came meanwhile, and
-    /// gives the lease back. False when the sheet is not ours any more: whoever has it reads it again.
+    /// Records what is in the sheet now; the last step also clears what was behind, unless more came
+    /// meanwhile, and gives the lease back. False when the sheet is not ours any more: whoever has it reads
+    /// it again.
     pub(crate) async fn record(&self, claim: &Claim, outcome: &Outcome) -> Result<bool, DatabaseError> {
         let session = self.pool.get().await?;
         let statement = session
@@ -259,8 +261,8 @@ impl States {
         Ok(row.as_ref().map(link).transpose()?)
     }
 
-    /// Makes the sheet due at once, failures forgotten, every cell to be read. Answers the head of the log and the
-    /// link; none when nothing is linked.
+    /// Makes the sheet due at once, failures forgotten, every cell to be read. Answers the head of the log
+    /// and the link; none when nothing is linked.
     pub(crate) async fn force(
         &self,
         tenant: TenantId,

@@ -1,6 +1,6 @@
-//! What is in the spreadsheet now. Three cheap requests: sheets with sizes and merges, our names on columns and
-//! rows, and the two columns by which rows are recognised. Where it is not known what was written last, all managed
-//! cells are read too.
+//! What is in the spreadsheet now. Three cheap requests: sheets with sizes and merges, our names on columns
+//! and rows, and the two columns by which rows are recognised. Where it is not known what was written last,
+//! all managed cells are read too.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -292,8 +292,8 @@ impl Reader<'_> {
         };
         let listed: Option<HashMap<&str, bool>> =
             before.map(|grid| grid.rows().iter().map(|row| (&*row.key, row.listed)).collect());
-        // A row that is new to a known sheet was made as listed. Where nothing is known, the opposite of what should
-        // be, so that the plan strikes through or restores every row whatever it looks like.
+        // A row that is new to a known sheet was made as listed. Where nothing is known, the opposite of what
+        // should be, so that the plan strikes through or restores every row whatever it looks like.
         let was_listed = |key: &str| match &listed {
             Some(known) => known.get(key).copied().unwrap_or(true),
             None => !listed_now.contains(key),
@@ -400,8 +400,8 @@ fn letters(column: u32) -> String {
     text.iter().rev().collect()
 }
 
-/// A value as the layout would have written it. What it never writes becomes a text, which differs from whatever
-/// should be there.
+/// A value as the layout would have written it. What it never writes becomes a text, which differs from
+/// whatever should be there.
 fn cell(value: &Value, column: &ColumnKey, header: bool) -> Cell {
     let days = matches!(
         column,

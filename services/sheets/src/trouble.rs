@@ -94,7 +94,8 @@ impl Trouble {
     /// Whether the batch is known not to be in the sheet, and what was stored of the sheet still holds.
     pub(crate) fn not_written(&self) -> bool {
         match self {
-            // Nothing of the batch was done, but that it was refused says that the sheet is not what we think.
+            // Nothing of the batch was done, but that it was refused says that the sheet is not what we
+            // think.
             Self::Google {
                 error: GoogleError::InvalidRequest { .. } | GoogleError::Call(_),
                 sending,
@@ -134,8 +135,8 @@ impl Trouble {
         )
     }
 
-    /// Time until the next try, the `attempts` failures before this one considered. Sheets that failed together
-    /// come back apart.
+    /// Time until the next try, the `attempts` failures before this one considered. Sheets that failed
+    /// together come back apart.
     pub(crate) fn pause(&self, tenant: TenantId, attempts: i32) -> Duration {
         let base = match self {
             Self::Google {

@@ -1,5 +1,5 @@
-//! Bodies of the requests that this role answers over NATS, service `sheets`, version 1. Secrets never travel this
-//! way: a service account is named by its id in the vault.
+//! Bodies of the requests that this role answers over NATS, service `sheets`, version 1. Secrets never travel
+//! this way: a service account is named by its id in the vault.
 //!
 //! | subject | question | answer | refusals |
 //! |---|---|---|---|

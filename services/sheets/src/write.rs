@@ -1,6 +1,6 @@
-//! One sheet, one round: what it should show, what it shows, the batch between them, and the record of it. Between
-//! any two of these steps the process may die: before the batch nothing has happened, after it the mark that it was
-//! sent makes the next round read what is there.
+//! One sheet, one round: what it should show, what it shows, the batch between them, and the record of it.
+//! Between any two of these steps the process may die: before the batch nothing has happened, after it the
+//! mark that it was sent makes the next round read what is there.
 
 use std::collections::HashSet;
 
@@ -187,8 +187,8 @@ impl Round<'_> {
         if requests::cells(&plan.requests) <= self.most_cells() || current.sheet.is_none() {
             return Ok(plan);
         }
-        // So much changed in rows that are there already that it will not fit into one batch. New rows wait: a row
-        // may only be inserted together with what it is recognised by.
+        // So much changed in rows that are there already that it will not fit into one batch. New rows wait:
+        // a row may only be inserted together with what it is recognised by.
         options.max_new_rows = 0;
         sheet_layout::plan(current, &source.input, &options).map_err(Trouble::Layout)
     }
@@ -198,8 +198,8 @@ impl Round<'_> {
         self.shared.options.cells_per_batch.saturating_mul(2)
     }
 
-    /// The plan as one atomic batch, or as several where it is too large for one. False when the sheet is not ours
-    /// any more.
+    /// The plan as one atomic batch, or as several where it is too large for one. False when the sheet is not
+    /// ours any more.
     async fn send(&mut self, planned: &[Request]) -> Result<bool, Trouble> {
         for batch in requests::batches(planned, self.most_cells()) {
             let now = self.shared.clock.now();
@@ -241,8 +241,8 @@ impl Round<'_> {
     }
 }
 
-/// The id under which a worksheet is created: always the same for one link, so that a repeated creation is refused
-/// instead of making a second sheet (FNV-1a, positive).
+/// The id under which a worksheet is created: always the same for one link, so that a repeated creation is
+/// refused instead of making a second sheet (FNV-1a, positive).
 fn worksheet_id(claim: &Claim) -> i32 {
     let bytes = claim
         .tenant

@@ -1,5 +1,5 @@
-//! Takes jobs off the queue and holds their lease while they run. A worker that cannot renew its lease stops the job
-//! itself, before the broker gives it to somebody else.
+//! Takes jobs off the queue and holds their lease while they run. A worker that cannot renew its lease stops
+//! the job itself, before the broker gives it to somebody else.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,11 +1,12 @@
-//! What happens without being asked over HTTP: policies that turn events into jobs, syncs that turn a marketplace's
-//! answers into observations, and the schedule.
+//! What happens without being asked over HTTP: policies that turn events into jobs, syncs that turn a
+//! marketplace's answers into observations, and the schedule.
 //!
-//! - [`policy`] reads the log and knows what is outstanding; it puts jobs on the queue, again and again until the log
-//!   says that they ended. A wiped broker or a dead worker therefore leaves nothing hanging.
+//! - [`policy`] reads the log and knows what is outstanding; it puts jobs on the queue, again and again until
+//!   the log says that they ended. A wiped broker or a dead worker therefore leaves nothing hanging.
 //! - [`jobs`] takes jobs off the queue and runs them with a lease, a soft and a hard limit.
 //! - [`sync`] is one such job.
-//! - [`scheduler`] asks over NATS which cabinets are due and requests their syncs; it holds no database password.
+//! - [`scheduler`] asks over NATS which cabinets are due and requests their syncs; it holds no database
+//!   password.
 
 pub mod errands;
 pub mod jobs;

@@ -1,5 +1,5 @@
-//! Makes the client for a cabinet from its credential. One per process, because the vendors' limits are counted per
-//! seller and not per client.
+//! Makes the client for a cabinet from its credential. One per process, because the vendors' limits are
+//! counted per seller and not per client.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! What a cabinet's syncs have to remember between them: which articles and warehouses were ever seen, and how large
-//! the last believed answer was. It follows from what was observed and is written before the observations are, so it
-//! can know too much but never too little.
+//! What a cabinet's syncs have to remember between them: which articles and warehouses were ever seen, and
+//! how large the last believed answer was. It follows from what was observed and is written before the
+//! observations are, so it can know too much but never too little.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -82,8 +82,8 @@ impl Memory {
         Ok(articles)
     }
 
-    /// Adds warehouses (key and name) and returns the key under which each unambiguous name is known. A key with an
-    /// id wins over one that was made from the name.
+    /// Adds warehouses (key and name) and returns the key under which each unambiguous name is known. A key
+    /// with an id wins over one that was made from the name.
     ///
     /// # Errors
     /// [`DatabaseError`].
@@ -177,7 +177,8 @@ impl Memory {
     }
 }
 
-/// Key by fulfilment and name. Where several warehouses share a name, none is listed: a guess would move stock.
+/// Key by fulfilment and name. Where several warehouses share a name, none is listed: a guess would move
+/// stock.
 fn keys_by_name<'a>(warehouses: impl Iterator<Item = (&'a str, &'a str)>) -> HashMap<String, String> {
     let mut by_name: HashMap<String, Option<&str>> = HashMap::new();
     for (key, name) in warehouses.filter(|(key, _)| !is_made_from_name(key)) {

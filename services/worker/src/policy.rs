@@ -1,6 +1,7 @@
-//! The sync policy: events in, jobs out. It reads the log itself, woken by hints, and keeps per cabinet what is
-//! outstanding, in the same transaction as its position. From that table jobs go to the queue until the log says
-//! that they ended; the queue refuses a second job for a cabinet, so offering one too often costs nothing.
+//! The sync policy: events in, jobs out. It reads the log itself, woken by hints, and keeps per cabinet what
+//! is outstanding, in the same transaction as its position. From that table jobs go to the queue until the
+//! log says that they ended; the queue refuses a second job for a cabinet, so offering one too often costs
+//! nothing.
 
 use std::time::Duration;
 
@@ -129,8 +130,8 @@ impl SyncPolicy {
         let due = self.due(now).await?;
         for (job, attempt, queue_at) in due {
             let payload = serde_json::to_vec(&job).unwrap_or_default();
-            // The id differs from offer to offer: the last one may have been acknowledged by a broker that then
-            // forgot it.
+            // The id differs from offer to offer: the last one may have been acknowledged by a broker that
+            // then forgot it.
             let id = format!("{}:{attempt}:{}", job.sync_id, queue_at.timestamp_millis());
             self.queue.publish(&job.subject(), payload.into(), &id).await?;
             self.offered(&job, now + OFFER_AGAIN).await?;

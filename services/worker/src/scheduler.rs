@@ -1,6 +1,6 @@
-//! The clock of the cabinets: asks over NATS which ones are due and requests their syncs, both answered by the
-//! gateway. Starting late is no stampede, because due cabinets are taken a few at a time, the longest waiting first;
-//! running twice is harmless, because a cabinet has one outstanding sync.
+//! The clock of the cabinets: asks over NATS which ones are due and requests their syncs, both answered by
+//! the gateway. Starting late is no stampede, because due cabinets are taken a few at a time, the longest
+//! waiting first; running twice is harmless, because a cabinet has one outstanding sync.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! One sync: take it up, read every source, judge, record what differs, say how it ended.
 //!
-//! The order matters. Nothing is recorded before all sources have answered or failed, so that an implausible answer
-//! can be held back whole. Whatever is recorded is recorded under ids that follow from the attempt, so a repetition
-//! adds nothing. And the end is told last, under the attempt's number, so that a worker which was given up for dead
-//! cannot speak for the one that took over.
+//! The order matters. Nothing is recorded before all sources have answered or failed, so that an implausible
+//! answer can be held back whole. Whatever is recorded is recorded under ids that follow from the attempt, so
+//! a repetition adds nothing. And the end is told last, under the attempt's number, so that a worker which
+//! was given up for dead cannot speak for the one that took over.
 
 pub mod compose;
 pub mod doubt;
@@ -32,7 +32,8 @@ pub struct Limits {
     pub hard: Duration,
     /// Attempts before a sync is given up.
     pub attempts: u32,
-    /// Pause before the second attempt; it doubles with each. The marketplace's own delay is obeyed if longer.
+    /// Pause before the second attempt; it doubles with each. The marketplace's own delay is obeyed if
+    /// longer.
     pub pause: Duration,
 }
 

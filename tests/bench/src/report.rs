@@ -1,4 +1,5 @@
-//! What is measured becomes a row: the figure, the limit it was measured beside, and whether the target is met.
+//! What is measured becomes a row: the figure, the limit it was measured beside, and whether the target is
+//! met.
 
 use std::fmt::Write as _;
 

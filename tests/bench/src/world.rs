@@ -278,8 +278,8 @@ impl Articles {
     }
 }
 
-/// Fills an empty log with `count` events of `articles` articles: their listing, then small observations of stock,
-/// every seventh of orders. Returns how many bytes of payload there are.
+/// Fills an empty log with `count` events of `articles` articles: their listing, then small observations of
+/// stock, every seventh of orders. Returns how many bytes of payload there are.
 ///
 /// # Errors
 /// When the server refuses.

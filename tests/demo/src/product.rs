@@ -1,4 +1,5 @@
-//! The product as a child process: started with an own PostgreSQL and NATS, its log in a file, stopped in order.
+//! The product as a child process: started with an own PostgreSQL and NATS, its log in a file, stopped in
+//! order.
 
 use std::fs::File;
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! Google as an HTTP server: tokens of service accounts, Sheets v4 as far as Stock Tracker and its users go, the
-//! few Drive calls about permissions, and a page that shows a spreadsheet to a person.
+//! Google as an HTTP server: tokens of service accounts, Sheets v4 as far as Stock Tracker and its users go,
+//! the few Drive calls about permissions, and a page that shows a spreadsheet to a person.
 //!
 //! Shapes are those of the discovery document, revision 20261019; behaviour is that of contracts C.
 

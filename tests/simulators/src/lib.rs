@@ -1,5 +1,5 @@
-//! Wildberries and Google as HTTP servers on a free port, so that tests, the benchmark and the demo run against
-//! the published contracts, over real sockets and without the internet.
+//! Wildberries and Google as HTTP servers on a free port, so that tests, the benchmark and the demo run
+//! against the published contracts, over real sockets and without the internet.
 
 mod clock;
 pub mod google;

@@ -1,4 +1,5 @@
-//! One listener, one call log and one fault switch for every simulator, so that each of them only answers calls.
+//! One listener, one call log and one fault switch for every simulator, so that each of them only answers
+//! calls.
 
 mod answer;
 mod calls;

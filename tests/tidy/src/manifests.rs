@@ -71,8 +71,8 @@ pub fn unused(manifest: &File, sources: &[&File]) -> Vec<String> {
     })
 }
 
-/// Nothing in the lock file is banned by `.ci/deny.toml`, or comes from elsewhere than the registry and this tree.
-/// The same list that cargo-deny reads, checked also where cargo-deny is not installed.
+/// Nothing in the lock file is banned by `.ci/deny.toml`, or comes from elsewhere than the registry and this
+/// tree. The same list that cargo-deny reads, checked also where cargo-deny is not installed.
 #[must_use]
 pub fn banned(lock: &File, deny: &File) -> Vec<String> {
     let list = |file: &File, keys: [&str; 2]| {

@@ -96,8 +96,8 @@ fn sleeping_tests(file: &File, parts: &Parts) -> Vec<String> {
         .collect()
 }
 
-/// Whether everything in the file is compiled for tests only. The simulators and the benchmark are programs of
-/// their own, whose pauses are their work.
+/// Whether everything in the file is compiled for tests only. The simulators and the benchmark are programs
+/// of their own, whose pauses are their work.
 fn is_test_code(path: &str) -> bool {
     let beside_the_product = path.strip_prefix("tests/").unwrap_or(path);
     beside_the_product.contains("/tests/") || path.ends_with("/tests.rs") || path.starts_with("tests/e2e/")

@@ -1,5 +1,5 @@
-//! The use cases on a real PostgreSQL, under the roles that run them: a command that comes again is answered like the
-//! first time, and nothing that opens a seller's account gets into the log.
+//! The use cases on a real PostgreSQL, under the roles that run them: a command that comes again is answered
+//! like the first time, and nothing that opens a seller's account gets into the log.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,5 @@
-//! Thousands of products at once: what is known already is not written again, and one product that others write at the
-//! same time holds up nobody else.
+//! Thousands of products at once: what is known already is not written again, and one product that others
+//! write at the same time holds up nobody else.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -144,8 +144,8 @@ const INTERFERE: &str = "INSERT INTO core.events (aggregate_type, aggregate_id, 
      '{\"type\":\"product_delisted\",\"sync_id\":\"00000000-0000-0000-0000-000000000007\"}', \
      json_build_object('tenant_id', $3::text))";
 
-/// Records while another writer is about to append to one product: it has the lock when the recording comes to append,
-/// and writes before it lets go.
+/// Records while another writer is about to append to one product: it has the lock when the recording comes
+/// to append, and writes before it lets go.
 async fn record_against_a_writer(
     world: &World,
     context: &Context,

@@ -1,5 +1,5 @@
-//! Can the linked spreadsheet be written? Asked when a sheet is linked, so that a person hears at once what is
-//! missing, in words that say what to do.
+//! Can the linked spreadsheet be written? Asked when a sheet is linked, so that a person hears at once what
+//! is missing, in words that say what to do.
 
 use std::fmt;
 use std::time::Duration;

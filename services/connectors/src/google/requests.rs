@@ -1,5 +1,5 @@
-//! The requests of `spreadsheets.batchUpdate` that the sheets role sends, as types: a misspelt field name would
-//! otherwise be found by Google, and only at night.
+//! The requests of `spreadsheets.batchUpdate` that the sheets role sends, as types: a misspelt field name
+//! would otherwise be found by Google, and only at night.
 
 use serde::Serialize;
 
@@ -8,8 +8,8 @@ use super::wire::{
     GridCoordinate, GridRange, RowData, SheetProperties,
 };
 
-/// One request of a batch. `fields` in them is the mask of what is written: what it names and the value leaves
-/// out is cleared.
+/// One request of a batch. `fields` in them is the mask of what is written: what it names and the value
+/// leaves out is cleared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are Google's")]

@@ -1,5 +1,5 @@
-//! The Sheets calls, inside the quota of the service account: for Google an account is one user with 60 writes
-//! a minute, however many customers it works for.
+//! The Sheets calls, inside the quota of the service account: for Google an account is one user with 60
+//! writes a minute, however many customers it works for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -160,8 +160,8 @@ impl SheetsClient {
     /// Does all requests or none, and gives Google's reply to each.
     ///
     /// # Errors
-    /// `InvalidRequest` with the index of the request that is wrong; see [`GoogleError`] for the others. After
-    /// a timeout or a cut connection the batch may have been done: read back before you repeat it.
+    /// `InvalidRequest` with the index of the request that is wrong; see [`GoogleError`] for the others.
+    /// After a timeout or a cut connection the batch may have been done: read back before you repeat it.
     pub async fn batch_update(
         &self,
         spreadsheet_id: &str,

@@ -1,5 +1,5 @@
-//! The parts of Sheets v4 that are written or read here. Everything is optional on the wire: what is absent is
-//! zero, false or unbounded.
+//! The parts of Sheets v4 that are written or read here. Everything is optional on the wire: what is absent
+//! is zero, false or unbounded.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

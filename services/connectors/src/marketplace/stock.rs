@@ -182,8 +182,8 @@ impl StockSnapshot {
         })
     }
 
-    /// Keys by exact name, to resolve the `name:` keys of sources that give no ids. Of several warehouses with
-    /// one name none is listed: a guess would move stock.
+    /// Keys by exact name, to resolve the `name:` keys of sources that give no ids. Of several warehouses
+    /// with one name none is listed: a guess would move stock.
     #[must_use]
     pub fn keys_by_name(&self) -> HashMap<&str, &str> {
         let mut keys: HashMap<&str, Option<&str>> = HashMap::new();

@@ -11,8 +11,8 @@ use crate::marketplace::{AccountCheck, CategoryCheck};
 const SELLER: &str = "GET /api/v1/seller-info";
 const PING: &str = "GET /ping";
 
-/// What a sync needs: cards, stock and orders, the seller's warehouses. Statistics only stands in for the order
-/// feed, but where a seller has it, losing it should be seen.
+/// What a sync needs: cards, stock and orders, the seller's warehouses. Statistics only stands in for the
+/// order feed, but where a seller has it, losing it should be seen.
 const NEEDED: [(Category, Scope); 4] = [
     (Category::Content, Scope::Content),
     (Category::Analytics, Scope::Analytics),
@@ -21,10 +21,11 @@ const NEEDED: [(Category, Scope); 4] = [
 ];
 
 impl Wildberries {
-    /// The seller's name, and one ping per needed category: a ping must go to the host whose category it tests.
+    /// The seller's name, and one ping per needed category: a ping must go to the host whose category it
+    /// tests.
     ///
-    /// Page: <https://dev.wildberries.ru/docs/openapi/api-information>; `seller-info` once a minute with a burst
-    /// of 10, `ping` 3 times in 30 s.
+    /// Page: <https://dev.wildberries.ru/docs/openapi/api-information>; `seller-info` once a minute with a
+    /// burst of 10, `ping` 3 times in 30 s.
     ///
     /// # Errors
     /// When `seller-info` fails, or a ping fails for another reason than being refused.

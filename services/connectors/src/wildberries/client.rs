@@ -1,5 +1,5 @@
-//! One seller's client: where the hosts are, how long it waits for its turn, and the loop that sends a request
-//! inside the vendor's limits.
+//! One seller's client: where the hosts are, how long it waits for its turn, and the loop that sends a
+//! request inside the vendor's limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,8 +184,8 @@ impl Wildberries {
         }
     }
 
-    /// Sends inside the limits and leaves the body of a success to the caller. A body that is cut later is not
-    /// asked for again here: what was decoded from it cannot be taken back.
+    /// Sends inside the limits and leaves the body of a success to the caller. A body that is cut later is
+    /// not asked for again here: what was decoded from it cannot be taken back.
     pub(super) async fn open<'a>(&'a self, group: Group, call: &'a Call) -> Result<Opened<'a>, CallError> {
         let mut attempt = 0;
         loop {

@@ -183,8 +183,8 @@ pub struct Sellers {
 }
 
 impl Sellers {
-    /// `speed` 1.0 keeps the vendor's limits; simulators are talked to with a clock that runs `speed` times as
-    /// fast. Delays that a 429 names are always obeyed as they are.
+    /// `speed` 1.0 keeps the vendor's limits; simulators are talked to with a clock that runs `speed` times
+    /// as fast. Delays that a 429 names are always obeyed as they are.
     #[must_use]
     pub fn new(speed: f64) -> Self {
         Self {

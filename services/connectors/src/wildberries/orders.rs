@@ -65,8 +65,8 @@ impl Wildberries {
     /// read it as the latter. Either way an order that was placed in the period is there.
     ///
     /// None when it would take more pages than [`Options::feed_pages`](super::Options), or the next page is
-    /// further away than our patience, and the older report can be asked instead: at a thousand orders a minute
-    /// a large seller would never come to the end.
+    /// further away than our patience, and the older report can be asked instead: at a thousand orders a
+    /// minute a large seller would never come to the end.
     async fn order_feed(&self, period: Period) -> Result<Option<Fetched<Vec<OrderObservation>>>, CallError> {
         let mut tally = Tally::default();
         let mut orders = Orders::default();
@@ -164,9 +164,9 @@ impl Wildberries {
     /// Page: <https://dev.wildberries.ru/docs/openapi/reports>, `GET /api/v1/supplier/orders`; once a minute,
     /// with a base token once in three hours; refreshed every 30 minutes, kept 90 days.
     ///
-    /// The next page starts at the last row's change, inclusive, so border rows come again; the end is an empty
-    /// answer or one without a new order. Where that last question would have to wait longer than our patience
-    /// (base tokens: three hours), a page far below the vendor's cap is taken as the last one.
+    /// The next page starts at the last row's change, inclusive, so border rows come again; the end is an
+    /// empty answer or one without a new order. Where that last question would have to wait longer than our
+    /// patience (base tokens: three hours), a page far below the vendor's cap is taken as the last one.
     async fn supplier_orders(&self, period: Period) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
         self.require(Scope::Statistics, SUPPLIER)?;
         let mut tally = Tally::default();
@@ -318,7 +318,8 @@ fn named(name: Option<String>) -> Option<String> {
     name.filter(|name| !name.is_empty())
 }
 
-/// Roubles with a fraction to kopecks. Prices have at most two decimals, far inside what a double holds exactly.
+/// Roubles with a fraction to kopecks. Prices have at most two decimals, far inside what a double holds
+/// exactly.
 fn minor_units(price: f64) -> Option<i64> {
     let minor = (price * 100.0).round();
     #[expect(

@@ -1,6 +1,6 @@
-//! Stock at the marketplace by the background report: for tokens that the synchronous one refuses. With a base
-//! token its three steps can take the better part of an hour, so an unfinished task is remembered per seller
-//! and the next attempt goes on with it.
+//! Stock at the marketplace by the background report: for tokens that the synchronous one refuses. With a
+//! base token its three steps can take the better part of an hour, so an unfinished task is remembered per
+//! seller and the next attempt goes on with it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -28,15 +28,15 @@ const FROM_CLIENT: &str = "В пути возвраты на склад WB";
 const TOTAL: &str = "Всего находится на складах";
 
 impl Wildberries {
-    /// Page: <https://dev.wildberries.ru/docs/openapi/reports>, `warehouse_remains`; create once a minute, status
-    /// every 5 s, download once a minute; with a base token each of them four times an hour.
+    /// Page: <https://dev.wildberries.ru/docs/openapi/reports>, `warehouse_remains`; create once a minute,
+    /// status every 5 s, download once a minute; with a base token each of them four times an hour.
     ///
     /// Names are Russian on request, because they are matched by their exact text; sizes and barcodes are not
     /// asked for, so a row is a product.
     ///
     /// # Errors
-    /// `ReportPending` when the next question is further away than the client's patience, `ReportLost` when the
-    /// vendor dropped the task.
+    /// `ReportPending` when the next question is further away than the client's patience, `ReportLost` when
+    /// the vendor dropped the task.
     pub(super) async fn remains(&self) -> Result<Fetched<StockSnapshot>, CallError> {
         self.require(Scope::Analytics, CREATE)?;
         let task = match self.seller.report() {

@@ -159,7 +159,8 @@ impl Token {
         self.id.as_deref()
     }
 
-    /// The vendor's id of the seller: limits count per seller, and two tokens with one seller are one cabinet.
+    /// The vendor's id of the seller: limits count per seller, and two tokens with one seller are one
+    /// cabinet.
     #[must_use]
     pub fn seller_id(&self) -> &str {
         &self.seller_id

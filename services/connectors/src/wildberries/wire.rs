@@ -1,6 +1,6 @@
 //! The vendor's JSON, only the fields that are needed. What is documented as always present is required, so
-//! that drift is seen; what was seen missing or null is not. Buyers' data (city, region, sticker) has no field
-//! here and so cannot get in.
+//! that drift is seen; what was seen missing or null is not. Buyers' data (city, region, sticker) has no
+//! field here and so cannot get in.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};

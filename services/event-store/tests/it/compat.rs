@@ -1,5 +1,5 @@
-//! `postgres-es` reads our streams, and what it appends goes through our guards: a way in and a way out that do not
-//! depend on this program.
+//! `postgres-es` reads our streams, and what it appends goes through our guards: a way in and a way out that
+//! do not depend on this program.
 
 use std::collections::HashMap;
 

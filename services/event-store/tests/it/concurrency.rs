@@ -1,6 +1,6 @@
-//! Readers that follow the log by its positions lose nothing, whatever the writers do. The two ways that look right
-//! and are not (following a sequence, locking and reading in one statement) are kept here as planted bugs: the same
-//! checks that pass for the log must find them.
+//! Readers that follow the log by its positions lose nothing, whatever the writers do. The two ways that look
+//! right and are not (following a sequence, locking and reading in one statement) are kept here as planted
+//! bugs: the same checks that pass for the log must find them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -173,7 +173,8 @@ async fn storing_writer(store: EventStore, seed: u64, tenant: TenantId, committe
     }
 }
 
-/// Follows the log until the writers are done and nothing is left; every page is held against the last position.
+/// Follows the log until the writers are done and nothing is left; every page is held against the last
+/// position.
 async fn follow_the_log(world: &World, writing: Arc<AtomicUsize>, progress: Arc<AtomicI64>) -> Vec<Recorded> {
     let reader = world.reader();
     let mut seen: Vec<Recorded> = Vec::new();
@@ -212,8 +213,9 @@ async fn follow_the_sequence(
     }
 }
 
-/// A transaction that is open for two seconds at least, and longer if the readers need it to get past the number that
-/// it took at its beginning. What it writes through the numbering trigger comes last, and so does the lock.
+/// A transaction that is open for two seconds at least, and longer if the readers need it to get past the
+/// number that it took at its beginning. What it writes through the numbering trigger comes last, and so does
+/// the lock.
 async fn long_transaction(
     mut client: Client,
     tenant: TenantId,
@@ -343,7 +345,8 @@ async fn the_same_late_commit_is_not_skipped_in_the_log() {
     let reader = world.reader();
     let mut slow = world.acting_as("st_worker").await;
     let transaction = slow.transaction().await.unwrap();
-    // It looked at the log and has a transaction id, but no position yet: the quick one goes first, in both orders.
+    // It looked at the log and has a transaction id, but no position yet: the quick one goes first, in both
+    // orders.
     transaction
         .batch_execute("SELECT FROM core.log_head; SELECT txid_current()")
         .await

@@ -97,7 +97,8 @@ async fn a_repeated_command_is_answered_like_the_first_time_also_after_a_restart
     first.result = Some("так отвечено".into());
     let told = world.store.append(first.clone()).await.unwrap();
     assert!(!told.duplicate);
-    // The stream goes on, and the repetition was decided on the newer state: the first answer counts all the same.
+    // The stream goes on, and the repetition was decided on the newer state: the first answer counts all the
+    // same.
     world.store.append(command(tenant, stream, 2, 1)).await.unwrap();
     let again = Append {
         expected: 3,
@@ -178,7 +179,8 @@ async fn the_same_command_id_of_two_tenants_is_two_commands() {
     assert_eq!(world.store.append(second).await.unwrap(), appended(1, 2));
 }
 
-/// Queues everything before the combiner runs, so that the batches are known. Returns the answers and batch sizes.
+/// Queues everything before the combiner runs, so that the batches are known. Returns the answers and batch
+/// sizes.
 async fn in_one_go(world: &World, appends: Vec<Append>) -> (Vec<Result<Appended, AppendError>>, Vec<usize>) {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&sizes);

@@ -1,4 +1,5 @@
-//! A commit whose reply never came: the events are in, once, and both the combiner and the caller can find out.
+//! A commit whose reply never came: the events are in, once, and both the combiner and the caller can find
+//! out.
 
 use database::{Pool, Role};
 use event_store::{AppendError, EventStore, Wake};

@@ -1,5 +1,5 @@
-//! The contract of the log, held against a real PostgreSQL: what a writer is told, in which order readers see it,
-//! and what no writer can do. Each test has a database of its own.
+//! The contract of the log, held against a real PostgreSQL: what a writer is told, in which order readers see
+//! it, and what no writer can do. Each test has a database of its own.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,6 @@
-//! The price of an append does not grow with the log. Not measured in time: what the server reads is counted, in a
-//! session whose plans were made while the tables were empty, which is when planners choose scans for ever.
+//! The price of an append does not grow with the log. Not measured in time: what the server reads is counted,
+//! in a session whose plans were made while the tables were empty, which is when planners choose scans for
+//! ever.
 
 use database::Role;
 use event_store::{EventStore, States, Wake};
@@ -191,8 +192,8 @@ async fn an_append_reads_as_much_of_a_long_log_as_of_an_empty_one() {
         let long = one.reads_of(one.append_much()).await;
         assert_never_scanned("appending to a long log", long);
         let [commands, events, heads, _] = long;
-        // 201 commands, a conflict and a repetition; each is looked up once in each table by its key, and once more
-        // by the insert that may meet an old row.
+        // 201 commands, a conflict and a repetition; each is looked up once in each table by its key, and
+        // once more by the insert that may meet an old row.
         for (table, reads, most) in [("commands", commands, 203), ("heads", heads, 203 * 2)] {
             assert!(
                 (202..=most).contains(&reads.probes),

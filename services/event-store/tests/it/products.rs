@@ -114,7 +114,8 @@ pub(crate) fn tell(product: &mut Product, glimpse: &Glimpse, minute: i64) -> Vec
     happened
 }
 
-/// Some syncs one after the other: cards come, change and go, warehouses fill, empty and get masked, orders change.
+/// Some syncs one after the other: cards come, change and go, warehouses fill, empty and get masked, orders
+/// change.
 pub(crate) fn history() -> impl Strategy<Value = Vec<Glimpse>> {
     let card = prop_oneof![
         3 => (0..3_u8).prop_map(|n| Card::Seen(details(&format!("Носки, {n}")))),

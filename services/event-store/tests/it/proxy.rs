@@ -1,5 +1,5 @@
-//! A wire between a client and PostgreSQL that can be cut at the worst moment: after the server has committed, before
-//! the client hears of it.
+//! A wire between a client and PostgreSQL that can be cut at the worst moment: after the server has
+//! committed, before the client hears of it.
 
 use std::sync::{Arc, Mutex};
 
@@ -47,7 +47,8 @@ impl Proxy {
         through
     }
 
-    /// From now on: the next answers are lost together with their connection, and then connections are refused.
+    /// From now on: the next answers are lost together with their connection, and then connections are
+    /// refused.
     pub(crate) fn break_down(&self, lose_answers: usize, refuse_connections: usize) {
         let mut faults = self.faults.lock().unwrap();
         faults.lose_answers = lose_answers;

@@ -1,4 +1,5 @@
-//! A kept state is a convenience: with it or without it, whatever it holds, a load gives the fold of the stream.
+//! A kept state is a convenience: with it or without it, whatever it holds, a load gives the fold of the
+//! stream.
 
 use domain::Decider as _;
 use domain::product::Product;
@@ -158,7 +159,8 @@ async fn a_kept_state_that_does_not_fit_is_ignored() {
         assert_eq!(world.admin().await.execute(&sql, &[]).await.unwrap(), 1);
         let loaded = load(&world, tenant, id).await;
         assert_eq!(loaded, full_fold(&world, id).await, "{spoil}");
-        // And the next one that is kept takes its place, unless the row claims a version that is not reached yet.
+        // And the next one that is kept takes its place, unless the row claims a version that is not reached
+        // yet.
         let states = States::new(world.store.clone());
         states.keep(tenant, &[(id, &loaded)]).await.unwrap();
         assert_eq!(load(&world, tenant, id).await, loaded, "{spoil}");

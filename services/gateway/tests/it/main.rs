@@ -1,4 +1,5 @@
-//! Commands and queries over a real broker: the same use cases as over HTTP, with problems that name what is wrong.
+//! Commands and queries over a real broker: the same use cases as over HTTP, with problems that name what is
+//! wrong.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

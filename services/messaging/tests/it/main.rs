@@ -1,5 +1,5 @@
-//! The broker's traps, each met on a real nats-server: what is declared, what is redelivered, what is refused, and
-//! what comes back after everything was lost.
+//! The broker's traps, each met on a real nats-server: what is declared, what is redelivered, what is
+//! refused, and what comes back after everything was lost.
 
 #![expect(
     clippy::unwrap_used,

@@ -48,7 +48,8 @@ async fn a_store_deleted_under_a_running_broker_is_whole_again_after_its_restart
     let relay = start(&log, &nats).await;
     converged(&log, &broker).await;
     std::fs::remove_dir_all(nats.store_dir()).unwrap();
-    // nats-server 2.15.1 notices nothing until it needs a new file: it acknowledges, and would lose all of it.
+    // nats-server 2.15.1 notices nothing until it needs a new file: it acknowledges, and would lose all of
+    // it.
     for _ in 0..5 {
         log.append(200).await;
     }
@@ -65,8 +66,9 @@ async fn a_broker_that_cannot_write_any_more_gets_a_new_stream_without_a_restart
     let relay = start(&log, &nats).await;
     converged(&log, &broker).await;
     std::fs::remove_dir_all(nats.store_dir()).unwrap();
-    // Enough for a second file, which the server cannot make in a folder that is gone. From then on it refuses
-    // every message, does not answer, or finds that it has lost the first file too; which of them differs by run.
+    // Enough for a second file, which the server cannot make in a folder that is gone. From then on it
+    // refuses every message, does not answer, or finds that it has lost the first file too; which of them
+    // differs by run.
     for _ in 0..10 {
         log.append_large(900_000).await;
     }
@@ -158,7 +160,8 @@ async fn the_stream_of_another_log_is_replaced() {
     converged(&log, &broker).await;
     relay.stop().await;
 
-    // A log of the same length with other events: a database restored from yesterday that went on differently.
+    // A log of the same length with other events: a database restored from yesterday that went on
+    // differently.
     let other = Log::fresh().await;
     other.append(30).await;
     let relay = start(&other, &nats).await;

@@ -122,7 +122,8 @@ async fn a_broker_that_halts_and_goes_on_gets_nothing_twice() {
     converged(&log, &broker).await;
     nats.pause().unwrap();
     log.append(3_000).await;
-    // Halted for longer than a relay waits for an acknowledgement, so that it has given up on what it had sent.
+    // Halted for longer than a relay waits for an acknowledgement, so that it has given up on what it had
+    // sent.
     support::eventually("the relay to give up waiting", support::SOON, || async {
         let told = relay.journal.told();
         if told.resyncs.is_empty() {
@@ -179,85 +180,4 @@ async fn a_database_restarted_at_once_costs_the_lead_and_nothing_else() {
     }
     assert_eq!(converged(&log, &broker).await.last, 500);
     assert_eq!(relay.journal.told().rebuilt.len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn zz_speed() {
-    use messaging::async_nats::jetstream::message::PublishMessage;
-    let (nats, broker, log) = broker_and_log().await;
-    for _ in 0..30 {
-        log.append(1000).await;
-    }
-    for _ in 0..3 {
-        let started = std::time::Instant::now();
-        broker
-            .jetstream()
-            .get_or_create_stream(messaging::async_nats::jetstream::stream::Config {
-                name: "RAW".into(),
-                subjects: vec!["raw.>".into()],
-                ..Default::default()
-            })
-            .await
-            .unwrap();
-        let mut window = std::collections::VecDeque::new();
-        let payload = bytes::Bytes::from(vec![b'x'; 90]);
-        for n in 0..30_000u32 {
-            if window.len() >= 1000 {
-                let f: messaging::async_nats::jetstream::context::PublishAckFuture =
-                    window.pop_front().unwrap();
-                f.await.unwrap();
-            }
-            let m = PublishMessage::build()
-                .payload(payload.clone())
-                .message_id(format!("{started:?}{n}"));
-            window.push_back(
-                broker
-                    .jetstream()
-                    .send_publish(format!("raw.{n}.a.b"), m)
-                    .await
-                    .unwrap(),
-            );
-        }
-        for f in window {
-            f.await.unwrap();
-        }
-        println!("raw {:?}", 30_000.0 / started.elapsed().as_secs_f64());
-        broker.jetstream().delete_stream("EVENTS").await.ok();
-        let started = std::time::Instant::now();
-        let relay = start(&log, &nats).await;
-        loop {
-            if relay.journal.told().published >= 30_000 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        println!("relay {:?}", 30_000.0 / started.elapsed().as_secs_f64());
-        relay.stop().await;
-        let started = std::time::Instant::now();
-        let mut at = 0;
-        while at < 30_000 {
-            let b = log.reader.read_after(at, 1000).await.unwrap();
-            at = b.last().unwrap().position;
-        }
-        println!("read {:?}", 30_000.0 / started.elapsed().as_secs_f64());
-        broker.jetstream().delete_stream("EVENTS").await.ok();
-        topology_new(&broker).await;
-        let mut events = Vec::new();
-        let mut at = 0;
-        while at < 30_000 {
-            let b = log.reader.read_after(at, 1000).await.unwrap();
-            at = b.last().unwrap().position;
-            events.extend(b);
-        }
-        let started = std::time::Instant::now();
-        let mut p = relay::Publisher::open(&broker, 0, 1000).await.unwrap();
-        for e in events {
-            p.send(e).await.unwrap();
-        }
-        p.settle().await.unwrap();
-        println!("publisher {:?}", 30_000.0 / started.elapsed().as_secs_f64());
-    }
-}
-async fn topology_new(b: &messaging::Broker) {
-    messaging::topology::apply(b).await.unwrap();
 }

@@ -25,7 +25,8 @@ pub struct SyncSettings {
     pub hard_limit: Duration,
     /// `ST_SHEET_COALESCE_MS`: time in which changes are gathered before a sheet is written.
     pub sheet_coalesce: Duration,
-    /// `ST_SHEET_SETTLE_SECONDS`: time after which a write whose answer was lost has certainly ended at Google.
+    /// `ST_SHEET_SETTLE_SECONDS`: time after which a write whose answer was lost has certainly ended at
+    /// Google.
     pub sheet_settle: Duration,
 }
 

@@ -1,5 +1,5 @@
-//! Batches whose answer never came, processes that died in between, and sheets that people broke: the next round
-//! finds out what is there, and no row or column is ever doubled.
+//! Batches whose answer never came, processes that died in between, and sheets that people broke: the next
+//! round finds out what is there, and no row or column is ever doubled.
 
 use chrono::TimeDelta;
 use serde_json::json;

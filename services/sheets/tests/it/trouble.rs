@@ -1,5 +1,5 @@
-//! What goes wrong with one sheet is told in words that help, is tried again at the right time, and stays with that
-//! sheet.
+//! What goes wrong with one sheet is told in words that help, is tried again at the right time, and stays
+//! with that sheet.
 
 use chrono::TimeDelta;
 use events::ids::CredentialId;
@@ -90,8 +90,8 @@ async fn a_used_up_quota_is_waited_out_for_a_minute() {
     assert_eq!(state.get::<_, i32>("attempts"), 0);
     assert!(world.error(seller).await.unwrap().contains("quota"));
     let pause = world.next_try_in(seller).await;
-    // Without a told time a minute in Google's clock, which this test's limiter runs faster; the rule itself is
-    // tested where it is written.
+    // Without a told time a minute in Google's clock, which this test's limiter runs faster; the rule itself
+    // is tested where it is written.
     assert!(pause > TimeDelta::zero(), "{pause}");
     world.clock.advance(TimeDelta::seconds(120));
     assert_eq!(world.round().await.written, 1);

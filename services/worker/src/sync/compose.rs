@@ -1,5 +1,6 @@
-//! Puts together, article by article, what the sources said of it. Only a complete catalogue says that an article is
-//! missing, and only a complete stock answer that a warehouse is empty; the aggregate decides what that means.
+//! Puts together, article by article, what the sources said of it. Only a complete catalogue says that an
+//! article is missing, and only a complete stock answer that a warehouse is empty; the aggregate decides what
+//! that means.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -195,7 +196,8 @@ impl Stock {
     }
 }
 
-/// Keys of this sync's own stock answers by the key that would be made from the name: orders carry names only.
+/// Keys of this sync's own stock answers by the key that would be made from the name: orders carry names
+/// only.
 fn known_keys(seen: &Seen) -> HashMap<String, String> {
     let mut keys: HashMap<String, Option<String>> = HashMap::new();
     for (key, name) in seen.warehouses() {

@@ -1,6 +1,6 @@
 //! When an answer is too strange to be believed at once: most of the stock gone, everything zero, half of the
-//! catalogue missing. It is held back until the next sync says the same; sellers do empty their warehouses, and
-//! marketplaces do answer nonsense, and one answer cannot tell which.
+//! catalogue missing. It is held back until the next sync says the same; sellers do empty their warehouses,
+//! and marketplaces do answer nonsense, and one answer cannot tell which.
 
 use crate::memory::{Believed, Totals};
 
@@ -27,7 +27,8 @@ impl SeenTotals {
         }
     }
 
-    /// What is believed after this sync: its own totals, and the last believed ones for what was not answered.
+    /// What is believed after this sync: its own totals, and the last believed ones for what was not
+    /// answered.
     #[must_use]
     pub fn over(self, believed: Option<Believed>) -> Totals {
         let before = believed.map_or(
@@ -53,8 +54,8 @@ pub struct Doubt {
     pub evidence: String,
 }
 
-/// Judges an answer against the last believed one. The first answer of a cabinet is believed, and so is one that
-/// follows a doubted one: it confirms, or it is plausible again.
+/// Judges an answer against the last believed one. The first answer of a cabinet is believed, and so is one
+/// that follows a doubted one: it confirms, or it is plausible again.
 #[must_use]
 pub fn judge(believed: Option<&Believed>, seen: &SeenTotals) -> Option<Doubt> {
     let believed = believed.filter(|believed| believed.doubted_by.is_none())?;

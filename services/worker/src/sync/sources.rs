@@ -1,5 +1,5 @@
-//! Reads every source of a cabinet, side by side where their limits allow, and keeps each one's outcome apart: one
-//! that fails takes none of the others with it.
+//! Reads every source of a cabinet, side by side where their limits allow, and keeps each one's outcome
+//! apart: one that fails takes none of the others with it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -216,7 +216,8 @@ async fn read_cards(client: &MarketplaceClient, catalogue: &mut Catalogue) -> Re
     client.cards(&mut take).await
 }
 
-/// Whether the key was made for the seller's own warehouses. One that was not is no failure: most sellers have none.
+/// Whether the key was made for the seller's own warehouses. One that was not is no failure: most sellers
+/// have none.
 fn opens_fbs(client: &MarketplaceClient) -> bool {
     match client {
         MarketplaceClient::Wildberries(client) => client
@@ -311,7 +312,8 @@ impl Seen {
             || !matches!(self.orders, Source::Failed(_))
     }
 
-    /// The failure that stands for all, when no source is usable: the one that says most about when to come back.
+    /// The failure that stands for all, when no source is usable: the one that says most about when to come
+    /// back.
     #[must_use]
     pub fn nothing_usable(&self) -> Option<Failure> {
         if self.any_usable() {

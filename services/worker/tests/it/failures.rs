@@ -1,4 +1,5 @@
-//! What a sync does when the marketplace fails: numbers stay, the reason is told, the next attempt waits as told.
+//! What a sync does when the marketplace fails: numbers stay, the reason is told, the next attempt waits as
+//! told.
 
 use std::time::Duration;
 

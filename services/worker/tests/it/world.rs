@@ -243,7 +243,8 @@ impl World {
             .products
     }
 
-    /// Every article knows exactly what the marketplace has: per warehouse by name, on the way, listed or not.
+    /// Every article knows exactly what the marketplace has: per warehouse by name, on the way, listed or
+    /// not.
     pub(crate) async fn assert_equals_truth(&self) {
         for truth in self.truth() {
             let Folded(product) = self.product(truth.nm_id).await.state;

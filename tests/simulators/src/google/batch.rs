@@ -1,4 +1,5 @@
-//! `spreadsheets.batchUpdate`: every request works on a copy, which replaces the original only if all succeed.
+//! `spreadsheets.batchUpdate`: every request works on a copy, which replaces the original only if all
+//! succeed.
 
 use std::collections::HashMap;
 

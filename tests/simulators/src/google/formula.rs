@@ -1,5 +1,5 @@
-//! Formulas: arithmetic and sums are computed, and references follow when rows or columns move, as a seller's own
-//! formulas have to survive a client that inserts columns.
+//! Formulas: arithmetic and sums are computed, and references follow when rows or columns move, as a seller's
+//! own formulas have to survive a client that inserts columns.
 
 use std::sync::Arc;
 

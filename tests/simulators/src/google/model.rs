@@ -1,4 +1,5 @@
-//! Spreadsheets as data. Rows are shared until written, so that a batch can work on a copy and be thrown away.
+//! Spreadsheets as data. Rows are shared until written, so that a batch can work on a copy and be thrown
+//! away.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Routes a call of the Sheets, Drive or token API: who calls, may they, is there quota left, then the method.
+//! Routes a call of the Sheets, Drive or token API: who calls, may they, is there quota left, then the
+//! method.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Runs a simulator on a thread of its own, because actix wants its own system while tests live on plain tokio.
+//! Runs a simulator on a thread of its own, because actix wants its own system while tests live on plain
+//! tokio.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;

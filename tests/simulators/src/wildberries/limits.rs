@@ -1,4 +1,5 @@
-//! Wildberries' request limits (contracts A.3, state of October 2026) as one table, and the token buckets over it.
+//! Wildberries' request limits (contracts A.3, state of October 2026) as one table, and the token buckets
+//! over it.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

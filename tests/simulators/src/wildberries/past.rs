@@ -1,5 +1,5 @@
-//! What a cabinet has lived through: its start and the time of every step. As everything else follows from the
-//! seed, a second start can live the same life again instead of keeping a copy of all stock.
+//! What a cabinet has lived through: its start and the time of every step. As everything else follows from
+//! the seed, a second start can live the same life again instead of keeping a copy of all stock.
 
 use std::path::{Path, PathBuf};
 

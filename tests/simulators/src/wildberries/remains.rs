@@ -1,4 +1,5 @@
-//! The asynchronous stock report (contracts A.6 a): a task that is new, then processing, then done, then purged.
+//! The asynchronous stock report (contracts A.6 a): a task that is new, then processing, then done, then
+//! purged.
 
 use std::collections::HashMap;
 

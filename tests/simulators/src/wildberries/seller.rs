@@ -1,4 +1,5 @@
-//! Makes a cabinet of any size from a seed, in one pass, so that 10,000 articles × 60 warehouses cost no time.
+//! Makes a cabinet of any size from a seed, in one pass, so that 10,000 articles × 60 warehouses cost no
+//! time.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! The synchronous stock reports (contracts A.6 b), from rows that are rendered once and kept until they change.
+//! The synchronous stock reports (contracts A.6 b), from rows that are rendered once and kept until they
+//! change.
 
 use std::collections::HashSet;
 use std::sync::Arc;

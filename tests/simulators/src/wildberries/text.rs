@@ -1,4 +1,5 @@
-//! Writes numbers, texts and times straight into a buffer: a report of 300,000 rows must cost the simulator little.
+//! Writes numbers, texts and times straight into a buffer: a report of 300,000 rows must cost the simulator
+//! little.
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 

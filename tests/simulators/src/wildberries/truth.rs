@@ -19,7 +19,8 @@ pub struct Truth {
     pub sid: Uuid,
     /// The simulator's time, RFC 3339 UTC.
     pub now: String,
-    /// Start of the period that `orders` counts, RFC 3339 UTC; seven days before `now` unless asked otherwise.
+    /// Start of the period that `orders` counts, RFC 3339 UTC; seven days before `now` unless asked
+    /// otherwise.
     pub orders_since: String,
     /// All cards ever made, also removed ones.
     pub products: Vec<ProductTruth>,

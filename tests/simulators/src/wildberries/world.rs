@@ -1,4 +1,5 @@
-//! One seller's true state and how it moves: sales, deliveries, returns, cancellations, new and removed cards.
+//! One seller's true state and how it moves: sales, deliveries, returns, cancellations, new and removed
+//! cards.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

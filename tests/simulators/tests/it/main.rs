@@ -1,4 +1,5 @@
-//! The simulators are only worth something if they refuse what the real services refuse; these tests hold them to it.
+//! The simulators are only worth something if they refuse what the real services refuse; these tests hold
+//! them to it.
 
 #[cfg(test)]
 mod client;

@@ -39,8 +39,8 @@ pub struct Change {
     pub recorded_at: DateTime<Utc>,
     /// Marketplace's time, where the event tells one.
     pub as_of: Option<DateTime<Utc>>,
-    /// `listed`, `details_changed`, `delisted`, `relisted`, `stock`, `in_way` (no warehouse told), `regrouped` (told
-    /// under another name from now on: nothing moved), `orders`.
+    /// `listed`, `details_changed`, `delisted`, `relisted`, `stock`, `in_way` (no warehouse told),
+    /// `regrouped` (told under another name from now on: nothing moved), `orders`.
     pub kind: String,
     /// Source that told it.
     pub source: Option<String>,

@@ -1,4 +1,5 @@
-//! Orders from both reports: the documented rows, deduplication, prices, and that no buyer's data gets through.
+//! Orders from both reports: the documented rows, deduplication, prices, and that no buyer's data gets
+//! through.
 
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
