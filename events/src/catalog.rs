@@ -59,7 +59,9 @@ impl StreamType {
 const FIRST: u16 = 1;
 
 macro_rules! catalog {
-    ($( $stream:ident $enum:ident $module:ident { $( $variant:ident = $name:literal v $version:expr; )* } )*) => {
+    ($( $stream:ident $enum:ident $module:ident {
+        $( $variant:ident = $name:literal v $version:expr; )*
+    } )*) => {
         $(
             #[doc = concat!("Everything that can happen in a `", stringify!($module), "` stream.")]
             #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -310,7 +310,7 @@ mod tests {
                 start.elapsed() < Duration::from_secs(10),
                 "the shell started no children"
             );
-            tokio::time::sleep(POLL).await;
+            tokio::task::yield_now().await;
         }
         let killed = running.kill_all();
         assert_eq!(killed.len(), 3);

@@ -365,7 +365,10 @@ fn is_missing_stream(kind: &GetStreamErrorKind) -> bool {
 }
 
 fn is_name_taken(kind: &CreateStreamErrorKind) -> bool {
-    matches!(kind, CreateStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST)
+    let CreateStreamErrorKind::JetStream(error) = kind else {
+        return false;
+    };
+    error.error_code() == ErrorCode::STREAM_NAME_EXIST
 }
 
 fn refused(name: &str, source: impl std::error::Error + Send + Sync + 'static) -> TopologyError {

@@ -229,7 +229,10 @@ fn is_missing(kind: &GetStreamErrorKind) -> bool {
 }
 
 fn is_gone(kind: &DeleteStreamErrorKind) -> bool {
-    matches!(kind, DeleteStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+    let DeleteStreamErrorKind::JetStream(error) = kind else {
+        return false;
+    };
+    error.error_code() == ErrorCode::STREAM_NOT_FOUND
 }
 
 fn broken(source: impl std::error::Error + Send + Sync + 'static) -> MirrorError {

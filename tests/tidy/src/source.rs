@@ -8,6 +8,8 @@ use crate::workspace::File;
 pub const LINES: usize = 600;
 /// Longest line, in characters.
 pub const COLUMNS: usize = 110;
+/// Longest line that holds a text in quotes or a row of a table.
+pub const COLUMNS_UNBROKEN: usize = 145;
 
 /// All rules of this module on one file.
 #[must_use]
@@ -44,11 +46,18 @@ fn too_long(file: &File) -> Vec<String> {
     }
     for (number, line) in (1..).zip(file.text.lines()) {
         let columns = line.chars().count();
-        if columns > COLUMNS {
-            complaints.push(format!(":{number}: {columns} characters, at most {COLUMNS}"));
+        let most = widest(line);
+        if columns > most {
+            complaints.push(format!(":{number}: {columns} characters, at most {most}"));
         }
     }
     complaints
+}
+
+/// A text in quotes and a row of a table are not broken for the width's sake; they get some room, not all.
+fn widest(line: &str) -> usize {
+    let unbreakable = line.contains('"') || line.ends_with('\\') || line.trim_start().starts_with("//! |");
+    if unbreakable { COLUMNS_UNBROKEN } else { COLUMNS }
 }
 
 fn is_mod_rs(file: &File) -> Vec<String> {

@@ -12,8 +12,8 @@ mod tag;
 
 use application::connect_cabinet;
 use application::credential::CredentialError;
+use application::domain::cabinet::CabinetRefusal;
 use chrono::{DateTime, Utc};
-use domain::cabinet::CabinetRefusal;
 use events::cabinet::CredentialFacts;
 use read_models::operations::queries::Cabinet;
 use serde::Serialize;

@@ -428,7 +428,9 @@ fn any_answer() -> impl Strategy<Value = StockSeen> {
 proptest! {
     /// Whatever was told before: after a complete answer the product knows exactly what that answer says.
     #[test]
-    fn after_a_complete_answer_the_totals_are_the_answers(answers in prop::collection::vec(any_answer(), 1..12)) {
+    fn after_a_complete_answer_the_totals_are_the_answers(
+        answers in prop::collection::vec(any_answer(), 1..12)
+    ) {
         let mut product = Product::default();
         for answer in answers {
             let told: i64 = answer.levels.iter().map(|level| level.available).sum();

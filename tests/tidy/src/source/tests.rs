@@ -42,6 +42,19 @@ fn a_line_that_is_too_wide_is_named_counted_in_characters() {
 }
 
 #[test]
+fn a_text_in_quotes_gets_some_room_and_not_all_of_it() {
+    assert_eq!(
+        at(PRODUCT, &format!("let a = \"{}\";\n", "я".repeat(120))),
+        [""; 0]
+    );
+    one(
+        PRODUCT,
+        &format!("let a = \"{}\";\n", "я".repeat(140)),
+        "151 characters",
+    );
+}
+
+#[test]
 fn a_mod_rs_is_named() {
     one("services/x/src/y/mod.rs", "", "beside its folder");
 }

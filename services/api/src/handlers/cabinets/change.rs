@@ -3,9 +3,9 @@
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use application::change_schedule;
+use application::domain::cabinet::{LONGEST_INTERVAL_SECONDS, SHORTEST_INTERVAL_SECONDS};
 use auth::profiles::Subject;
 use deadpool_postgres::Transaction;
-use domain::cabinet::{LONGEST_INTERVAL_SECONDS, SHORTEST_INTERVAL_SECONDS};
 use events::ids::CabinetId;
 use read_models::operations::queries;
 use serde::Serialize;

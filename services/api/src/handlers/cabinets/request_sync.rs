@@ -2,8 +2,8 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
+use application::domain::sync::SyncRefusal;
 use application::request_sync;
-use domain::sync::SyncRefusal;
 use events::ids::CabinetId;
 use events::sync::Trigger;
 use serde::Serialize;

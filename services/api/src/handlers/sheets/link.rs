@@ -2,8 +2,8 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
+use application::domain::sheet::SheetRefusal;
 use application::link_sheet;
-use domain::sheet::SheetRefusal;
 use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -2,8 +2,8 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
+use application::domain::sheet::SheetRefusal;
 use application::unlink_sheet;
-use domain::sheet::SheetRefusal;
 
 use crate::call::Call;
 use crate::handlers::execute_problem;

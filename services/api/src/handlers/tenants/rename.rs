@@ -2,8 +2,8 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
+use application::domain::tenant::TenantRefusal;
 use application::rename_tenant;
-use domain::tenant::TenantRefusal;
 use utoipa::ToSchema;
 
 use crate::call::Call;
