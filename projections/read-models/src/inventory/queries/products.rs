@@ -359,8 +359,8 @@ const LEVELS: &str = "
           FROM rm_inventory.order_days d
           LEFT JOIN rm_inventory.warehouse_aliases a
             ON a.tenant_id = d.tenant_id AND a.cabinet_id = d.cabinet_id AND a.warehouse = d.warehouse
-         WHERE d.tenant_id = (SELECT core.current_tenant()) AND d.product_id = $5 AND d.day > $4 AND d.day
-         <= $1
+         WHERE d.tenant_id = (SELECT core.current_tenant()) AND d.product_id = $5 AND d.day > $4
+           AND d.day <= $1
          GROUP BY 1),
     l AS (
         SELECT * FROM rm_inventory.stock_levels
