@@ -76,7 +76,10 @@ impl Row {
     #[must_use]
     pub fn beside(mut self, figure: f64, what: impl Into<String>) -> Self {
         self.ratio = (figure != 0.0).then(|| self.figure / figure);
-        self.limit = Some(Limit { figure, what: what.into() });
+        self.limit = Some(Limit {
+            figure,
+            what: what.into(),
+        });
         self
     }
 
@@ -144,12 +147,21 @@ impl Report {
             machine.fdatasync_ms,
             machine.load[0],
             machine.load[1],
-            if self.quick { " · QUICK: figures mean nothing" } else { "" },
+            if self.quick {
+                " · QUICK: figures mean nothing"
+            } else {
+                ""
+            },
         );
-        let mut lines = vec![["what", "figure", "unit", "limit", "ratio", "target", "met", ""].map(str::to_owned)];
+        let mut lines =
+            vec![["what", "figure", "unit", "limit", "ratio", "target", "met", ""].map(str::to_owned)];
         lines.extend(self.rows.iter().map(cells));
         let width = |column: usize| {
-            lines.iter().map(|line| line.get(column).map_or(0, |cell| cell.chars().count())).max().unwrap_or(0)
+            lines
+                .iter()
+                .map(|line| line.get(column).map_or(0, |cell| cell.chars().count()))
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..8).map(width).collect();
         for line in &lines {
@@ -180,17 +192,27 @@ fn cells(row: &Row) -> [String; 8] {
         Target::AtMost { figure } => format!("<= {}", number(figure)),
         Target::RatioAtLeast { ratio } => format!("ratio >= {}", number(ratio)),
     });
-    let what = row.limit.as_ref().map(|limit| limit.what.as_str()).unwrap_or_default();
+    let what = row
+        .limit
+        .as_ref()
+        .map(|limit| limit.what.as_str())
+        .unwrap_or_default();
     let notes = [what, row.note.as_str()];
     let notes: Vec<&str> = notes.into_iter().filter(|note| !note.is_empty()).collect();
     [
         row.name.clone(),
         number(row.figure),
         row.unit.to_owned(),
-        row.limit.as_ref().map(|limit| number(limit.figure)).unwrap_or_default(),
+        row.limit
+            .as_ref()
+            .map(|limit| number(limit.figure))
+            .unwrap_or_default(),
         row.ratio.map(number).unwrap_or_default(),
         target.unwrap_or_default(),
-        row.met.map(|met| if met { "yes" } else { "NO" }).unwrap_or_default().to_owned(),
+        row.met
+            .map(|met| if met { "yes" } else { "NO" })
+            .unwrap_or_default()
+            .to_owned(),
         notes.join("; "),
     ]
 }
@@ -201,7 +223,9 @@ fn number(value: f64) -> String {
         return format!("{value:.2}");
     }
     let digits = format!("{value:.0}");
-    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |rest| ("-", rest));
+    let (sign, digits) = digits
+        .strip_prefix('-')
+        .map_or(("", digits.as_str()), |rest| ("-", rest));
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index) % 3 == 0 {
@@ -218,13 +242,32 @@ mod tests {
 
     #[test]
     fn a_row_says_whether_its_promise_holds() {
-        let row = |figure: f64| Row::new("x", figure, "1/s").beside(100.0, "raw").target(Target::RatioAtLeast { ratio: 0.6 });
+        let row = |figure: f64| {
+            Row::new("x", figure, "1/s")
+                .beside(100.0, "raw")
+                .target(Target::RatioAtLeast { ratio: 0.6 })
+        };
         assert_eq!((row(60.0).ratio, row(60.0).met), (Some(0.6), Some(true)));
         assert_eq!(row(59.0).met, Some(false));
-        assert_eq!(Row::new("x", 31.0, "ms").target(Target::AtMost { figure: 30.0 }).met, Some(false));
-        assert_eq!(Row::new("x", 31.0, "ms").target(Target::AtLeast { figure: 30.0 }).met, Some(true));
+        assert_eq!(
+            Row::new("x", 31.0, "ms")
+                .target(Target::AtMost { figure: 30.0 })
+                .met,
+            Some(false)
+        );
+        assert_eq!(
+            Row::new("x", 31.0, "ms")
+                .target(Target::AtLeast { figure: 30.0 })
+                .met,
+            Some(true)
+        );
         // Without a limit there is no ratio, and a promise about it is not met.
-        assert_eq!(Row::new("x", 31.0, "ms").target(Target::RatioAtLeast { ratio: 0.1 }).met, Some(false));
+        assert_eq!(
+            Row::new("x", 31.0, "ms")
+                .target(Target::RatioAtLeast { ratio: 0.1 })
+                .met,
+            Some(false)
+        );
     }
 
     #[test]

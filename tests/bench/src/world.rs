@@ -10,7 +10,9 @@ use event_store::{Append, StreamId};
 use events::cabinet::Marketplace;
 use events::catalog::ProductEvent;
 use events::ids::{CabinetId, CommandId, EventId, ProductId, SyncId, TenantId};
-use events::product::{Details, Fulfilment, OrderLine, OrdersObserved, ProductListed, StockLevel, StockObserved};
+use events::product::{
+    Details, Fulfilment, OrderLine, OrdersObserved, ProductListed, StockLevel, StockObserved,
+};
 use events::{Event, Metadata, NewEvent, StreamType};
 use futures_util::SinkExt as _;
 use messaging::{Broker, BrokerOptions, topology};
@@ -22,29 +24,29 @@ use uuid::Uuid;
 use crate::Failure;
 
 /// Whose history it is.
-pub const TENANT: TenantId = TenantId(Uuid::from_u128(0xA));
+pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0xA));
 /// The one cabinet.
-pub const CABINET: CabinetId = CabinetId(Uuid::from_u128(0xC));
+pub(crate) const CABINET: CabinetId = CabinetId(Uuid::from_u128(0xC));
 
 /// A durable PostgreSQL for the whole run.
-pub struct Servers {
+pub(crate) struct Servers {
     /// The server.
-    pub postgres: Own<Postgres>,
+    pub(crate) postgres: Own<Postgres>,
     next: AtomicU32,
 }
 
 /// A database of one benchmark's own.
-pub struct Database {
+pub(crate) struct Database {
     /// For the superuser.
-    pub url: SecretString,
+    pub(crate) url: SecretString,
     /// The same in clear; nothing in it is secret.
-    pub address: String,
+    pub(crate) address: String,
     name: String,
 }
 
 impl Servers {
     /// Starts it.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self {
             postgres: support::own_postgres_with(|options| options.durable = true).await,
             next: AtomicU32::new(0),
@@ -55,7 +57,7 @@ impl Servers {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn database(&self) -> Result<Database, Failure> {
+    pub(crate) async fn database(&self) -> Result<Database, Failure> {
         let made = self.empty_database().await?;
         database::migrate(&made.url).await?;
         read_models::schema::install(&made.url).await?;
@@ -66,20 +68,29 @@ impl Servers {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn empty_database(&self) -> Result<Database, Failure> {
+    pub(crate) async fn empty_database(&self) -> Result<Database, Failure> {
         let name = format!("bench_{}", self.next.fetch_add(1, Ordering::Relaxed));
-        self.admin().await?.batch_execute(&format!("CREATE DATABASE {name}")).await?;
+        self.admin()
+            .await?
+            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .await?;
         let address = self.postgres.url(&name);
-        Ok(Database { url: address.clone().into(), address, name })
+        Ok(Database {
+            url: address.clone().into(),
+            address,
+            name,
+        })
     }
 
     /// Drops a database and writes what is dirty, so that it does not burden the next benchmark.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn finish(&self, database: Database) -> Result<(), Failure> {
+    pub(crate) async fn finish(&self, database: Database) -> Result<(), Failure> {
         let admin = self.admin().await?;
-        admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", database.name)).await?;
+        admin
+            .batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", database.name))
+            .await?;
         admin.batch_execute("CHECKPOINT").await?;
         Ok(())
     }
@@ -94,7 +105,7 @@ impl Database {
     ///
     /// # Errors
     /// When the address cannot be understood.
-    pub fn pool(&self, role: Role) -> Result<Pool, Failure> {
+    pub(crate) fn pool(&self, role: Role) -> Result<Pool, Failure> {
         Ok(Pool::open(&self.url, role, 8)?)
     }
 
@@ -102,7 +113,7 @@ impl Database {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn admin(&self) -> Result<Client, Failure> {
+    pub(crate) async fn admin(&self) -> Result<Client, Failure> {
         Ok(database::connect(&self.url, None).await?)
     }
 }
@@ -111,7 +122,7 @@ impl Database {
 ///
 /// # Errors
 /// When the broker does not take the topology.
-pub async fn broker() -> Result<(Own<Nats>, Broker), Failure> {
+pub(crate) async fn broker() -> Result<(Own<Nats>, Broker), Failure> {
     let nats = support::own_nats().await;
     let broker = connect(&nats.url(), "bench").await?;
     topology::apply(&broker).await?;
@@ -122,7 +133,7 @@ pub async fn broker() -> Result<(Own<Nats>, Broker), Failure> {
 ///
 /// # Errors
 /// When the broker cannot be reached.
-pub async fn connect(url: &str, name: &str) -> Result<Broker, Failure> {
+pub(crate) async fn connect(url: &str, name: &str) -> Result<Broker, Failure> {
     let broker = Broker::connect(BrokerOptions::new(url, name)).await?;
     if !broker.wait_connected(Duration::from_secs(30)).await {
         return Err("the broker does not answer".into());
@@ -132,17 +143,20 @@ pub async fn connect(url: &str, name: &str) -> Result<Broker, Failure> {
 
 /// The stream of an article.
 #[must_use]
-pub fn product(nm_id: i64) -> Uuid {
+pub(crate) fn product(nm_id: i64) -> Uuid {
     ProductId::of(CABINET, nm_id).uuid()
 }
 
 /// A command with one event, its ids derived as a sync derives them.
 #[must_use]
-pub fn command(nm_id: i64, expected: i64, event: ProductEvent) -> Append {
+pub(crate) fn command(nm_id: i64, expected: i64, event: ProductEvent) -> Append {
     let stream = product(nm_id);
     let command_id = CommandId::derived(stream, &expected.to_string());
     Append {
-        stream: StreamId { stream: StreamType::Product, id: stream },
+        stream: StreamId {
+            stream: StreamType::Product,
+            id: stream,
+        },
         expected,
         metadata: Metadata {
             tenant_id: TENANT,
@@ -186,7 +200,7 @@ fn level(nm_id: i64, round: i64, nth: i64) -> StockLevel {
 
 /// The article is seen for the first time.
 #[must_use]
-pub fn listed(nm_id: i64) -> ProductEvent {
+pub(crate) fn listed(nm_id: i64) -> ProductEvent {
     ProductListed {
         cabinet_id: CABINET,
         marketplace: Marketplace::Wildberries,
@@ -205,7 +219,7 @@ pub fn listed(nm_id: i64) -> ProductEvent {
 
 /// Its stock at `levels` warehouses; with two the payload is about 300 bytes.
 #[must_use]
-pub fn stock(nm_id: i64, round: i64, levels: i64) -> ProductEvent {
+pub(crate) fn stock(nm_id: i64, round: i64, levels: i64) -> ProductEvent {
     StockObserved {
         sync_id: SYNC,
         source: "stock_fbo".to_owned(),
@@ -219,7 +233,7 @@ pub fn stock(nm_id: i64, round: i64, levels: i64) -> ProductEvent {
 
 /// One new order of it.
 #[must_use]
-pub fn ordered(nm_id: i64, round: i64) -> ProductEvent {
+pub(crate) fn ordered(nm_id: i64, round: i64) -> ProductEvent {
     let level = level(nm_id, round, 0);
     OrdersObserved {
         sync_id: SYNC,
@@ -247,7 +261,7 @@ fn at(round: i64) -> DateTime<chrono::Utc> {
 }
 
 /// Commands for many articles in turn, each continuing its stream: stock with two levels.
-pub struct Articles {
+pub(crate) struct Articles {
     first: i64,
     versions: Vec<i64>,
     next: usize,
@@ -256,17 +270,21 @@ pub struct Articles {
 impl Articles {
     /// `count` articles from number `first` on, whose streams are at `version`.
     #[must_use]
-    pub fn new(first: i64, count: usize, version: i64) -> Self {
-        Self { first, versions: vec![version; count.max(1)], next: 0 }
+    pub(crate) fn new(first: i64, count: usize, version: i64) -> Self {
+        Self {
+            first,
+            versions: vec![version; count.max(1)],
+            next: 0,
+        }
     }
 
     /// The next `count` commands; no stream occurs twice among fewer than there are articles.
-    pub fn take(&mut self, count: usize) -> Vec<Append> {
+    pub(crate) fn take(&mut self, count: usize) -> Vec<Append> {
         (0..count).map(|_| self.one()).collect()
     }
 
     /// The next command.
-    pub fn one(&mut self) -> Append {
+    pub(crate) fn one(&mut self) -> Append {
         let index = self.next % self.versions.len();
         self.next += 1;
         let nm_id = self.first + index as i64;
@@ -283,10 +301,12 @@ impl Articles {
 ///
 /// # Errors
 /// When the server refuses.
-pub async fn fill_log(database: &Database, count: i64, articles: i64) -> Result<usize, Failure> {
+pub(crate) async fn fill_log(database: &Database, count: i64, articles: i64) -> Result<usize, Failure> {
     let mut admin = database.admin().await?;
     let transaction = admin.transaction().await?;
-    transaction.execute("UPDATE core.log_head SET position = $1", &[&count]).await?;
+    transaction
+        .execute("UPDATE core.log_head SET position = $1", &[&count])
+        .await?;
     let sink = transaction
         .copy_in::<_, Bytes>(
             "COPY core.events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, \
@@ -323,13 +343,15 @@ pub async fn fill_log(database: &Database, count: i64, articles: i64) -> Result<
 
 /// One event as a line of `COPY`, in the order of the columns above; without the position when there is none.
 /// Returns the size of the payload.
-pub fn push_row(rows: &mut String, position: Option<i64>, append: &Append) -> Result<usize, Failure> {
+pub(crate) fn push_row(rows: &mut String, position: Option<i64>, append: &Append) -> Result<usize, Failure> {
     let mut size = 0;
     for (index, new) in (1_i64..).zip(&append.events) {
         let payload = new.event.to_json()?.replace('\\', "\\\\");
         size += payload.len();
         let metadata = &append.metadata;
-        let position = position.map(|position| format!("{position}\t")).unwrap_or_default();
+        let position = position
+            .map(|position| format!("{position}\t"))
+            .unwrap_or_default();
         rows.push_str(&format!(
             "{}\t{}\t{}\t{}\t{}\t{payload}\t{{}}\t{position}{}\t{}\t{}\t{}\t{}\n",
             append.stream.stream.as_str(),
