@@ -1,8 +1,9 @@
 # Everything a person types. Each target is one command; `.ci/run` calls the same ones.
 SHELL := /bin/sh
 ARGS ?=
-# Tests that compare a generated file with the tree have `up_to_date` in their names; UPDATE_GOLDEN=1 rewrites instead.
-GENERATED := --workspace --test it --test rules -- up_to_date
+# Tests that compare a generated file with the tree have one of the last two words in their names, and are unit tests or
+# rules; UPDATE_GOLDEN=1 rewrites instead.
+GENERATED := --workspace --lib --test rules -- up_to_date checked_in
 
 .PHONY: help tools build run demo-clean test e2e torture fmt fmt-check lint tidy gen check-gen bench deny ci clean
 
