@@ -258,8 +258,8 @@ impl Postgres {
         } else {
             &[
                 "shared_buffers=64MB",
+                // What was acknowledged survives the end of a process, if not of the machine.
                 "fsync=off",
-                "synchronous_commit=off",
                 "full_page_writes=off",
             ]
         };
