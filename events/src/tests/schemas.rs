@@ -9,9 +9,20 @@ fn parse(path: &std::path::Path) -> Value {
     serde_json::from_str(&read(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Descriptions come from comments; where a comment breaks its lines is no part of the schema.
+fn unwrap_lines(schema: &mut Value) {
+    match schema {
+        Value::String(text) => *text = text.replace('\n', " "),
+        Value::Array(items) => items.iter_mut().for_each(unwrap_lines),
+        Value::Object(fields) => fields.values_mut().for_each(unwrap_lines),
+        _ => {}
+    }
+}
+
 #[test]
 fn every_schema_is_the_one_that_the_code_says_and_there_are_no_others() {
-    for (event_type, version, schema) in crate::catalog::schemas() {
+    for (event_type, version, mut schema) in crate::catalog::schemas() {
+        unwrap_lines(&mut schema);
         let path = folder("schemas").join(format!("{event_type}.v{version}.schema.json"));
         if updating() {
             std::fs::write(&path, serde_json::to_string_pretty(&schema).unwrap() + "\n").unwrap();
