@@ -1,0 +1,78 @@
+//! A worker that was halted for longer than its lease wakes up into a world that went on without it.
+
+use std::time::Duration;
+
+use simulators::{Effect, Fault};
+use support::{SOON, connect, eventually};
+
+use crate::checks;
+use crate::seller::Seller;
+use crate::world::{ROLES, World, shop};
+
+/// The broker gives a job away 30 s after the last sign of life.
+const LEASE: Duration = Duration::from_secs(60);
+
+// invariant 10
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_halted_for_longer_than_its_lease_cannot_write_over_the_one_that_took_over() {
+    let world = World::prepare(vec![shop(41)]).await;
+    for role in ROLES {
+        world.begin(role);
+    }
+    world.ready().await;
+    let mut seller = Seller::enter(&world, 0).await;
+    seller.first_sync().await;
+
+    // The first worker has read the stock and hangs in the orders when it is halted.
+    world.wildberries.mutate_fraction(0.5);
+    let calls = world.wildberries.calls().count(ORDERS);
+    world
+        .wildberries
+        .script(Fault::on(ORDERS, Effect::Hang { millis: None }).times(1));
+    let (sync, _) = seller.ask_for_sync("taken over").await;
+    eventually("the first worker to have read the stock", SOON, || async {
+        let client = connect(&world.database()).await;
+        let started = format!(
+            "SELECT count(*) FROM core.events WHERE aggregate_id = '{sync}' AND event_type = 'sync_started'"
+        );
+        match checks::count(&client, &started).await? {
+            1 if world.wildberries.calls().count(STOCK) > 0 => Ok(()),
+            started => Err(format!("{started} started, {calls} calls")),
+        }
+    })
+    .await;
+    world.signal("worker", "STOP");
+    world.wildberries.clear_faults();
+    world.wildberries.mutate_fraction(0.5);
+    world.begin_as("second worker", "worker");
+
+    let ended = seller.ended(&sync, LEASE).await;
+    assert_eq!(
+        (ended["status"].as_str(), ended["attempt"].as_i64()),
+        (Some("succeeded"), Some(2)),
+        "{ended}"
+    );
+    world.wildberries.mutate_fraction(0.5);
+    seller.sync("after the takeover").await;
+    let head = checks::rest(&world).await;
+
+    world.signal("worker", "CONT");
+    world.kill("second worker");
+    // One slot of the worker is still the old job's, and jobs are taken in turn: it is over after some new ones.
+    for turn in 0..4 {
+        seller.sync(&format!("by the first worker {turn}")).await;
+    }
+    let client = connect(&world.database()).await;
+    let late =
+        format!("SELECT count(*) FROM core.events WHERE position > {head} AND correlation_id = '{sync}'");
+    assert_eq!(
+        checks::count(&client, &late).await.unwrap(),
+        0,
+        "events of the sync that was taken over"
+    );
+    world.revive("second worker");
+    checks::everything(&world, &mut [seller]).await;
+}
+
+const ORDERS: &str = "/statistics-api/api/v1/supplier/orders";
+const STOCK: &str = "/seller-analytics-api/";
