@@ -44,9 +44,19 @@ pub async fn start(
         sync_id,
         at: context.now,
     };
+    // The number this command began is part of its answer: a repeated command must not be told the number of
+    // another worker's attempt, or both would speak as one.
     let executed = app
-        .execute::<Sync>(context, cabinet_id.uuid(), command, |_| None)
+        .execute::<Sync>(context, cabinet_id.uuid(), command, |sync| {
+            sync.outstanding
+                .as_ref()
+                .map(|outstanding| outstanding.attempt.to_string())
+        })
         .await?;
+    let begun = executed
+        .answer
+        .as_deref()
+        .and_then(|attempt| attempt.parse::<u32>().ok());
     let outstanding = executed
         .state
         .outstanding
@@ -61,7 +71,7 @@ pub async fn start(
         .await?;
     Ok(Attempt {
         sync_id,
-        attempt: outstanding.attempt,
+        attempt: begun.unwrap_or(outstanding.attempt),
         forced: outstanding.forced,
         marketplace: cabinet.marketplace.filter(|_| !cabinet.disconnected),
         rejected: cabinet.rejected.is_some(),

@@ -297,6 +297,7 @@ fn text_format(format: &layout::TextFormat) -> wire::TextFormat {
     wire::TextFormat {
         bold: format.bold,
         italic: None,
+        strikethrough: format.strikethrough,
         font_size: format.font_size.map(signed),
         font_family: None,
         foreground_color_style: format.foreground_color_style.map(color),
@@ -305,8 +306,19 @@ fn text_format(format: &layout::TextFormat) -> wire::TextFormat {
 
 #[cfg(test)]
 mod tests {
-    use super::{Piece, batches};
+    use super::{Piece, batches, text_format};
     use sheet_layout::{Cell, CellBlock, GridCoordinate, NoteCell, Request};
+
+    #[test]
+    fn the_mark_of_a_delisted_row_is_sent_and_so_is_its_end() {
+        for struck in [true, false] {
+            let format = sheet_layout::TextFormat {
+                strikethrough: Some(struck),
+                ..Default::default()
+            };
+            assert_eq!(text_format(&format).strikethrough, Some(struck));
+        }
+    }
 
     fn at(row_index: u32) -> GridCoordinate {
         GridCoordinate {

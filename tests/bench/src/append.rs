@@ -1,5 +1,5 @@
-//! How fast the log takes commands, beside what PostgreSQL takes at all and what `postgres-es` makes of it. The
-//! contenders take turns, so that a disturbance hits all of them.
+//! How fast the log takes commands, beside what PostgreSQL takes at all and what `postgres-es` makes of it.
+//! The contenders take turns, so that a disturbance hits all of them.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! The worker's part of a measured sync, in a process of its own: policy and jobs as the role `worker` runs them. It
-//! ends when its input does, so it cannot outlive the benchmark.
+//! The worker's part of a measured sync, in a process of its own: policy and jobs as the role `worker` runs
+//! them. It ends when its input does, so it cannot outlive the benchmark.
 
 use std::sync::Arc;
 use std::time::Duration;

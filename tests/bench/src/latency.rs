@@ -1,5 +1,5 @@
-//! How long one command takes, and how long until it can be seen: commands come at a steady rate whether or not the
-//! ones before are done, so that a stall is counted for everything that waited behind it.
+//! How long one command takes, and how long until it can be seen: commands come at a steady rate whether or
+//! not the ones before are done, so that a stall is counted for everything that waited behind it.
 
 use std::time::{Duration, Instant};
 

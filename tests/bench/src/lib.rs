@@ -1,5 +1,5 @@
-//! Figures beside their limits, measured in one run on real servers: a figure alone says more about the machine than
-//! about the program, a ratio can be compared between runs and machines.
+//! Figures beside their limits, measured in one run on real servers: a figure alone says more about the
+//! machine than about the program, a ratio can be compared between runs and machines.
 
 mod append;
 pub mod child;

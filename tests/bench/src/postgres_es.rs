@@ -1,5 +1,5 @@
-//! The yardstick: the event repository that the library for `cqrs-es` brings, on its own table, without loading the
-//! aggregate first, which is the best case for it.
+//! The yardstick: the event repository that the library for `cqrs-es` brings, on its own table, without
+//! loading the aggregate first, which is the best case for it.
 
 use std::time::Instant;
 

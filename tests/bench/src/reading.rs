@@ -107,7 +107,8 @@ async fn relay_rows(database: &Database, sizes: &Sizes, rows: &mut Vec<Row>) -> 
     Ok(())
 }
 
-/// Publishes the payloads to a stream that is declared like the real one, without conditions and headers but the id.
+/// Publishes the payloads to a stream that is declared like the real one, without conditions and headers but
+/// the id.
 async fn raw_publish(database: &Database, sizes: &Sizes, broker: &Broker) -> Result<Rate, Failure> {
     let config = messaging::async_nats::jetstream::stream::Config {
         name: "RAW".to_owned(),
@@ -270,7 +271,8 @@ async fn caught_up(
     Ok(())
 }
 
-/// A log that grows by thousands of events at once, with relay and projector running: events come by the broker.
+/// A log that grows by thousands of events at once, with relay and projector running: events come by the
+/// broker.
 async fn through_everything(servers: &Servers, sizes: &Sizes) -> Result<Row, Failure> {
     let database = servers.database().await?;
     let (nats, broker) = world::broker().await?;

@@ -1,4 +1,5 @@
-//! What laying out a large sheet costs: the first write, a look that finds nothing to do, and a sync's usual change.
+//! What laying out a large sheet costs: the first write, a look that finds nothing to do, and a sync's usual
+//! change.
 
 use std::hint::black_box;
 use std::sync::Arc;

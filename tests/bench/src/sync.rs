@@ -1,5 +1,5 @@
-//! A large seller's sync from request to queryable. The worker is a process of its own, so that its memory can be
-//! told from everybody else's; the marketplace, the servers, relay and projector are here.
+//! A large seller's sync from request to queryable. The worker is a process of its own, so that its memory
+//! can be told from everybody else's; the marketplace, the servers, relay and projector are here.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -109,6 +109,25 @@ async fn requests_that_race_are_given_one_sync() {
 }
 
 #[tokio::test]
+async fn a_repeated_start_is_told_the_attempt_it_began_and_not_the_one_that_took_over() {
+    let world = World::new().await;
+    let (tenant, cabinet) = world.seller().await;
+    let worker = world.app(Role::Worker);
+    let sync_id = request(&world, &context(tenant), cabinet).await.sync_id;
+    let (first, second) = (context(tenant), context(tenant));
+    let mut begun = Vec::new();
+    for start in [&first, &second, &first] {
+        begun.push(
+            sync_attempt::start(&worker, start, cabinet, sync_id)
+                .await
+                .unwrap()
+                .attempt,
+        );
+    }
+    assert_eq!(begun, [1, 2, 1]);
+}
+
+#[tokio::test]
 async fn a_worker_that_was_superseded_cannot_end_the_sync() {
     let world = World::new().await;
     let (tenant, cabinet) = world.seller().await;

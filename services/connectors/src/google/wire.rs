@@ -153,6 +153,8 @@ pub struct TextFormat {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub italic: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub strikethrough: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub font_size: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub font_family: Option<String>,

@@ -160,7 +160,11 @@ async fn a_sellers_column_formula_and_order_of_rows_survive() {
     let (seller, spreadsheet) = world.written_example().await;
     let sheet_id: i32 = world.state(seller).await.get("sheet_id");
     // A column of theirs before the totals, with a formula over our cells, and the rows the other way round.
-    let range = |dimension: &str, start: i32, end: i32| json!({"sheetId": sheet_id, "dimension": dimension, "startIndex": start, "endIndex": end});
+    let range = |dimension: &str, start: i32, end: i32| {
+        json!({
+            "sheetId": sheet_id, "dimension": dimension, "startIndex": start, "endIndex": end,
+        })
+    };
     let theirs = json!([
         {"insertDimension": {"range": range("COLUMNS", 4, 5), "inheritFromBefore": false}},
         {"updateCells": {"start": {"sheetId": sheet_id, "rowIndex": 1, "columnIndex": 4}, "fields": "userEnteredValue",

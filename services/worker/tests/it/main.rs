@@ -1,6 +1,10 @@
 //! Syncs from the request to the events, on real servers and a simulated Wildberries: numbers equal the
 //! marketplace's truth, a failure never becomes a zero, and nothing outstanding is ever forgotten.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end the test where they fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests end the test where they fail"
+)]
 
 mod failures;
 mod journeys;
