@@ -1,1 +1,2 @@
-//! Nothing to use: the tests below `tests/` drive the built program from outside, as its users and its enemies do.
+//! Journeys and torture of the running system: the real program as child processes, real servers, simulated
+//! marketplaces. Everything is in `tests/it`; this library is empty so that the tests have a crate to live in.

@@ -1,21 +1,16 @@
-//! The real program, `target/debug/stock-tracker`, as child processes beside simulated marketplaces: journeys of a
-//! seller, and what must still hold when processes, the broker and the database are killed under load.
+//! The real program, every role a process of its own, on real servers: journeys through all of it, and what is left
+//! when processes are killed in the middle of their work.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, so do its helpers, and what they saw is told"
+    clippy::print_stderr,
+    reason = "helpers of tests end the test where they fail, and show the processes' logs"
 )]
 
 mod checks;
-mod damage;
-mod input;
-mod installation;
-mod journey;
-mod load;
-mod process;
+mod inputs;
+mod journeys;
+mod program;
 mod seller;
-mod sheet;
-mod takeover;
 mod torture;
 mod world;

@@ -74,5 +74,5 @@ async fn a_worker_halted_for_longer_than_its_lease_cannot_write_over_the_one_tha
     checks::everything(&world, &mut [seller]).await;
 }
 
-const ORDERS: &str = "/statistics-api/api/v1/supplier/orders";
-const STOCK: &str = "/seller-analytics-api/";
+const ORDERS: &str = "/seller-analytics-api/api/analytics/v1/order-feed";
+const STOCK: &str = "/seller-analytics-api/api/analytics/v1/stocks-report/wb-warehouses";

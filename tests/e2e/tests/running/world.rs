@@ -1,0 +1,256 @@
+//! One whole installation of a test's own: PostgreSQL, NATS, simulated marketplaces, and one process per role.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_nats::jetstream::stream::State;
+use simulators::google::Quotas;
+use simulators::wildberries::{Host, Limits};
+use simulators::{Google, GoogleConfig, SellerConfig, Wildberries, WildberriesConfig};
+use support::{Nats, Own, Postgres, SOON, eventually};
+
+use crate::process::{Process, Settings, free_port, run};
+use crate::seller::plain;
+
+/// Every role, in the order of their start.
+pub(crate) const ROLES: [&str; 7] = [
+    "relay",
+    "projector",
+    "gateway",
+    "worker",
+    "sheets",
+    "scheduler",
+    "api",
+];
+/// How many times faster than published the marketplaces are taken to be.
+const SPEED: f64 = 10_000.0;
+
+/// The installation. Dropping it ends everything; if the test fails, the last words of each process are shown.
+pub(crate) struct World {
+    processes: Mutex<BTreeMap<String, Process>>,
+    pub(crate) wildberries: Wildberries,
+    pub(crate) google: Google,
+    pub(crate) nats: Own<Nats>,
+    pub(crate) postgres: Own<Postgres>,
+    settings: Settings,
+    folder: PathBuf,
+    address: String,
+}
+
+/// A shop of the simulated marketplace: small, because a debug build reads it again and again.
+pub(crate) fn shop(seed: u64) -> SellerConfig {
+    SellerConfig {
+        seed,
+        articles: 16,
+        warehouses: 5,
+        fbs_warehouses: 1,
+        orders_per_day: 12,
+        ..SellerConfig::default()
+    }
+}
+
+impl World {
+    /// Everything, with every role running.
+    pub(crate) async fn start(shops: Vec<SellerConfig>) -> Self {
+        let world = Self::prepare(shops).await;
+        for role in ROLES {
+            world.begin(role);
+        }
+        world.ready().await;
+        world
+    }
+
+    /// Servers and schema, but no process yet.
+    pub(crate) async fn prepare(shops: Vec<SellerConfig>) -> Self {
+        let (postgres, nats) = tokio::join!(support::own_postgres(), support::own_nats());
+        let config = WildberriesConfig {
+            sellers: shops,
+            limits: Limits::Speed(SPEED),
+            ..WildberriesConfig::default()
+        };
+        let wildberries = Wildberries::start(config).await.unwrap();
+        let quotas = Quotas {
+            speed: SPEED,
+            ..Quotas::default()
+        };
+        let google = Google::start(GoogleConfig {
+            quotas,
+            ..GoogleConfig::default()
+        })
+        .await
+        .unwrap();
+        let folder = support::scratch_folder("world");
+        let key_file = folder.join("service-account.json");
+        std::fs::write(&key_file, google.service_account_json()).unwrap();
+        let http = format!("127.0.0.1:{}", free_port());
+        let mut settings = outside(&wildberries, &google);
+        let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
+        set("DATABASE_URL", postgres.url("postgres"));
+        set("NATS_URL", nats.url());
+        set("ST_HTTP_ADDR", http.clone());
+        set("ST_METRICS_ADDR", "127.0.0.1:0".to_owned());
+        set("ST_GOOGLE_SERVICE_ACCOUNT_FILE", key_file.display().to_string());
+        settings.extend(new_keys());
+        let world = Self {
+            processes: Mutex::default(),
+            wildberries,
+            google,
+            nats,
+            postgres,
+            settings,
+            folder,
+            address: format!("http://{http}"),
+        };
+        world.tool(&["migrate"]);
+        world.tool(&["nats", "apply"]);
+        world
+    }
+
+    /// Address of the API, without the version.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Runs a tool of the program, which has to succeed.
+    pub(crate) fn tool(&self, arguments: &[&str]) {
+        let (code, said) = run(arguments, &self.settings);
+        assert_eq!(code, Some(0), "stock-tracker {arguments:?}: {said}");
+    }
+
+    /// Starts a role.
+    pub(crate) fn begin(&self, role: &str) {
+        self.begin_as(role, role);
+    }
+
+    /// Starts one more process of a role, under a name of its own.
+    pub(crate) fn begin_as(&self, name: &str, role: &str) {
+        let log = self.folder.join(format!("{name}.log"));
+        let process = Process::start(&[role], self.settings.clone(), log);
+        self.processes().insert(name.to_owned(), process);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&self, name: &str) {
+        self.processes().get_mut(name).unwrap().kill();
+    }
+
+    /// Starts a killed process again.
+    pub(crate) fn revive(&self, name: &str) {
+        self.processes().get_mut(name).unwrap().start_again();
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str, signal: &str) {
+        self.processes().get(name).unwrap().signal(signal);
+    }
+
+    /// Waits until the API says that it is ready.
+    pub(crate) async fn ready(&self) {
+        let address = format!("{}/api/v1/health/ready", self.address);
+        eventually("the API to be ready", SOON, || async {
+            match plain().get(&address).send().await {
+                Ok(answer) if answer.status().is_success() => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    }
+
+    /// No process has ended by itself.
+    pub(crate) fn assert_all_live(&self) {
+        for (name, process) in self.processes().iter_mut() {
+            let ended = process.ended();
+            assert!(
+                ended.is_none(),
+                "{name} ended by itself: {ended:?}\n{}",
+                process.said()
+            );
+        }
+    }
+
+    /// State of a stream of the broker.
+    pub(crate) async fn stream(&self, name: &str) -> Result<State, String> {
+        let context = self.jetstream().await?;
+        let stream = context
+            .get_stream(name)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(stream.cached_info().state.clone())
+    }
+
+    /// A link to the broker as an administrator.
+    pub(crate) async fn jetstream(&self) -> Result<async_nats::jetstream::Context, String> {
+        let client = async_nats::connect(self.nats.url())
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(async_nats::jetstream::new(client))
+    }
+
+    /// Address of the database for the superuser.
+    pub(crate) fn database(&self) -> String {
+        self.postgres.url("postgres")
+    }
+
+    fn processes(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (name, process) in self.processes().iter() {
+                let said = process.said();
+                let wanted = |line: &&str| {
+                    line.contains("WARN") || line.contains("ERROR") || line.contains("panicked")
+                };
+                let loud: Vec<&str> = said.lines().rev().filter(wanted).take(25).collect();
+                let last: Vec<&str> = said.lines().rev().take(8).collect();
+                println!("--- {name}: warnings, then the last lines");
+                for line in loud.iter().rev().chain(&["..."]).chain(last.iter().rev()) {
+                    println!("{line}");
+                }
+            }
+        }
+    }
+}
+
+/// Settings that lead to the simulators, and that make waiting short.
+pub(crate) fn outside(wildberries: &Wildberries, google: &Google) -> Settings {
+    let host = |host| wildberries.host_url(host);
+    [
+        ("ST_WB_CONTENT_URL", host(Host::Content)),
+        ("ST_WB_ANALYTICS_URL", host(Host::Analytics)),
+        ("ST_WB_STATISTICS_URL", host(Host::Statistics)),
+        ("ST_WB_MARKETPLACE_URL", host(Host::Marketplace)),
+        ("ST_WB_COMMON_URL", host(Host::Common)),
+        ("ST_WB_PRICES_URL", host(Host::Prices)),
+        ("ST_GOOGLE_SHEETS_URL", google.base_url()),
+        ("ST_GOOGLE_DRIVE_URL", google.base_url()),
+        ("ST_MARKETPLACE_SPEED", SPEED.to_string()),
+        ("ST_SHEET_SETTLE_SECONDS", "1".to_owned()),
+        ("ST_SHEET_COALESCE_MS", "300".to_owned()),
+        ("ST_SYNC_RETRY_SECONDS", "1".to_owned()),
+        ("ST_SYNC_ATTEMPTS", "30".to_owned()),
+        // One at a time per worker, so that a job that was taken over is over before the next one begins.
+        ("ST_SYNC_PARALLEL", "2".to_owned()),
+        // Only the first sync of a cabinet comes by itself.
+        ("ST_SYNC_INTERVAL_SECONDS", "86400".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+/// Keys as the program makes them.
+fn new_keys() -> Settings {
+    let (code, said) = run(&["keys", "generate"], &Settings::new());
+    assert_eq!(code, Some(0), "{said}");
+    let (master, token) = said.split_once("\nST_JWT_KEY=\"").unwrap();
+    let (_, master) = master.split_once("ST_MASTER_KEY=").unwrap();
+    let token = token.split('"').next().unwrap();
+    let pairs = [("ST_MASTER_KEY", master), ("ST_JWT_KEY", token)];
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .to_vec()
+}
