@@ -1,4 +1,5 @@
-//! Bad input gets a problem that names what is wrong, and leaves nothing half-done; bad settings stop the start.
+//! Bad input gets a problem that names what is wrong, and leaves nothing half-done; bad settings stop the
+//! start.
 
 use reqwest::Method;
 use serde_json::json;

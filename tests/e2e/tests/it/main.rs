@@ -1,5 +1,5 @@
-//! The real program, every role a process of its own, on real servers: journeys through all of it, and what is left
-//! when processes are killed in the middle of their work.
+//! The real program, every role a process of its own, on real servers: journeys through all of it, and what
+//! is left when processes are killed in the middle of their work.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,5 @@
-//! The program as a child process: found beside this test, its output in a file that is shown when the test fails.
+//! The program as a child process: found beside this test, its output in a file that is shown when the test
+//! fails.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

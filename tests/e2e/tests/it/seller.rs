@@ -61,7 +61,12 @@ impl Seller {
             "company_name": format!("Seller {number}"),
         });
         let registered = seller
-            .command(Method::POST, "/auth/register", &format!("register-{number}"), &account)
+            .command(
+                Method::POST,
+                "/auth/register",
+                &format!("register-{number}"),
+                &account,
+            )
             .await;
         assert_eq!(registered.status, 201, "{registered:?}");
         seller.token = registered.text("/access_token");

@@ -1,5 +1,6 @@
-//! Processes killed in the middle of their work. Afterwards nothing is lost and nothing is doubled: commands answer
-//! again what they answered, the stream is the log, read models equal a rebuild, sheets equal the read models.
+//! Processes killed in the middle of their work. Afterwards nothing is lost and nothing is doubled: commands
+//! answer again what they answered, the stream is the log, read models equal a rebuild, sheets equal the read
+//! models.
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};

@@ -1,5 +1,5 @@
-//! What must hold once everything has come to rest: the log is whole, the broker's copy and the read models equal it,
-//! the spreadsheets equal the read models, and the products equal the marketplace's truth.
+//! What must hold once everything has come to rest: the log is whole, the broker's copy and the read models
+//! equal it, the spreadsheets equal the read models, and the products equal the marketplace's truth.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -207,8 +207,8 @@ async fn stream_equals_log(world: &World, client: &Client, head: i64) {
     }
 }
 
-/// The seller's products are what the marketplace really has: listed articles, units per warehouse, units on their
-/// way, orders per warehouse of seven Moscow days.
+/// The seller's products are what the marketplace really has: listed articles, units per warehouse, units on
+/// their way, orders per warehouse of seven Moscow days.
 pub(crate) fn equal_to_truth(world: &World, seller: &Seller, products: &[Value]) {
     let sid = world.wildberries.sellers()[seller.number];
     let moscow = FixedOffset::east_opt(3 * 3600).unwrap();

@@ -26,6 +26,7 @@ async fn answers(address: &str, process: &mut Process) {
                 process.said()
             ),
         }
+        // pause: the end of a process is asked for at intervals, up to a deadline
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -179,7 +179,8 @@ async fn history_tells(
     assert!(changes > 0, "the shop did not live on");
 }
 
-/// A command's position, given with the next read, is waited for; one that nobody has written is told to be ahead.
+/// A command's position, given with the next read, is waited for; one that nobody has written is told to be
+/// ahead.
 async fn read_your_writes(seller: &mut Seller) {
     for turn in 0..10 {
         let name = format!("Renamed {turn}");

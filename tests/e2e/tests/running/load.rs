@@ -1,5 +1,5 @@
-//! Load that goes on while things are killed: shops that live, syncs one after the other, and a stream of commands
-//! whose every answer is remembered.
+//! Load that goes on while things are killed: shops that live, syncs one after the other, and a stream of
+//! commands whose every answer is remembered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +48,8 @@ impl Load {
         }
     }
 
-    /// Ends the load. Every acknowledged command has happened exactly once, and asking again gives the same answer.
+    /// Ends the load. Every acknowledged command has happened exactly once, and asking again gives the same
+    /// answer.
     pub(crate) async fn end(self, world: &World) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         self.shops.await.unwrap();
@@ -93,6 +94,7 @@ async fn live(world: Arc<World>, stop: Arc<AtomicBool>) {
     while !stop.load(Ordering::Relaxed) {
         world.wildberries.advance(1);
         world.wildberries.mutate_fraction(0.05);
+        // pause: the load of a shop that lives on, not a wait
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -112,6 +114,7 @@ async fn rename(seller: Seller, stop: Arc<AtomicBool>) -> Vec<Acknowledged> {
             body,
             answer,
         });
+        // pause: the load of a shop that lives on, not a wait
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     done

@@ -1,5 +1,5 @@
-//! The real program, `target/debug/stock-tracker`, as child processes beside simulated marketplaces: journeys of a
-//! seller, and what must still hold when processes, the broker and the database are killed under load.
+//! The real program, `target/debug/stock-tracker`, as child processes beside simulated marketplaces: journeys
+//! of a seller, and what must still hold when processes, the broker and the database are killed under load.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

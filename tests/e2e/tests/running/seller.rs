@@ -1,4 +1,5 @@
-//! A seller at the API: what the product's users send, and how a careful client repeats what was not answered.
+//! A seller at the API: what the product's users send, and how a careful client repeats what was not
+//! answered.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -187,8 +188,8 @@ impl Seller {
         .await
     }
 
-    /// A command, repeated with the same key until it is answered. Whatever is not an answer has to say that it may
-    /// be repeated.
+    /// A command, repeated with the same key until it is answered. Whatever is not an answer has to say that
+    /// it may be repeated.
     pub(crate) async fn insist(&self, method: Method, path: &str, key: &str, body: &Value) -> Answer {
         eventually(&format!("an answer to {method} {path}"), PATIENCE, || async {
             match self.command(method.clone(), path, key, body).await {
@@ -253,8 +254,8 @@ impl Seller {
         .await
     }
 
-    /// A sync from the request to its success; what it saw is read from here on. One that was outstanding already is
-    /// waited for first, because it may have read before.
+    /// A sync from the request to its success; what it saw is read from here on. One that was outstanding
+    /// already is waited for first, because it may have read before.
     pub(crate) async fn sync(&mut self, key: &str) -> Value {
         let mut turn = 0;
         loop {

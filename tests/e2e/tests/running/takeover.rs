@@ -58,7 +58,8 @@ async fn a_worker_halted_for_longer_than_its_lease_cannot_write_over_the_one_tha
 
     world.signal("worker", "CONT");
     world.kill("second worker");
-    // One slot of the worker is still the old job's, and jobs are taken in turn: it is over after some new ones.
+    // One slot of the worker is still the old job's, and jobs are taken in turn: it is over after some new
+    // ones.
     for turn in 0..4 {
         seller.sync(&format!("by the first worker {turn}")).await;
     }

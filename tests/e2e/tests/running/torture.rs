@@ -51,8 +51,10 @@ async fn every_role_killed_again_and_again_under_load_loses_and_repeats_nothing(
     let load = Load::begin(&world, &sellers);
     for role in VICTIMS {
         for _ in 0..KILLS {
+            // pause: the moment of the kill is meant to be any
             tokio::time::sleep(moments.next(100, 1200)).await;
             world.kill(role);
+            // pause: the moment of the kill is meant to be any
             tokio::time::sleep(moments.next(0, 200)).await;
             world.revive(role);
         }

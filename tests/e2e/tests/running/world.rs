@@ -1,4 +1,5 @@
-//! One whole installation of a test's own: PostgreSQL, NATS, simulated marketplaces, and one process per role.
+//! One whole installation of a test's own: PostgreSQL, NATS, simulated marketplaces, and one process per
+//! role.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +27,8 @@ pub(crate) const ROLES: [&str; 7] = [
 /// How many times faster than published the marketplaces are taken to be.
 const SPEED: f64 = 10_000.0;
 
-/// The installation. Dropping it ends everything; if the test fails, the last words of each process are shown.
+/// The installation. Dropping it ends everything; if the test fails, the last words of each process are
+/// shown.
 pub(crate) struct World {
     processes: Mutex<BTreeMap<String, Process>>,
     pub(crate) wildberries: Wildberries,
