@@ -19,7 +19,7 @@ use crate::{AppendError, Appended, ReadError, StreamId, Wake, read};
 const BATCH: usize = 500;
 /// Events in one batch, at most, for the same reason.
 const BATCH_EVENTS: usize = 2_000;
-/// Commands that may wait before senders are held back.
+/// Senders that may wait before further ones are held back; each sends all its commands at once.
 const QUEUE: usize = 10_000;
 /// How often a batch whose answer was lost is sent again before its senders are told so.
 const ATTEMPTS: u32 = 4;
@@ -37,7 +37,7 @@ pub type BatchObserver = Arc<dyn Fn(usize) + Send + Sync>;
 /// The log's write side; cheap to clone.
 #[derive(Clone)]
 pub struct EventStore {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<Vec<Waiting>>,
     pool: Pool,
     wake: Wake,
 }
@@ -52,7 +52,7 @@ impl std::fmt::Debug for EventStore {
 
 /// The combiner's loop; run it until it ends, which it does when every [`EventStore`] is dropped.
 pub struct CombinerTask {
-    queue: mpsc::Receiver<Waiting>,
+    queue: mpsc::Receiver<Vec<Waiting>>,
     pool: Pool,
     wake: Wake,
     observer: Option<BatchObserver>,
@@ -105,7 +105,7 @@ impl EventStore {
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (answer, told) = oneshot::channel();
         self.queue
-            .send(Waiting { append, answer })
+            .send(vec![Waiting { append, answer }])
             .await
             .map_err(|mpsc::error::SendError(_unsent)| AppendError::Closed)?;
         told.await.unwrap_or(Err(AppendError::Closed))
@@ -113,14 +113,20 @@ impl EventStore {
 
     /// Appends many commands' events; each is answered for itself, in the order given.
     pub async fn append_many(&self, appends: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
+        if appends.is_empty() {
+            return vec![];
+        }
         let mut told = Vec::with_capacity(appends.len());
+        let mut waiting = Vec::with_capacity(appends.len());
         for append in appends {
             let (answer, receiver) = oneshot::channel();
-            // A closed queue drops the sender inside, which the receiver reports below.
-            if self.queue.send(Waiting { append, answer }).await.is_err() {
-                tracing::debug!("append after the combiner ended");
-            }
+            waiting.push(Waiting { append, answer });
             told.push(receiver);
+        }
+        // All at once: one by one, the first would be written alone, and the others wait for its commit. A
+        // closed queue drops the senders inside, which the receivers report below.
+        if self.queue.send(waiting).await.is_err() {
+            tracing::debug!("append after the combiner ended");
         }
         let mut answers = Vec::with_capacity(told.len());
         for receiver in told {
@@ -198,21 +204,19 @@ impl CombinerTask {
     /// Writes batches until every store is dropped and the queue is empty.
     pub async fn run(mut self) {
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
-        let mut arrived = Vec::with_capacity(BATCH);
         loop {
             if waiting.is_empty() {
-                if self.queue.recv_many(&mut arrived, BATCH).await == 0 {
-                    return;
-                }
-            } else {
-                // Take what has come meanwhile, without waiting for more.
-                while arrived.len() < BATCH
-                    && let Ok(more) = self.queue.try_recv()
-                {
-                    arrived.push(more);
+                match self.queue.recv().await {
+                    Some(sent) => waiting.extend(sent),
+                    None => return,
                 }
             }
-            waiting.extend(arrived.drain(..));
+            // Take what has come meanwhile, without waiting for more.
+            while waiting.len() < BATCH
+                && let Ok(sent) = self.queue.try_recv()
+            {
+                waiting.extend(sent);
+            }
             let (appends, answers): (Vec<_>, Vec<_>) = next_batch(&mut waiting)
                 .into_iter()
                 .map(|w| (w.append, w.answer))

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 /// Events of one transaction. Bigger ones fold more changes of the same row into one write.
-const BATCH: i64 = 10_000;
+const BATCH: i64 = 20_000;
 /// Attempts to get the live position's lock, two seconds each, with the gap closed anew before each.
 const SWAP_ATTEMPTS: u32 = 30;
 
