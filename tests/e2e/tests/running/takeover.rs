@@ -25,19 +25,20 @@ async fn a_worker_halted_for_longer_than_its_lease_cannot_write_over_the_one_tha
 
     // The first worker has read the stock and hangs in the orders when it is halted.
     world.wildberries.mutate_fraction(0.5);
-    let calls = world.wildberries.calls().count(ORDERS);
+    world.wildberries.clear_calls();
     world
         .wildberries
         .script(Fault::on(ORDERS, Effect::Hang { millis: None }).times(1));
     let (sync, _) = seller.ask_for_sync("taken over").await;
+    let started = format!(
+        "SELECT count(*) FROM core.events WHERE correlation_id = '{sync}' AND event_type = 'sync_started'"
+    );
     eventually("the first worker to have read the stock", SOON, || async {
         let client = connect(&world.database()).await;
-        let started = format!(
-            "SELECT count(*) FROM core.events WHERE aggregate_id = '{sync}' AND event_type = 'sync_started'"
-        );
-        match checks::count(&client, &started).await? {
-            1 if world.wildberries.calls().count(STOCK) > 0 => Ok(()),
-            started => Err(format!("{started} started, {calls} calls")),
+        let begun = checks::count(&client, &started).await?;
+        match (begun, world.wildberries.calls().count(STOCK)) {
+            (1, calls) if calls > 0 => Ok(()),
+            seen => Err(format!("{seen:?}")),
         }
     })
     .await;
@@ -57,12 +58,22 @@ async fn a_worker_halted_for_longer_than_its_lease_cannot_write_over_the_one_tha
     let head = checks::rest(&world).await;
 
     world.signal("worker", "CONT");
+    eventually(
+        "the first worker to see that the job is not its any more",
+        SOON,
+        || async {
+            let said = world.said("worker");
+            let given_up = |line: &str| line.contains("lease lost") || line.contains("superseded");
+            if said.lines().any(|line| line.contains(&sync) && given_up(line)) {
+                Ok(())
+            } else {
+                Err(said.lines().last().unwrap_or_default().to_owned())
+            }
+        },
+    )
+    .await;
     world.kill("second worker");
-    // One slot of the worker is still the old job's, and jobs are taken in turn: it is over after some new
-    // ones.
-    for turn in 0..4 {
-        seller.sync(&format!("by the first worker {turn}")).await;
-    }
+    seller.sync("by the first worker").await;
     let client = connect(&world.database()).await;
     let late =
         format!("SELECT count(*) FROM core.events WHERE position > {head} AND correlation_id = '{sync}'");

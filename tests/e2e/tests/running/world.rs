@@ -159,6 +159,11 @@ impl World {
         .await;
     }
 
+    /// What a process wrote.
+    pub(crate) fn said(&self, name: &str) -> String {
+        self.processes().get(name).unwrap().said()
+    }
+
     /// No process has ended by itself.
     pub(crate) fn assert_all_live(&self) {
         for (name, process) in self.processes().iter_mut() {
@@ -207,7 +212,7 @@ impl Drop for World {
                 let wanted = |line: &&str| {
                     line.contains("WARN") || line.contains("ERROR") || line.contains("panicked")
                 };
-                let loud: Vec<&str> = said.lines().rev().filter(wanted).take(25).collect();
+                let loud: Vec<&str> = said.lines().rev().filter(wanted).take(6).collect();
                 let last: Vec<&str> = said.lines().rev().take(8).collect();
                 println!("--- {name}: warnings, then the last lines");
                 for line in loud.iter().rev().chain(&["..."]).chain(last.iter().rev()) {
@@ -235,8 +240,6 @@ pub(crate) fn outside(wildberries: &Wildberries, google: &Google) -> Settings {
         ("ST_SHEET_COALESCE_MS", "300".to_owned()),
         ("ST_SYNC_RETRY_SECONDS", "1".to_owned()),
         ("ST_SYNC_ATTEMPTS", "30".to_owned()),
-        // One at a time per worker, so that a job that was taken over is over before the next one begins.
-        ("ST_SYNC_PARALLEL", "2".to_owned()),
         // Only the first sync of a cabinet comes by itself.
         ("ST_SYNC_INTERVAL_SECONDS", "86400".to_owned()),
     ]
