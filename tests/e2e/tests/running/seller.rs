@@ -83,7 +83,7 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<Answer, req
         header("content-type").unwrap_or_default(),
         header("stock-position"),
     );
-    let (status, replayed) = (answer.status().as_u16(), header("idempotent-replayed").is_some());
+    let status = answer.status().as_u16();
     let text = answer.text().await?;
     Ok(Answer {
         status,
