@@ -287,9 +287,10 @@ fn fold_one<E: Borrow<Recorded>, P: Projection>(
     }
 }
 
-/// Begins a transaction of a fold. Plans are nested loops over keys, whatever the tables' sizes were when
-/// they were made; nothing needs to be on disk before the log's own copy is, since a lost tail is folded
-/// again.
+/// Begins a transaction of a fold. Plans are nested loops over keys, and made anew for every batch: one that
+/// was kept from when the tables were empty looks a product up through an index that knows only its tenant,
+/// and reads all of the tenant's rows for every key. Nothing needs to be on disk before the log's own copy
+/// is, since a lost tail is folded again.
 pub(crate) async fn begin<'s>(
     session: &'s mut Session,
     schema: &str,
@@ -299,7 +300,8 @@ pub(crate) async fn begin<'s>(
         .prepare_cached(
             "SELECT set_config('search_path', $1, true), set_config('synchronous_commit', 'off', true), \
                     set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
-                    set_config('enable_mergejoin', 'off', true)",
+                    set_config('enable_mergejoin', 'off', true), \
+                    set_config('plan_cache_mode', 'force_custom_plan', true)",
         )
         .await?;
     tx.execute(&statement, &[&schema]).await?;
