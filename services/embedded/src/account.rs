@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn paths_that_differ_get_names_that_differ() {
-        assert_eq!(flat_name(Path::new("/root/work/.data")), "root-work-.data");
+        assert_eq!(flat_name(Path::new("/root/shop/.data")), "root-shop-.data");
         assert_ne!(flat_name(Path::new("/a-b/c")), flat_name(Path::new("/a/b-c")));
     }
 }
