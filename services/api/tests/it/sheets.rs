@@ -4,6 +4,7 @@ use api::SheetProgress;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::syncs::events_of;
 use crate::world::{Answer, Seller, World, world};
 
 impl World {
@@ -158,4 +159,40 @@ async fn a_broken_key_file_is_named_by_its_field_and_never_shown() {
         address.is(StatusCode::UNPROCESSABLE_ENTITY).pointers(),
         ["#/spreadsheet_id"]
     );
+}
+
+#[tokio::test]
+async fn a_sheet_being_written_is_watched_over_a_failure_until_its_cells_show_what_they_should() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let id = world.google.create_spreadsheet("Склад", &[]);
+    world.google.share(
+        &id,
+        &world.google.service_account_email(0),
+        Some(simulators::google::Role::Writer),
+    );
+    world.link(&anna, &id, &world.key_file()).await.is(StatusCode::OK);
+    let head = world.project().await;
+    let sync = world
+        .command(&anna, Method::POST, "/api/v1/sheets/sync", &json!({}))
+        .send()
+        .await;
+    let path = format!("{}/events", sync.is(StatusCode::ACCEPTED).header("location"));
+    let mut stream = world.get(&anna, &path).open().await;
+    let now = |written_position, error: Option<&str>| {
+        *world.others.progress.lock().unwrap() = SheetProgress {
+            written_position,
+            error: error.map(str::to_owned),
+        };
+    };
+    let told = |events: Vec<(i64, Value)>| (events[0].0, events[0].1["status"].as_str().unwrap().to_owned());
+    assert_eq!(told(events_of(&mut stream, 1).await), (0, "running".to_owned()));
+    now(Some(1), Some("quota"));
+    assert_eq!(told(events_of(&mut stream, 1).await), (1, "failed".to_owned()));
+    now(Some(head), None);
+    let last = events_of(&mut stream, usize::MAX).await;
+    assert_eq!(last.len(), 1, "the stream ended by itself: {last:?}");
+    assert_eq!(told(last), (head, "succeeded".to_owned()));
+    let again = world.get(&anna, &path).header("last-event-id", &head.to_string());
+    again.send().await.is(StatusCode::NO_CONTENT);
 }

@@ -173,7 +173,7 @@ async fn syncs_are_listed_in_pages_and_another_tenant_s_are_not() {
 }
 
 /// Reads the stream until it holds as many events as wanted, or ends.
-async fn events_of(response: &mut reqwest::Response, wanted: usize) -> Vec<(i64, Value)> {
+pub(crate) async fn events_of(response: &mut reqwest::Response, wanted: usize) -> Vec<(i64, Value)> {
     let mut text = String::new();
     loop {
         let events: Vec<(i64, Value)> = text

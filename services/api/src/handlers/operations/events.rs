@@ -1,5 +1,8 @@
-//! The progress of a sync as it happens: server-sent events (WHATWG HTML, section 9.2) whose ids are
-//! positions of the log, so that a client that was cut off goes on where it was.
+//! The progress of an operation as it happens: server-sent events (WHATWG HTML, section 9.2) whose ids are
+//! positions of the log, so that a client that was cut off goes on where it was. A sync is followed in its
+//! read model; how a sheet is followed is in [`sheet`].
+
+mod sheet;
 
 use std::time::Duration;
 
@@ -9,12 +12,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use auth::Principal;
 use chrono::{DateTime, Utc};
 use events::ids::TenantId;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use read_models::operations::queries::{self, SyncDetail};
 use read_models::{Operations, QueryError, Reached};
 use uuid::Uuid;
 
-use super::OperationView;
+use super::{OperationView, sheet_position};
 use crate::call::{Call, path_id};
 use crate::freshness::Model;
 use crate::input::{self, Nothing};
@@ -27,9 +30,12 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const PACE: Duration = Duration::from_millis(100);
 /// Milliseconds after which a client that was cut off asks again.
 const RETRY: &str = "retry: 3000\n\n";
+/// A comment that says nothing.
+const STILL_HERE: &[u8] = b": still here\n\n";
 
-/// Watch a sync: an event whenever it changes, until it ends. A client that has seen the end gets 204 and
-/// stops.
+/// Watch an operation: an event whenever it changes, until it ends. A client that has seen the end gets 204
+/// and stops. A sheet that could not be written is tried again by itself, so its watch goes on until the
+/// cells show what they were to show.
 ///
 /// # Errors
 /// 404.
@@ -45,6 +51,9 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let id = path_id(&request, "operation")?;
     let Nothing = input::query(&request)?;
     let seen = last_event_id(&request)?;
+    if let Some(wanted) = sheet_position(id) {
+        return sheet::watch(call, id, wanted, seen).await;
+    }
     let (sync, position) = call
         .read(&request, Model::Operations, async |tx| {
             queries::sync(tx, id).await
@@ -64,16 +73,22 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         next: Some(sync),
         ended: false,
     };
-    let opening = stream::once(async { Ok::<_, actix_web::Error>(Bytes::from_static(RETRY.as_bytes())) });
-    let rest = stream::unfold(watch, |mut watch| async move {
+    let chunks = stream::unfold(watch, |mut watch| async move {
         let chunk = watch.next_chunk().await?;
-        Some((Ok(chunk), watch))
+        Some((chunk, watch))
     });
-    Ok(HttpResponse::Ok()
+    Ok(streamed(chunks))
+}
+
+/// The answer that goes on as long as there are chunks.
+fn streamed(chunks: impl Stream<Item = Bytes> + 'static) -> HttpResponse {
+    let opening = stream::once(async { Bytes::from_static(RETRY.as_bytes()) });
+    let all = futures_util::StreamExt::chain(opening, chunks);
+    HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(futures_util::StreamExt::chain(opening, rest)))
+        .streaming(futures_util::StreamExt::map(all, Ok::<_, actix_web::Error>))
 }
 
 /// A connection that watches one sync.
@@ -101,7 +116,7 @@ impl Watch {
             if let Some(sync) = self.next.take().filter(|sync| sync.position > self.seen) {
                 self.seen = sync.position;
                 self.ended = sync.status.is_final();
-                return event(sync);
+                return event(self.seen, &sync.into());
             }
             let stopping = self.state.stopping.clone();
             let waited = tokio::select! {
@@ -110,7 +125,7 @@ impl Watch {
             };
             match waited {
                 Ok(true) => {}
-                Ok(false) => return Some(Bytes::from_static(b": still here\n\n")),
+                Ok(false) => return Some(Bytes::from_static(STILL_HERE)),
                 Err(error) => {
                     tracing::warn!(error = ?error, "a watched operation cannot be read");
                     return None;
@@ -149,9 +164,8 @@ impl Watch {
     }
 }
 
-fn event(sync: SyncDetail) -> Option<Bytes> {
-    let id = sync.position;
-    let data = match serde_json::to_string(&OperationView::from(sync)) {
+fn event(id: i64, operation: &OperationView) -> Option<Bytes> {
+    let data = match serde_json::to_string(operation) {
         Ok(data) => data,
         Err(error) => {
             tracing::error!(error = %error, "an operation cannot be written");

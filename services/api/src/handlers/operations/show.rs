@@ -41,7 +41,7 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Ok(if is_final { reply } else { reply.retry_after(1) }.into())
 }
 
-fn sheet_view(id: Uuid, wanted: i64, progress: SheetProgress) -> OperationView {
+pub(super) fn sheet_view(id: Uuid, wanted: i64, progress: SheetProgress) -> OperationView {
     let written = progress.written_position.unwrap_or(0);
     let (status, stage) = match &progress.error {
         _ if written >= wanted => ("succeeded", "done"),
@@ -72,7 +72,7 @@ fn sheet_view(id: Uuid, wanted: i64, progress: SheetProgress) -> OperationView {
     }
 }
 
-fn problem(error: ErrandError) -> Problem {
+pub(super) fn problem(error: ErrandError) -> Problem {
     match error {
         ErrandError::NotFound => Problem::not_found("operation"),
         ErrandError::Outside(_) => Problem::new(Code::UpstreamFailed, error.to_string()),

@@ -1,0 +1,94 @@
+//! Watching a sheet being written. Writing is no event, so there is nothing to be woken by: the role's own
+//! table is looked at again and again. An event's id is the position that the cells show.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::web::{Bytes, Data};
+use chrono::{DateTime, Utc};
+use events::ids::TenantId;
+use futures_util::stream;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::super::OperationView;
+use super::super::show::{problem, sheet_view};
+use super::{HEARTBEAT, STILL_HERE, event, streamed};
+use crate::call::Call;
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+/// Time between two looks: a write takes a second or more, and every watcher's look is a query.
+const PACE: Duration = Duration::from_millis(500);
+
+pub(super) async fn watch(call: Call, id: Uuid, wanted: i64, seen: i64) -> Result<HttpResponse, Problem> {
+    let tenant = call.tenant();
+    let progress = call.state.errands.sheet_progress(tenant).await.map_err(problem)?;
+    let now = sheet_view(id, wanted, progress);
+    if is_final(&now) && seen >= wanted {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let watch = Watch {
+        state: call.state,
+        tenant,
+        ends_at: call.trace.now + auth::access::LIFETIME,
+        id,
+        wanted,
+        next: Some(now),
+        told: None,
+    };
+    let chunks = stream::unfold(watch, |mut watch| async move {
+        let chunk = watch.next_chunk().await?;
+        Some((chunk, watch))
+    });
+    Ok(streamed(chunks))
+}
+
+const fn is_final(operation: &OperationView) -> bool {
+    matches!(operation.progress.total, Some(total) if operation.progress.done >= total)
+}
+
+/// A connection that watches one sheet.
+struct Watch {
+    state: Data<ApiState>,
+    tenant: TenantId,
+    ends_at: DateTime<Utc>,
+    id: Uuid,
+    wanted: i64,
+    next: Option<OperationView>,
+    /// What the client was told last.
+    told: Option<OperationView>,
+}
+
+impl Watch {
+    /// What is sent next; none at the end. The client comes again after a failure or after the access token's
+    /// time, and is judged anew then.
+    async fn next_chunk(&mut self) -> Option<Bytes> {
+        let silent_until = Instant::now() + HEARTBEAT;
+        loop {
+            if self.told.as_ref().is_some_and(is_final) || self.state.clock.now() >= self.ends_at {
+                return None;
+            }
+            if let Some(operation) = self.next.take().filter(|next| self.told.as_ref() != Some(next)) {
+                let chunk = event(operation.progress.done, &operation);
+                self.told = Some(operation);
+                return chunk;
+            }
+            if Instant::now() >= silent_until {
+                return Some(Bytes::from_static(STILL_HERE));
+            }
+            let stopping = self.state.stopping.clone();
+            tokio::select! {
+                () = stopping.cancelled() => return None,
+                () = tokio::time::sleep(PACE) => {}
+            }
+            match self.state.errands.sheet_progress(self.tenant).await {
+                Ok(progress) => self.next = Some(sheet_view(self.id, self.wanted, progress)),
+                Err(error) => {
+                    tracing::warn!(error = ?error, "a watched sheet cannot be looked at");
+                    return None;
+                }
+            }
+        }
+    }
+}
