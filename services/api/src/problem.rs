@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
+use application::AppendError;
 use database::{DatabaseError, ErrorClass};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -184,12 +185,15 @@ impl Problem {
         }])
     }
 
-    /// A failure below: 503 when the database is away, busy or starting, else 500. The cause goes to the log.
+    /// A failure below: 503 when the database is away, busy or starting, or this process is stopping, else 500.
+    /// The cause goes to the log.
     pub fn failure(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         let passing = database_class(&error)
             .is_some_and(|class| matches!(class, ErrorClass::ConnectionLost | ErrorClass::Contention));
         let problem = if passing {
             Self::unavailable("the database does not answer at the moment")
+        } else if is_stopping(&error) {
+            Self::unavailable("this process is stopping; another one answers")
         } else {
             Self::new(
                 Code::Internal,
@@ -302,9 +306,20 @@ impl ResponseError for Problem {
     }
 }
 
+/// Whether the log takes no more commands in this process. Nothing was written.
+fn is_stopping(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|error| matches!(error.downcast_ref(), Some(AppendError::Closed)))
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
 /// The class of the first database failure among the causes. A cause may be shared, hence the second look.
 fn database_class(error: &(dyn std::error::Error + 'static)) -> Option<ErrorClass> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
+    causes(error).find_map(|error| {
         error
             .downcast_ref::<DatabaseError>()
             .or_else(|| error.downcast_ref::<Arc<DatabaseError>>().map(AsRef::as_ref))
@@ -332,5 +347,21 @@ impl From<read_models::QueryError> for Problem {
             }
             read_models::QueryError::Database(_) => Self::failure(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use application::domain::cabinet::CabinetRefusal;
+    use application::{AppendError, ExecuteError};
+
+    use super::{Code, Problem};
+
+    #[test]
+    fn a_process_that_stops_sends_the_client_elsewhere_and_does_not_call_it_a_defect() {
+        let problem = Problem::failure(ExecuteError::<CabinetRefusal>::Append(AppendError::Closed));
+        assert_eq!(problem.code(), Code::Unavailable);
+        let response = problem.response("/", "");
+        assert_eq!(response.headers().get("retry-after").unwrap(), "1");
     }
 }

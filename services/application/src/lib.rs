@@ -25,6 +25,8 @@ pub mod wire;
 
 /// The words in which use cases are asked and refuse.
 pub use domain;
+/// Why a command's events are not in the log; found among the causes of [`ExecuteError`].
+pub use event_store::AppendError;
 
 pub use context::{App, Context, Receipt};
 pub use execute::{ExecuteError, Executed};

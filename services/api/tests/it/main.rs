@@ -13,6 +13,7 @@ mod cabinets;
 mod conventions;
 mod idempotency;
 mod inputs;
+mod outage;
 mod products;
 mod sheets;
 mod syncs;

@@ -16,7 +16,7 @@ use events::{Event, Metadata, NewEvent};
 use read_models::{Inventory, Operations, Positions, Projection};
 use reqwest::{Method, StatusCode};
 use runtime::{Clock, Health, Ids, Metrics};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use simulators::wildberries::{TokenKind, scope, token};
 use simulators::{Google as SimulatedGoogle, GoogleConfig};
@@ -54,7 +54,6 @@ impl Errands for Others {
 }
 
 pub(crate) struct World {
-    pub(crate) database: support::Database,
     pub(crate) clock: Clock,
     pub(crate) tokens: AccessTokens,
     pub(crate) others: Arc<Others>,
@@ -65,6 +64,8 @@ pub(crate) struct World {
     projector: Pool,
     client: reqwest::Client,
     stopping: CancellationToken,
+    url: SecretString,
+    _database: Option<support::Database>,
 }
 
 impl Drop for World {
@@ -75,7 +76,17 @@ impl Drop for World {
 
 /// A running API on an empty database.
 pub(crate) async fn world() -> World {
-    let (mut world, state) = world_and_state().await;
+    listening(world_and_state().await)
+}
+
+/// A running API on an empty database of a server of the test's own.
+pub(crate) async fn world_on(postgres: &support::Postgres) -> World {
+    let url = SecretString::from(postgres.url("postgres"));
+    database::migrate(&url).await.unwrap();
+    listening(world_at(url, None).await)
+}
+
+fn listening((mut world, state): (World, ApiState)) -> World {
     let bound = api::build(state, "127.0.0.1:0".parse().unwrap()).unwrap();
     world.base = format!("http://127.0.0.1:{}", bound.port());
     tokio::spawn(bound.run());
@@ -84,7 +95,6 @@ pub(crate) async fn world() -> World {
 
 /// A world whose API does not listen yet, and what that is made of.
 pub(crate) async fn world_and_state() -> (World, ApiState) {
-    connectors::http::install_crypto();
     let template = support::template("core_and_read_models", |url| async move {
         let url = SecretString::from(url);
         database::migrate(&url).await?;
@@ -92,7 +102,11 @@ pub(crate) async fn world_and_state() -> (World, ApiState) {
     })
     .await;
     let database = support::fresh_database(Some(&template)).await;
-    let url = SecretString::from(database.url.clone());
+    world_at(SecretString::from(database.url.clone()), Some(database)).await
+}
+
+async fn world_at(url: SecretString, database: Option<support::Database>) -> (World, ApiState) {
+    connectors::http::install_crypto();
     // Privileges on the database itself are not copied with it.
     read_models::schema::install(&url).await.unwrap();
     let pool = Pool::open(&url, Role::Api, 8).unwrap();
@@ -135,7 +149,6 @@ pub(crate) async fn world_and_state() -> (World, ApiState) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let projector = Pool::open(&url, Role::Projector, 2).unwrap();
     let world = World {
-        database,
         clock,
         tokens,
         others,
@@ -146,6 +159,8 @@ pub(crate) async fn world_and_state() -> (World, ApiState) {
         projector,
         client,
         stopping,
+        url,
+        _database: database,
     };
     (world, state)
 }
@@ -278,7 +293,7 @@ impl World {
     }
 
     pub(crate) async fn sql(&self, statement: &str) {
-        support::connect(&self.database.url)
+        support::connect(self.url.expose_secret())
             .await
             .batch_execute(statement)
             .await
