@@ -26,6 +26,8 @@ pub enum Role {
     Worker,
     /// Reads read models, writes spreadsheets.
     Sheets,
+    /// Rotates the vault's keys; for the tool `keys`, never for a server.
+    Keys,
 }
 
 impl Role {
@@ -39,6 +41,7 @@ impl Role {
             Self::Projector => "st_projector",
             Self::Worker => "st_worker",
             Self::Sheets => "st_sheets",
+            Self::Keys => "st_keys",
         }
     }
 }

@@ -56,7 +56,7 @@ struct Columns {
     tenant: Vec<Uuid>,
     command: Vec<Uuid>,
     stream: Vec<&'static str>,
-    id: Vec<String>,
+    id: Vec<Uuid>,
     expected: Vec<i64>,
     count: Vec<i32>,
     correlation: Vec<Uuid>,
@@ -86,7 +86,7 @@ impl Columns {
         self.tenant.push(metadata.tenant_id.uuid());
         self.command.push(metadata.command_id.uuid());
         self.stream.push(append.stream.stream.as_str());
-        self.id.push(append.stream.id.to_string());
+        self.id.push(append.stream.id);
         self.expected.push(append.expected);
         self.count
             .push(i32::try_from(append.events.len()).unwrap_or(i32::MAX));

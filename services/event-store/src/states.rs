@@ -113,14 +113,14 @@ impl States {
     ) -> Result<(HashMap<Uuid, Loaded<S>>, Vec<(Uuid, i64)>), ReadError> {
         // A stream that is named twice must not be folded twice.
         let unique: BTreeSet<&Uuid> = ids.iter().collect();
-        let names: Vec<String> = unique.into_iter().map(Uuid::to_string).collect();
+        let unique: Vec<Uuid> = unique.into_iter().copied().collect();
         let mut session = self.store.pool().tenant(tenant).await?;
         let transaction = session.begin().await?;
         // The limits keep the sub-queries from becoming joins, which a plan made on small tables answers by
         // reading every stream of the kind.
         let statement = transaction
             .prepare_cached(
-                "SELECT t.id, h.version, s.version, s.state FROM unnest($2::text[]) AS t(id) \
+                "SELECT t.id, h.version, s.version, s.state FROM unnest($2::uuid[]) AS t(id) \
                  JOIN LATERAL (SELECT version FROM core.heads \
                         WHERE aggregate_type = $1 AND aggregate_id = t.id LIMIT 1) AS h ON true \
                  LEFT JOIN LATERAL (SELECT version, state FROM core.states \
@@ -131,16 +131,14 @@ impl States {
         let rows = transaction
             .query(
                 &statement,
-                &[&S::STREAM.as_str(), &names, &S::FOLD_VERSION, &S::schema_hash()],
+                &[&S::STREAM.as_str(), &unique, &S::FOLD_VERSION, &S::schema_hash()],
             )
             .await?;
         transaction.commit().await?;
         let mut loaded = HashMap::with_capacity(rows.len());
         let mut behind = Vec::new();
         for row in rows {
-            let Ok(id) = row.get::<_, &str>(0).parse::<Uuid>() else {
-                continue;
-            };
+            let id: Uuid = row.get(0);
             let head: i64 = row.get(1);
             let kept = row
                 .get::<_, Option<i64>>(2)
@@ -175,7 +173,7 @@ impl States {
         if states.is_empty() {
             return Ok(());
         }
-        let ids: Vec<String> = states.iter().map(|(id, _)| id.to_string()).collect();
+        let ids: Vec<Uuid> = states.iter().map(|(id, _)| *id).collect();
         let versions: Vec<i64> = states.iter().map(|(_, loaded)| loaded.version).collect();
         let mut texts = Vec::with_capacity(states.len());
         for (id, loaded) in states {
@@ -203,7 +201,7 @@ impl States {
         stream: StreamType,
         fold_version: i32,
         schema_hash: &str,
-        (ids, versions, texts): (&[String], &[i64], &[String]),
+        (ids, versions, texts): (&[Uuid], &[i64], &[String]),
     ) -> Result<(), ReadError> {
         let mut session = self.pool().tenant(tenant).await?;
         let transaction = session.begin().await?;
@@ -212,8 +210,8 @@ impl States {
                 "INSERT INTO core.states AS s (aggregate_type, aggregate_id, tenant_id, version, fold_version, \
                         schema_hash, state) \
                  SELECT $1, t.id, $2, t.version, $3, $4, t.state \
-                   FROM unnest($5::text[], $6::bigint[], $7::text[]) AS t(id, version, state) \
-                 ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE SET version = EXCLUDED.version, \
+                   FROM unnest($5::uuid[], $6::bigint[], $7::text[]) AS t(id, version, state) \
+                 ON CONFLICT (aggregate_id, aggregate_type) DO UPDATE SET version = EXCLUDED.version, \
                         fold_version = EXCLUDED.fold_version, schema_hash = EXCLUDED.schema_hash, \
                         state = EXCLUDED.state \
                   WHERE s.version < EXCLUDED.version OR s.fold_version <> EXCLUDED.fold_version \

@@ -332,7 +332,7 @@ pub(crate) async fn fill_log(database: &Database, count: i64, articles: i64) -> 
     transaction
         .batch_execute(
             "INSERT INTO core.heads (aggregate_type, aggregate_id, tenant_id, version) \
-             SELECT aggregate_type, aggregate_id, tenant_id, max(sequence) FROM core.events GROUP BY 1, 2, 3",
+             SELECT aggregate_type, aggregate_id::uuid, tenant_id, max(sequence) FROM core.events GROUP BY 1, 2, 3",
         )
         .await?;
     transaction.commit().await?;

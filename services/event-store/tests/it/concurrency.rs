@@ -76,13 +76,13 @@ async fn append_raw(
     let row = client
         .query_one(
             "SELECT status, last_position FROM core.append_events( \
-                 ARRAY[$1::uuid], ARRAY[gen_random_uuid()], ARRAY['product'], ARRAY[$2::text], ARRAY[0::bigint], \
+                 ARRAY[$1::uuid], ARRAY[gen_random_uuid()], ARRAY['product'], ARRAY[$2::uuid], ARRAY[0::bigint], \
                  ARRAY[$3::int], ARRAY[gen_random_uuid()], ARRAY[NULL::uuid], ARRAY['raw'], ARRAY['{}'], \
                  ARRAY[NULL::text], array_fill(1, ARRAY[$3]), ARRAY(SELECT generate_series(1, $3)), \
                  ARRAY(SELECT gen_random_uuid() FROM generate_series(1, $3)), \
                  array_fill('product_delisted'::text, ARRAY[$3]), array_fill('1'::text, ARRAY[$3]), \
                  array_fill('{}'::text, ARRAY[$3]))",
-            &[&tenant.uuid(), &stream.to_string(), &count],
+            &[&tenant.uuid(), &stream, &count],
         )
         .await
         .unwrap();

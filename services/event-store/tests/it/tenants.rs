@@ -133,7 +133,7 @@ async fn a_state_cannot_be_kept_for_another_tenant() {
     let transaction = session.begin().await.unwrap();
     let error = transaction
         .execute(
-            "INSERT INTO core.states VALUES ('product', 'x', $1, 1, 1, 'x', '{}')",
+            "INSERT INTO core.states VALUES ('product', gen_random_uuid(), $1, 1, 1, 'x', '{}')",
             &[&other.uuid()],
         )
         .await
