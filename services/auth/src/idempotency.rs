@@ -59,7 +59,7 @@ pub struct IdempotencyKeys {
 }
 
 impl IdempotencyKeys {
-    /// Answers over `pool`, whose role has to be `st_api` or `st_gateway`.
+    /// Answers over `pool`, whose role has to be `st_api` or `st_gateway`; `st_worker` may only purge.
     #[must_use]
     pub const fn new(pool: Pool) -> Self {
         Self { pool }

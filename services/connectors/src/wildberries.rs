@@ -9,6 +9,7 @@ mod error;
 mod fbs;
 mod limits;
 mod orders;
+mod pending;
 mod remains;
 mod stock;
 mod time;
@@ -17,6 +18,7 @@ mod wire;
 
 pub use client::{Hosts, Options, Wildberries};
 pub use limits::{Category, Group, Sellers, Tariff};
+pub use pending::PendingReports;
 pub use token::{Scope, Scopes, Token, TokenError, TokenKind};
 
 /// The warehouse id of masked rows in the synchronous report (since 2026-08-15).

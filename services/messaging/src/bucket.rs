@@ -54,6 +54,12 @@ impl Bucket {
         Self::new(broker, "dialogues")
     }
 
+    /// Background reports of marketplaces, asked for and not yet fetched; entries live for an hour.
+    #[must_use]
+    pub fn pending_reports(broker: &Broker) -> Self {
+        Self::new(broker, "pending_reports")
+    }
+
     /// Counters of the API limits; entries live for an hour.
     #[must_use]
     pub fn limits(broker: &Broker) -> Self {
@@ -163,7 +169,7 @@ impl Bucket {
     }
 
     async fn declare(&self) -> Result<(), BucketError> {
-        let applied = topology::apply(&self.broker).await;
+        let applied = topology::restore(&self.broker, &[&format!("KV_{}", self.name)]).await;
         applied.map(drop).map_err(|source| BucketError::Topology {
             bucket: self.name,
             source,

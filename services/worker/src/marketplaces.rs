@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use connectors::http::HttpClient;
 use connectors::marketplace::MarketplaceClient;
-use connectors::wildberries::{Hosts, Options, Sellers, Token, TokenError, Wildberries};
+use connectors::wildberries::{Hosts, Options, PendingReports, Sellers, Token, TokenError, Wildberries};
 use events::cabinet::Marketplace;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -27,6 +27,7 @@ pub struct Marketplaces {
     hosts: Hosts,
     options: Options,
     sellers: Arc<Sellers>,
+    speed: f64,
 }
 
 impl Marketplaces {
@@ -38,6 +39,16 @@ impl Marketplaces {
             hosts,
             options,
             sellers: Arc::new(Sellers::new(speed)),
+            speed,
+        }
+    }
+
+    /// The same, where unfinished reports are found again by the next process.
+    #[must_use]
+    pub fn keeping(self, reports: Arc<dyn PendingReports>) -> Self {
+        Self {
+            sellers: Arc::new(Sellers::new(self.speed).keeping(reports)),
+            ..self
         }
     }
 

@@ -1,15 +1,19 @@
 //! The clock of the cabinets: asks over NATS which ones are due and requests their syncs, both answered by
 //! the gateway. Starting late is no stampede, because due cabinets are taken a few at a time, the longest
-//! waiting first; running twice is harmless, because a cabinet has one outstanding sync.
+//! waiting first; running twice is harmless, because a cabinet has one outstanding sync. It also queues the
+//! installation's maintenance, at its start and every hour.
 
 use std::time::Duration;
 
 use application::wire::{CommandHead, DueCabinet, DueCabinets, RequestSync};
 use events::ids::CommandId;
-use messaging::Broker;
 use messaging::rpc;
+use messaging::{Broker, WorkQueue};
 use serde::Serialize;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::maintenance;
 
 /// How often the schedule is looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -31,6 +35,8 @@ pub struct Scheduler {
 impl Scheduler {
     /// Runs until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
+        let queue = WorkQueue::new(&self.broker);
+        let mut maintenance_at = Instant::now();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -38,6 +44,12 @@ impl Scheduler {
             }
             if let Err(error) = self.tick().await {
                 tracing::debug!(error = ?error, "the schedule could not be looked at");
+            }
+            if Instant::now() >= maintenance_at {
+                match maintenance::queue_all(&queue, &self.ids).await {
+                    Ok(()) => maintenance_at = Instant::now() + maintenance::EVERY,
+                    Err(error) => tracing::debug!(error = ?error, "maintenance could not be queued"),
+                }
             }
         }
     }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use auth::IdempotencyKeys;
 use database::Role;
 use messaging::{Cache, WorkQueue};
+use worker::maintenance::Maintenance;
 use worker::policy::SyncPolicy;
+use worker::reports::KeptReports;
 use worker::sync::{Limits, Syncs};
 
 use crate::Failure;
@@ -17,7 +20,9 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     let metrics = assembly.metrics.clone();
     let syncs = Syncs {
         app: assembly.app(pool.clone())?,
-        marketplaces: assembly.marketplaces()?,
+        marketplaces: assembly
+            .marketplaces()?
+            .keeping(Arc::new(KeptReports::new(&assembly.broker))),
         cache: Arc::new(Cache::new(&assembly.broker)),
         clock: assembly.clock.clone(),
         limits: Limits {
@@ -32,6 +37,10 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         })),
     };
     let queue = WorkQueue::new(&assembly.broker);
+    let maintenance = Maintenance {
+        answers: IdempotencyKeys::new(pool.clone()),
+        clock: assembly.clock.clone(),
+    };
     let policy = SyncPolicy {
         pool,
         queue: queue.clone(),
@@ -43,6 +52,11 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     });
     errands(assembly, syncs.clone());
+    let (jobs, stop) = (queue.clone(), assembly.lifecycle.soft());
+    assembly.lifecycle.spawn("maintenance", async move {
+        maintenance.run(&jobs, &stop).await;
+        Ok::<(), Failure>(())
+    });
     let (parallel, stop) = (settings.parallel, assembly.lifecycle.soft());
     assembly.lifecycle.spawn("sync jobs", async move {
         worker::jobs::run(&queue, &syncs, parallel, &stop).await;

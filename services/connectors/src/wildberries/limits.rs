@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::pending::{PendingReports, Report};
 use super::token::{Token, TokenKind};
 use crate::bucket::{Bucket, Limit};
 
@@ -125,7 +126,7 @@ pub(super) struct Seller {
     tariff: Tariff,
     speed: f64,
     buckets: Mutex<HashMap<Group, Arc<Bucket>>>,
-    report: Mutex<Option<String>>,
+    pub(super) report: Report,
     pub(super) no_sync_report: Flag,
     pub(super) no_order_feed: Flag,
 }
@@ -145,12 +146,12 @@ impl Flag {
 }
 
 impl Seller {
-    fn new(tariff: Tariff, speed: f64) -> Self {
+    fn new(tariff: Tariff, speed: f64, report: Report) -> Self {
         Self {
             tariff,
             speed,
             buckets: Mutex::default(),
-            report: Mutex::default(),
+            report,
             no_sync_report: Flag::default(),
             no_order_feed: Flag::default(),
         }
@@ -164,21 +165,13 @@ impl Seller {
         let new = || Arc::new(Bucket::new(limit));
         Arc::clone(buckets.entry(group).or_insert_with(new))
     }
-
-    /// The background report that was asked for and not yet fetched.
-    pub(super) fn report(&self) -> Option<String> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn set_report(&self, task: Option<String>) {
-        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = task;
-    }
 }
 
 /// All sellers this process has talked for. One per process: the limits are the vendor's, not a client's.
 #[derive(Debug)]
 pub struct Sellers {
     speed: f64,
+    kept: Option<Arc<dyn PendingReports>>,
     known: Mutex<HashMap<(String, Tariff), Arc<Seller>>>,
 }
 
@@ -189,14 +182,27 @@ impl Sellers {
     pub fn new(speed: f64) -> Self {
         Self {
             speed,
+            kept: None,
             known: Mutex::default(),
+        }
+    }
+
+    /// The same, with a place for unfinished reports that outlives the process.
+    #[must_use]
+    pub fn keeping(self, reports: Arc<dyn PendingReports>) -> Self {
+        Self {
+            kept: Some(reports),
+            ..self
         }
     }
 
     pub(super) fn of(&self, token: &Token) -> Arc<Seller> {
         let tariff = Tariff::from(token.kind());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Seller::new(tariff, self.speed));
+        let new = || {
+            let report = Report::new(&format!("{} {tariff:?}", token.seller_id()), self.kept.clone());
+            Arc::new(Seller::new(tariff, self.speed, report))
+        };
         Arc::clone(
             known
                 .entry((token.seller_id().to_owned(), tariff))

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::client::Wildberries;
 use super::limits::{Category, Group};
+use super::pending::is_task_id;
 use super::token::Scope;
 use super::wire::{Data, RemainsEnvelope, RemainsRow, RemainsStatus, RemainsTask};
 use crate::error::{CallError, CallFailure};
@@ -39,11 +40,11 @@ impl Wildberries {
     /// the vendor dropped the task.
     pub(super) async fn remains(&self) -> Result<Fetched<StockSnapshot>, CallError> {
         self.require(Scope::Analytics, CREATE)?;
-        let task = match self.seller.report() {
+        let task = match self.seller.report.pending().await {
             Some(task) => task,
             None => {
                 let task = self.create_report().await?;
-                self.seller.set_report(Some(task.clone()));
+                self.seller.report.begun(&task).await;
                 task
             }
         };
@@ -53,7 +54,7 @@ impl Wildberries {
         };
         let result = finished.await;
         if !matches!(&result, Err(error) if error.class().is_retryable() && !is_lost(&error.failure)) {
-            self.seller.set_report(None);
+            self.seller.report.ended(task).await;
         }
         result
     }
@@ -66,8 +67,7 @@ impl Wildberries {
         let answer: Data<RemainsTask> =
             json::decode(&reply.body).map_err(|failure| CallError::new(CREATE, failure))?;
         let task = answer.data.task_id;
-        // The id becomes part of a path.
-        if task.is_empty() || !task.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        if !is_task_id(&task) {
             return Err(CallError::new(
                 CREATE,
                 json::malformed("field `taskId` is no task id"),

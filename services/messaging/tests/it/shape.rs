@@ -24,6 +24,7 @@ async fn what_is_declared_is_created_once_and_then_verified() {
             "WORK",
             "DEAD",
             "KV_marketplace_cache",
+            "KV_pending_reports",
             "KV_dialogues",
             "KV_limits",
             "WORK/sync",

@@ -8,5 +8,6 @@
 
 mod failures;
 mod journeys;
+mod maintenance;
 mod outstanding;
 mod world;

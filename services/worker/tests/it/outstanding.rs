@@ -1,6 +1,7 @@
 //! What is outstanding is known from events: no dead worker and no wiped broker leaves a sync hanging.
 
 use chrono::TimeDelta;
+use simulators::{Effect, Fault, Wildberries};
 use worker::sync::End;
 
 use crate::world::{World, seller};
@@ -82,4 +83,42 @@ async fn due(world: &World, at: chrono::DateTime<chrono::Utc>) -> usize {
         .await
         .unwrap()
         .len()
+}
+
+#[tokio::test]
+async fn a_worker_that_was_started_anew_fetches_the_report_that_the_last_one_asked_for() {
+    const CREATE: &str = "/seller-analytics-api/api/v1/warehouse_remains";
+    let mut world = World::with_token(seller(), Wildberries::base_token).await;
+    let away = Effect::Status {
+        status: 500,
+        body: "{}".to_owned(),
+        content_type: None,
+    };
+    world
+        .simulator
+        .script(Fault::on(&format!("{CREATE}/tasks/"), away));
+    world.sync(true).await;
+    let created = |world: &World| {
+        let calls = world.simulator.calls();
+        calls
+            .paths
+            .get(&format!("GET {CREATE}"))
+            .map_or(0, |statuses| statuses.values().sum::<u64>())
+    };
+    assert_eq!(created(&world), 1);
+    assert_ne!(world.outcomes().await["stock_fbo"], "complete");
+    world.simulator.clear_faults();
+
+    world.restart_worker();
+    world.sync(true).await;
+    assert_eq!(created(&world), 1, "it asked for a second report");
+    assert_eq!(world.outcomes().await["stock_fbo"], "complete");
+
+    world.restart_worker();
+    world.sync(true).await;
+    assert_eq!(
+        created(&world),
+        2,
+        "a report that was fetched is not fetched again"
+    );
 }

@@ -23,6 +23,7 @@ use simulators::{SellerConfig, Wildberries, WildberriesConfig};
 use support::{Database, Own};
 use vault::{MasterKeys, Vault};
 use worker::policy::SyncPolicy;
+use worker::reports::KeptReports;
 use worker::sync::{End, Limits as SyncLimits, Syncs};
 use worker::{Marketplaces, SyncJob};
 
@@ -90,7 +91,7 @@ impl World {
         topology::apply(&broker).await.unwrap();
         let syncs = Syncs {
             app: app.clone(),
-            marketplaces: marketplaces(&simulator),
+            marketplaces: marketplaces(&simulator, &broker),
             cache: Arc::new(Cache::new(&broker)),
             clock: clock.clone(),
             limits: SyncLimits {
@@ -125,6 +126,12 @@ impl World {
         };
         world.cabinet_id = world.connect(&api_app(&world).await, &token).await;
         world
+    }
+
+    /// What a worker process knows that was started anew: nothing.
+    pub(crate) fn restart_worker(&mut self) {
+        self.syncs.marketplaces = marketplaces(&self.simulator, &self.broker);
+        self.syncs.cache = Arc::new(Cache::new(&self.broker));
     }
 
     async fn connect(&self, api: &App, token: &str) -> CabinetId {
@@ -302,7 +309,7 @@ async fn api_app(world: &World) -> App {
     connect_app(&pool)
 }
 
-fn marketplaces(simulator: &Wildberries) -> Marketplaces {
+fn marketplaces(simulator: &Wildberries, broker: &Broker) -> Marketplaces {
     let hosts = Hosts {
         content: simulator.host_url(Host::Content),
         analytics: simulator.host_url(Host::Analytics),
@@ -323,4 +330,5 @@ fn marketplaces(simulator: &Wildberries) -> Marketplaces {
         options,
         SPEED,
     )
+    .keeping(Arc::new(KeptReports::new(broker)))
 }
