@@ -1,7 +1,10 @@
 //! The keys that wrap all others. They come from the settings, never from the database, and are versioned, so
-//! that a new one can take over while everything wrapped by the old one still opens.
+//! that a new one can take over while everything wrapped by the old one still opens. A ring that came out of
+//! a file is read again when it may have changed, so that a new version needs no restart.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -47,10 +50,14 @@ pub enum MasterKeyError {
     },
 }
 
-/// The ring of master keys. The newest version wraps, all of them unwrap. Cloning copies key material, and
-/// every copy wipes itself.
+/// The ring of master keys. The newest version wraps, all of them unwrap. Clones share one ring.
 #[derive(Clone)]
 pub struct MasterKeys {
+    ring: Arc<RwLock<Ring>>,
+    file: Option<PathBuf>,
+}
+
+struct Ring {
     newest: i32,
     keys: BTreeMap<i32, KeyBytes>,
 }
@@ -61,6 +68,80 @@ impl MasterKeys {
     /// # Errors
     /// [`MasterKeyError`] naming the entry or version that does not fit.
     pub fn parse(setting: &SecretString) -> Result<Self, MasterKeyError> {
+        Ok(Self {
+            ring: Arc::new(RwLock::new(Ring::parse(setting)?)),
+            file: None,
+        })
+    }
+
+    /// The same ring, read again from this file when a version is met that it lacks, and before a new data
+    /// key is wrapped. A file that cannot be read or is no ring leaves what was there.
+    #[must_use]
+    pub fn kept_in(self, file: Option<PathBuf>) -> Self {
+        Self { file, ..self }
+    }
+
+    /// A fresh ring with one random key, in the form [`MasterKeys::parse`] reads. For a first start without
+    /// settings, which keeps it in its data folder.
+    ///
+    /// # Errors
+    /// [`SealError::NoRandomness`].
+    pub fn generate() -> Result<SecretString, SealError> {
+        let key = KeyBytes::random()?;
+        let encoded = Zeroizing::new(STANDARD.encode(key.as_slice()));
+        Ok(SecretString::from(format!("v1:{}", encoded.as_str())))
+    }
+
+    /// The versions in the ring, the newest last.
+    #[must_use]
+    pub fn versions(&self) -> Vec<i32> {
+        self.read(|ring| ring.keys.keys().copied().collect())
+    }
+
+    /// The version that wraps.
+    #[must_use]
+    pub fn newest_version(&self) -> i32 {
+        self.read(|ring| ring.newest)
+    }
+
+    /// The key that wraps, as the settings have it at this moment.
+    pub(crate) fn newest(&self) -> (i32, Option<KeyBytes>) {
+        self.read_again();
+        self.read(|ring| (ring.newest, ring.keys.get(&ring.newest).cloned()))
+    }
+
+    /// The key of a version.
+    pub(crate) fn version(&self, version: i32) -> Option<KeyBytes> {
+        let find = |ring: &Ring| ring.keys.get(&version).cloned();
+        self.read(find).or_else(|| {
+            self.read_again();
+            self.read(find)
+        })
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Ring) -> T) -> T {
+        look(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Some hundred bytes from a local disk, at moments that are rare: not worth a thread of its own.
+    fn read_again(&self) {
+        let Some(file) = &self.file else { return };
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => SecretString::from(text),
+            Err(error) => {
+                tracing::warn!(error = %error, "the file of the master keys cannot be read again");
+                return;
+            }
+        };
+        match Ring::parse(&text) {
+            Ok(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring,
+            Err(error) => tracing::warn!(error = %error, "the file of the master keys is no key ring"),
+        }
+    }
+}
+
+impl Ring {
+    fn parse(setting: &SecretString) -> Result<Self, MasterKeyError> {
         let mut keys = BTreeMap::new();
         let entries = setting
             .expose_secret()
@@ -88,25 +169,6 @@ impl MasterKeys {
         }
         let newest = *keys.keys().next_back().ok_or(MasterKeyError::Empty)?;
         Ok(Self { newest, keys })
-    }
-
-    /// A fresh ring with one random key, in the form [`MasterKeys::parse`] reads. For a first start without
-    /// settings, which keeps it in its data folder.
-    ///
-    /// # Errors
-    /// [`SealError::NoRandomness`].
-    pub fn generate() -> Result<SecretString, SealError> {
-        let key = KeyBytes::random()?;
-        let encoded = Zeroizing::new(STANDARD.encode(key.as_slice()));
-        Ok(SecretString::from(format!("v1:{}", encoded.as_str())))
-    }
-
-    pub(crate) fn newest(&self) -> (i32, Option<&KeyBytes>) {
-        (self.newest, self.keys.get(&self.newest))
-    }
-
-    pub(crate) fn version(&self, version: i32) -> Option<&KeyBytes> {
-        self.keys.get(&version)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one place that touches the cipher: AES-256-GCM, a fresh random nonce in front of every ciphertext. A
-//! random 96-bit nonce is safe for 2^32 messages under one key (NIST SP 800-38D, 8.3); a tenant's key seals a
-//! handful.
+//! random 96-bit nonce is safe for 2^32 messages under one key (NIST SP 800-38D, 8.3); every one is counted
+//! (`crate::rotation`).
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
@@ -161,5 +161,36 @@ mod tests {
             seal(&key, &place(1, 2), b"x").unwrap(),
             seal(&key, &place(1, 2), b"x").unwrap()
         );
+    }
+
+    /// Whether a type has a trait: an inherent constant is found before a trait's.
+    macro_rules! has {
+        ($type:ty: $bound:path) => {{
+            trait Without {
+                const HAS: bool = false;
+            }
+            impl<T> Without for T {}
+            struct Probe<T>(std::marker::PhantomData<T>);
+            impl<T: $bound> Probe<T> {
+                const HAS: bool = true;
+            }
+            // Numbers have every trait that is asked for here, and this has none: the probe tells them apart.
+            struct Bare;
+            <Probe<u8>>::HAS && !<Probe<Bare>>::HAS && <Probe<$type>>::HAS
+        }};
+    }
+
+    #[test]
+    fn what_holds_a_key_or_a_secret_cannot_be_printed_or_serialised() {
+        macro_rules! closed {
+            ($($type:ty),*) => {$(
+                assert!(!has!($type: std::fmt::Debug), "{} has Debug", stringify!($type));
+                assert!(!has!($type: std::fmt::Display), "{} has Display", stringify!($type));
+                assert!(!has!($type: serde::Serialize), "{} has Serialize", stringify!($type));
+            )*};
+        }
+        closed!(KeyBytes, crate::MasterKeys, crate::Vault, crate::Keeper);
+        // Prints `[REDACTED]`, and is serialised nowhere.
+        assert!(!has!(secrecy::SecretString: serde::Serialize));
     }
 }

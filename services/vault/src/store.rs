@@ -53,14 +53,9 @@ pub enum VaultError {
         #[source]
         source: std::str::Utf8Error,
     },
-    /// A data key of a tenant is missing although a credential refers to it.
-    #[error("data key {version} of tenant {tenant} is missing")]
-    MissingKey {
-        /// Whose.
-        tenant: TenantId,
-        /// Which version.
-        version: i32,
-    },
+    /// The tenant's keys were replaced again and again while one of them was being taken.
+    #[error("the keys of tenant {0} change too fast to seal under one of them")]
+    Restless(TenantId),
     /// A data key has the wrong length after unwrapping.
     #[error("data key {version} of tenant {tenant} has a wrong length")]
     KeyLength {
@@ -77,6 +72,9 @@ impl From<tokio_postgres::Error> for VaultError {
     }
 }
 
+/// How often a key that was destroyed while it was being taken is looked for again.
+const ROUNDS: u32 = 8;
+
 /// Seals, opens and destroys credentials of tenants. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
@@ -84,9 +82,10 @@ pub struct Vault {
     masters: MasterKeys,
 }
 
-struct DataKey {
-    version: i32,
-    bytes: KeyBytes,
+/// An unwrapped data key.
+pub(crate) struct DataKey {
+    pub(crate) version: i32,
+    pub(crate) bytes: KeyBytes,
 }
 
 impl Vault {
@@ -111,7 +110,7 @@ impl Vault {
     ) -> Result<(), VaultError> {
         let mut session = self.pool.tenant(tenant).await?;
         let transaction = session.begin().await?;
-        let key = self.key_for_sealing(&transaction, tenant).await?;
+        let key = self.take_key(&transaction, tenant).await?;
         let sealed = seal(
             &key.bytes,
             &credential_place(tenant, credential, key.version),
@@ -145,10 +144,13 @@ impl Vault {
     pub async fn open(&self, tenant: TenantId, credential: CredentialId) -> Result<SecretString, VaultError> {
         let mut session = self.pool.tenant(tenant).await?;
         let transaction = session.begin().await?;
+        // One statement, one moment: between two of them a rotation may destroy the key that the first one saw.
         let select = transaction
             .prepare_cached(
-                "SELECT key_version, sealed FROM core.credentials
-                  WHERE tenant_id = $1 AND credential_id = $2",
+                "SELECT c.key_version, c.sealed, k.master_version, k.wrapped
+                   FROM core.credentials c
+                   JOIN core.tenant_keys k ON k.tenant_id = c.tenant_id AND k.version = c.key_version
+                  WHERE c.tenant_id = $1 AND c.credential_id = $2",
             )
             .await?;
         let row = transaction
@@ -157,10 +159,7 @@ impl Vault {
             .ok_or(VaultError::NotFound(credential))?;
         let version: i32 = row.try_get(0)?;
         let sealed: Vec<u8> = row.try_get(1)?;
-        let key = self
-            .stored_key(&transaction, tenant, Some(version))
-            .await?
-            .ok_or(VaultError::MissingKey { tenant, version })?;
+        let key = unwrap(&self.masters, tenant, version, row.try_get(2)?, row.try_get(3)?)?;
         transaction.commit().await?;
         let plaintext = open(
             &key.bytes,
@@ -198,96 +197,144 @@ impl Vault {
     pub async fn fingerprint(&self, tenant: TenantId, secret: &SecretString) -> Result<String, VaultError> {
         let mut session = self.pool.tenant(tenant).await?;
         let transaction = session.begin().await?;
-        let key = self.key_for_sealing(&transaction, tenant).await?;
+        let key = self.newest_key(&transaction, tenant).await?;
         transaction.commit().await?;
         let derived = Zeroizing::new(keyed_hash(key.bytes.as_slice(), b"fingerprint v1"));
         let hash = keyed_hash(derived.as_slice(), secret.expose_secret().as_bytes());
         Ok(format!("k{}:{}", key.version, hex::encode(&hash[..16])))
     }
 
+    /// The tenant's newest key for one more ciphertext, which is counted. The key's row stays locked until the
+    /// end of the transaction, so a rotation cannot destroy the key before the ciphertext is there to be
+    /// re-encrypted.
+    async fn take_key(&self, transaction: &Transaction<'_>, tenant: TenantId) -> Result<DataKey, VaultError> {
+        let take = transaction
+            .prepare_cached(
+                "UPDATE core.tenant_keys SET seals = seals + 1
+                  WHERE tenant_id = $1
+                    AND version = (SELECT max(version) FROM core.tenant_keys WHERE tenant_id = $1)
+                 RETURNING version, master_version, wrapped",
+            )
+            .await?;
+        for _round in 0..ROUNDS {
+            let Some(row) = transaction.query_opt(&take, &[&tenant.uuid()]).await? else {
+                // There is none yet, or the newest one was replaced and destroyed at this moment.
+                self.newest_key(transaction, tenant).await?;
+                continue;
+            };
+            let version: i32 = row.try_get(0)?;
+            return unwrap(&self.masters, tenant, version, row.try_get(1)?, row.try_get(2)?);
+        }
+        Err(VaultError::Restless(tenant))
+    }
+
     /// The tenant's newest key; made on the first use. Of several first users at once one key is kept and all
     /// of them read that one back.
-    async fn key_for_sealing(
+    async fn newest_key(
         &self,
         transaction: &Transaction<'_>,
         tenant: TenantId,
     ) -> Result<DataKey, VaultError> {
-        if let Some(key) = self.stored_key(transaction, tenant, None).await? {
+        if let Some(key) = self.stored_key(transaction, tenant).await? {
             return Ok(key);
         }
-        let (master_version, master) = self.masters.newest();
-        let master = master.ok_or(VaultError::UnknownMasterKey {
-            version: master_version,
-        })?;
-        let fresh = KeyBytes::random()?;
-        let wrapped = seal(
-            master,
-            &key_place(tenant, FIRST_VERSION, master_version),
-            fresh.as_slice(),
-        )?;
-        let insert = transaction
-            .prepare_cached(
-                "INSERT INTO core.tenant_keys (tenant_id, version, master_version, wrapped)
-                 VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, version) DO NOTHING",
-            )
-            .await?;
-        transaction
-            .execute(
-                &insert,
-                &[&tenant.uuid(), &FIRST_VERSION, &master_version, &wrapped],
-            )
-            .await?;
-        self.stored_key(transaction, tenant, None)
+        insert_key(transaction, &self.masters, tenant, FIRST_VERSION).await?;
+        self.stored_key(transaction, tenant)
             .await?
-            .ok_or(VaultError::MissingKey {
-                tenant,
-                version: FIRST_VERSION,
-            })
+            .ok_or(VaultError::Restless(tenant))
     }
 
     async fn stored_key(
         &self,
         transaction: &Transaction<'_>,
         tenant: TenantId,
-        version: Option<i32>,
     ) -> Result<Option<DataKey>, VaultError> {
         let select = transaction
             .prepare_cached(
                 "SELECT version, master_version, wrapped FROM core.tenant_keys
-                  WHERE tenant_id = $1 AND ($2::integer IS NULL OR version = $2)
-                  ORDER BY version DESC LIMIT 1",
+                  WHERE tenant_id = $1 ORDER BY version DESC LIMIT 1",
             )
             .await?;
-        let Some(row) = transaction
-            .query_opt(&select, &[&tenant.uuid(), &version])
-            .await?
-        else {
+        let Some(row) = transaction.query_opt(&select, &[&tenant.uuid()]).await? else {
             return Ok(None);
         };
         let version: i32 = row.try_get(0)?;
-        let master_version: i32 = row.try_get(1)?;
-        let wrapped: Vec<u8> = row.try_get(2)?;
-        let master = self
-            .masters
-            .version(master_version)
-            .ok_or(VaultError::UnknownMasterKey {
-                version: master_version,
-            })?;
-        let unwrapped =
-            open(master, &key_place(tenant, version, master_version), &wrapped).map_err(|source| {
-                VaultError::WrongMasterKey {
-                    version: master_version,
-                    source,
-                }
-            })?;
-        let bytes = KeyBytes::from_slice(&unwrapped).ok_or(VaultError::KeyLength { tenant, version })?;
-        Ok(Some(DataKey { version, bytes }))
+        unwrap(&self.masters, tenant, version, row.try_get(1)?, row.try_get(2)?).map(Some)
     }
+}
+
+/// Makes a data key and stores it wrapped. That the version is there already is no error.
+pub(crate) async fn insert_key(
+    transaction: &Transaction<'_>,
+    masters: &MasterKeys,
+    tenant: TenantId,
+    version: i32,
+) -> Result<(), VaultError> {
+    let fresh = KeyBytes::random()?;
+    let (master_version, wrapped) = wrap(masters, tenant, version, &fresh)?;
+    let insert = transaction
+        .prepare_cached(
+            "INSERT INTO core.tenant_keys (tenant_id, version, master_version, wrapped)
+             VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, version) DO NOTHING",
+        )
+        .await?;
+    transaction
+        .execute(&insert, &[&tenant.uuid(), &version, &master_version, &wrapped])
+        .await?;
+    Ok(())
+}
+
+/// A data key under the newest master key, and that one's version.
+pub(crate) fn wrap(
+    masters: &MasterKeys,
+    tenant: TenantId,
+    version: i32,
+    key: &KeyBytes,
+) -> Result<(i32, Vec<u8>), VaultError> {
+    let (master_version, master) = masters.newest();
+    let master = master.ok_or(VaultError::UnknownMasterKey {
+        version: master_version,
+    })?;
+    let wrapped = seal(
+        &master,
+        &key_place(tenant, version, master_version),
+        key.as_slice(),
+    )?;
+    Ok((master_version, wrapped))
+}
+
+/// A data key out of its row. Exactly the master key that the row names is tried, never another one: GCM does
+/// not commit to its key.
+pub(crate) fn unwrap(
+    masters: &MasterKeys,
+    tenant: TenantId,
+    version: i32,
+    master_version: i32,
+    wrapped: &[u8],
+) -> Result<DataKey, VaultError> {
+    let master = masters
+        .version(master_version)
+        .ok_or(VaultError::UnknownMasterKey {
+            version: master_version,
+        })?;
+    let unwrapped =
+        open(&master, &key_place(tenant, version, master_version), wrapped).map_err(|source| {
+            VaultError::WrongMasterKey {
+                version: master_version,
+                source,
+            }
+        })?;
+    let bytes = KeyBytes::from_slice(&unwrapped).ok_or(VaultError::KeyLength { tenant, version })?;
+    Ok(DataKey { version, bytes })
 }
 
 const FIRST_VERSION: i32 = 1;
 
-const fn credential_place(tenant: TenantId, credential: CredentialId, key_version: i32) -> Place<'static> {
+pub(crate) const fn credential_place(
+    tenant: TenantId,
+    credential: CredentialId,
+    key_version: i32,
+) -> Place<'static> {
     Place {
         tenant,
         table: "credentials",

@@ -5,11 +5,13 @@
     reason = "a test that cannot set up its world cannot go on"
 )]
 
+mod rotation;
+
 use database::{Pool, Role};
 use events::ids::{CredentialId, TenantId};
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
-use vault::{MasterKeys, Vault, VaultError};
+use vault::{Keeper, MasterKeys, Scope, Vault, VaultError};
 
 const ANNA: TenantId = TenantId(Uuid::from_u128(0xA));
 const BORIS: TenantId = TenantId(Uuid::from_u128(0xB));
@@ -30,6 +32,11 @@ impl World {
     fn vault(&self, role: Role, ring: &SecretString) -> Vault {
         let pool = Pool::open(&self.url, role, 4).unwrap();
         Vault::new(pool, MasterKeys::parse(ring).ok().unwrap())
+    }
+
+    fn keeper(&self, ring: &SecretString) -> Keeper {
+        let pool = Pool::open(&self.url, Role::Keys, 4).unwrap();
+        Keeper::new(pool, MasterKeys::parse(ring).ok().unwrap())
     }
 
     /// What somebody with full rights on the database does to it.
@@ -137,6 +144,60 @@ async fn one_tenant_does_not_reach_another_ones_credential() {
         world.opening.open(ANNA, FIRST).await.unwrap().expose_secret(),
         "anna's"
     );
+}
+
+/// Every secret in the place of every other one, with and without the version it was encrypted under.
+#[tokio::test]
+async fn no_secret_opens_in_the_place_of_another_one() {
+    let world = world().await;
+    let client = support::connect(&world.database.url).await;
+    let places = [(ANNA, FIRST), (ANNA, SECOND), (BORIS, FIRST), (BORIS, SECOND)];
+    for (tenant, credential) in places {
+        world
+            .sealing
+            .seal(tenant, credential, "wildberries_token", &"s3cret".into())
+            .await
+            .unwrap();
+    }
+    // A second version, so that versions can be mixed up too.
+    world
+        .keeper(&world.ring)
+        .rotate_data(Scope::Tenant(BORIS))
+        .await
+        .unwrap();
+    let kept = "CREATE TABLE kept AS SELECT * FROM core.credentials";
+    client.batch_execute(kept).await.unwrap();
+    let mut tried = 0;
+    for (tenant, credential) in places {
+        for (other_tenant, other) in places {
+            if (tenant, credential) == (other_tenant, other) {
+                continue;
+            }
+            for version in [
+                "sealed = k.sealed, key_version = k.key_version",
+                "sealed = k.sealed",
+            ] {
+                let attack = format!(
+                    "UPDATE core.credentials c SET {version} FROM kept k
+                      WHERE c.tenant_id = '{tenant}' AND c.credential_id = '{credential}'
+                        AND k.tenant_id = '{other_tenant}' AND k.credential_id = '{other}'"
+                );
+                // Where the tenant has no key of that version, the database refuses already.
+                if client.execute(&attack, &[]).await.is_ok() {
+                    let error = failure(world.opening.open(tenant, credential).await);
+                    assert!(matches!(error, VaultError::Seal(_)), "{attack}: {error}");
+                }
+                tried += 1;
+            }
+        }
+        let restore =
+            "UPDATE core.credentials c SET sealed = k.sealed, key_version = k.key_version FROM kept k
+                        WHERE k.tenant_id = c.tenant_id AND k.credential_id = c.credential_id";
+        client.execute(restore, &[]).await.unwrap();
+    }
+    assert_eq!(tried, 24);
+    let verified = world.keeper(&world.ring).verify().await.unwrap();
+    assert_eq!((verified.readable, verified.unreadable), (4, vec![]));
 }
 
 #[tokio::test]
