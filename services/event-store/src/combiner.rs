@@ -8,10 +8,11 @@ use std::time::Duration;
 use database::Pool;
 use events::ids::TenantId;
 use events::{Recorded, StreamType};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::append::{self, Answer, Append};
+use crate::reply::Reply;
 use crate::{AppendError, Appended, ReadError, StreamId, Wake, read};
 
 /// Commands in one batch, at most. A batch holds the lock for about 25 µs a command, so nobody waits longer
@@ -28,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 struct Waiting {
     append: Append,
-    answer: oneshot::Sender<Answer>,
+    reply: Reply,
 }
 
 /// Called after every batch with the number of commands in it.
@@ -103,12 +104,8 @@ impl EventStore {
     /// # Errors
     /// [`AppendError`]; after [`AppendError::Unknown`] the same command may be sent again.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let (answer, told) = oneshot::channel();
-        self.queue
-            .send(vec![Waiting { append, answer }])
-            .await
-            .map_err(|mpsc::error::SendError(_unsent)| AppendError::Closed)?;
-        told.await.unwrap_or(Err(AppendError::Closed))
+        let answer = self.append_many(vec![append]).await.pop();
+        answer.unwrap_or(Err(AppendError::Closed))
     }
 
     /// Appends many commands' events; each is answered for itself, in the order given.
@@ -116,23 +113,20 @@ impl EventStore {
         if appends.is_empty() {
             return vec![];
         }
-        let mut told = Vec::with_capacity(appends.len());
-        let mut waiting = Vec::with_capacity(appends.len());
-        for append in appends {
-            let (answer, receiver) = oneshot::channel();
-            waiting.push(Waiting { append, answer });
-            told.push(receiver);
-        }
+        let count = appends.len();
+        let (replies, told) = Reply::for_many(count);
+        let waiting = appends
+            .into_iter()
+            .zip(replies)
+            .map(|(append, reply)| Waiting { append, reply })
+            .collect();
         // All at once: one by one, the first would be written alone, and the others wait for its commit. A
-        // closed queue drops the senders inside, which the receivers report below.
+        // closed queue drops the replies inside, which counts as their answer.
         if self.queue.send(waiting).await.is_err() {
             tracing::debug!("append after the combiner ended");
         }
-        let mut answers = Vec::with_capacity(told.len());
-        for receiver in told {
-            answers.push(receiver.await.unwrap_or(Err(AppendError::Closed)));
-        }
-        answers
+        told.await
+            .unwrap_or_else(|_closed| vec![Err(AppendError::Closed); count])
     }
 
     /// The first answer to a command, if it is in: how a caller finds out about a commit whose reply never
@@ -217,15 +211,15 @@ impl CombinerTask {
             {
                 waiting.extend(sent);
             }
-            let (appends, answers): (Vec<_>, Vec<_>) = next_batch(&mut waiting)
+            let (appends, replies): (Vec<_>, Vec<_>) = next_batch(&mut waiting)
                 .into_iter()
-                .map(|w| (w.append, w.answer))
+                .map(|w| (w.append, w.reply))
                 .unzip();
-            self.write(&appends, answers).await;
+            self.write(&appends, replies).await;
         }
     }
 
-    async fn write(&self, appends: &[Append], answers: Vec<oneshot::Sender<Answer>>) {
+    async fn write(&self, appends: &[Append], replies: Vec<Reply>) {
         let outcome = self.append_with_repetition(appends).await;
         if let Some(observer) = &self.observer {
             observer(appends.len());
@@ -236,25 +230,25 @@ impl CombinerTask {
                 if let Some(position) = newest {
                     self.wake.notify(position);
                 }
-                for (sender, answer) in answers.into_iter().zip(told) {
-                    give(sender, answer);
+                for (reply, answer) in replies.into_iter().zip(told) {
+                    reply.give(answer);
                 }
             }
             // One command that the log refuses must not take its neighbours with it.
             Err(AppendError::Refused(_) | AppendError::Encode(_)) if appends.len() > 1 => {
-                for (append, sender) in appends.iter().zip(answers) {
+                for (append, reply) in appends.iter().zip(replies) {
                     let answer = self.append_with_repetition(std::slice::from_ref(append)).await;
                     let answer = answer.and_then(|mut one| one.pop().unwrap_or(Err(AppendError::Closed)));
                     if let Ok(appended) = &answer {
                         self.wake.notify(appended.position);
                     }
-                    give(sender, answer);
+                    reply.give(answer);
                 }
             }
             Err(error) => {
                 tracing::error!(error = ?error, batch.commands = appends.len(), "append failed");
-                for sender in answers {
-                    give(sender, Err(error.clone()));
+                for reply in replies {
+                    reply.give(Err(error.clone()));
                 }
             }
         }
@@ -298,12 +292,6 @@ fn own_first_answer(append: &Append, answer: &mut Answer) {
         && appended.version == append.expected + count
     {
         appended.duplicate = false;
-    }
-}
-
-fn give(sender: oneshot::Sender<Answer>, answer: Answer) {
-    if sender.send(answer).is_err() {
-        tracing::debug!("nobody waits for the answer any more");
     }
 }
 

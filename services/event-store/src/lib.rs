@@ -12,6 +12,7 @@ mod append;
 mod combiner;
 mod error;
 mod read;
+mod reply;
 mod states;
 mod wake;
 
