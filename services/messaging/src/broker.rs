@@ -2,14 +2,19 @@
 //! not; here every such choice is made on purpose.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Auth, AuthError, Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
+
+use crate::users;
 
 /// Requests to the broker's own interface are answered within this time or count as failed.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// One attempt to connect ends after this time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A half-open link is noticed after two of these.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest pause between two attempts to connect.
@@ -22,6 +27,28 @@ pub struct BrokerOptions {
     pub url: String,
     /// Name of this connection in the broker's lists.
     pub name: String,
+    /// As whom; `None` for what the address says, or nobody.
+    pub user: Option<BrokerUser>,
+    /// How the way there is protected.
+    pub tls: BrokerTls,
+}
+
+/// A user of `nats/users.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerUser {
+    /// Its name there, which is the role's.
+    pub name: String,
+    /// File of its seed. Read at every connect, so that a replaced seed needs no restart.
+    pub seed_file: PathBuf,
+}
+
+/// How the way to the broker is protected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokerTls {
+    /// Never without TLS, whatever the address and the server say.
+    pub required: bool,
+    /// PEM file of the only authorities that are trusted; `None` for those of the operating system.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl BrokerOptions {
@@ -31,7 +58,19 @@ impl BrokerOptions {
         Self {
             url: url.into(),
             name: name.into(),
+            user: None,
+            tls: BrokerTls::default(),
         }
+    }
+
+    /// As a user whose seed lies in `folder`.
+    #[must_use]
+    pub fn as_user(mut self, name: &str, folder: &std::path::Path) -> Self {
+        self.user = Some(BrokerUser {
+            name: name.to_owned(),
+            seed_file: users::seed_file(folder, name),
+        });
+        self
     }
 }
 
@@ -53,6 +92,15 @@ pub enum BrokerError {
     /// The client could not be set up.
     #[error("the broker's client cannot be set up")]
     Connect(#[source] async_nats::ConnectError),
+    /// The seed of the user cannot be used.
+    #[error("the broker's user cannot be used")]
+    User(#[from] users::UsersError),
+    /// The authorities to be trusted cannot be read.
+    #[error("the broker's certificates cannot be checked")]
+    Authorities(#[from] tls::TlsError),
+    /// The broker is there and refuses this user, or it is not the broker that it should be.
+    #[error("the broker refuses us, or cannot prove who it is")]
+    Refused(#[source] async_nats::ConnectError),
 }
 
 /// State of the link.
@@ -89,17 +137,17 @@ impl Broker {
         let servers = options
             .url
             .split(',')
-            .map(|server| server.trim().parse::<async_nats::ServerAddr>())
+            .map(|server| server.trim().parse::<ServerAddr>())
             .collect::<Result<Vec<_>, _>>()
             .map_err(BrokerError::Address)?;
+        if options.user.is_some() || options.tls.required || options.tls.ca_file.is_some() {
+            try_once(&options, &servers).await?;
+        }
         let (state, connection) = watch::channel(Connection::default());
-        let client = ConnectOptions::new()
-            .name(&options.name)
+        let client = client_options(&options)?
             .retry_on_initial_connect()
             .max_reconnects(None)
             .reconnect_delay_callback(reconnect_delay)
-            .connection_timeout(Duration::from_secs(5))
-            .request_timeout(Some(REQUEST_TIMEOUT))
             .ping_interval(PING_INTERVAL)
             .event_callback(move |event| {
                 note(&state, &event);
@@ -149,6 +197,72 @@ impl Broker {
             Ok(Ok(_))
         )
     }
+}
+
+/// What does not change between two attempts.
+fn client_options(options: &BrokerOptions) -> Result<ConnectOptions, BrokerError> {
+    let mut client = match &options.user {
+        Some(user) => {
+            users::read_seed(&user.seed_file)?;
+            let seed_file = user.seed_file.clone();
+            ConnectOptions::with_auth_callback(move |nonce| {
+                std::future::ready(sign(&seed_file, &nonce).map_err(AuthError::new))
+            })
+            .custom_inbox_prefix(users::inbox_prefix(&user.name))
+        }
+        None => ConnectOptions::new(),
+    };
+    if let Some(ca_file) = &options.tls.ca_file {
+        client = client.tls_client_config(tls::trusting(ca_file)?);
+    }
+    Ok(client
+        .name(&options.name)
+        .require_tls(options.tls.required)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .request_timeout(Some(REQUEST_TIMEOUT)))
+}
+
+fn sign(seed_file: &std::path::Path, nonce: &[u8]) -> Result<Auth, Box<dyn std::error::Error + Send + Sync>> {
+    let pair = users::read_seed(seed_file)?;
+    let mut auth = Auth::new();
+    auth.nkey = Some(pair.public_key());
+    auth.signature = Some(pair.sign(nonce)?);
+    Ok(auth)
+}
+
+/// Waiting for a broker that is away is right; waiting for one that refuses us, or that is somebody else, is not:
+/// the client would try for ever and tell nobody.
+async fn try_once(options: &BrokerOptions, servers: &[ServerAddr]) -> Result<(), BrokerError> {
+    match client_options(options)?.connect(servers).await {
+        Ok(client) => {
+            // Its end is seen by nobody.
+            drop(client.drain().await);
+            Ok(())
+        }
+        Err(error) if is_final(&error) => Err(BrokerError::Refused(error)),
+        Err(error) => {
+            tracing::debug!(%error, "the broker is not there yet");
+            Ok(())
+        }
+    }
+}
+
+fn is_final(error: &async_nats::ConnectError) -> bool {
+    let refused = matches!(
+        error.kind(),
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
+    );
+    // The client calls a failed handshake an I/O error; what rustls said is inside.
+    let first: &(dyn std::error::Error + 'static) = error;
+    refused || std::iter::successors(Some(first), |error| error.source()).any(is_about_tls)
+}
+
+fn is_about_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inside = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+        .and_then(|inside| inside.downcast_ref::<rustls::Error>());
+    error.is::<rustls::Error>() || inside.is_some()
 }
 
 fn reconnect_delay(attempt: usize) -> Duration {

@@ -11,9 +11,10 @@ pub mod headers;
 pub mod hints;
 pub mod rpc;
 pub mod topology;
+pub mod users;
 pub mod work;
 
-pub use broker::{Broker, BrokerError, BrokerOptions, Connection};
+pub use broker::{Broker, BrokerError, BrokerOptions, BrokerTls, BrokerUser, Connection};
 pub use bucket::{Bucket, BucketError, Cache};
 pub use dead::{DeadLetter, DeadLetters};
 pub use events_consumer::{ConsumeError, EventsConsumer};

@@ -86,10 +86,10 @@ struct DeclaredStream {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DeclaredConsumer {
-    stream: String,
-    durable: String,
-    filter: String,
+pub(crate) struct DeclaredConsumer {
+    pub(crate) stream: String,
+    pub(crate) durable: String,
+    pub(crate) filter: String,
     ack_wait_seconds: u64,
     max_ack_pending: i64,
 }
@@ -137,6 +137,44 @@ pub fn declared_stream(name: &str) -> Result<Config, TopologyError> {
         .ok_or_else(|| TopologyError::Missing {
             name: name.to_owned(),
         })
+}
+
+/// Creates what is missing of some declared streams and their consumers, and looks at nothing else: for roles
+/// that may not see the rest.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn restore(broker: &Broker, wanted: &[&str]) -> Result<Applied, TopologyError> {
+    let declared = parse()?;
+    let mut applied = Applied::default();
+    for config in streams(&declared) {
+        if wanted.contains(&config.name.as_str()) {
+            stream(broker.jetstream(), config, true, &mut applied).await?;
+        }
+    }
+    for declared in &declared.consumer {
+        if wanted.contains(&declared.stream.as_str()) {
+            consumer(broker.jetstream(), declared, true, &mut applied).await?;
+        }
+    }
+    Ok(applied)
+}
+
+/// What is declared, by name.
+pub(crate) struct Names {
+    /// Streams; buckets as `KV_<name>`.
+    pub(crate) streams: Vec<String>,
+    /// Consumers.
+    pub(crate) consumers: Vec<DeclaredConsumer>,
+}
+
+/// The names of everything that is declared.
+pub(crate) fn names() -> Result<Names, TopologyError> {
+    let declared = parse()?;
+    Ok(Names {
+        streams: streams(&declared).into_iter().map(|stream| stream.name).collect(),
+        consumers: declared.consumer,
+    })
 }
 
 async fn walk(broker: &Broker, create: bool) -> Result<Applied, TopologyError> {

@@ -112,7 +112,7 @@ impl WorkQueue {
         match publish_once(&self.broker, subject, message()).await {
             Err(PublishFailure::NoStream(error)) => {
                 tracing::warn!(%error, "WORK is missing and is declared again");
-                topology::apply(&self.broker).await.map_err(WorkError::Topology)?;
+                declare(&self.broker).await?;
                 publish_once(&self.broker, subject, message())
                     .await
                     .map_err(WorkError::from)
@@ -222,10 +222,16 @@ async fn find_consumer(broker: &Broker, queue: Queue) -> Result<PullConsumer, Wo
         Ok(consumer) => Ok(consumer),
         Err(error) => {
             tracing::debug!(%error, queue = queue.as_str(), "the queue is declared again");
-            topology::apply(broker).await.map_err(WorkError::Topology)?;
+            declare(broker).await?;
             lookup(broker, queue).await.map_err(WorkError::Unavailable)
         }
     }
+}
+
+/// The queue and its letter box, made when they are missing.
+async fn declare(broker: &Broker) -> Result<(), WorkError> {
+    let restored = topology::restore(broker, &[topology::WORK, topology::DEAD]).await;
+    restored.map(drop).map_err(WorkError::Topology)
 }
 
 async fn lookup(broker: &Broker, queue: Queue) -> Result<PullConsumer, Cause> {

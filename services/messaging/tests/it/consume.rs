@@ -31,7 +31,7 @@ fn event(position: i64) -> Recorded {
     }
 }
 
-async fn publish(broker: &Broker, positions: std::ops::RangeInclusive<i64>) {
+pub(crate) async fn publish(broker: &Broker, positions: std::ops::RangeInclusive<i64>) {
     for position in positions {
         let event = event(position);
         let message = PublishMessage::build()

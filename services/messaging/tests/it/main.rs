@@ -12,6 +12,8 @@ mod consume;
 mod exchange;
 mod jobs;
 mod shape;
+mod tls;
+mod users;
 
 use messaging::{Broker, BrokerOptions, topology};
 
