@@ -1,11 +1,11 @@
 //! The project's own numbers for Prometheus, made once and under fixed names. No label carries a tenant:
 //! their number is unbounded, and who asks about one tenant looks into logs or read models.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Gauge, Histogram, MeterProvider};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Encoder, Registry, TextEncoder};
@@ -45,7 +45,11 @@ struct Inner {
     relay_position: Gauge<u64>,
     marketplace_requests: Counter<u64>,
     sync_duration: Histogram<f64>,
+    sheet_writes: Counter<u64>,
     sheet_write_cells: Counter<u64>,
+    sheet_calls: Counter<u64>,
+    sheet_failures: Counter<u64>,
+    sheet_written_at: Arc<Mutex<Option<Instant>>>,
     append_batch_size: Histogram<u64>,
     dlq_messages: Gauge<u64>,
     http_request_duration: Histogram<f64>,
@@ -82,6 +86,7 @@ impl Metrics {
             .with_reader(exporter)
             .build();
         let meter = provider.meter("stock-tracker");
+        let sheet_written_at = age_of_last_write(&meter);
         let inner = Inner {
             projection_lag_events: meter
                 .u64_gauge("stock.projection.lag.events")
@@ -104,6 +109,19 @@ impl Metrics {
                 .with_description("Duration of a sync from its start to its outcome")
                 .with_boundaries(SYNC_BUCKETS.to_vec())
                 .build(),
+            sheet_writes: meter
+                .u64_counter("stock.sheet.writes")
+                .with_description("Batches written to spreadsheets")
+                .build(),
+            sheet_calls: meter
+                .u64_counter("stock.sheet.calls")
+                .with_description("Requests to Google by endpoint and status")
+                .build(),
+            sheet_failures: meter
+                .u64_counter("stock.sheet.failures")
+                .with_description("Sheets that were not written, by class of the failure")
+                .build(),
+            sheet_written_at,
             sheet_write_cells: meter
                 .u64_counter("stock.sheet.write.cells")
                 .with_description("Cells written to spreadsheets")
@@ -159,9 +177,29 @@ impl Metrics {
         self.inner.sync_duration.record(duration.as_secs_f64(), &labels);
     }
 
-    /// Cells written to a spreadsheet.
-    pub fn sheet_cells_written(&self, cells: u64) {
+    /// A batch that is in a spreadsheet, with the cells it wrote.
+    pub fn sheet_written(&self, cells: u64) {
+        self.inner.sheet_writes.add(1, &[]);
         self.inner.sheet_write_cells.add(cells, &[]);
+        let mut at = self
+            .inner
+            .sheet_written_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *at = Some(Instant::now());
+    }
+
+    /// One request to Google; `status` is the HTTP status or `none`.
+    pub fn sheet_call(&self, endpoint: &str, status: &str) {
+        let labels = [("endpoint", endpoint), ("status", status)];
+        let labels = labels.map(|(key, value)| KeyValue::new(key, value.to_owned()));
+        self.inner.sheet_calls.add(1, &labels);
+    }
+
+    /// A sheet that was not written.
+    pub fn sheet_failed(&self, class: &str) {
+        let labels = [KeyValue::new("class", class.to_owned())];
+        self.inner.sheet_failures.add(1, &labels);
     }
 
     /// Commands that one batch of appends carried.
@@ -199,6 +237,23 @@ impl Metrics {
     }
 }
 
+/// Registers the age of the last write to any sheet, taken when the page is read; absent until there was one.
+fn age_of_last_write(meter: &Meter) -> Arc<Mutex<Option<Instant>>> {
+    let written_at: Arc<Mutex<Option<Instant>>> = Arc::default();
+    let looked_at = Arc::clone(&written_at);
+    meter
+        .f64_observable_gauge("stock.sheet.last.write.seconds")
+        .with_description("Time since this process last wrote to any spreadsheet")
+        .with_callback(move |gauge| {
+            let at = looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(at) = *at {
+                gauge.observe(at.elapsed().as_secs_f64(), &[]);
+            }
+        })
+        .build();
+    written_at
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,7 +265,11 @@ mod tests {
         metrics.relay_position(77);
         metrics.marketplace_request("content-api", "cards", "429");
         metrics.sync_ended("wildberries", "completed", Duration::from_secs(3));
-        metrics.sheet_cells_written(5);
+        let before = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(!before.contains("stock_sheet_last_write_seconds"), "{before}");
+        metrics.sheet_written(5);
+        metrics.sheet_call("POST /v4/spreadsheets/{id}:batchUpdate", "200");
+        metrics.sheet_failed("not_shared");
         metrics.append_batch(40);
         metrics.dead_letters(2);
         let duration = Duration::from_millis(20);
@@ -227,7 +286,11 @@ mod tests {
             "stock_relay_position 77",
             "stock_marketplace_requests_total{endpoint=\"cards\",host=\"content-api\",status=\"429\"} 1",
             "stock_sync_duration_seconds_sum{marketplace=\"wildberries\",outcome=\"completed\"} 3",
+            "stock_sheet_writes_total 1",
             "stock_sheet_write_cells_total 5",
+            "stock_sheet_calls_total{endpoint=\"POST /v4/spreadsheets/{id}:batchUpdate\",status=\"200\"} 1",
+            "stock_sheet_failures_total{class=\"not_shared\"} 1",
+            "\nstock_sheet_last_write_seconds 0.",
             "stock_append_batch_size_sum 40",
             "stock_dlq_messages 2",
             "http_route=\"/api/v1/products\",le=\"0.025\"} 1",

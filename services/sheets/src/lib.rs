@@ -63,6 +63,24 @@ const POLL: Duration = Duration::from_millis(500);
 /// Pause after a failure of the database.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Something worth a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// A batch is in a sheet.
+    Sent {
+        /// Cells it wrote.
+        cells: usize,
+    },
+    /// A sheet was not written.
+    Failed {
+        /// Why, in one of a dozen words.
+        class: &'static str,
+    },
+}
+
+/// Is told what happens. Must not block.
+pub type Observer = Arc<dyn Fn(Notice) + Send + Sync>;
+
 /// The role's means and choices.
 #[derive(Clone)]
 pub struct SheetsOptions {
@@ -89,6 +107,8 @@ pub struct SheetsOptions {
     pub concurrency: usize,
     /// Cells in one batch of new rows. About 35 bytes each on the wire; Google recommends 2 MB.
     pub cells_per_batch: usize,
+    /// Told about every batch and every failure.
+    pub observer: Observer,
 }
 
 impl SheetsOptions {
@@ -114,6 +134,7 @@ impl SheetsOptions {
             settle: Duration::from_secs(240),
             concurrency: 16,
             cells_per_batch: 60_000,
+            observer: Arc::new(|_notice| {}),
         }
     }
 }
@@ -126,6 +147,7 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) clock: Clock,
     pub(crate) changed: Notify,
+    pub(crate) observer: Observer,
     pub(crate) options: Choices,
 }
 
@@ -195,6 +217,7 @@ impl Sheets {
             broker: options.broker,
             clock: options.clock.clone(),
             changed: Notify::new(),
+            observer: options.observer,
             options: Choices {
                 coalesce: options.coalesce,
                 coalesce_at_most: options.coalesce_at_most,

@@ -17,6 +17,14 @@ pub(crate) enum Piece<'a> {
 }
 
 impl Piece<'_> {
+    /// Number of cells it writes.
+    pub(crate) fn cells(&self) -> usize {
+        match self {
+            Self::Whole(_) => 0,
+            Self::Rows(_, _, cells) => cells.len(),
+        }
+    }
+
     /// As it is sent.
     pub(crate) fn request(&self) -> wire::Request {
         match self {

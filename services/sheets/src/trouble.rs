@@ -91,6 +91,28 @@ impl Trouble {
         self.to_string().replace('\0', "").chars().take(TEXT).collect()
     }
 
+    /// In one word, for metrics: there are few, and none names anybody.
+    pub(crate) const fn class(&self) -> &'static str {
+        match self {
+            Self::NoAccount => "no_account",
+            Self::Key(_) => "key_unusable",
+            Self::Vault(_) => "vault",
+            Self::Model(_) | Self::Database(_) => "database",
+            Self::Layout(_) => "layout",
+            Self::Google { error, .. } => match error {
+                GoogleError::SpreadsheetId | GoogleError::NotFound => "not_found",
+                GoogleError::PermissionDenied { .. } => "not_shared",
+                GoogleError::ApiDisabled { .. } => "api_disabled",
+                GoogleError::Unauthorized { .. } | GoogleError::KeyRefused { .. } => "key_refused",
+                GoogleError::QuotaExceeded { .. } => "quota",
+                GoogleError::InvalidRequest { .. } => "refused",
+                GoogleError::Token(_) | GoogleError::TokenTimeout { .. } | GoogleError::Call(_) => {
+                    "unavailable"
+                }
+            },
+        }
+    }
+
     /// Whether the batch is known not to be in the sheet, and what was stored of the sheet still holds.
     pub(crate) fn not_written(&self) -> bool {
         match self {

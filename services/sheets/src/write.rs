@@ -13,7 +13,7 @@ use crate::source::Source;
 use crate::states::{Claim, Failure, Outcome};
 use crate::structure::{Known, Place};
 use crate::trouble::Trouble;
-use crate::{Shared, requests, source, structure};
+use crate::{Notice, Shared, requests, source, structure};
 
 /// How a round of one sheet ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub(crate) async fn write(shared: &Shared, claim: Claim) -> Written {
         Err(trouble) => trouble,
     };
     tracing::warn!(error = ?trouble, tenant = %claim.tenant, "the sheet was not written");
+    (shared.observer)(Notice::Failed {
+        class: trouble.class(),
+    });
     if let Trouble::Google {
         error: GoogleError::KeyRefused { .. } | GoogleError::Unauthorized { .. },
         ..
@@ -218,6 +221,9 @@ impl Round<'_> {
                 .await
                 .map_err(|error| self.google(error, true))?;
             self.batches += 1;
+            (self.shared.observer)(Notice::Sent {
+                cells: batch.iter().map(requests::Piece::cells).sum(),
+            });
         }
         Ok(true)
     }

@@ -1,7 +1,11 @@
 //! The role `sheets`.
 
+use std::sync::Arc;
+
+use connectors::http::{CallObserver, CallRecord, HttpClient};
 use database::Role;
-use sheets::{GoogleMeans, SheetsOptions};
+use runtime::Metrics;
+use sheets::{GoogleMeans, Notice, SheetsOptions};
 
 use crate::Failure;
 use crate::assembly::Assembly;
@@ -11,14 +15,19 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     let pool = assembly.pool(Role::Sheets)?;
     let (options, accounts, token_hosts) = assembly.google();
     let google = GoogleMeans {
-        http: assembly.http()?,
+        http: HttpClient::new(Arc::new(CountedCalls(assembly.metrics.clone())))?,
         options,
         accounts,
         token_hosts,
         service_account: assembly.settings.google.service_account.clone(),
     };
     let settings = &assembly.settings.sync;
+    let metrics = assembly.metrics.clone();
     let options = SheetsOptions {
+        observer: Arc::new(move |notice| match notice {
+            Notice::Sent { cells } => metrics.sheet_written(cells as u64),
+            Notice::Failed { class } => metrics.sheet_failed(class),
+        }),
         coalesce: settings.sheet_coalesce,
         settle: settings.sheet_settle,
         ..SheetsOptions::new(
@@ -36,4 +45,16 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     });
     Ok(())
+}
+
+/// Counts requests to Google by endpoint and status. The host is not told: there is only one.
+struct CountedCalls(Metrics);
+
+impl CallObserver for CountedCalls {
+    fn observe(&self, record: &CallRecord<'_>) {
+        let status = record
+            .status
+            .map_or_else(|| "none".to_owned(), |status| status.to_string());
+        self.0.sheet_call(record.endpoint, &status);
+    }
 }

@@ -1,13 +1,14 @@
 //! What goes wrong with one sheet is told in words that help, is tried again at the right time, and stays
 //! with that sheet.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
 use connectors::google::Accounts;
 use events::ids::CredentialId;
 use messaging::{Broker, BrokerOptions};
 use secrecy::SecretString;
+use sheets::Notice;
 use simulators::google::{Quotas, Role};
 use simulators::{Effect, Fault};
 
@@ -188,4 +189,36 @@ async fn a_refused_batch_makes_the_next_round_read_everything() {
         lines(&world.grid(&spreadsheet)),
         lines(&world.expected(seller).await)
     );
+}
+
+#[tokio::test]
+async fn every_batch_is_told_with_its_cells_and_every_failure_with_its_class() {
+    let told: Arc<Mutex<Vec<Notice>>> = Arc::default();
+    let hears = Arc::clone(&told);
+    let world = World::with(Quotas::off(), |options| {
+        options.observer = Arc::new(move |notice| hears.lock().unwrap().push(notice));
+    })
+    .await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let sent = std::mem::take(&mut *told.lock().unwrap());
+    assert!(
+        matches!(*sent, [Notice::Sent { cells }] if cells > 20),
+        "the first writing fills the sheet: {sent:?}"
+    );
+    world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
+    world.round().await;
+    let sent = std::mem::take(&mut *told.lock().unwrap());
+    assert!(
+        matches!(*sent, [Notice::Sent { cells }] if (1..20).contains(&cells)),
+        "only what changed: {sent:?}"
+    );
+    world.google.share(
+        &spreadsheet,
+        &world.google.service_account_email(0),
+        Some(Role::Reader),
+    );
+    world.stock(seller, 111_111, &[("Подольск", 35)], None).await;
+    world.round().await;
+    let failed = std::mem::take(&mut *told.lock().unwrap());
+    assert_eq!(failed, [Notice::Failed { class: "not_shared" }]);
 }
