@@ -33,7 +33,7 @@ e2e: tools ## Runs the journeys through the running system only
 
 torture: tools ## Runs the tests that kill and wipe things only
 	cargo build --workspace --all-targets
-	cargo test -p e2e torture $(ARGS)
+	cargo test -p e2e accidents $(ARGS)
 
 fmt: ## Formats the sources
 	cargo fmt --all

@@ -1,167 +1,261 @@
-//! What must hold when all is quiet again, whatever was done before.
+//! What must hold once everything has come to rest: the log is whole, the broker's copy and the read models
+//! equal it, the spreadsheets equal the read models, and the products equal the marketplace's truth.
 
+use std::collections::BTreeMap;
+
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::consumer::pull::OrderedConfig;
+use chrono::{FixedOffset, TimeDelta};
 use database::{Pool, Role};
-use event_store::GlobalReader;
-use messaging::{Broker, BrokerOptions};
+use futures_util::StreamExt as _;
+use messaging::headers;
+use read_models::schema::{TableDump, dump};
 use serde_json::Value;
-use support::{SOON, eventually};
+use simulators::Clock;
+use support::{connect, eventually};
+use tokio_postgres::Client;
 
-use crate::program::tool;
-use crate::seller::Seller;
+use crate::seller::{PATIENCE, Seller, number, text};
+use crate::sheet;
 use crate::world::World;
 
-impl World {
-    /// Waits until nothing is outstanding, everything is copied, projected and written.
-    pub(crate) async fn wait_quiet(&self) {
-        let admin = self.admin().await;
-        eventually("no sync is outstanding", SOON * 4, || async {
-            let row = admin
-                .query_one(
-                    "SELECT count(*) FROM core.cabinet_work WHERE sync_id IS NOT NULL",
-                    &[],
-                )
-                .await
-                .map_err(|error| error.to_string())?;
-            match row.get::<_, i64>(0) {
-                0 => Ok(()),
-                left => Err(format!("{left} outstanding")),
-            }
-        })
-        .await;
-        eventually("the read models have read the whole log", SOON * 2, || async {
-            let row = admin
-                .query_one(
-                    "SELECT (SELECT position FROM core.log_head), (SELECT position FROM rm_inventory.projection), \
-                     (SELECT position FROM rm_operations.projection)",
-                    &[],
-                )
-                .await
-                .map_err(|error| error.to_string())?;
-            let at: [i64; 3] = [row.get(0), row.get(1), row.get(2)];
-            if at[0] == at[1] && at[0] == at[2] { Ok(()) } else { Err(format!("{at:?}")) }
-        })
-        .await;
-    }
+/// What holds in every row of the log; each counts what breaks it.
+const LOG: [(&str, &str); 6] = [
+    (
+        "positions that are not dense",
+        "SELECT (SELECT position FROM core.log_head) - count(*) + coalesce(min(position), 1) - 1 \
+           + abs((SELECT position FROM core.log_head) - coalesce(max(position), 0)) FROM core.events",
+    ),
+    (
+        "streams whose versions are not 1 to n in order of position",
+        "SELECT count(*) FROM (SELECT sequence, row_number() OVER (PARTITION BY aggregate_type, aggregate_id \
+           ORDER BY position) AS place FROM core.events) e WHERE sequence <> place",
+    ),
+    (
+        "heads that differ from the log",
+        "SELECT count(*) FROM (SELECT aggregate_type, aggregate_id::text, version FROM core.heads) h \
+           FULL JOIN (SELECT aggregate_type, aggregate_id, max(sequence) AS version FROM core.events \
+             GROUP BY 1, 2) e USING (aggregate_type, aggregate_id) \
+          WHERE h.version IS DISTINCT FROM e.version",
+    ),
+    (
+        "event ids that occur twice",
+        "SELECT count(*) - count(DISTINCT event_id) FROM core.events",
+    ),
+    (
+        "commands whose events are not one run that ends where the command was answered",
+        "SELECT count(*) FROM (SELECT tenant_id, command_id, min(position) AS first, max(position) AS last, \
+           count(*) AS events, count(DISTINCT aggregate_id) AS streams FROM core.events GROUP BY 1, 2) e \
+           LEFT JOIN core.commands c USING (tenant_id, command_id) \
+          WHERE e.streams <> 1 OR e.last - e.first + 1 <> e.events OR c.position IS DISTINCT FROM e.last",
+    ),
+    (
+        "syncs that never ended or ended twice",
+        "SELECT count(*) FROM (SELECT payload ->> 'sync_id', \
+           count(*) FILTER (WHERE event_type = 'sync_requested') AS asked, \
+           count(*) FILTER (WHERE event_type IN ('sync_completed', 'sync_quarantined') \
+             OR (event_type = 'sync_failed' AND payload ->> 'retry_at' IS NULL)) AS ended FROM core.events WHERE aggregate_type = 'sync' GROUP BY 1) s \
+          WHERE asked <> ended",
+    ),
+];
 
-    /// Positions 1 to n without a gap, versions of every stream likewise, every command once.
-    pub(crate) async fn assert_log_is_sound(&self) {
-        let admin = self.admin().await;
-        let row = admin
-            .query_one(
-                "SELECT count(*), max(position), (SELECT position FROM core.log_head), \
-                 count(DISTINCT event_id) FROM core.events",
-                &[],
-            )
-            .await
-            .unwrap();
-        let (events, last, head, ids): (i64, i64, i64, i64) =
-            (row.get(0), row.get(1), row.get(2), row.get(3));
-        assert_eq!(
-            (events, events, events),
-            (last, head, ids),
-            "count, last, head and ids differ"
-        );
-        let broken = admin
-            .query(
-                "SELECT aggregate_type, aggregate_id FROM core.events GROUP BY 1, 2 \
-                 HAVING count(*) <> max(sequence) OR min(sequence) <> 1",
-                &[],
-            )
-            .await
-            .unwrap();
-        assert!(broken.is_empty(), "{} streams have gaps", broken.len());
-    }
+/// One number out of the database.
+pub(crate) async fn count(client: &Client, sql: &str) -> Result<i64, String> {
+    client
+        .query_one(sql, &[])
+        .await
+        .map(|row| row.get(0))
+        .map_err(|error| format!("{sql}: {error:?}"))
+}
 
-    /// The stream is the log, event by event, and nothing was given up.
-    pub(crate) async fn assert_stream_is_the_log(&self) {
-        let broker = Broker::connect(BrokerOptions::new(self.nats.url(), "e2e"))
-            .await
-            .unwrap();
-        assert!(broker.wait_connected(SOON).await);
-        let reader =
-            GlobalReader::new(Pool::open(&self.database_url.clone().into(), Role::Relay, 2).unwrap());
-        eventually("the stream equals the log", SOON * 2, || async {
-            relay::verify(&broker, &reader)
-                .await
-                .map(drop)
-                .map_err(|error| error.to_string())
-        })
-        .await;
-        let letters = messaging::DeadLetters::new(&broker).list(0, 10).await.unwrap();
-        assert!(letters.is_empty(), "{letters:?}");
-    }
+/// Length of the log.
+pub(crate) async fn head(client: &Client) -> i64 {
+    count(client, "SELECT position FROM core.log_head").await.unwrap()
+}
 
-    /// Read models equal a rebuild, byte for byte.
-    pub(crate) async fn assert_rebuild_changes_nothing(&self) {
-        let before = self.dumps().await;
-        let done = tool(&["rebuild", "all"], self.settings());
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        let after = self.dumps().await;
-        assert_eq!(before, after);
-    }
+/// Waits until nothing is outstanding anywhere; returns the position at which everything rests.
+pub(crate) async fn rest(world: &World) -> i64 {
+    eventually("everything to come to rest", PATIENCE, || async {
+        at_rest(world).await
+    })
+    .await
+}
 
-    async fn dumps(&self) -> Vec<(i64, Vec<read_models::schema::TableDump>)> {
-        let pool = Pool::open(&self.database_url.clone().into(), Role::Projector, 1).unwrap();
-        let mut session = pool.get().await.unwrap();
-        let mut dumps = Vec::new();
-        for schema in ["rm_inventory", "rm_operations"] {
-            dumps.push(read_models::schema::dump(&mut session, schema).await.unwrap());
+async fn at_rest(world: &World) -> Result<i64, String> {
+    let client = connect(&world.database()).await;
+    let head = head(&client).await;
+    let nothing = [
+        "SELECT count(*) FROM core.cabinet_work WHERE sync_id IS NOT NULL",
+        "SELECT count(*) FROM core.cabinet_work WHERE usable AND ended_at IS NULL",
+        "SELECT count(*) FROM core.sheet_states WHERE linked AND (written_position < dirty_position \
+            OR write_started_at IS NOT NULL OR last_error IS NOT NULL)",
+        "SELECT count(*) FROM core.idempotency_keys WHERE state <> 'done'",
+    ];
+    for sql in nothing {
+        match count(&client, sql).await? {
+            0 => {}
+            left => return Err(format!("{left} of {sql}")),
         }
-        dumps
     }
+    for model in ["rm_inventory", "rm_operations"] {
+        let position = count(&client, &format!("SELECT position FROM {model}.projection")).await?;
+        if position != head {
+            return Err(format!("{model} is at {position} of {head}"));
+        }
+    }
+    let behind = count(&client, "SELECT position FROM core.sheet_position").await?;
+    let stream = world.stream("EVENTS").await?;
+    if stream.last_sequence != u64::try_from(head).unwrap() {
+        return Err(format!(
+            "EVENTS is at {} of {head}, sheets follow at {behind}",
+            stream.last_sequence
+        ));
+    }
+    match world.stream("WORK").await?.messages {
+        0 => Ok(head),
+        waiting => Err(format!("{waiting} jobs wait")),
+    }
+}
 
-    /// The seller's products and sheet equal the marketplace's truth.
-    pub(crate) async fn assert_truth(&self, seller: &Seller) {
-        let truth = self.wildberries.truth(seller.sid, None).unwrap();
+/// Everything that must hold, whatever happened before.
+pub(crate) async fn everything(world: &World, sellers: &mut [Seller]) {
+    rest(world).await;
+    // The shops stand still now: one more sync each sees what is really there.
+    for seller in sellers.iter_mut() {
+        seller.sync("the last sync").await;
+    }
+    rest(world).await;
+    for seller in sellers.iter() {
         let products = seller.products().await;
-        let known = |nm_id: u64| {
-            products
-                .iter()
-                .find(|product| product["marketplace_article"] == nm_id)
-        };
-        for card in truth.products.iter().filter(|card| card.listed) {
-            let product = known(card.nm_id).unwrap_or_else(|| panic!("{} is missing", card.nm_id));
-            let units: u64 = card.stock.values().chain(card.fbs.values()).sum();
-            assert_eq!(product["total_stock"], units, "stock of {}", card.nm_id);
-        }
-        self.assert_sheet_equals(seller, &products);
+        equal_to_truth(world, seller, &products);
+        sheet::shows(world, seller, &products).await;
     }
+    let head = rest(world).await;
+    let client = connect(&world.database()).await;
+    for (what, sql) in LOG {
+        assert_eq!(count(&client, sql).await.unwrap(), 0, "{what}");
+    }
+    for model in ["rm_inventory", "rm_operations"] {
+        let parked = count(&client, &format!("SELECT count(*) FROM {model}.parked_streams"))
+            .await
+            .unwrap();
+        assert_eq!(parked, 0, "streams parked in {model}");
+    }
+    stream_equals_log(world, &client, head).await;
+    assert_eq!(world.stream("DEAD").await.unwrap().messages, 0, "dead letters");
+    let before = dumps(world).await;
+    assert!(before.iter().all(|(position, _)| *position == head), "{before:?}");
+    world.tool(&["rebuild", "all"]);
+    assert_eq!(dumps(world).await, before, "rebuilt read models");
+    world.assert_all_live();
+}
 
-    /// Every row of the sheet: total equals the product's, and the sum of its warehouses.
-    pub(crate) fn assert_sheet_equals(&self, seller: &Seller, products: &[Value]) {
-        let grid = self.google.grid(&seller.sheet, "Products").unwrap();
-        let headers = &grid[1];
-        let column = |title: &str| headers.iter().position(|cell| cell == title).unwrap();
-        let (article, total) = (column("Артикул товара (nmid)"), column("Остатки (всего)"));
-        let mut rows = 0;
-        for row in &grid[2..] {
-            let Some(nm_id) = row.get(article).and_then(Value::as_f64) else {
-                continue;
-            };
-            let product = products
-                .iter()
-                .find(|product| product["marketplace_article"].as_f64() == Some(nm_id));
-            let Some(product) = product.filter(|product| product["delisted"] == false) else {
-                continue;
-            };
-            rows += 1;
-            assert_eq!(
-                row[total].as_f64(),
-                product["total_stock"].as_f64(),
-                "total of {nm_id}"
-            );
-            let warehouses: f64 = headers
-                .iter()
-                .zip(row)
-                .filter(|(title, _)| *title == "Остатки")
-                .filter_map(|(_, cell)| cell.as_f64())
-                .sum();
-            assert_eq!(Some(warehouses), row[total].as_f64(), "warehouses of {nm_id}");
-        }
-        let listed = products
-            .iter()
-            .filter(|product| product["delisted"] == false)
-            .count();
-        assert_eq!(rows, listed, "rows of the sheet");
+async fn dumps(world: &World) -> Vec<(i64, Vec<TableDump>)> {
+    let pool = Pool::open(&world.database().into(), Role::Projector, 1).unwrap();
+    let mut session = pool.get().await.unwrap();
+    let mut dumps = Vec::new();
+    for schema in ["rm_inventory", "rm_operations"] {
+        dumps.push(dump(&mut session, schema).await.unwrap());
     }
+    dumps
+}
+
+/// Message after message, the broker's copy is the log.
+async fn stream_equals_log(world: &World, client: &Client, head: i64) {
+    let stream = world
+        .jetstream()
+        .await
+        .unwrap()
+        .get_stream("EVENTS")
+        .await
+        .unwrap();
+    let config = OrderedConfig {
+        deliver_policy: DeliverPolicy::All,
+        ..OrderedConfig::default()
+    };
+    let mut messages = stream
+        .create_consumer(config)
+        .await
+        .unwrap()
+        .messages()
+        .await
+        .unwrap();
+    let sql = "SELECT position, event_id::text, event_type, payload::text FROM core.events ORDER BY position";
+    let rows = client.query(sql, &[]).await.unwrap();
+    assert_eq!(i64::try_from(rows.len()).unwrap(), head);
+    for row in rows {
+        let message = messages.next().await.unwrap().unwrap();
+        let position: i64 = row.get(0);
+        assert_eq!(
+            i64::try_from(message.info().unwrap().stream_sequence).unwrap(),
+            position
+        );
+        let told = message.headers.clone().unwrap();
+        let header = |name: &str| told.get(name).map(|value| value.as_str().to_owned());
+        assert_eq!(header(headers::POSITION), Some(position.to_string()));
+        assert_eq!(header(headers::MESSAGE_ID), Some(row.get(1)));
+        assert_eq!(header(headers::EVENT_TYPE), Some(row.get(2)));
+        if header(headers::PAYLOAD_IN_STORE).is_none() {
+            assert_eq!(
+                message.payload,
+                row.get::<_, String>(3).as_bytes(),
+                "payload of {position}"
+            );
+        }
+    }
+}
+
+/// The seller's products are what the marketplace really has: listed articles, units per warehouse, units on
+/// their way, orders per warehouse of seven Moscow days.
+pub(crate) fn equal_to_truth(world: &World, seller: &Seller, products: &[Value]) {
+    let sid = world.wildberries.sellers()[seller.number];
+    let moscow = FixedOffset::east_opt(3 * 3600).unwrap();
+    let first_day = Clock::system().now().with_timezone(&moscow).date_naive() - TimeDelta::days(6);
+    let since = first_day
+        .and_hms_opt(0, 0, 0)
+        .unwrap()
+        .and_local_timezone(moscow)
+        .unwrap();
+    let truth = world.wildberries.truth(sid, Some(since.to_utc())).unwrap();
+    let mut known: BTreeMap<i64, &Value> = products
+        .iter()
+        .map(|product| (number(product, "marketplace_article"), product))
+        .collect();
+    let units = |level: &Value, name: &str| u64::try_from(number(level, name)).unwrap();
+    for wanted in truth.products.iter().filter(|product| product.listed) {
+        let nm_id = i64::try_from(wanted.nm_id).unwrap();
+        let product = known
+            .remove(&nm_id)
+            .unwrap_or_else(|| panic!("{nm_id} is not known"));
+        assert_eq!(text(product, "seller_article"), wanted.vendor_code);
+        let mut stock = BTreeMap::new();
+        let mut orders = BTreeMap::new();
+        for level in product["warehouse_data"].as_array().unwrap() {
+            let name = text(level, "name").to_owned();
+            *stock.entry(name.clone()).or_insert(0) += units(level, "stock");
+            *orders.entry(name).or_insert(0) += units(&level["orders"], "last_7");
+        }
+        stock.retain(|_, units| *units > 0);
+        orders.retain(|_, units| *units > 0);
+        let mut wanted_stock = wanted.stock.clone();
+        wanted_stock.extend(wanted.fbs.clone());
+        assert_eq!(stock, wanted_stock, "stock of {nm_id}");
+        assert_eq!(orders, wanted.orders, "orders of {nm_id}");
+        assert_eq!(
+            units(product, "total_stock"),
+            wanted_stock.values().sum::<u64>(),
+            "total of {nm_id}"
+        );
+        assert_eq!(
+            units(product, "in_way_to_client"),
+            wanted.in_way_to_client,
+            "on the way to buyers of {nm_id}"
+        );
+        assert_eq!(
+            units(product, "in_way_from_client"),
+            wanted.in_way_from_client,
+            "on the way back of {nm_id}"
+        );
+    }
+    assert!(known.is_empty(), "not listed any more: {:?}", known.keys());
 }

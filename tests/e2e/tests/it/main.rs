@@ -1,16 +1,20 @@
-//! The real program, every role a process of its own, on real servers: journeys through all of it, and what
-//! is left when processes are killed in the middle of their work.
+//! The real program, every role a process of its own, on real servers beside simulated marketplaces: an
+//! installation, journeys of a seller, and what must still hold when processes, the broker and the database
+//! are killed under load.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
-    reason = "helpers of tests end the test where they fail, and show the processes' logs"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, so do its helpers, and what they saw is told"
 )]
 
+mod accidents;
 mod checks;
-mod inputs;
-mod journeys;
-mod program;
+mod input;
+mod installation;
+mod journey;
+mod load;
+mod process;
 mod seller;
-mod torture;
+mod sheet;
 mod world;

@@ -1,199 +1,280 @@
-//! Servers, simulators, and one process per role.
+//! One whole installation of a test's own: PostgreSQL, NATS, simulated marketplaces, and one process per
+//! role.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use simulators::google::Role as Share;
+use async_nats::jetstream::stream::State;
+use simulators::google::Quotas;
 use simulators::wildberries::{Host, Limits};
 use simulators::{Google, GoogleConfig, SellerConfig, Wildberries, WildberriesConfig};
 use support::{Nats, Own, Postgres, SOON, eventually};
 
-use crate::program::{Process, tool};
-use crate::seller::Seller;
+use crate::process::{Process, Settings, free_port, run};
+use crate::seller::plain;
 
-/// Every role that is a process of its own.
+/// Every role, in the order of their start.
 pub(crate) const ROLES: [&str; 7] = [
-    "api",
-    "gateway",
     "relay",
     "projector",
+    "gateway",
     "worker",
     "sheets",
     "scheduler",
+    "api",
 ];
+/// How many times faster than published the marketplaces are taken to be.
+const SPEED: f64 = 10_000.0;
 
+/// The installation. Dropping it ends everything; if the test fails, the last words of each process are
+/// shown.
 pub(crate) struct World {
-    pub(crate) postgres: Own<Postgres>,
-    pub(crate) nats: Own<Nats>,
+    processes: Mutex<BTreeMap<String, Process>>,
     pub(crate) wildberries: Wildberries,
     pub(crate) google: Google,
-    pub(crate) database_url: String,
-    pub(crate) api: String,
-    settings: Vec<(String, String)>,
+    pub(crate) nats: Own<Nats>,
+    pub(crate) postgres: Own<Postgres>,
+    settings: Settings,
     folder: PathBuf,
-    roles: BTreeMap<&'static str, Process>,
+    address: String,
+}
+
+/// A shop of the simulated marketplace: small, because a debug build reads it again and again.
+pub(crate) fn shop(seed: u64) -> SellerConfig {
+    SellerConfig {
+        seed,
+        articles: 16,
+        warehouses: 5,
+        fbs_warehouses: 1,
+        orders_per_day: 12,
+        ..SellerConfig::default()
+    }
 }
 
 impl World {
-    /// Everything up, `sellers` shops at the marketplace, nobody registered yet.
-    pub(crate) async fn start(sellers: usize) -> Self {
-        // Fails only when somebody installed one before, which is as good.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let postgres = support::own_postgres().await;
-        let nats = support::own_nats().await;
-        let shop = |seed| SellerConfig {
-            seed,
-            articles: 60,
-            warehouses: 6,
-            fbs_warehouses: 1,
-            orders_per_day: 60,
-            ..SellerConfig::default()
-        };
-        let wildberries = Wildberries::start(WildberriesConfig {
-            sellers: (0..sellers).map(|seller| shop(seller as u64 + 1)).collect(),
-            limits: Limits::Off,
-            ..WildberriesConfig::default()
-        })
-        .await
-        .unwrap();
-        let google = Google::start(GoogleConfig::default()).await.unwrap();
-        google.quotas(simulators::google::Quotas {
-            on: false,
-            ..simulators::google::Quotas::default()
-        });
-        let admin = support::connect(&postgres.url("postgres")).await;
-        admin
-            .batch_execute("CREATE DATABASE stock_tracker")
-            .await
-            .unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let mut world = Self {
-            database_url: postgres.url("stock_tracker"),
-            api: format!("http://127.0.0.1:{port}/api/v1"),
-            settings: vec![],
-            folder: support::scratch_folder("e2e"),
-            roles: BTreeMap::new(),
-            postgres,
-            nats,
-            wildberries,
-            google,
-        };
-        world.settings = world.make_settings(port);
-        for arguments in [&["migrate"][..], &["nats", "apply"]] {
-            let done = tool(arguments, &world.settings);
-            assert!(
-                done.status.success(),
-                "{arguments:?}: {}",
-                String::from_utf8_lossy(&done.stderr)
-            );
-        }
+    /// Everything, with every role running.
+    pub(crate) async fn start(shops: Vec<SellerConfig>) -> Self {
+        let world = Self::empty(shops).await;
+        world.tool(&["migrate"]);
+        world.tool(&["nats", "apply"]);
         for role in ROLES {
-            world.start_role(role);
+            world.begin(role);
         }
-        world.wait_ready().await;
+        world.ready().await;
         world
     }
 
-    fn make_settings(&self, port: u16) -> Vec<(String, String)> {
-        let key_file = self.folder.join("service-account.json");
-        std::fs::write(&key_file, self.google.service_account_json()).unwrap();
-        let keys = String::from_utf8(tool(&["keys", "generate"], &[]).stdout).unwrap();
-        let master = keys
-            .lines()
-            .find_map(|line| line.strip_prefix("ST_MASTER_KEY="))
-            .unwrap();
-        let token = keys
-            .split("ST_JWT_KEY=\"")
-            .nth(1)
-            .unwrap()
-            .trim_end()
-            .trim_end_matches('"');
-        let host = |host| self.wildberries.host_url(host);
-        [
-            ("DATABASE_URL", self.database_url.clone()),
-            ("NATS_URL", self.nats.url()),
-            ("ST_HTTP_ADDR", format!("127.0.0.1:{port}")),
-            ("ST_METRICS_ADDR", "127.0.0.1:0".to_owned()),
-            ("ST_MASTER_KEY", master.to_owned()),
-            ("ST_JWT_KEY", token.to_owned()),
-            ("ST_WB_CONTENT_URL", host(Host::Content)),
-            ("ST_WB_ANALYTICS_URL", host(Host::Analytics)),
-            ("ST_WB_STATISTICS_URL", host(Host::Statistics)),
-            ("ST_WB_MARKETPLACE_URL", host(Host::Marketplace)),
-            ("ST_WB_COMMON_URL", host(Host::Common)),
-            ("ST_WB_PRICES_URL", host(Host::Prices)),
-            ("ST_GOOGLE_SHEETS_URL", self.google.base_url()),
-            ("ST_GOOGLE_DRIVE_URL", self.google.base_url()),
-            ("ST_GOOGLE_SERVICE_ACCOUNT_FILE", key_file.display().to_string()),
-            ("ST_MARKETPLACE_SPEED", "10000".to_owned()),
-            ("ST_SHEET_COALESCE_MS", "300".to_owned()),
-            ("ST_SHEET_SETTLE_SECONDS", "1".to_owned()),
-            ("ST_SYNC_RETRY_SECONDS", "1".to_owned()),
-            ("ST_SYNC_INTERVAL_SECONDS", "86400".to_owned()),
-            ("RUST_LOG", "info,async_nats=warn".to_owned()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .to_vec()
+    /// Servers as they come, and nothing of ours in them.
+    pub(crate) async fn empty(shops: Vec<SellerConfig>) -> Self {
+        let (postgres, nats) = tokio::join!(support::own_postgres(), support::own_nats());
+        let config = WildberriesConfig {
+            sellers: shops,
+            limits: Limits::Speed(SPEED),
+            ..WildberriesConfig::default()
+        };
+        let wildberries = Wildberries::start(config).await.unwrap();
+        let quotas = Quotas {
+            speed: SPEED,
+            ..Quotas::default()
+        };
+        let google = Google::start(GoogleConfig {
+            quotas,
+            ..GoogleConfig::default()
+        })
+        .await
+        .unwrap();
+        let folder = support::scratch_folder("world");
+        let key_file = folder.join("service-account.json");
+        std::fs::write(&key_file, google.service_account_json()).unwrap();
+        let http = format!("127.0.0.1:{}", free_port());
+        let mut settings = outside(&wildberries, &google);
+        let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
+        set("DATABASE_URL", postgres.url("postgres"));
+        set("NATS_URL", nats.url());
+        set("ST_HTTP_ADDR", http.clone());
+        set("ST_METRICS_ADDR", "127.0.0.1:0".to_owned());
+        set("ST_GOOGLE_SERVICE_ACCOUNT_FILE", key_file.display().to_string());
+        settings.extend(new_keys());
+        Self {
+            processes: Mutex::default(),
+            wildberries,
+            google,
+            nats,
+            postgres,
+            settings,
+            folder,
+            address: format!("http://{http}"),
+        }
     }
 
-    pub(crate) fn settings(&self) -> &[(String, String)] {
-        &self.settings
+    /// Address of the API, without the version.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
-    pub(crate) fn start_role(&mut self, role: &'static str) {
-        let log = self.folder.join(format!("{role}.log"));
-        self.roles
-            .insert(role, Process::start(&[role], &self.settings, log));
+    /// Runs a tool of the program, which has to succeed; returns what it said.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> String {
+        let (code, said) = run(arguments, &self.settings);
+        assert_eq!(code, Some(0), "stock-tracker {arguments:?}: {said}");
+        said
     }
 
-    pub(crate) fn role(&mut self, role: &str) -> &mut Process {
-        self.roles.get_mut(role).unwrap()
+    /// Runs a tool of the program with a setting changed; returns its exit code and what it said.
+    pub(crate) fn tool_with(&self, arguments: &[&str], name: &str, value: &str) -> (Option<i32>, String) {
+        let mut settings = self.settings.clone();
+        settings.retain(|(known, _)| known != name);
+        settings.push((name.to_owned(), value.to_owned()));
+        run(arguments, &settings)
     }
 
-    /// `kill -9`, and a new one at once, as a supervisor would.
-    pub(crate) fn kill_and_restart(&mut self, role: &'static str) {
-        self.role(role).kill();
-        self.start_role(role);
+    /// Starts a role.
+    pub(crate) fn begin(&self, role: &str) {
+        self.begin_as(role, role);
     }
 
-    pub(crate) async fn wait_ready(&self) {
-        let address = format!("{}/health/ready", self.api);
-        eventually("the API is ready", SOON, || async {
-            let answer = reqwest::get(&address).await.map_err(|error| error.to_string())?;
-            if answer.status().is_success() {
-                Ok(())
-            } else {
-                Err(answer.text().await.unwrap_or_default())
+    /// Starts one more process of a role, under a name of its own.
+    pub(crate) fn begin_as(&self, name: &str, role: &str) {
+        let log = self.folder.join(format!("{name}.log"));
+        let process = Process::start(&[role], self.settings.clone(), log);
+        self.processes().insert(name.to_owned(), process);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&self, name: &str) {
+        self.processes().get_mut(name).unwrap().kill();
+    }
+
+    /// Starts a killed process again.
+    pub(crate) fn revive(&self, name: &str) {
+        self.processes().get_mut(name).unwrap().start_again();
+    }
+
+    /// A killed process is not wanted any more.
+    pub(crate) fn forget(&self, name: &str) {
+        self.processes().remove(name).unwrap();
+    }
+
+    /// Value of a setting of all processes.
+    pub(crate) fn setting(&self, name: &str) -> String {
+        let found = self.settings.iter().find(|(known, _)| known == name);
+        found.unwrap().1.clone()
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str, signal: &str) {
+        self.processes().get(name).unwrap().signal(signal);
+    }
+
+    /// Waits until the API says that it is ready.
+    pub(crate) async fn ready(&self) {
+        let address = format!("{}/api/v1/health/ready", self.address);
+        eventually("the API to be ready", SOON, || async {
+            match plain().get(&address).send().await {
+                Ok(answer) if answer.status().is_success() => Ok(()),
+                other => Err(format!("{other:?}")),
             }
         })
         .await;
     }
 
-    /// Registers the seller of the marketplace's `number`th shop, with a sheet of its own.
-    pub(crate) async fn seller(&self, number: usize) -> Seller {
-        let sid = self.wildberries.sellers()[number];
-        let account = self.google.service_account_email(0);
-        let title = format!("sheet {number}");
-        let sheet = self
-            .google
-            .create_spreadsheet(&title, &[(account.as_str(), Share::Writer)]);
-        Seller::register(
-            &self.api,
-            number,
-            self.wildberries.personal_token(sid),
-            sid,
-            sheet,
-        )
-        .await
+    /// What a process wrote.
+    pub(crate) fn said(&self, name: &str) -> String {
+        self.processes().get(name).unwrap().said()
     }
 
-    /// A connection that sees everything.
-    pub(crate) async fn admin(&self) -> tokio_postgres::Client {
-        support::connect(&self.database_url).await
+    /// No process has ended by itself.
+    pub(crate) fn assert_all_live(&self) {
+        for (name, process) in self.processes().iter_mut() {
+            let ended = process.ended();
+            assert!(
+                ended.is_none(),
+                "{name} ended by itself: {ended:?}\n{}",
+                process.said()
+            );
+        }
     }
+
+    /// State of a stream of the broker.
+    pub(crate) async fn stream(&self, name: &str) -> Result<State, String> {
+        let context = self.jetstream().await?;
+        let stream = context
+            .get_stream(name)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(stream.cached_info().state.clone())
+    }
+
+    /// A link to the broker as an administrator.
+    pub(crate) async fn jetstream(&self) -> Result<async_nats::jetstream::Context, String> {
+        let client = async_nats::connect(self.nats.url())
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(async_nats::jetstream::new(client))
+    }
+
+    /// Address of the database for the superuser.
+    pub(crate) fn database(&self) -> String {
+        self.postgres.url("postgres")
+    }
+
+    fn processes(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (name, process) in self.processes().iter() {
+                let said = process.said();
+                let wanted = |line: &&str| {
+                    line.contains("WARN") || line.contains("ERROR") || line.contains("panicked")
+                };
+                let loud: Vec<&str> = said.lines().rev().filter(wanted).take(6).collect();
+                let last: Vec<&str> = said.lines().rev().take(8).collect();
+                println!("--- {name}: warnings, then the last lines");
+                for line in loud.iter().rev().chain(&["..."]).chain(last.iter().rev()) {
+                    println!("{line}");
+                }
+            }
+        }
+    }
+}
+
+/// Settings that lead to the simulators, and that make waiting short.
+pub(crate) fn outside(wildberries: &Wildberries, google: &Google) -> Settings {
+    let host = |host| wildberries.host_url(host);
+    [
+        ("ST_WB_CONTENT_URL", host(Host::Content)),
+        ("ST_WB_ANALYTICS_URL", host(Host::Analytics)),
+        ("ST_WB_STATISTICS_URL", host(Host::Statistics)),
+        ("ST_WB_MARKETPLACE_URL", host(Host::Marketplace)),
+        ("ST_WB_COMMON_URL", host(Host::Common)),
+        ("ST_WB_PRICES_URL", host(Host::Prices)),
+        ("ST_GOOGLE_SHEETS_URL", google.base_url()),
+        ("ST_GOOGLE_DRIVE_URL", google.base_url()),
+        ("ST_MARKETPLACE_SPEED", SPEED.to_string()),
+        ("ST_SHEET_SETTLE_SECONDS", "1".to_owned()),
+        ("ST_SHEET_COALESCE_MS", "300".to_owned()),
+        ("ST_SYNC_RETRY_SECONDS", "1".to_owned()),
+        ("ST_SYNC_ATTEMPTS", "30".to_owned()),
+        // Only the first sync of a cabinet comes by itself.
+        ("ST_SYNC_INTERVAL_SECONDS", "86400".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+/// Keys as the program makes them.
+fn new_keys() -> Settings {
+    let (code, said) = run(&["keys", "generate"], &Settings::new());
+    assert_eq!(code, Some(0), "{said}");
+    let (master, token) = said.split_once("\nST_JWT_KEY=\"").unwrap();
+    let (_, master) = master.split_once("ST_MASTER_KEY=").unwrap();
+    let token = token.split('"').next().unwrap();
+    let pairs = [("ST_MASTER_KEY", master), ("ST_JWT_KEY", token)];
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .to_vec()
 }
