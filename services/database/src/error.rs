@@ -8,6 +8,9 @@ pub enum DatabaseError {
     /// The address cannot be understood.
     #[error("the database address is malformed")]
     Address(#[source] tokio_postgres::Error),
+    /// The authorities that may vouch for the server cannot be read.
+    #[error("the database's certificates cannot be checked")]
+    Authorities(#[source] tls::TlsError),
     /// No connection within the time allowed.
     #[error("no database connection")]
     Pool(#[from] deadpool_postgres::PoolError),

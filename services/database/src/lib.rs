@@ -5,6 +5,7 @@
 mod error;
 mod migrate;
 mod pool;
+mod protection;
 
 pub use error::{DatabaseError, ErrorClass};
 pub use migrate::migrate;

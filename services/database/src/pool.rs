@@ -7,9 +7,11 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime, Transaction};
 use events::ids::TenantId;
 use secrecy::{ExposeSecret, SecretString};
-use tokio_postgres::{Config, IsolationLevel, NoTls};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Config, IsolationLevel, Socket};
 
 use crate::DatabaseError;
+use crate::protection::{self, Protection};
 
 /// The database role a process acts as; see `migrations/core/V1__roles.sql`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,13 +81,14 @@ impl Pool {
     /// # Errors
     /// [`DatabaseError::Address`] when the address cannot be understood.
     pub fn open(url: &SecretString, role: Role, max_size: usize) -> Result<Self, DatabaseError> {
-        let manager = Manager::from_config(
-            config(url, Some(role))?,
-            NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
+        let settings = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let (config, protection) = config(url, Some(role))?;
+        let manager = match protection {
+            Protection::None(none) => Manager::from_config(config, none, settings),
+            Protection::Full(full) => Manager::from_config(config, full, settings),
+        };
         let inner = deadpool_postgres::Pool::builder(manager)
             .max_size(max_size)
             .runtime(Runtime::Tokio1)
@@ -171,7 +174,18 @@ pub async fn connect(
     url: &SecretString,
     role: Option<Role>,
 ) -> Result<tokio_postgres::Client, DatabaseError> {
-    let (client, connection) = config(url, role)?.connect(NoTls).await?;
+    match config(url, role)? {
+        (config, Protection::None(none)) => connect_over(&config, none).await,
+        (config, Protection::Full(full)) => connect_over(&config, full).await,
+    }
+}
+
+async fn connect_over<T>(config: &Config, tls: T) -> Result<tokio_postgres::Client, DatabaseError>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = config.connect(tls).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(error = %error, "database connection ended");
@@ -180,8 +194,8 @@ pub async fn connect(
     Ok(client)
 }
 
-fn config(url: &SecretString, role: Option<Role>) -> Result<Config, DatabaseError> {
-    let mut config: Config = url.expose_secret().parse().map_err(DatabaseError::Address)?;
+fn config(url: &SecretString, role: Option<Role>) -> Result<(Config, Protection), DatabaseError> {
+    let (mut config, protection) = protection::of(url.expose_secret())?;
     let mut options = config.get_options().unwrap_or_default().to_owned();
     options.push_str(" -c search_path=core");
     if let Some(role) = role {
@@ -193,5 +207,5 @@ fn config(url: &SecretString, role: Option<Role>) -> Result<Config, DatabaseErro
         .options(options.trim_start())
         .connect_timeout(WAIT)
         .keepalives_idle(Duration::from_secs(30));
-    Ok(config)
+    Ok((config, protection))
 }

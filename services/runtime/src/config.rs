@@ -18,6 +18,7 @@ mod stripe;
 mod sync;
 mod telegram;
 mod telemetry;
+mod transport;
 mod vault;
 
 use std::path::Path;
@@ -26,7 +27,7 @@ pub use broker::BrokerSettings;
 pub use database::DatabaseSettings;
 pub use embedded::EmbeddedSettings;
 pub use google::GoogleSettings;
-pub use http::HttpSettings;
+pub use http::{HttpSettings, Network};
 pub use keys::{KEYS, Key, reference_table};
 pub use marketplaces::{OzonSettings, WildberriesSettings};
 pub use source::{ConfigError, Origin, Problem};
@@ -34,6 +35,7 @@ pub use stripe::StripeSettings;
 pub use sync::SyncSettings;
 pub use telegram::TelegramSettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
+pub use transport::TransportSettings;
 pub use vault::SecretKeySettings;
 
 use source::Source;
@@ -51,6 +53,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// Message broker.
     pub broker: BrokerSettings,
+    /// Protection of the ways to both.
+    pub transport: TransportSettings,
     /// Listeners.
     pub http: HttpSettings,
     /// Servers that the program starts by itself.
@@ -124,6 +128,10 @@ impl Settings {
     fn from_source(source: &Source, problems: &mut Vec<Problem>) -> Option<Self> {
         let database = database::read(source);
         let broker = broker::read(source);
+        let transport = part(transport::read(source), problems);
+        if let (Ok(database), Some(transport)) = (&database, &transport) {
+            part(transport::check(transport, database), problems);
+        }
         let http = part(http::read(source), problems);
         let embedded = part(embedded::read(source), problems);
         let secret_keys = part(vault::read(source), problems);
@@ -137,6 +145,7 @@ impl Settings {
         Some(Self {
             database: part(database, problems)?,
             broker: part(broker, problems)?,
+            transport: transport?,
             http: http?,
             embedded: embedded?,
             secret_keys: secret_keys?,

@@ -1,5 +1,7 @@
 //! Where the message broker is.
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 
 use super::source::{Problem, Source, malformed};
@@ -9,6 +11,10 @@ use super::source::{Problem, Source, malformed};
 pub struct BrokerSettings {
     /// `NATS_URL`; a secret because it may carry a password. `None` stands for the embedded server.
     pub url: Option<SecretString>,
+    /// `ST_NATS_SEED_DIR`: folder with a seed per user; `None` for what the address says.
+    pub seed_dir: Option<PathBuf>,
+    /// `ST_NATS_CA_FILE`: the only authorities to be trusted; `None` for the operating system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl BrokerSettings {
@@ -40,6 +46,10 @@ pub(super) fn read(source: &Source) -> Result<BrokerSettings, Problem> {
             "one or more nats:// or tls:// addresses separated by commas",
             text,
         )),
-        _ => Ok(BrokerSettings { url }),
+        _ => Ok(BrokerSettings {
+            url,
+            seed_dir: source.text("ST_NATS_SEED_DIR").map(PathBuf::from),
+            ca_file: source.text("ST_NATS_CA_FILE").map(PathBuf::from),
+        }),
     }
 }

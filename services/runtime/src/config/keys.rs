@@ -51,7 +51,46 @@ pub const KEYS: &[Key] = &[
         "NATS_URL",
         "Address of NATS, `nats://…`, several separated by commas; not needed with `--embedded`",
     ),
+    optional(
+        "ST_NATS_SEED_DIR",
+        "Folder with the seeds of the broker's users, made by `stock-tracker nats users`; a role reads its own \
+         `<role>.nk` only. Not set: roles are whoever `NATS_URL` says",
+    ),
+    optional(
+        "ST_NATS_CA_FILE",
+        "Certificates (PEM) of the only authorities trusted for NATS; those of the operating system if not set",
+    ),
+    plain(
+        "ST_REQUIRE_TLS",
+        "false",
+        "Whether the ways to PostgreSQL and NATS have to be encrypted and the servers to prove who they are. If \
+         `true`, `DATABASE_URL` needs `sslmode=verify-full` and `sslrootcert=<PEM file>`",
+    ),
     plain("ST_HTTP_ADDR", "127.0.0.1:8080", "Where the HTTP API listens"),
+    optional(
+        "ST_HTTP_CERT_FILE",
+        "Certificate of the HTTP API with the chain above it (PEM); it speaks TLS then",
+    ),
+    optional("ST_HTTP_KEY_FILE", "Private key of that certificate (PEM)"),
+    optional(
+        "ST_HTTP_ORIGINS",
+        "Origins whose pages may call the HTTP API (CORS), such as `https://app.example.com`, separated by commas; \
+         none if not set",
+    ),
+    optional(
+        "ST_HTTP_PROXIES",
+        "Networks of the proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`, separated by commas; \
+         nobody's if not set",
+    ),
+    plain(
+        "ST_HTTP_CONNECTIONS",
+        "4096",
+        "Connections that the HTTP API holds at a time (16 to 100000); more wait",
+    ),
+    optional(
+        "ST_LIMITS_FILE",
+        "Table of request limits and plans in the form of `services/limits/limits.toml`, which counts if not set",
+    ),
     plain(
         "ST_METRICS_ADDR",
         "127.0.0.1:9464",
@@ -195,7 +234,8 @@ pub const KEYS: &[Key] = &[
     ),
     optional(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "Where traces are to go (OTLP); this program exports none yet and says so at its start",
+        "Where traces go: the address of an OTLP collector over HTTP, without `/v1/traces`; none are made when it is \
+         not set",
     ),
     plain(
         "RUST_LOG",

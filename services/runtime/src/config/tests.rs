@@ -229,3 +229,41 @@ fn the_reference_table_has_every_key_once_and_every_default_is_valid() {
     let defaults = KEYS.iter().filter_map(|key| Some((key.name, key.default?)));
     load(&defaults.collect::<Vec<_>>(), None).unwrap();
 }
+
+#[test]
+fn where_tls_is_required_an_unprotected_database_address_is_refused() {
+    let with = |url: &str| load(&[("ST_REQUIRE_TLS", "true"), ("DATABASE_URL", url)], None);
+    for url in [
+        "postgres://u:canary@db/st",
+        "postgres://u:canary@db/st?sslmode=require",
+        "postgres://u:canary@db/st?sslmode=verify-full",
+    ] {
+        let complaint = with(url).expect_err("accepted").to_string();
+        assert!(complaint.contains("DATABASE_URL"), "{complaint}");
+        assert!(!complaint.contains("canary"), "{complaint}");
+    }
+    let proved = "postgres://u:p@db/st?sslmode=verify-full&sslrootcert=/etc/ca.pem";
+    assert!(with(proved).unwrap().transport.require_tls);
+}
+
+#[test]
+fn a_certificate_without_its_key_is_refused() {
+    let complaint = complaint(&[("ST_HTTP_CERT_FILE", "/c.pem")], None);
+    assert!(complaint.contains("ST_HTTP_KEY_FILE"), "{complaint}");
+}
+
+#[test]
+fn origins_and_proxies_are_lists_without_wildcards() {
+    let settings = load(
+        &[
+            ("ST_HTTP_ORIGINS", "https://a.example, https://b.example"),
+            ("ST_HTTP_PROXIES", "10.0.0.0/8,::1"),
+        ],
+        None,
+    )
+    .unwrap();
+    assert_eq!(settings.http.origins, ["https://a.example", "https://b.example"]);
+    assert_eq!(settings.http.proxies.len(), 2);
+    assert!(complaint(&[("ST_HTTP_ORIGINS", "*")], None).contains("ST_HTTP_ORIGINS"));
+    assert!(complaint(&[("ST_HTTP_PROXIES", "proxy")], None).contains("ST_HTTP_PROXIES"));
+}
