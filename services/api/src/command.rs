@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use auth::access::keyed_hash;
 use auth::idempotency::{Claim, RequestKey};
 use events::ids::{CommandId, TenantId};
+use tracing::Instrument as _;
 
 use crate::call::state;
 use crate::problem::{Code, Problem};
@@ -121,7 +122,7 @@ where
         Claim::Yours => {}
     }
     let answers = state.answers.clone();
-    let task = actix_web::rt::spawn(async move {
+    let worked = async move {
         let outcome = work().await;
         let kept = match &outcome {
             Ok(reply) if replay == Replay::Stored => answers.finish(&identity.request, reply.answer()).await,
@@ -140,7 +141,8 @@ where
             tracing::warn!(error = ?error, "the answer to a command could not be kept");
         }
         outcome
-    });
+    };
+    let task = actix_web::rt::spawn(worked.in_current_span());
     let outcome = task.await.map_err(|error| {
         Problem::new(
             Code::Internal,

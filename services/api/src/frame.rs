@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError};
 use futures_util::FutureExt as _;
 use runtime::metrics::HttpRequest as Measured;
+use tracing::Instrument as _;
 
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
@@ -27,12 +28,14 @@ pub async fn frame(
         return Err(Problem::new(Code::Internal, "the server is not set up").into());
     };
     let began = Instant::now();
-    let trace = Trace::begin(request.headers(), &state.ids, state.clock.now());
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    let (trace, span) = Trace::begin(request.headers(), known(&method), &state.ids, state.clock.now());
     request.extensions_mut().insert(trace.clone());
     // The request itself cannot be kept: routing needs to own it. So a failure below leaves as an error that
     // knows path and trace.
-    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone()))
+        .catch_unwind()
+        .await;
     let (route, response) = match outcome {
         Ok(Ok(response)) => {
             let route = response.request().match_pattern();
@@ -74,6 +77,7 @@ pub async fn frame(
         status: status.as_u16(),
         duration: began.elapsed(),
     });
+    runtime::trace::answered(&span, known(&method), route.as_deref(), status.as_u16());
     tracing::debug!(
         http.method = %method, http.route = route.as_deref(), http.status = status.as_u16(),
         trace.id = %trace.trace_id.simple(), request.id = %trace.request_id, "request answered"
@@ -81,6 +85,16 @@ pub async fn frame(
     let mut response = response?;
     add_headers(response.headers_mut(), &trace);
     Ok(response)
+}
+
+/// A method that may stand in a name: a client can send any word.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
+            method.as_str()
+        }
+        _ => "_OTHER",
+    }
 }
 
 /// A problem that left a handler gets its path and trace.

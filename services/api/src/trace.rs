@@ -6,6 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use chrono::{DateTime, Utc};
 use runtime::Ids;
+use tracing::Span;
 use uuid::Uuid;
 
 /// What a request is called.
@@ -22,24 +23,31 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Goes on with the caller's trace, or begins one.
+    /// Goes on with the caller's trace, or begins one. The span is the request's own; where traces are not
+    /// exported it has no names, and the request gets some that look the same.
     #[must_use]
-    pub fn begin(headers: &HeaderMap, ids: &Ids, now: DateTime<Utc>) -> Self {
+    pub fn begin(headers: &HeaderMap, method: &str, ids: &Ids, now: DateTime<Utc>) -> (Self, Span) {
         let request_id = ids.next();
         let given = headers
             .get("traceparent")
             .and_then(|value| value.to_str().ok())
-            .and_then(parse);
-        let (trace_id, flags) = given.unwrap_or((request_id, "01"));
-        // The random end of an id is a good span id; version 7 keeps its time in front.
-        let span = &ids.next().simple().to_string()[16..];
-        let traceparent = format!("00-{}-{span}-{flags}", trace_id.simple());
-        Self {
+            .and_then(|text| Some((text, parse(text)?)));
+        let span = runtime::trace::request(method, given.map(|(text, _)| text));
+        let exported = runtime::trace::traceparent(&span)
+            .and_then(|own| parse(&own).map(|(trace_id, _)| (trace_id, own.clone())));
+        let (trace_id, traceparent) = exported.unwrap_or_else(|| {
+            let (trace_id, flags) = given.map_or((request_id, "01"), |(_, names)| names);
+            // The random end of an id is a good span id; version 7 keeps its time in front.
+            let span = &ids.next().simple().to_string()[16..];
+            (trace_id, format!("00-{}-{span}-{flags}", trace_id.simple()))
+        });
+        let trace = Self {
             request_id,
             trace_id,
             traceparent,
             now,
-        }
+        };
+        (trace, span)
     }
 
     /// The trace that the frame gave to this request.

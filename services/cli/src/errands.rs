@@ -32,9 +32,15 @@ impl Errands {
     ) -> Result<A, ErrandError> {
         let outside = |error: serde_json::Error| ErrandError::Outside(error.to_string());
         let body = serde_json::to_vec(question).map_err(outside)?;
-        let answer = rpc::request(&self.broker, subject, body.into(), PATIENCE)
-            .await
-            .map_err(errand_error)?;
+        let answer = rpc::request_traced(
+            &self.broker,
+            subject,
+            body.into(),
+            runtime::trace::current().as_deref(),
+            PATIENCE,
+        )
+        .await
+        .map_err(errand_error)?;
         serde_json::from_slice(&answer).map_err(outside)
     }
 }

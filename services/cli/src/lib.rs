@@ -10,8 +10,10 @@ mod roles;
 mod tools;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
+use connectors::http::{HttpClient, NoObserver, TraceClient};
 use runtime::{Settings, telemetry};
 
 use crate::args::{Arguments, Command};
@@ -31,10 +33,6 @@ pub fn main() -> ExitCode {
             return ExitCode::from(runtime::config::EXIT_CODE);
         }
     };
-    if let Err(error) = telemetry::init(&settings.telemetry) {
-        complain(&error);
-        return ExitCode::from(runtime::config::EXIT_CODE);
-    }
     connectors::http::install_crypto();
     let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let tokio = match built {
@@ -44,7 +42,21 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match tokio.block_on(run(arguments.command, settings)) {
+    let begun = telemetry::init(&settings.telemetry, origin(&arguments.command), || {
+        let http = HttpClient::new(Arc::new(NoObserver))?;
+        Ok(TraceClient::new(http, tokio.handle().clone()))
+    });
+    let traces = match begun {
+        Ok(traces) => traces,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(runtime::config::EXIT_CODE);
+        }
+    };
+    let outcome = tokio.block_on(run(arguments.command, settings));
+    // While the runtime still works, which sends them.
+    traces.end();
+    match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             complain(error.as_ref());
@@ -56,6 +68,18 @@ pub fn main() -> ExitCode {
                 1
             })
         }
+    }
+}
+
+/// What spans tell of this process.
+const fn origin(command: &Command) -> telemetry::Origin {
+    telemetry::Origin {
+        service: "stock-tracker",
+        version: env!("CARGO_PKG_VERSION"),
+        role: match command {
+            Command::Role(role) => roles::name_of(role),
+            _ => "tool",
+        },
     }
 }
 

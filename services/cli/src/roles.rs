@@ -95,7 +95,7 @@ async fn serve_metrics(assembly: &Assembly) -> Result<(), Failure> {
     Ok(())
 }
 
-const fn name_of(role: &Role) -> &'static str {
+pub(crate) const fn name_of(role: &Role) -> &'static str {
     match role {
         Role::Api => "api",
         Role::Gateway => "gateway",

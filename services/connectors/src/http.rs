@@ -2,11 +2,13 @@
 //! the metrics, or protection for the secret it carries.
 
 mod call;
+mod traces;
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 pub(crate) use call::{Call, Opened, Reply};
+pub use traces::TraceClient;
 
 /// Time allowed for the connection itself, within the deadline of the whole call.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,6 +9,7 @@ use database::Pool;
 use events::ids::TenantId;
 use events::{Recorded, StreamType};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::append::{self, Answer, Append};
@@ -113,6 +114,12 @@ impl EventStore {
         if appends.is_empty() {
             return vec![];
         }
+        self.append_all(appends)
+            .instrument(runtime::trace::part("append"))
+            .await
+    }
+
+    async fn append_all(&self, appends: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
         let count = appends.len();
         let (replies, told) = Reply::for_many(count);
         let waiting = appends

@@ -7,6 +7,7 @@ use application::{Context, Receipt, change_schedule, disconnect_cabinet, request
 use bytes::Bytes;
 use messaging::rpc::{Problem, Request, Service};
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 
 use crate::{Gateway, problem};
 
@@ -16,7 +17,10 @@ pub(crate) fn service(gateway: &Gateway) -> Service {
             let gateway = gateway.clone();
             $service.on($name, move |request| {
                 let gateway = gateway.clone();
-                async move { $handler(&gateway, &request).await }
+                async move {
+                    let span = runtime::trace::question(&request.subject, request.traceparent.as_deref());
+                    $handler(&gateway, &request).instrument(span).await
+                }
             })
         }};
     }
@@ -80,7 +84,7 @@ fn context(gateway: &Gateway, request: &Request, head: CommandHead) -> Context {
         command_id: head.command_id,
         correlation_id: head.correlation_id,
         causation_id: None,
-        traceparent: request.traceparent.clone(),
+        traceparent: runtime::trace::current().or_else(|| request.traceparent.clone()),
         now: gateway.clock.now(),
     }
 }

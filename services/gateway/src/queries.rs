@@ -5,6 +5,7 @@ use bytes::Bytes;
 use events::ids::{CabinetId, TenantId};
 use messaging::rpc::{Problem, Request, Service};
 use read_models::operations::queries as operations;
+use tracing::Instrument as _;
 
 use crate::commands::{parse, to_json};
 use crate::{Gateway, problem};
@@ -18,7 +19,10 @@ pub(crate) fn service(gateway: &Gateway) -> Service {
             let gateway = gateway.clone();
             $service.on($name, move |request| {
                 let gateway = gateway.clone();
-                async move { $handler(&gateway, &request).await }
+                async move {
+                    let span = runtime::trace::question(&request.subject, request.traceparent.as_deref());
+                    $handler(&gateway, &request).instrument(span).await
+                }
             })
         }};
     }

@@ -2,6 +2,7 @@
 //! What was seen is dropped, what is missing is read from the store, and when the broker is silent although
 //! the log has grown, the store is read on its own.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use database::Session;
@@ -166,7 +167,9 @@ impl<'a, P: Projection> Consumption<'a, P> {
         source: Source,
         worked: &mut bool,
     ) -> Result<(), ProjectorError> {
+        let spans = traced(events);
         let applied = apply::<P>(&mut self.session, P::SCHEMA, self.cursor, events).await?;
+        drop(spans);
         self.cursor.position = applied.position;
         self.head = self.head.max(applied.position);
         *worked = true;
@@ -196,4 +199,20 @@ impl<'a, P: Projection> Consumption<'a, P> {
             .to_std()
             .unwrap_or(Duration::ZERO)
     }
+}
+
+/// One span in every trace that these events came from, up to a bound: a rebuild is nobody's request.
+fn traced(events: &[Recorded]) -> Vec<tracing::Span> {
+    /// Traces of one batch that are told.
+    const MOST: usize = 100;
+    let parents: BTreeSet<&str> = events
+        .iter()
+        .filter_map(|event| event.metadata.traceparent.as_deref())
+        .collect();
+    parents
+        .into_iter()
+        .take(MOST)
+        .map(|parent| runtime::trace::follows("project", parent))
+        .filter(|span| !span.is_disabled())
+        .collect()
 }

@@ -5,6 +5,7 @@
 //! checked in order.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_nats::header::HeaderName;
@@ -117,6 +118,15 @@ pub struct Publisher {
     acknowledged: i64,
     window: usize,
     progress: Instant,
+    traced: VecDeque<Traced>,
+}
+
+/// Neighbouring events of one trace on their way: the span lasts until the broker has the last of them.
+#[derive(Debug)]
+struct Traced {
+    until: i64,
+    traceparent: String,
+    _span: tracing::Span,
 }
 
 impl Publisher {
@@ -138,6 +148,7 @@ impl Publisher {
             acknowledged: after,
             window: window.max(1),
             progress: Instant::now(),
+            traced: VecDeque::new(),
         })
     }
 
@@ -184,6 +195,7 @@ impl Publisher {
         if !self.in_flight() {
             self.progress = Instant::now();
         }
+        self.trace(&event);
         let previous = (event.position > 1).then_some(event.position - 1);
         let mut fields = headers::to_headers(&event, previous);
         fields.insert(
@@ -243,6 +255,26 @@ impl Publisher {
         Ok(self.acknowledged)
     }
 
+    fn trace(&mut self, event: &Recorded) {
+        let Some(parent) = &event.metadata.traceparent else {
+            return;
+        };
+        if let Some(last) = self.traced.back_mut()
+            && last.traceparent == *parent
+        {
+            last.until = event.position;
+            return;
+        }
+        let span = runtime::trace::follows("relay", parent);
+        if !span.is_disabled() {
+            self.traced.push_back(Traced {
+                until: event.position,
+                traceparent: parent.clone(),
+                _span: span,
+            });
+        }
+    }
+
     fn take(&mut self, answer: Option<async_nats::Message>) -> Result<(), PublishError> {
         let Some(answer) = answer else {
             return Err(PublishError::Closed(None));
@@ -284,6 +316,9 @@ impl Publisher {
             });
         }
         self.acknowledged = position;
+        while self.traced.front().is_some_and(|first| first.until <= position) {
+            self.traced.pop_front();
+        }
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod metrics_server;
 pub mod telemetry;
+pub mod trace;
 
 pub use clock::Clock;
 pub use config::{ConfigError, Settings};

@@ -8,6 +8,7 @@ use database::DatabaseError;
 use messaging::rpc::{Problem, Request, Service};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 
 use crate::Shared;
 use crate::trouble::Trouble;
@@ -19,11 +20,13 @@ pub(crate) fn service(shared: &Arc<Shared>) -> Service {
     Service::new(SERVICE, "1.0.0")
         .on("test", move |request: Request| {
             let shared = Arc::clone(&tester);
-            async move { answer(&test(&shared, read(&request)?).await?) }
+            let span = runtime::trace::question(&request.subject, request.traceparent.as_deref());
+            async move { answer(&test(&shared, read(&request)?).await?) }.instrument(span)
         })
         .on("sync", move |request: Request| {
             let shared = Arc::clone(&syncer);
-            async move { answer(&sync(&shared, read(&request)?).await?) }
+            let span = runtime::trace::question(&request.subject, request.traceparent.as_deref());
+            async move { answer(&sync(&shared, read(&request)?).await?) }.instrument(span)
         })
 }
 

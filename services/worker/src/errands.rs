@@ -10,6 +10,7 @@ use connectors::marketplace::Marketplace as _;
 use events::ids::{CabinetId, TenantId};
 use messaging::Broker;
 use messaging::rpc::{self, Problem, RpcError, Service, Serving};
+use tracing::Instrument as _;
 
 use crate::sync::Syncs;
 
@@ -24,14 +25,16 @@ pub async fn answer(broker: &Broker, syncs: &Syncs) -> Result<Serving, RpcError>
     let syncs = syncs.clone();
     let service = Service::new(SERVICE, "1.0.0").on("check_credential", move |request| {
         let syncs = syncs.clone();
-        async move {
+        let span = runtime::trace::question(&request.subject, request.traceparent.as_deref());
+        let answered = async move {
             let body: CheckCredential = serde_json::from_slice(&request.payload)
                 .map_err(|error| refuse("validation-failed", 422, &error.to_string()))?;
             let check = Box::pin(check_credential(&syncs, &body)).await?;
             serde_json::to_vec(&check)
                 .map(Bytes::from)
                 .map_err(|error| refuse("internal", 500, &error.to_string()))
-        }
+        };
+        answered.instrument(span)
     });
     rpc::serve(broker, service).await
 }
@@ -101,7 +104,7 @@ async fn check_credential(syncs: &Syncs, asked: &CheckCredential) -> Result<Cred
             command_id: asked.head.command_id,
             correlation_id: asked.head.correlation_id,
             causation_id: None,
-            traceparent: None,
+            traceparent: runtime::trace::current(),
             now: syncs.clock.now(),
         };
         judge_credential::execute(

@@ -12,6 +12,7 @@ use messaging::{Broker, WorkQueue};
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::maintenance;
 
@@ -82,10 +83,8 @@ impl Scheduler {
                 forced: false,
             };
             // One cabinet's refusal (disconnected this moment, say) is not the others' business.
-            if let Err(error) = self
-                .ask::<_, serde_json::Value>("commands.request_sync", &request)
-                .await
-            {
+            let asked = self.ask::<_, serde_json::Value>("commands.request_sync", &request);
+            if let Err(error) = asked.instrument(runtime::trace::job("schedule")).await {
                 tracing::info!(error = ?error, cabinet.id = %cabinet.cabinet_id, "scheduled sync not requested");
             }
         }
@@ -102,7 +101,14 @@ impl Scheduler {
             source: Box::new(source),
         };
         let body = serde_json::to_vec(question).map_err(failed)?;
-        let answer = rpc::request(&self.broker, subject, body.into(), PATIENCE).await?;
+        let answer = rpc::request_traced(
+            &self.broker,
+            subject,
+            body.into(),
+            runtime::trace::current().as_deref(),
+            PATIENCE,
+        )
+        .await?;
         serde_json::from_slice(&answer).map_err(failed)
     }
 }

@@ -17,6 +17,7 @@ use chrono::TimeDelta;
 use events::ids::CommandId;
 use events::sync::{SourceOutcome, SourceReport, SyncCompleted, SyncFailed, SyncQuarantined};
 use runtime::Clock;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::memory::{Believed, Memory};
@@ -96,6 +97,12 @@ struct Attempt<'a> {
 impl Syncs {
     /// Runs the job. `sequence` and `deliveries` name this delivery, so that taking it up twice counts once.
     pub async fn run(&self, job: &SyncJob, sequence: u64, deliveries: i64) -> End {
+        self.run_traced(job, sequence, deliveries)
+            .instrument(runtime::trace::job("sync"))
+            .await
+    }
+
+    async fn run_traced(&self, job: &SyncJob, sequence: u64, deliveries: i64) -> End {
         let began = tokio::time::Instant::now();
         let context = self.context(job, &format!("start:{sequence}:{deliveries}"));
         let attempt = match sync_attempt::start(&self.app, &context, job.cabinet_id, job.sync_id).await {
@@ -122,6 +129,7 @@ impl Syncs {
                 running.fail("timeout", &detail, None, vec![], true).await
             }
         };
+        tracing::Span::current().record("outcome", outcome);
         if let Some(observer) = &self.observer {
             observer(marketplace, outcome, began.elapsed());
         }
@@ -135,7 +143,7 @@ impl Syncs {
             command_id: CommandId::derived(job.sync_id.uuid(), name),
             correlation_id: job.sync_id.uuid(),
             causation_id: Some(job.sync_id.uuid()),
-            traceparent: None,
+            traceparent: runtime::trace::current(),
             now: self.clock.now(),
         }
     }
