@@ -1,6 +1,7 @@
 //! Load that goes on while things are killed: shops that live, syncs one after the other, and a stream of
 //! commands whose every answer is remembered.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,8 +10,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use support::connect;
 use tokio::task::JoinHandle;
+use tokio_postgres::Client;
 use uuid::Uuid;
 
+use crate::checks;
 use crate::seller::{Answer, Seller, number, text};
 use crate::world::World;
 
@@ -29,12 +32,15 @@ struct Acknowledged {
 /// The running load.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
+    /// Length of the log before.
+    from: i64,
     shops: JoinHandle<()>,
     commands: Vec<(Seller, JoinHandle<Vec<Acknowledged>>)>,
 }
 
 impl Load {
-    pub(crate) fn begin(world: &Arc<World>, sellers: &[Seller]) -> Self {
+    pub(crate) async fn begin(world: &Arc<World>, sellers: &[Seller]) -> Self {
+        let from = checks::head(&connect(&world.database()).await).await;
         let stop = Arc::new(AtomicBool::new(false));
         let shops = tokio::spawn(live(Arc::clone(world), Arc::clone(&stop)));
         let mut commands = Vec::new();
@@ -45,50 +51,59 @@ impl Load {
         }
         Self {
             stop,
+            from,
             shops,
             commands,
         }
     }
 
-    /// Ends the load. Every acknowledged command has happened exactly once, and asking again gives the same
-    /// answer.
+    /// Ends the load. Every acknowledged command has happened exactly once, asking again gives the same
+    /// answer, and nothing happened that was not acknowledged.
     pub(crate) async fn end(self, world: &World) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         self.shops.await.unwrap();
         let client = connect(&world.database()).await;
         let mut total = 0;
+        let mut acknowledged: BTreeMap<Uuid, BTreeSet<i64>> = BTreeMap::new();
         for (seller, task) in self.commands {
+            let positions = acknowledged.entry(seller.tenant).or_default();
             for done in task.await.unwrap() {
                 total += 1;
-                let wanted = &done.answer.body;
-                let id: Uuid = text(wanted, "command_id").parse().unwrap();
-                let rows = client
-                    .query(
-                        "SELECT position, sequence FROM core.events WHERE command_id = $1 AND tenant_id = $2",
-                        &[&id, &seller.tenant],
-                    )
-                    .await
-                    .unwrap();
-                let happened: Vec<(i64, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-                if wanted["was_waiting"] == json!(true) {
-                    assert_eq!(
-                        happened,
-                        [],
-                        "a sync that was waiting is not asked for again: {wanted}"
-                    );
-                } else {
-                    let told = (number(wanted, "position"), number(wanted, "version"));
-                    assert_eq!(happened, [told], "{} {}: {wanted}", done.method, done.path);
-                }
+                positions.extend(happened_once(&client, &seller, &done).await);
                 let again = seller
                     .insist(done.method.clone(), &done.path, &done.key, &done.body)
                     .await;
                 // From the kept answer, or from the log where the answer could not be kept: it says the same.
-                assert_eq!((again.status, &again.body), (done.answer.status, wanted));
+                assert_eq!(
+                    (again.status, &again.body),
+                    (done.answer.status, &done.answer.body)
+                );
             }
+        }
+        for (tenant, positions) in acknowledged {
+            let sql = "SELECT position FROM core.events WHERE tenant_id = $1 AND position > $2 \
+                       AND event_type IN ('tenant_renamed', 'sync_requested')";
+            let rows = client.query(sql, &[&tenant, &self.from]).await.unwrap();
+            let all: BTreeSet<i64> = rows.iter().map(|row| row.get(0)).collect();
+            assert_eq!(all, positions, "what happened, and what was acknowledged");
         }
         total
     }
+}
+
+/// The event of a command is where its answer says, and there is no other; none at all where a sync was
+/// waiting already. Returns its position.
+async fn happened_once(client: &Client, seller: &Seller, done: &Acknowledged) -> Option<i64> {
+    let wanted = &done.answer.body;
+    let id: Uuid = text(wanted, "command_id").parse().unwrap();
+    let sql = "SELECT position, sequence FROM core.events WHERE command_id = $1 AND tenant_id = $2";
+    let rows = client.query(sql, &[&id, &seller.tenant]).await.unwrap();
+    let happened: Vec<(i64, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let told = (number(wanted, "position"), number(wanted, "version"));
+    let was_waiting = wanted["was_waiting"] == json!(true);
+    let expected: &[(i64, i64)] = if was_waiting { &[] } else { &[told] };
+    assert_eq!(happened, expected, "{} {}: {wanted}", done.method, done.path);
+    (!was_waiting).then_some(told.0)
 }
 
 /// The shops sell and restock.

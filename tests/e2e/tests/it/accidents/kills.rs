@@ -44,7 +44,7 @@ async fn every_role_killed_again_and_again_under_load_loses_and_doubles_nothing(
     }
     let mut moments = moments();
     let began = Instant::now();
-    let load = Load::begin(&world, &sellers);
+    let load = Load::begin(&world, &sellers).await;
     for role in VICTIMS {
         for _ in 0..KILLS {
             kill_at_any_moment(&world, role, &mut moments).await;

@@ -21,7 +21,7 @@ async fn a_broker_killed_or_wiped_and_a_database_stopped_at_once_cost_nothing_bu
     for seller in &mut sellers {
         seller.first_sync().await;
     }
-    let load = Load::begin(&world, &sellers);
+    let load = Load::begin(&world, &sellers).await;
     grows(&world).await;
 
     world.nats.kill().await.unwrap();
