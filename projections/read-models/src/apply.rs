@@ -11,12 +11,14 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 
+use chrono::{DateTime, Utc};
 use database::{DatabaseError, Session};
 use deadpool_postgres::Transaction;
-use events::{DecodeError, Recorded};
+use events::Recorded;
+use futures_util::join;
 use uuid::Uuid;
 
-use crate::projection::{Projection, Reading, write_rows};
+use crate::projection::{Projection, Reading, cause_of, write_rows};
 
 /// Where a holder of a projection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,14 +74,19 @@ pub(crate) type StreamKey = (Uuid, String, Uuid);
 /// while this one is being written.
 pub struct Read<E, P: Projection> {
     event: E,
-    pub(crate) reading: Result<Reading<P::Fact>, DecodeError>,
+    /// Or why it cannot be read.
+    pub(crate) reading: Result<Reading<P::Fact>, String>,
 }
 
 impl<E: Borrow<Recorded>, P: Projection> Read<E, P> {
-    /// Reads the event.
+    /// Reads the event. One whose reading panics is one that cannot be read.
     #[must_use]
     pub fn of(event: E) -> Self {
-        let reading = P::read(event.borrow());
+        let reading = std::panic::catch_unwind(AssertUnwindSafe(|| P::read(event.borrow())));
+        let reading = match reading {
+            Ok(reading) => reading.map_err(|error| chain(&error)),
+            Err(_panic) => Err("reading it panicked".to_owned()),
+        };
         Self { event, reading }
     }
 
@@ -202,35 +209,34 @@ async fn attempt<E: Borrow<Recorded> + Sync, P: Projection>(
     refused: Option<&str>,
 ) -> Result<Applied, Failure> {
     let Some(last) = batch.last().map(Read::event) else {
-        return Ok(Applied {
-            position: cursor.position,
-            ..Applied::default()
-        });
+        return Ok(unmoved(cursor));
     };
     let tx = begin(session, schema).await?;
-    let statement = tx
-        .prepare_cached(
-            "UPDATE projection SET position = $3, updated_at = $4 WHERE name = $1 AND position = $2 AND \
-               epoch = $5",
-        )
-        .await?;
-    let moved = tx
-        .execute(
-            &statement,
-            &[
-                &P::NAME,
-                &cursor.position,
-                &last.position,
-                &last.recorded_at,
-                &cursor.epoch,
-            ],
-        )
-        .await?;
-    if moved == 0 {
+    let mut rows = P::Rows::default();
+    let facts = if refused.is_none() {
+        facts(batch)
+    } else {
+        Vec::new()
+    };
+    // All on their way together; what is read for somebody who is fenced is thrown away.
+    let (moved, parked, loaded) = join!(
+        set_position::<P>(&tx, cursor, last.position, last.recorded_at),
+        Parking::load(&tx),
+        P::load(&mut rows, &tx, &facts)
+    );
+    let (moved, mut parking) = match (moved, parked) {
+        (Ok(moved), Ok(parking)) => {
+            loaded?;
+            (moved, parking)
+        }
+        (moved, parked) => {
+            cause_of([moved.map(drop), parked.map(drop), loaded])?;
+            return Ok(unmoved(cursor));
+        }
+    };
+    if !moved {
         return Err(Failure::Other(ApplyError::Fenced(P::NAME)));
     }
-    let mut parking = Parking::load(&tx).await?;
-    let mut rows = P::Rows::default();
     let mut done = Applied {
         position: last.position,
         ..Applied::default()
@@ -240,14 +246,6 @@ async fn attempt<E: Borrow<Recorded> + Sync, P: Projection>(
             parking.park(read.event(), reason.to_owned());
         }
     } else {
-        let facts: Vec<(&Recorded, &P::Fact)> = batch
-            .iter()
-            .filter_map(|read| match &read.reading {
-                Ok(Reading::Fact(fact)) => Some((read.event(), fact)),
-                _ => None,
-            })
-            .collect();
-        P::load(&mut rows, &tx, &facts).await?;
         // A fold that panics has left the rows in pieces; they go with the transaction, and the event is
         // searched for like one that the database refuses.
         let folding = AssertUnwindSafe(|| {
@@ -265,7 +263,47 @@ async fn attempt<E: Borrow<Recorded> + Sync, P: Projection>(
     Ok(done)
 }
 
-fn fold_one<E: Borrow<Recorded>, P: Projection>(
+/// What became of no events.
+fn unmoved(cursor: Cursor) -> Applied {
+    Applied {
+        position: cursor.position,
+        ..Applied::default()
+    }
+}
+
+pub(crate) fn facts<E: Borrow<Recorded>, P: Projection>(batch: &[Read<E, P>]) -> Vec<(&Recorded, &P::Fact)> {
+    batch
+        .iter()
+        .filter_map(|read| match &read.reading {
+            Ok(Reading::Fact(fact)) => Some((read.event(), fact)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Moves the position on from the cursor. Whether the cursor's holder still holds the projection.
+pub(crate) async fn set_position<P: Projection>(
+    tx: &Transaction<'_>,
+    cursor: Cursor,
+    position: i64,
+    recorded_at: DateTime<Utc>,
+) -> Result<bool, tokio_postgres::Error> {
+    let statement = tx
+        .prepare_cached(
+            "UPDATE projection SET position = $3, updated_at = $4 WHERE name = $1 AND position = $2 AND \
+               epoch = $5",
+        )
+        .await?;
+    let moved = tx
+        .execute(
+            &statement,
+            &[&P::NAME, &cursor.position, &position, &recorded_at, &cursor.epoch],
+        )
+        .await?;
+    Ok(moved > 0)
+}
+
+pub(crate) fn fold_one<E: Borrow<Recorded>, P: Projection>(
     rows: &mut P::Rows,
     parking: &mut Parking,
     done: &mut Applied,
@@ -283,7 +321,7 @@ fn fold_one<E: Borrow<Recorded>, P: Projection>(
         },
         Ok(Reading::Irrelevant) => {}
         Ok(Reading::Unknown) => done.unknown += 1,
-        Err(error) => parking.park(event, chain(error)),
+        Err(reason) => parking.park(event, reason.clone()),
     }
 }
 
@@ -317,7 +355,7 @@ pub(crate) struct Parking {
 }
 
 impl Parking {
-    async fn load(tx: &Transaction<'_>) -> Result<Self, tokio_postgres::Error> {
+    pub(crate) async fn load(tx: &Transaction<'_>) -> Result<Self, tokio_postgres::Error> {
         let statement = tx
             .prepare_cached("SELECT tenant_id, stream_type, stream_id FROM parked_streams")
             .await?;
@@ -328,6 +366,11 @@ impl Parking {
                 .insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
         }
         Ok(parking)
+    }
+
+    /// Events that were added.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
     }
 
     fn holds(&self, event: &Recorded) -> bool {
@@ -351,7 +394,7 @@ impl Parking {
         ));
     }
 
-    async fn store(self, tx: &Transaction<'_>) -> Result<u64, tokio_postgres::Error> {
+    pub(crate) async fn store(self, tx: &Transaction<'_>) -> Result<u64, tokio_postgres::Error> {
         let streams: Vec<_> = self.streams.into_iter().collect();
         write_rows!(
             tx,

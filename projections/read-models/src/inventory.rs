@@ -56,4 +56,20 @@ impl Projection for Inventory {
     async fn store(rows: rows::Rows, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
         store::store(rows, tx).await
     }
+
+    fn held(rows: &rows::Rows) -> usize {
+        rows.len()
+    }
+
+    async fn spill(rows: &mut rows::Rows, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+        store::spill(rows, tx).await
+    }
+
+    async fn fill(rows: rows::Rows, tx: &Transaction<'_>, empty: bool) -> Result<(), tokio_postgres::Error> {
+        if empty {
+            store::fill(rows, tx).await
+        } else {
+            store::store(rows, tx).await
+        }
+    }
 }

@@ -15,6 +15,7 @@
 //! byte-identical to the live one, and [`schema::dump`] proves it.
 
 pub mod apply;
+pub mod bulk;
 pub mod inventory;
 pub mod measure;
 pub mod operations;

@@ -6,6 +6,8 @@ use std::future::Future;
 use deadpool_postgres::Transaction;
 use events::{DecodeError, Recorded};
 use sha2::{Digest, Sha256};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{Kind, Type};
 
 /// An event that cannot be applied, in words for the one who has to repair it. Its stream is parked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +67,29 @@ pub trait Projection: Send + Sync + 'static {
         rows: Self::Rows,
         tx: &Transaction<'_>,
     ) -> impl Future<Output = Result<(), tokio_postgres::Error>> + Send;
+
+    /// How many rows a rebuild keeps in memory here; see [`crate::bulk`]. Without an answer of its own a
+    /// projection is written page by page.
+    fn held(_rows: &Self::Rows) -> usize {
+        usize::MAX
+    }
+
+    /// Writes, into a copy nobody else sees, the rows that no later event changes, and forgets them.
+    fn spill(
+        _rows: &mut Self::Rows,
+        _tx: &Transaction<'_>,
+    ) -> impl Future<Output = Result<(), tokio_postgres::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// As [`Self::store`], into a copy nobody else sees. `empty`: there is nothing in it yet.
+    fn fill(
+        rows: Self::Rows,
+        tx: &Transaction<'_>,
+        _empty: bool,
+    ) -> impl Future<Output = Result<(), tokio_postgres::Error>> + Send {
+        Self::store(rows, tx)
+    }
 }
 
 /// Fingerprint of everything that decides how rows of `P` look: a copy with another one is rebuilt.
@@ -86,6 +111,46 @@ pub(crate) fn name_of<T: serde::Serialize>(value: &T) -> String {
         // Only unit variants are passed here; anything else shows itself as JSON instead of being lost.
         Ok(other) => other.to_string(),
         Err(error) => error.to_string(),
+    }
+}
+
+/// How statements are planned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Plans {
+    /// For each execution, with what is in the tables now.
+    MadeAnew,
+    /// Once: for statements that leave the planner no choice, as inserts do.
+    Kept,
+}
+
+/// Chooses how the statements that follow in the transaction are planned. Planning an insert costs as much as
+/// inserting a few rows.
+pub(crate) async fn plans(tx: &Transaction<'_>, plans: Plans) -> Result<(), tokio_postgres::Error> {
+    let statement = tx
+        .prepare_cached("SELECT set_config('plan_cache_mode', $1, true)")
+        .await?;
+    let mode = match plans {
+        Plans::MadeAnew => "force_custom_plan",
+        Plans::Kept => "force_generic_plan",
+    };
+    tx.execute(&statement, &[&mode]).await?;
+    Ok(())
+}
+
+/// The outcome of statements that were on their way together. The error that made the transaction fail, not
+/// one of those that say that it had failed.
+pub(crate) fn cause_of<const N: usize>(
+    outcomes: [Result<(), tokio_postgres::Error>; N],
+) -> Result<(), tokio_postgres::Error> {
+    let mut errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    let cause = errors
+        .iter()
+        .position(|error| error.code() != Some(&SqlState::IN_FAILED_SQL_TRANSACTION))
+        .unwrap_or(0);
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.swap_remove(cause))
     }
 }
 
@@ -112,3 +177,53 @@ macro_rules! write_rows {
     }};
 }
 pub(crate) use write_rows;
+
+/// Streams rows into a table, in the binary format. Row security forbids it, so it is only for copies that
+/// nobody else sees. `$target` names table and columns; the types are those of `$sql`, which writes the same
+/// columns from arrays.
+macro_rules! copy_rows {
+    ($tx:expr, $rows:expr, $target:literal, $sql:expr, |$row:pat_param| $($value:expr),+ $(,)?) => {{
+        let rows = $rows;
+        if !rows.is_empty() {
+            let types = crate::projection::elements(&$tx.prepare_cached($sql).await?);
+            let sink = $tx.copy_in(concat!("COPY ", $target, " FROM STDIN BINARY")).await?;
+            let writer = tokio_postgres::binary_copy::BinaryCopyInWriter::new(sink, &types);
+            futures_util::pin_mut!(writer);
+            for $row in rows.iter() {
+                writer
+                    .as_mut()
+                    .write(&[$( &$value as &(dyn tokio_postgres::types::ToSql + Sync) ),+])
+                    .await?;
+            }
+            writer.finish().await?;
+        }
+    }};
+}
+pub(crate) use copy_rows;
+
+/// Inserts rows: by `COPY` when `$copied`, else by one statement that ends in `$rest`.
+macro_rules! insert_rows {
+    ($tx:expr, $rows:expr, $copied:expr, $target:literal, $rest:literal,
+     |$row:pat_param| $($value:expr),+ $(,)?) => {
+        if $copied {
+            crate::projection::copy_rows!($tx, $rows, $target, concat!("INSERT INTO ", $target, $rest),
+                |$row| $($value),+);
+        } else {
+            crate::projection::write_rows!($tx, $rows, concat!("INSERT INTO ", $target, $rest),
+                |$row| $($value),+);
+        }
+    };
+}
+pub(crate) use insert_rows;
+
+/// Types of the elements of a statement's array parameters.
+pub(crate) fn elements(statement: &tokio_postgres::Statement) -> Vec<Type> {
+    statement
+        .params()
+        .iter()
+        .map(|parameter| match parameter.kind() {
+            Kind::Array(element) => element.clone(),
+            _ => parameter.clone(),
+        })
+        .collect()
+}

@@ -1,12 +1,14 @@
 //! A parked stream is caught up in order once the reason is gone: the program can read the event now, or the
 //! log makes sense after all. Beside the live fold, whose position it locks and does not move.
 
+use std::panic::AssertUnwindSafe;
+
 use database::Session;
 use events::Recorded;
 use uuid::Uuid;
 
-use crate::apply::{ApplyError, Read, begin, chain, is_fault_of_event, reason_of};
-use crate::projection::{Projection, Reading};
+use crate::apply::{ApplyError, Read, begin, is_fault_of_event, reason_of};
+use crate::projection::{Projection, Reading, Rejected};
 
 /// What became of a parked stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,12 +118,15 @@ async fn one<P: Projection>(
     let fact = match &read.reading {
         Ok(Reading::Fact(fact)) => fact,
         Ok(Reading::Irrelevant | Reading::Unknown) => return Ok(Ok(())),
-        Err(error) => return Ok(Err(chain(error))),
+        Err(reason) => return Ok(Err(reason.clone())),
     };
     let savepoint = tx.transaction().await?;
     let mut rows = P::Rows::default();
     P::load(&mut rows, &savepoint, &[(event, fact)]).await?;
-    if let Err(rejected) = P::fold(&mut rows, event, fact) {
+    let folding = AssertUnwindSafe(|| P::fold(&mut rows, event, fact));
+    let folded = std::panic::catch_unwind(folding)
+        .unwrap_or_else(|_panic| Err(Rejected("the fold panicked".to_owned())));
+    if let Err(rejected) = folded {
         savepoint.rollback().await?;
         return Ok(Err(rejected.to_string()));
     }

@@ -12,6 +12,7 @@
 
 mod consume;
 mod elect;
+mod pages;
 mod rebuild;
 mod unpark;
 

@@ -1,19 +1,21 @@
-//! The whole log folded anew, beside the live copy, straight from the store and in big batches. Reading goes
-//! on while the batch before is being written. The new copy takes the live one's name when it has read at
+//! The whole log folded anew, beside the live copy, straight from the store. Up to where the log ends at the
+//! start it goes in chunks that are as large as memory may be used ([`read_models::bulk`]), with the pages
+//! ahead being read and parsed meanwhile ([`crate::pages`]); what was appended since is caught up in batches.
+//! The new copy takes the live one's name when it has read at
 //! least as far; whoever folds into the live one is refused by the raised fence, looks again, and goes on
 //! with the new one.
 
 use database::{DatabaseError, ErrorClass, Pool, Role};
 use event_store::{GlobalReader, ReadError};
-use events::Recorded;
 use read_models::Projection;
-use read_models::apply::{ApplyError, Cursor, Read, apply_read};
+use read_models::apply::{Applied, ApplyError, Cursor, apply_read};
+use read_models::bulk::{Bulk, BulkError};
 use read_models::schema::{self, Swap};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-/// Events of one transaction. Bigger ones fold more changes of the same row into one write.
-const BATCH: i64 = 20_000;
+use crate::pages::Pages;
+
 /// Attempts to get the live position's lock, two seconds each, with the gap closed anew before each.
 const SWAP_ATTEMPTS: u32 = 30;
 
@@ -89,7 +91,7 @@ pub async fn rebuild<P: Projection>(
         parked: 0,
         projection: std::marker::PhantomData,
     };
-    copy.catch_up().await?;
+    copy.fill().await?;
     schema::seal::<P>(&mut copy.session, &copy.schema).await?;
     for _ in 0..SWAP_ATTEMPTS {
         copy.catch_up().await?;
@@ -127,33 +129,92 @@ struct Copy<P: Projection> {
 }
 
 impl<P: Projection> Copy<P> {
-    /// Folds up to the present end of the log.
-    async fn catch_up(&mut self) -> Result<(), RebuildError> {
-        let mut batch = read_after::<P>(&self.reader, self.cursor.position).await?;
-        while let Some(last) = batch.last() {
-            if self.shutdown.is_cancelled() {
-                return Err(RebuildError::CalledOff);
+    /// Folds up to the present end of the log, in chunks, into the copy that is not sealed yet.
+    async fn fill(&mut self) -> Result<(), RebuildError> {
+        let end = self.reader.head().await?;
+        let mut pages = self.pages(end);
+        while self.cursor.position < end {
+            let began = self.cursor.position;
+            match self.chunk(&mut pages).await {
+                // A log that ends before it should is not this one's concern.
+                Ok(applied) if applied.position == began => return Ok(()),
+                Ok(applied) => self.advance(applied),
+                Err(Interrupted::Other(error)) => return Err(error),
+                Err(Interrupted::Fault(position)) => {
+                    tracing::info!(
+                        projection = P::NAME,
+                        from = began + 1,
+                        to = position,
+                        "an event cannot be applied and is searched for"
+                    );
+                    self.apply_up_to(position).await?;
+                    pages = self.pages(end);
+                }
             }
-            let reader = self.reader.clone();
-            let ahead = read_after::<P>(&reader, last.event().position);
-            let here = apply_read(&mut self.session, &self.schema, self.cursor, &batch);
-            let (applied, following) = tokio::join!(here, ahead);
-            let applied = applied?;
-            self.cursor.position = applied.position;
-            self.parked += applied.parked;
-            batch = following?;
         }
         Ok(())
     }
+
+    /// One chunk: as many pages as memory may be used for.
+    async fn chunk(&mut self, pages: &mut Pages<P>) -> Result<Applied, Interrupted> {
+        let mut reached = self.cursor.position;
+        let at = |reached| move |error| Interrupted::at(reached, error);
+        let mut bulk = Bulk::<P>::begin(&mut self.session, &self.schema, self.cursor)
+            .await
+            .map_err(at(reached))?;
+        while let Some(page) = pages.next().await.map_err(Interrupted::Other)? {
+            if self.shutdown.is_cancelled() {
+                return Err(Interrupted::Other(RebuildError::CalledOff));
+            }
+            reached = page.last().map_or(reached, |last| last.event().position);
+            bulk.add(&page).await.map_err(at(reached))?;
+            if bulk.is_full() {
+                break;
+            }
+        }
+        bulk.commit().await.map_err(at(reached))
+    }
+
+    /// Folds up to the present end of the log, beside whoever appends.
+    async fn catch_up(&mut self) -> Result<(), RebuildError> {
+        let end = self.reader.head().await?;
+        self.apply_up_to(end).await
+    }
+
+    async fn apply_up_to(&mut self, end: i64) -> Result<(), RebuildError> {
+        let mut pages = self.pages(end);
+        while let Some(page) = pages.next().await? {
+            if self.shutdown.is_cancelled() {
+                return Err(RebuildError::CalledOff);
+            }
+            let applied = apply_read(&mut self.session, &self.schema, self.cursor, &page).await?;
+            self.advance(applied);
+        }
+        Ok(())
+    }
+
+    fn pages(&self, end: i64) -> Pages<P> {
+        Pages::open(self.reader.clone(), self.cursor.position, end)
+    }
+
+    const fn advance(&mut self, applied: Applied) {
+        self.cursor.position = applied.position;
+        self.parked += applied.parked;
+    }
 }
 
-/// The next batch, its payloads read on a thread of their own.
-async fn read_after<P: Projection>(
-    reader: &GlobalReader,
-    position: i64,
-) -> Result<Vec<Read<Recorded, P>>, RebuildError> {
-    let events = reader.read_after(position, BATCH).await?;
-    tokio::task::spawn_blocking(move || events.into_iter().map(Read::of).collect())
-        .await
-        .map_err(RebuildError::Panicked)
+/// A chunk was not written.
+enum Interrupted {
+    /// An event up to this position is to blame.
+    Fault(i64),
+    Other(RebuildError),
+}
+
+impl Interrupted {
+    fn at(reached: i64, error: BulkError) -> Self {
+        match error {
+            BulkError::Fault => Self::Fault(reached),
+            BulkError::Apply(error) => Self::Other(error.into()),
+        }
+    }
 }

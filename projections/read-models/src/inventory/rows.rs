@@ -12,6 +12,9 @@ pub(super) type LevelKey = (Uuid, Uuid, String);
 /// Tenant, cabinet, and a name inside the cabinet (warehouse, order, source).
 pub(super) type CabinetKey = (Uuid, Uuid, String);
 
+/// Tenant, product, Moscow day.
+pub(super) type Day = (Uuid, Uuid, NaiveDate);
+
 /// Everything a batch touches.
 #[derive(Default)]
 pub struct Rows {
@@ -19,9 +22,22 @@ pub struct Rows {
     pub(super) levels: BTreeMap<LevelKey, Slot>,
     pub(super) warehouses: BTreeMap<CabinetKey, Warehouse>,
     pub(super) orders: BTreeMap<CabinetKey, Order>,
-    pub(super) days: BTreeSet<(Uuid, Uuid, NaiveDate)>,
+    pub(super) days: BTreeSet<Day>,
     pub(super) freshness: BTreeMap<CabinetKey, Fresh>,
     pub(super) history: Vec<Change>,
+}
+
+impl Rows {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.products.len()
+            + self.levels.len()
+            + self.warehouses.len()
+            + self.orders.len()
+            + self.days.len()
+            + self.freshness.len()
+            + self.history.len()
+    }
 }
 
 #[derive(Debug, Clone)]

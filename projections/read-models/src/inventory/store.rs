@@ -1,19 +1,21 @@
 //! Rows in and out of the database: one statement a table and batch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::Transaction;
 use events::catalog::ProductEvent;
 use events::{Event, Recorded};
+use futures_util::join;
 use tokio_postgres::Error;
 use tokio_postgres::types::Json;
 
 use super::rows::{
-    CabinetKey, Fresh, Level, LevelKey, Order, Pair, Product, ProductKey, Rows, Slot, Warehouse,
+    CabinetKey, Change, Day, Fresh, Level, LevelKey, Order, Pair, Product, ProductKey, Rows, Slot, Warehouse,
 };
-use crate::projection::write_rows;
+use crate::projection::{Plans, cause_of, insert_rows, plans, write_rows};
 
-/// Fetches the products and levels that the batch touches. A stream that begins in the batch has none.
+/// Fetches the products and levels that the batch touches and that are not in memory yet. A stream that begins
+/// in the batch has none.
 pub(super) async fn load(
     rows: &mut Rows,
     tx: &Transaction<'_>,
@@ -31,22 +33,30 @@ pub(super) async fn load(
         if begun.contains(&key) {
             continue;
         }
-        products.insert(key);
+        if !rows.products.contains_key(&key) {
+            products.insert(key);
+        }
         if let ProductEvent::StockObserved(observed) = fact {
             let told = observed
                 .levels
                 .iter()
                 .map(|level| &level.warehouse)
                 .chain(&observed.regrouped);
-            levels.extend(told.map(|warehouse| (key.0, key.1, warehouse.clone())));
+            levels.extend(
+                told.map(|warehouse| (key.0, key.1, warehouse.clone()))
+                    .filter(|level| !rows.levels.contains_key(level)),
+            );
         }
     }
-    load_products(rows, tx, &products).await?;
-    load_levels(rows, tx, &levels).await
+    let loads = join!(
+        load_products(&mut rows.products, tx, &products),
+        load_levels(&mut rows.levels, tx, &levels)
+    );
+    cause_of([loads.0, loads.1])
 }
 
 async fn load_products(
-    rows: &mut Rows,
+    rows: &mut BTreeMap<ProductKey, Product>,
     tx: &Transaction<'_>,
     keys: &BTreeSet<ProductKey>,
 ) -> Result<(), Error> {
@@ -61,7 +71,7 @@ async fn load_products(
         .await?;
     let (tenants, products): (Vec<_>, Vec<_>) = keys.iter().copied().unzip();
     for row in tx.query(&statement, &[&tenants, &products]).await? {
-        rows.products.insert(
+        rows.insert(
             (row.try_get("tenant_id")?, row.try_get("product_id")?),
             Product {
                 cabinet_id: row.try_get("cabinet_id")?,
@@ -94,7 +104,11 @@ async fn load_products(
     Ok(())
 }
 
-async fn load_levels(rows: &mut Rows, tx: &Transaction<'_>, keys: &BTreeSet<LevelKey>) -> Result<(), Error> {
+async fn load_levels(
+    rows: &mut BTreeMap<LevelKey, Slot>,
+    tx: &Transaction<'_>,
+    keys: &BTreeSet<LevelKey>,
+) -> Result<(), Error> {
     if keys.is_empty() {
         return Ok(());
     }
@@ -127,39 +141,77 @@ async fn load_levels(rows: &mut Rows, tx: &Transaction<'_>, keys: &BTreeSet<Leve
             row.try_get("product_id")?,
             row.try_get("warehouse")?,
         );
-        rows.levels.insert(key, Slot::Found(level));
+        rows.insert(key, Slot::Found(level));
     }
     Ok(())
 }
 
-/// Writes what changed.
+/// Writes what changed. Statements that do not wait for each other are on their way together.
 pub(super) async fn store(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Error> {
-    let products: Vec<(&ProductKey, &Product)> = rows
-        .products
-        .iter()
-        .filter(|(_, product)| product.changed)
-        .collect();
-    store_products(tx, &products).await?;
-    store_levels(tx, &rows).await?;
+    let orders: Vec<(CabinetKey, Order)> = std::mem::take(&mut rows.orders).into_iter().collect();
+    let mut days = std::mem::take(&mut rows.days);
+    let products: Vec<(&ProductKey, &Product)> = changed(&rows);
+    let warehouses: Vec<(&CabinetKey, &Warehouse)> = rows.warehouses.iter().collect();
+    let freshness: Vec<(&CabinetKey, &Fresh)> = rows.freshness.iter().collect();
+    let writes = join!(
+        plans(tx, Plans::Kept),
+        store_products(tx, &products, false),
+        store_levels(tx, &rows, false),
+        store_warehouses(tx, &warehouses),
+        store_freshness(tx, &freshness),
+        store_history(tx, &rows.history, false)
+    );
+    cause_of([writes.0, writes.1, writes.2, writes.3, writes.4, writes.5])?;
+    if orders.is_empty() {
+        return Ok(());
+    }
+    plans(tx, Plans::MadeAnew).await?;
+    note_days(tx, &mut days, &orders).await?;
+    store_orders(tx, &orders, false).await?;
+    count_days(tx, &days).await
+}
+
+/// Writes the history into a copy nobody else sees, and forgets it.
+pub(super) async fn spill(rows: &mut Rows, tx: &Transaction<'_>) -> Result<(), Error> {
+    store_history(tx, &std::mem::take(&mut rows.history), true).await
+}
+
+/// As [`store`], into tables that are empty and that nobody else sees.
+pub(super) async fn fill(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Error> {
+    spill(&mut rows, tx).await?;
+    store_products(tx, &changed(&rows), true).await?;
+    store_levels(tx, &rows, true).await?;
     let warehouses: Vec<(&CabinetKey, &Warehouse)> = rows.warehouses.iter().collect();
     store_warehouses(tx, &warehouses).await?;
     let freshness: Vec<(&CabinetKey, &Fresh)> = rows.freshness.iter().collect();
     store_freshness(tx, &freshness).await?;
-    store_history(tx, &rows).await?;
     let orders: Vec<(CabinetKey, Order)> = std::mem::take(&mut rows.orders).into_iter().collect();
-    store_orders(tx, &mut rows, &orders).await?;
-    count_days(tx, &rows).await
+    store_orders(tx, &orders, true).await?;
+    count_all_days(tx).await
 }
 
-async fn store_products(tx: &Transaction<'_>, products: &[(&ProductKey, &Product)]) -> Result<(), Error> {
-    write_rows!(
+fn changed(rows: &Rows) -> Vec<(&ProductKey, &Product)> {
+    rows.products
+        .iter()
+        .filter(|(_, product)| product.changed)
+        .collect()
+}
+
+async fn store_products(
+    tx: &Transaction<'_>,
+    products: &[(&ProductKey, &Product)],
+    copied: bool,
+) -> Result<(), Error> {
+    insert_rows!(
         tx,
         products,
-        "INSERT INTO products (tenant_id, product_id, cabinet_id, marketplace, nm_id, vendor_code, brand, \
+        copied,
+        "products (tenant_id, product_id, cabinet_id, marketplace, nm_id, vendor_code, brand, \
            subject, \
             title, barcodes, search, delisted, available, in_way_to_client, in_way_from_client, \
             unassigned_to_client, unassigned_from_client, as_of, listed_at, updated_at, first_position, \
-            position) \
+            position)",
+        " \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], \
          $7::text[], \
             $8::text[], $9::text[], $10::jsonb[], $11::text[], $12::boolean[], $13::bigint[], $14::bigint[], \
@@ -213,7 +265,7 @@ fn search_text(product: &Product) -> String {
     text
 }
 
-async fn store_levels(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
+async fn store_levels(tx: &Transaction<'_>, rows: &Rows, copied: bool) -> Result<(), Error> {
     let mut written: Vec<(&LevelKey, &Level)> = Vec::new();
     let mut removed: Vec<&LevelKey> = Vec::new();
     for (key, slot) in &rows.levels {
@@ -233,12 +285,14 @@ async fn store_levels(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
         *product,
         warehouse.as_str()
     );
-    write_rows!(
+    insert_rows!(
         tx,
         &written,
-        "INSERT INTO stock_levels (tenant_id, product_id, warehouse, cabinet_id, available, \
+        copied,
+        "stock_levels (tenant_id, product_id, warehouse, cabinet_id, available, \
            in_way_to_client, \
-            in_way_from_client, source, as_of, sync_id, changed_at, position) \
+            in_way_from_client, source, as_of, sync_id, changed_at, position)",
+        " \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], \
             $7::bigint[], $8::text[], $9::timestamptz[], $10::uuid[], $11::timestamptz[], $12::bigint[]) \
          ON CONFLICT (tenant_id, product_id, warehouse) DO UPDATE SET available = EXCLUDED.available, \
@@ -328,15 +382,17 @@ async fn store_freshness(tx: &Transaction<'_>, news: &[(&CabinetKey, &Fresh)]) -
     Ok(())
 }
 
-async fn store_history(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
-    write_rows!(
+async fn store_history(tx: &Transaction<'_>, history: &[Change], copied: bool) -> Result<(), Error> {
+    insert_rows!(
         tx,
-        &rows.history,
-        "INSERT INTO product_history (tenant_id, product_id, position, index, cabinet_id, recorded_at, \
+        history,
+        copied,
+        "product_history (tenant_id, product_id, position, index, cabinet_id, recorded_at, \
            as_of, kind, \
             source, sync_id, warehouse, warehouse_name, available_before, available_after, to_client_before, \
             to_client_after, from_client_before, from_client_after, orders, detail, total_available, \
-            total_to_client, total_from_client, delisted) \
+            total_to_client, total_from_client, delisted)",
+        " \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::uuid[], \
          $6::timestamptz[], \
             $7::timestamptz[], $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::bigint[], \
@@ -371,15 +427,12 @@ async fn store_history(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
     Ok(())
 }
 
-/// Replaces orders whole. The days they are moved away from are noted for counting.
-async fn store_orders(
+/// Adds the days that orders are moved away from to those that are counted.
+async fn note_days(
     tx: &Transaction<'_>,
-    rows: &mut Rows,
+    days: &mut BTreeSet<Day>,
     orders: &[(CabinetKey, Order)],
 ) -> Result<(), Error> {
-    if orders.is_empty() {
-        return Ok(());
-    }
     let statement = tx
         .prepare_cached(
             "SELECT DISTINCT o.tenant_id, o.product_id, o.day \
@@ -391,16 +444,26 @@ async fn store_orders(
     let cabinets: Vec<_> = orders.iter().map(|((_, cabinet, _), _)| *cabinet).collect();
     let ids: Vec<_> = orders.iter().map(|((_, _, id), _)| id.as_str()).collect();
     for row in tx.query(&statement, &[&tenants, &cabinets, &ids]).await? {
-        rows.days
-            .insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        days.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
     }
-    write_rows!(
+    Ok(())
+}
+
+/// Replaces orders whole.
+async fn store_orders(
+    tx: &Transaction<'_>,
+    orders: &[(CabinetKey, Order)],
+    copied: bool,
+) -> Result<(), Error> {
+    insert_rows!(
         tx,
         orders,
-        "INSERT INTO orders AS o (tenant_id, cabinet_id, order_id, product_id, day, ordered_at, changed_at, \
+        copied,
+        "orders (tenant_id, cabinet_id, order_id, product_id, day, ordered_at, changed_at, \
             warehouse, warehouse_name, fulfilment, quantity, status, cancelled, price_minor, currency, \
             as_of, \
-            sync_id, position) \
+            sync_id, position)",
+        " \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::date[], $6::timestamptz[], \
             $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], \
             $13::boolean[], \
@@ -412,7 +475,7 @@ async fn store_orders(
             cancelled = EXCLUDED.cancelled, price_minor = EXCLUDED.price_minor, currency = \
             EXCLUDED.currency, \
             as_of = EXCLUDED.as_of, sync_id = EXCLUDED.sync_id, position = EXCLUDED.position \
-          WHERE o.position <= EXCLUDED.position",
+          WHERE orders.position <= EXCLUDED.position",
         |((tenant, cabinet, id), order)| *tenant,
         *cabinet,
         id.as_str(),
@@ -436,11 +499,10 @@ async fn store_orders(
 }
 
 /// Counts the touched days anew.
-async fn count_days(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
-    let days: Vec<_> = rows.days.iter().collect();
+async fn count_days(tx: &Transaction<'_>, days: &BTreeSet<Day>) -> Result<(), Error> {
     write_rows!(
         tx,
-        &days,
+        days,
         "DELETE FROM order_days d USING unnest($1::uuid[], $2::uuid[], $3::date[]) AS k(tenant, product, \
            day) \
           WHERE d.tenant_id = k.tenant AND d.product_id = k.product AND d.day = k.day",
@@ -450,7 +512,7 @@ async fn count_days(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
     );
     write_rows!(
         tx,
-        &days,
+        days,
         "INSERT INTO order_days (tenant_id, product_id, day, warehouse, cabinet_id, units) \
          SELECT o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id, sum(o.quantity)::bigint \
            FROM unnest($1::uuid[], $2::uuid[], $3::date[]) AS k(tenant, product, day) \
@@ -462,4 +524,18 @@ async fn count_days(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
         *day
     );
     Ok(())
+}
+
+/// Counts all days of a copy that has none yet.
+async fn count_all_days(tx: &Transaction<'_>) -> Result<(), Error> {
+    tx.batch_execute(
+        "SET LOCAL enable_seqscan = on; \
+         INSERT INTO order_days (tenant_id, product_id, day, warehouse, cabinet_id, units) \
+         SELECT o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id, sum(o.quantity)::bigint \
+           FROM orders o \
+          WHERE NOT o.cancelled \
+          GROUP BY o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id; \
+         SET LOCAL enable_seqscan = off",
+    )
+    .await
 }
