@@ -17,5 +17,4 @@ mod load;
 mod process;
 mod seller;
 mod sheet;
-mod traces;
 mod world;
