@@ -80,12 +80,10 @@ impl Bucket {
     /// [`BucketError`] when the broker is away.
     pub async fn get(&self, key: &str) -> Result<Option<Value>, BucketError> {
         use async_nats::jetstream::kv::Operation;
-        let entry = self
-            .store()
-            .await?
-            .entry(key)
-            .await
-            .map_err(|error| self.unavailable(error))?;
+        let entry = match self.store().await?.entry(key).await {
+            Ok(entry) => entry,
+            Err(error) => return Err(self.lost(error).await),
+        };
         Ok(entry
             .filter(|entry| entry.operation == Operation::Put)
             .map(|entry| Value {
@@ -129,12 +127,12 @@ impl Bucket {
             Some(revision) => match store.update(key, value, revision).await {
                 Ok(revision) => Ok(Some(revision)),
                 Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
-                Err(error) => Err(self.unavailable(error)),
+                Err(error) => Err(self.lost(error).await),
             },
             None => match store.create(key, value).await {
                 Ok(revision) => Ok(Some(revision)),
                 Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Ok(None),
-                Err(error) => Err(self.unavailable(error)),
+                Err(error) => Err(self.lost(error).await),
             },
         }
     }
@@ -174,6 +172,14 @@ impl Bucket {
             bucket: self.name,
             source,
         })
+    }
+
+    /// A bucket in memory is gone after the broker's restart: it is declared again, and the next call finds it.
+    async fn lost(&self, source: impl std::error::Error + Send + Sync + 'static) -> BucketError {
+        match self.declare().await {
+            Ok(()) => self.unavailable(source),
+            Err(error) => error,
+        }
     }
 
     fn unavailable(&self, source: impl std::error::Error + Send + Sync + 'static) -> BucketError {

@@ -1,0 +1,125 @@
+//! Who may make how many requests: a table per installation, with a plan for every tenant.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::window::SLOTS;
+
+const DECLARED: &str = include_str!("../limits.toml");
+
+/// The table cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// It is no such table.
+    #[error("the table of limits cannot be read")]
+    Toml(#[from] toml::de::Error),
+    /// The plan of tenants of which nothing is known is not in it.
+    #[error("`default_plan` names `{0}`, which the table does not have")]
+    NoDefault(String),
+    /// A quota that admits nobody or has no end.
+    #[error("`{0}` needs at least 1 request and a window of 1 to 3600 seconds")]
+    Quota(String),
+}
+
+/// So many requests in any span of that length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Most requests.
+    pub requests: u32,
+    /// Length of the window, seconds.
+    pub window_seconds: u32,
+}
+
+impl Quota {
+    /// Length of a slot, milliseconds.
+    pub(crate) fn slot_ms(self) -> u64 {
+        u64::from(self.window_seconds) * 1_000 / SLOTS
+    }
+
+    /// Length of the window.
+    #[must_use]
+    pub fn window(self) -> Duration {
+        Duration::from_secs(u64::from(self.window_seconds))
+    }
+
+    fn is_sound(self) -> bool {
+        // The bucket forgets after an hour (`nats/streams.toml`).
+        self.requests >= 1 && (1..=3_600).contains(&self.window_seconds)
+    }
+}
+
+/// All quotas.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    default_plan: String,
+    /// Per address.
+    pub address: Quota,
+    /// Per user.
+    pub user: Quota,
+    plan: BTreeMap<String, Quota>,
+}
+
+impl Table {
+    /// From the text of a table.
+    ///
+    /// # Errors
+    /// [`TableError`] naming what is wrong.
+    pub fn parse(text: &str) -> Result<Self, TableError> {
+        let table: Self = toml::from_str(text)?;
+        if !table.plan.contains_key(&table.default_plan) {
+            return Err(TableError::NoDefault(table.default_plan));
+        }
+        let plans = table.plan.iter().map(|(name, quota)| (name.as_str(), quota));
+        let all = plans.chain([("address", &table.address), ("user", &table.user)]);
+        let unsound = all.into_iter().find(|(_, quota)| !quota.is_sound());
+        if let Some((name, _)) = unsound {
+            return Err(TableError::Quota(name.to_owned()));
+        }
+        Ok(table)
+    }
+
+    /// The table that comes with the program.
+    ///
+    /// # Errors
+    /// [`TableError`] never, as a test shows.
+    pub fn built_in() -> Result<Self, TableError> {
+        Self::parse(DECLARED)
+    }
+
+    /// The quota of a plan; of the default one where the plan is not known.
+    #[must_use]
+    pub fn tenant(&self, plan: Option<&str>) -> Quota {
+        let named = plan.and_then(|plan| self.plan.get(plan));
+        let default = self.plan.get(&self.default_plan);
+        named.or(default).copied().unwrap_or(self.user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DECLARED, Table, TableError};
+
+    #[test]
+    fn the_table_that_comes_along_is_sound_and_a_better_plan_admits_more() {
+        let table = Table::built_in().unwrap();
+        let of = |plan| table.tenant(Some(plan)).requests;
+        assert!(of("starter") < of("pro") && of("pro") < of("enterprise"));
+        assert_eq!(table.tenant(None), table.tenant(Some("starter")));
+        assert_eq!(table.tenant(Some("unheard of")), table.tenant(None));
+    }
+
+    #[test]
+    fn a_table_that_admits_nobody_or_for_ever_is_refused_by_name() {
+        let broken = DECLARED.replacen("requests = 1_200", "requests = 0", 1);
+        assert!(matches!(Table::parse(&broken), Err(TableError::Quota(name)) if name == "address"));
+        let endless = DECLARED.replacen("window_seconds = 60", "window_seconds = 7200", 1);
+        assert!(matches!(Table::parse(&endless), Err(TableError::Quota(_))));
+        let without = DECLARED.replace("default_plan = \"starter\"", "default_plan = \"gone\"");
+        assert!(matches!(Table::parse(&without), Err(TableError::NoDefault(_))));
+        assert!(matches!(Table::parse("requets = 1"), Err(TableError::Toml(_))));
+    }
+}
