@@ -66,10 +66,15 @@ pub(crate) struct AllArguments {
 }
 
 /// What to do with NATS.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum NatsAction {
     /// Create what is missing and check the rest; drift is an error
     Apply,
+    /// Make a key pair for every user that has none, and the server's configuration with the rights of all
+    Users {
+        /// Where seeds (`<user>.nk`) and configuration (`users.conf`) are kept
+        folder: std::path::PathBuf,
+    },
 }
 
 /// What to do with keys.

@@ -9,7 +9,7 @@ use connectors::google::{Accounts, SheetsOptions, TokenHosts};
 use connectors::http::{CallObserver, CallRecord, HttpClient};
 use database::{Pool, Role};
 use event_store::{EventStore, Wake};
-use messaging::{Broker, BrokerOptions, Hints};
+use messaging::{Broker, BrokerOptions, BrokerTls, Hints};
 use runtime::{Clock, Health, Ids, Lifecycle, Metrics, Settings};
 use secrecy::ExposeSecret as _;
 use vault::{MasterKeys, Vault};
@@ -34,13 +34,12 @@ pub(crate) struct Assembly {
     pub(crate) wake: Wake,
     pub(crate) broker: Broker,
 }
+    links: Arc<Mutex<Vec<Broker>>>,
 
 impl Assembly {
-    /// Builds what every role needs. Nothing is connected yet but the broker's link, which comes in its own
-    /// time.
-    pub(crate) async fn new(settings: Settings, name: &'static str) -> Result<Self, Failure> {
-        let url = settings.broker.required_url()?.expose_secret().to_owned();
-        let broker = Broker::connect(BrokerOptions::new(url, format!("stock-tracker {name}"))).await?;
+    /// Builds what every role needs, with a link to the broker as the user of `role`.
+    pub(crate) async fn new(settings: Settings, role: &'static str) -> Result<Self, Failure> {
+        let broker = link(&settings, role).await?;
         Ok(Self {
             settings: Arc::new(settings),
             clock: Clock::system(),
@@ -50,10 +49,34 @@ impl Assembly {
             lifecycle: Lifecycle::new(),
             wake: Wake::default(),
             broker,
+            links: Arc::new(Mutex::new(vec![broker.clone()])),
         })
     }
 
     /// Connections that act as a role.
+    /// The same for another role of this process. Where the broker knows users, each role has a link of its
+    /// own, so that none may more than it would in a process of its own.
+    pub(crate) async fn acting_as(&self, role: &'static str) -> Result<Self, Failure> {
+        if self.settings.broker.seed_dir.is_none() {
+            return Ok(self.clone());
+        }
+        let broker = link(&self.settings, role).await?;
+        self.links.lock().await.push(broker.clone());
+        Ok(Self {
+            broker,
+            ..self.clone()
+        })
+    }
+
+    /// Says good-bye to the broker on every link.
+    pub(crate) async fn leave_broker(&self) {
+        for broker in self.links.lock().await.iter() {
+            if let Err(error) = broker.client().drain().await {
+                tracing::debug!(error = ?error, "the broker's link was gone already");
+            }
+        }
+    }
+
     pub(crate) fn pool(&self, role: Role) -> Result<Pool, Failure> {
         Ok(Pool::open(
             self.settings.database.required_url()?,
@@ -136,6 +159,21 @@ impl Assembly {
             Ok::<(), Failure>(())
         });
     }
+/// A link to the broker as one of its users, or as whom the address names where there are no seeds.
+pub(crate) async fn link(settings: &Settings, user: &str) -> Result<Broker, Failure> {
+    let broker = &settings.broker;
+    let url = broker.required_url()?.expose_secret();
+    let mut options = BrokerOptions::new(url, format!("stock-tracker {user}"));
+    options.tls = BrokerTls {
+        required: settings.transport.require_tls,
+        ca_file: broker.ca_file.clone(),
+    };
+    if let Some(folder) = &broker.seed_dir {
+        options = options.as_user(user, folder);
+    }
+    Ok(Broker::connect(options).await?)
+}
+
 }
 
 async fn bridge(broker: &Broker, wake: &Wake) {

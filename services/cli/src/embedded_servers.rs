@@ -2,6 +2,7 @@
 //! For one machine, for trying out, for the demonstration.
 
 use embedded::{Nats, NatsOptions, Postgres, PostgresOptions};
+use messaging::users;
 use runtime::Settings;
 
 use crate::{Failure, keys};
@@ -32,14 +33,21 @@ impl EmbeddedServers {
             ..PostgresOptions::new(folder.join("postgres"))
         })
         .await?;
+        let seeds = folder.join("nats-users");
+        users::prepare(&seeds)?;
         let nats = Nats::start(NatsOptions {
             port: settings.embedded.nats_port,
+            config_file: Some(seeds.join(users::CONF_FILE)),
             ..NatsOptions::new(folder.join("nats"))
         })
         .await?;
         create_database(&postgres.url("postgres")).await?;
         settings.database.url = Some(postgres.url(DATABASE).into());
         settings.broker.url = Some(nats.url().into());
+        settings.broker.seed_dir = Some(seeds);
+        // The servers are this process's children, on the loopback address.
+        settings.broker.ca_file = None;
+        settings.transport.require_tls = false;
         if settings.secret_keys.master_keys.is_none() {
             let made = || Ok(vault::MasterKeys::generate()?);
             settings.secret_keys.master_keys = Some(keys::kept(&folder.join("master.key"), made)?);

@@ -90,6 +90,9 @@ async fn run(command: Command, settings: Settings) -> Result<u8, Failure> {
         Command::Nats {
             action: args::NatsAction::Apply,
         } => tools::nats_apply(&settings).await,
+        Command::Nats {
+            action: args::NatsAction::Users { folder },
+        } => tools::nats_users(&folder),
         Command::Rebuild { projection } => tools::rebuild(&settings, &projection).await,
         Command::Doctor => tools::doctor(&settings).await,
         Command::Keys {

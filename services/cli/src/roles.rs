@@ -26,19 +26,17 @@ pub(crate) async fn run(role: Role, mut settings: Settings) -> Result<u8, Failur
         }
         _ => None,
     };
-    let assembly = Assembly::new(settings, name_of(&role)).await?;
+    let assembly = Assembly::new(settings, user_of(&role)).await?;
     assembly.lifecycle.end_on_signals()?;
     serve_metrics(&assembly).await?;
     assembly.bridge_hints();
-    start(&role, &assembly)?;
+    start(&role, &assembly).await?;
     let outcome = assembly.lifecycle.wait().await;
     for failure in &outcome.failures {
         tracing::error!(task.name = failure.task, cause = ?failure.cause, "task failed");
     }
     // Said good-bye to before an embedded broker stops, so that its end is no surprise.
-    if let Err(error) = assembly.broker.client().drain().await {
-        tracing::debug!(error = ?error, "the broker's link was gone already");
-    }
+    assembly.leave_broker().await;
     if let Some(servers) = embedded {
         servers.stop().await;
     }
@@ -56,7 +54,7 @@ async fn prepare(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
+async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
     match role {
         Role::Api => api::start(assembly, None)?,
         Role::Gateway => gateway::start(assembly)?,
@@ -68,12 +66,12 @@ fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
         Role::Worker => worker::start(assembly)?,
         Role::Scheduler => scheduler::start(assembly),
         Role::All(_) => {
-            relay::start(assembly)?;
-            let positions = projector::start(assembly)?;
-            gateway::start(assembly)?;
-            worker::start(assembly)?;
-            sheets::start(assembly)?;
-            scheduler::start(assembly);
+            relay::start(&assembly.acting_as("relay").await?)?;
+            let positions = projector::start(&assembly.acting_as("projector").await?)?;
+            gateway::start(&assembly.acting_as("gateway").await?)?;
+            worker::start(&assembly.acting_as("worker").await?)?;
+            sheets::start(&assembly.acting_as("sheets").await?)?;
+            scheduler::start(&assembly.acting_as("scheduler").await?);
             api::start(assembly, Some(positions))?;
         }
     }
@@ -93,6 +91,14 @@ async fn serve_metrics(assembly: &Assembly) -> Result<(), Failure> {
         }
     });
     Ok(())
+}
+
+/// The broker's user of a role. All of them together begin as the API.
+const fn user_of(role: &Role) -> &'static str {
+    match role {
+        Role::All(_) => "api",
+        _ => name_of(role),
+    }
 }
 
 pub(crate) const fn name_of(role: &Role) -> &'static str {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use database::{Pool, Role};
 use event_store::GlobalReader;
-use messaging::{Broker, BrokerOptions, topology};
+use messaging::{Broker, topology, users};
 use read_models::{Inventory, Operations, Projection};
 use runtime::Settings;
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, keys};
+use crate::{Failure, assembly};
 
 /// How long a tool waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +29,23 @@ pub(crate) async fn nats_apply(settings: &Settings) -> Result<u8, Failure> {
     let broker = broker(settings).await?;
     let applied = topology::apply(&broker).await?;
     tracing::info!(created = ?applied.created, "streams, consumers and buckets are as declared");
+    Ok(0)
+}
+
+/// `nats users`: seeds that are missing, and the server's configuration.
+#[expect(clippy::print_stdout, reason = "what was made is what the tool tells")]
+pub(crate) fn nats_users(folder: &std::path::Path) -> Result<u8, Failure> {
+    let made = users::prepare(folder)?;
+    let conf = folder.join(users::CONF_FILE);
+    println!(
+        "new seeds: {}",
+        if made.is_empty() {
+            "none".to_owned()
+        } else {
+            made.join(", ")
+        }
+    );
+    println!("let nats-server include {} and reload it", conf.display());
     Ok(0)
 }
 
@@ -126,8 +143,7 @@ async fn check_service_account(settings: &Settings) -> Result<String, Failure> {
 }
 
 async fn broker(settings: &Settings) -> Result<Broker, Failure> {
-    let url = settings.broker.required_url()?.expose_secret().to_owned();
-    let broker = Broker::connect(BrokerOptions::new(url, "stock-tracker tool")).await?;
+    let broker = assembly::link(settings, users::ADMIN).await?;
     if broker.wait_connected(PATIENCE).await {
         Ok(broker)
     } else {

@@ -19,9 +19,8 @@ pub(super) fn read(source: &Source) -> Result<TransportSettings, Problem> {
 
 /// An address that would be used without protection is found here, not when the first password has travelled.
 pub(super) fn check(transport: &TransportSettings, database: &DatabaseSettings) -> Result<(), Problem> {
-    let url = database.url.as_ref().map(|url| url.expose_secret());
-    match url {
-        Some(url) if transport.require_tls && !names_both(url) => Err(malformed(
+    match &database.url {
+        Some(url) if transport.require_tls && !names_both(url.expose_secret()) => Err(malformed(
             "DATABASE_URL",
             "an address with sslmode=verify-full and sslrootcert, because ST_REQUIRE_TLS is true",
             "",
