@@ -12,6 +12,7 @@ use event_store::{EventStore, Wake};
 use messaging::{Broker, BrokerOptions, BrokerTls, Hints};
 use runtime::{Clock, Health, Ids, Lifecycle, Metrics, Settings};
 use secrecy::ExposeSecret as _;
+use tokio::sync::Mutex;
 use vault::{MasterKeys, Vault};
 use worker::Marketplaces;
 

@@ -10,7 +10,7 @@ use runtime::Settings;
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, assembly};
+use crate::{Failure, assembly, keys};
 
 /// How long a tool waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(10);
