@@ -14,6 +14,14 @@ put() {
 
 random() { od -An -N "$1" -t x1 /dev/urandom | tr -d ' \n'; }
 
+# The program: ST_PROGRAM, or the image of the composition, which is built first.
+stock_tracker() {
+    if [ -n "${ST_PROGRAM:-}" ]; then "$ST_PROGRAM" "$@"; return; fi
+    docker build --quiet --tag stock-tracker:local --file "$folder/../Dockerfile" "$folder/../.." >/dev/null
+    mkdir -p "$folder/nats"
+    docker run --rm --user 0 --volume "$folder:$folder" stock-tracker:local "$@"
+}
+
 command -v openssl >/dev/null 2>&1 || { echo 'make-secrets: openssl is needed to make the signing key' >&2; exit 1; }
 
 random 24 | put postgres_password
@@ -24,17 +32,20 @@ for role in $roles; do
         put "database_url_$role"
 done
 printf 'nats://nats:4222' | put nats_url
+# Seeds that are missing, and always the server's table of users, which an update of the program may change.
+stock_tracker nats users "$folder/nats"
 printf 'v1:%s' "$(head -c 32 /dev/urandom | base64)" | put master_key
 openssl genpkey -algorithm ed25519 | put jwt_key
 : | put google_service_account
 
 # The containers run as the number of deploy/Dockerfile and have to read them.
-chmod 755 "$folder"
+chmod 755 "$folder" "$folder/nats"
 if [ "$(id -u)" -eq 0 ]; then
-    chown 10001:10001 "$folder"/*
-    chmod 400 "$folder"/*
+    find "$folder" -type f -exec chown 10001:10001 {} + -exec chmod 400 {} +
+    # The broker has an account of its own and needs public keys only.
+    chmod 444 "$folder/nats/users.conf"
 else
-    chmod 644 "$folder"/*
+    find "$folder" -type f -exec chmod 644 {} +
     echo 'make-secrets: not run as root, so every account of this machine can read them'
 fi
 echo "make-secrets: $folder is filled; put the key of your Google service account into google_service_account"
