@@ -35,10 +35,11 @@ pub fn answered(span: &Span, method: &str, route: Option<&str>, status: u16) {
         return;
     }
     if let Some(route) = route {
-        span.record("otel.name", format!("{method} {route}"));
+        // `record` does not rename a span that has begun (tracing-opentelemetry 0.34, `update_span`).
+        span.context().span().update_name(format!("{method} {route}"));
         span.record("http.route", route);
     }
-    span.record("http.response.status_code", status);
+    span.record("http.response.status_code", i64::from(status));
     if status >= 500 {
         span.record("otel.status_code", "ERROR");
     }

@@ -17,4 +17,5 @@ mod load;
 mod process;
 mod seller;
 mod sheet;
+mod traces;
 mod world;

@@ -56,13 +56,23 @@ impl World {
     /// Everything, with every role running.
     pub(crate) async fn start(shops: Vec<SellerConfig>) -> Self {
         let world = Self::empty(shops).await;
-        world.tool(&["migrate"]);
-        world.tool(&["nats", "apply"]);
-        for role in ROLES {
-            world.begin(role);
-        }
-        world.ready().await;
+        world.begin_all().await;
         world
+    }
+
+    /// Installs what has to be there, and starts every role.
+    pub(crate) async fn begin_all(&self) {
+        self.tool(&["migrate"]);
+        self.tool(&["nats", "apply"]);
+        for role in ROLES {
+            self.begin(role);
+        }
+        self.ready().await;
+    }
+
+    /// One more setting of the processes that are started from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
     }
 
     /// Servers as they come, and nothing of ours in them.
@@ -181,6 +191,11 @@ impl World {
     /// What a process wrote.
     pub(crate) fn said(&self, name: &str) -> String {
         self.processes().get(name).unwrap().said()
+    }
+
+    /// How a process ended, if it has.
+    pub(crate) fn ended(&self, name: &str) -> Option<std::process::ExitStatus> {
+        self.processes().get_mut(name).unwrap().ended()
     }
 
     /// No process has ended by itself.
