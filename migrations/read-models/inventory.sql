@@ -35,6 +35,12 @@ CREATE TABLE parked_events (
     PRIMARY KEY (tenant_id, stream_type, stream_id, version)
 );
 
+-- Tenants that were erased, and by which event: nothing is here of them, and nothing comes any more.
+CREATE TABLE erased_tenants (
+    tenant_id uuid NOT NULL PRIMARY KEY,
+    position  bigint NOT NULL
+);
+
 CREATE TABLE products (
     tenant_id              uuid NOT NULL,
     product_id             uuid NOT NULL,

@@ -1,5 +1,5 @@
 -- What goes on: tenants and their members, cabinets, syncs (each is a public operation), the sheet's link.
--- Applied like inventory.sql; the first three tables mean what they mean there.
+-- Applied like inventory.sql; the first four tables mean what they mean there.
 
 CREATE TABLE projection (
     name        text PRIMARY KEY,
@@ -27,6 +27,10 @@ CREATE TABLE parked_events (
     position    bigint NOT NULL,
     event_type  text NOT NULL,
     PRIMARY KEY (tenant_id, stream_type, stream_id, version)
+);
+CREATE TABLE erased_tenants (
+    tenant_id uuid NOT NULL PRIMARY KEY,
+    position  bigint NOT NULL
 );
 
 CREATE TABLE tenants (

@@ -18,6 +18,7 @@ use events::Recorded;
 use futures_util::join;
 use uuid::Uuid;
 
+use crate::erasure::Erasure;
 use crate::projection::{Projection, Reading, cause_of, write_rows};
 
 /// Where a holder of a projection is.
@@ -310,6 +311,9 @@ pub(crate) fn fold_one<E: Borrow<Recorded>, P: Projection>(
     read: &Read<E, P>,
 ) {
     let event = read.event();
+    if parking.erasure.takes(event) {
+        return;
+    }
     if parking.holds(event) {
         parking.add(event);
         return;
@@ -346,9 +350,11 @@ pub(crate) async fn begin<'s>(
     Ok(tx)
 }
 
-/// Streams that are parked, and what this batch adds to them.
+/// What the frame keeps back from the fold: streams that are parked, tenants that were erased, and what this
+/// batch adds to them.
 #[derive(Default)]
 pub(crate) struct Parking {
+    erasure: Erasure,
     held: HashSet<StreamKey>,
     streams: BTreeMap<StreamKey, (i64, i64, String)>,
     events: Vec<(StreamKey, i64, i64, String)>,
@@ -359,7 +365,10 @@ impl Parking {
         let statement = tx
             .prepare_cached("SELECT tenant_id, stream_type, stream_id FROM parked_streams")
             .await?;
-        let mut parking = Self::default();
+        let mut parking = Self {
+            erasure: Erasure::load(tx).await?,
+            ..Self::default()
+        };
         for row in tx.query(&statement, &[]).await? {
             parking
                 .held
@@ -423,7 +432,11 @@ impl Parking {
             *position,
             event_type.as_str()
         );
-        Ok(self.events.len() as u64)
+        // Waiting is over for the streams of whoever is gone.
+        let erasure = self.erasure;
+        let parked = self.events.iter().filter(|(key, ..)| !erasure.has(key.0)).count();
+        erasure.store(tx).await?;
+        Ok(parked as u64)
     }
 }
 

@@ -16,6 +16,7 @@
 
 pub mod apply;
 pub mod bulk;
+mod erasure;
 pub mod inventory;
 pub mod measure;
 pub mod operations;

@@ -6,6 +6,7 @@
 )]
 
 mod determinism;
+mod erasure;
 mod fencing;
 mod inventory;
 mod isolation;
