@@ -24,7 +24,7 @@ pub const GUARDS: &str = include_str!("../../../migrations/read-models/guards.sq
 /// Line of a DDL file after which comes what serves questions only.
 const AFTER_FILLING: &str = "-- after filling";
 
-/// How long a swap waits for the transaction that holds the live position.
+/// How long a swap waits for the transaction that holds the live position, and a drop for the last questions.
 const SWAP_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How the stored copy relates to this program.
@@ -212,13 +212,19 @@ pub async fn swap<P: Projection>(session: &mut Session, next: &str) -> Result<Sw
     Ok(Swap::Done(row.try_get(0)?))
 }
 
-/// Drops the copy that the last swap replaced. Returns whether there was one.
+/// Drops the copy that the last swap replaced. Returns whether there was one. Questions that began before the
+/// swap are let finish; nobody else can reach that copy by its name.
 ///
 /// # Errors
-/// [`DatabaseError`].
+/// [`DatabaseError`]; of class contention when such a question took longer than two seconds.
 pub async fn drop_old<P: Projection>(session: &mut Session) -> Result<bool, DatabaseError> {
     let old = format!("{}_old", P::SCHEMA);
     let tx = session.transaction().await?;
+    tx.batch_execute(&format!(
+        "SET LOCAL lock_timeout = '{}ms'",
+        SWAP_LOCK_TIMEOUT.as_millis()
+    ))
+    .await?;
     lock_schema::<P>(&tx).await?;
     let found = exists(&tx, &old).await?;
     tx.batch_execute(&format!("DROP SCHEMA IF EXISTS {old} CASCADE"))

@@ -1,7 +1,7 @@
 //! Who is active. A standby asks for the lock now and then; whoever has it makes sure that the read model is
 //! one this program can continue, takes the fence, and works until something breaks.
 
-use database::Role;
+use database::{Role, Session};
 use read_models::Projection;
 use read_models::schema::{self, Condition};
 use tokio_postgres::Client;
@@ -16,7 +16,8 @@ pub(crate) async fn term<P: Projection>(shared: &Shared, worked: &mut bool) -> R
         return Ok(());
     };
     make_fit::<P>(shared).await?;
-    let session = shared.pool.get().await?;
+    let mut session = shared.pool.get().await?;
+    drop_replaced::<P>(&mut session).await;
     let cursor = schema::take_over::<P>(&session, P::SCHEMA).await?;
     shared.positions.reached(P::NAME, cursor.position);
     shared.tell::<P>(&Notice::Active(true));
@@ -68,5 +69,15 @@ async fn make_fit<P: Projection>(shared: &Shared) -> Result<(), ProjectorError> 
             shared.tell::<P>(&Notice::Rebuilt(rebuilt));
             Ok(())
         }
+    }
+}
+
+/// Drops what a swap has replaced. A swap ends the term of whoever was active, so this comes soon after one.
+/// When a long question still reads it, the next term or rebuild drops it.
+async fn drop_replaced<P: Projection>(session: &mut Session) {
+    match schema::drop_old::<P>(session).await {
+        Ok(true) => tracing::info!(projection = P::NAME, "replaced copy dropped"),
+        Ok(false) => {}
+        Err(error) => tracing::info!(%error, projection = P::NAME, "replaced copy stays for now"),
     }
 }

@@ -56,8 +56,8 @@ pub enum RebuildError {
     Apply(#[from] ApplyError),
 }
 
-/// Rebuilds a projection. The former copy stays as `<schema>_old` until the next rebuild or
-/// [`schema::drop_old`].
+/// Rebuilds a projection. The former copy stays as `<schema>_old` until the projector's next term or the next
+/// rebuild.
 ///
 /// # Errors
 /// [`RebuildError`]; the live copy is untouched then, and the half-made one is dropped by the next rebuild.

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+mod bulk;
 mod determinism;
 mod erasure;
 mod fencing;

@@ -180,7 +180,7 @@ async fn a_stream_caught_up_late_meets_the_others_as_if_it_had_never_been_parked
     }
 }
 
-/// The inventory with a fold that panics on one event.
+/// The inventory with a fold that panics on one event, and a reading that panics on events of one actor.
 struct Brittle;
 
 impl Projection for Brittle {
@@ -192,6 +192,7 @@ impl Projection for Brittle {
     type Rows = <Inventory as Projection>::Rows;
 
     fn read(event: &Recorded) -> Result<Reading<Self::Fact>, DecodeError> {
+        assert!(event.metadata.actor != "brittle", "a defect of the reading");
         Inventory::read(event)
     }
 
@@ -224,4 +225,21 @@ async fn a_panic_in_the_fold_parks_the_stream_it_happened_in() {
     assert_eq!((applied.position, applied.parked), (7, 2));
     assert_eq!(available(&world, 1).await, 5);
     assert_eq!(available(&world, 2).await, 8);
+}
+
+#[tokio::test]
+async fn a_panic_while_an_event_is_read_parks_its_stream_with_the_reason() {
+    let world = World::new().await;
+    let (log, _) = with_poison(r#"{"levels":"none"}"#);
+    let mut events = log.events;
+    events[3].metadata.actor = "brittle".to_owned();
+    let applied = world.fold::<Brittle>(&events, 100).await;
+    assert_eq!((applied.position, applied.parked), (7, 2));
+    let session = world.projector.get().await.unwrap();
+    let reason: String = session
+        .query_one("SELECT reason FROM rm_inventory.parked_streams", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(reason, "reading it panicked");
 }

@@ -144,3 +144,35 @@ async fn a_rebuild_that_is_called_off_leaves_the_live_copy_as_it_was() {
     assert_eq!(world.dump::<Inventory>().await, before);
     running.end().await;
 }
+
+#[tokio::test]
+async fn a_replaced_copy_goes_once_nobody_reads_it_and_stops_nothing_until_then() {
+    let world = World::new().await;
+    let last = world.list(1, 5).await;
+    let running = world.start();
+    running.reaches::<Inventory>(&world, last).await;
+    let mut reader = world.pool.get().await.unwrap();
+    let question = reader.transaction().await.unwrap();
+    question
+        .query("SELECT FROM rm_inventory.products", &[])
+        .await
+        .unwrap();
+    rebuild::<Inventory>(&world.url(), &world.reader, &CancellationToken::new())
+        .await
+        .unwrap();
+    let last = world.stock(1, 1, 4).await;
+    running.reaches::<Inventory>(&world, last).await;
+    assert!(world.has_schema("rm_inventory_old").await);
+    running.end().await;
+    question.commit().await.unwrap();
+    let running = world.start();
+    support::eventually("the replaced copy is dropped", support::SOON, || async {
+        if world.has_schema("rm_inventory_old").await {
+            Err("it is still there".to_owned())
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    running.end().await;
+}

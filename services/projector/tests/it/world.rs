@@ -190,6 +190,18 @@ impl World {
         schema::dump(&mut session, P::SCHEMA).await.unwrap()
     }
 
+    pub(crate) async fn has_schema(&self, name: &str) -> bool {
+        let session = self.pool.get().await.unwrap();
+        session
+            .query_one(
+                "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)",
+                &[&name],
+            )
+            .await
+            .unwrap()
+            .get(0)
+    }
+
     pub(crate) async fn available(&self, nm_id: i64) -> i64 {
         let session = self.pool.get().await.unwrap();
         session
