@@ -54,7 +54,8 @@ const LOG: [(&str, &str); 6] = [
         "SELECT count(*) FROM (SELECT payload ->> 'sync_id', \
            count(*) FILTER (WHERE event_type = 'sync_requested') AS asked, \
            count(*) FILTER (WHERE event_type IN ('sync_completed', 'sync_quarantined') \
-             OR (event_type = 'sync_failed' AND payload ->> 'retry_at' IS NULL)) AS ended FROM core.events WHERE aggregate_type = 'sync' GROUP BY 1) s \
+             OR (event_type = 'sync_failed' AND payload ->> 'retry_at' IS NULL)) AS ended \
+           FROM core.events WHERE aggregate_type = 'sync' GROUP BY 1) s \
           WHERE asked <> ended",
     ),
 ];
