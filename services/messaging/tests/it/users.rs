@@ -96,6 +96,7 @@ const ATTEMPTS: &[&str] = &[
     "pub events.t.product.p.stock_observed",
     "pub work.sync.t.c",
     "pub work.maintenance.sweep",
+    "pub work.maintenance.purge_answers",
     "pub dead.work.sync.t.c",
     "pub dead.other",
     "pub hints.positions",
@@ -107,6 +108,7 @@ const ATTEMPTS: &[&str] = &[
     "pub anything",
     "pub $KV.limits.k",
     "pub $KV.marketplace_cache.k",
+    "pub $KV.pending_reports.k",
     "pub $KV.dialogues.k",
     "pub $SRV.PING",
     "pub $SYS.REQ.SERVER.PING",
@@ -234,9 +236,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "pub work.sync.t.c",
             "pub work.maintenance.sweep",
+            "pub work.maintenance.purge_answers",
             "pub dead.work.sync.t.c",
             "pub hints.positions",
             "pub $KV.marketplace_cache.k",
+            "pub $KV.pending_reports.k",
             "pub $JS.API.STREAM.CREATE.WORK",
             "pub $JS.API.CONSUMER.CREATE.WORK.sync.work.sync.*.*",
             "pub $JS.API.CONSUMER.MSG.NEXT.WORK.sync",
@@ -267,6 +271,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "scheduler",
         &[
+            "pub work.maintenance.purge_answers",
             "pub hints.positions",
             "pub commands.request_sync",
             "pub queries.due_cabinets",
