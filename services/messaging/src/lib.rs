@@ -7,6 +7,7 @@ pub mod broker;
 pub mod bucket;
 pub mod dead;
 pub mod events_consumer;
+pub mod forget;
 pub mod headers;
 pub mod hints;
 pub mod rpc;

@@ -82,6 +82,7 @@ struct DeclaredUser {
     serves: Vec<String>,
     makes: Vec<String>,
     replaces: Vec<String>,
+    purges: Vec<String>,
     browses: Vec<String>,
     follows: Vec<String>,
     works: Vec<String>,
@@ -215,7 +216,8 @@ fn check(user: &DeclaredUser, names: &topology::Names, all: &Declared) -> Result
         user: user.name.clone(),
         name: name.to_owned(),
     };
-    for stream in user.makes.iter().chain(&user.replaces).chain(&user.browses) {
+    let streams = user.makes.iter().chain(&user.replaces).chain(&user.purges);
+    for stream in streams.chain(&user.browses) {
         if !names.streams.contains(stream) {
             return Err(undeclared(stream));
         }
@@ -280,6 +282,9 @@ fn permissions(user: &DeclaredUser, names: &topology::Names, all: &Declared) -> 
     }
     for stream in &user.replaces {
         publish.insert(format!("$JS.API.STREAM.DELETE.{stream}"));
+    }
+    for stream in &user.purges {
+        publish.insert(format!("$JS.API.STREAM.PURGE.{stream}"));
     }
     for stream in &user.browses {
         publish.insert(format!("$JS.API.STREAM.INFO.{stream}"));

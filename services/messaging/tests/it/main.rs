@@ -10,6 +10,7 @@
 
 mod consume;
 mod exchange;
+mod forget;
 mod jobs;
 mod shape;
 mod tls;

@@ -242,6 +242,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pub $KV.marketplace_cache.k",
             "pub $KV.pending_reports.k",
             "pub $JS.API.STREAM.CREATE.WORK",
+            "pub $JS.API.STREAM.PURGE.WORK",
             "pub $JS.API.CONSUMER.CREATE.WORK.sync.work.sync.*.*",
             "pub $JS.API.CONSUMER.MSG.NEXT.WORK.sync",
             "pub $JS.ACK.WORK.sync.1.1.1.1.0",
