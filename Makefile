@@ -5,7 +5,7 @@ ARGS ?=
 # rules; UPDATE_GOLDEN=1 rewrites instead.
 GENERATED := --workspace --lib --test rules -- up_to_date checked_in
 
-.PHONY: help tools build run demo-clean test e2e torture fmt fmt-check lint tidy gen check-gen bench deny ci clean
+.PHONY: help tools build run demo-clean test e2e torture fmt fmt-check lint tidy gen check-gen bench deny sbom ci clean
 
 help: ## Shows this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -58,9 +58,18 @@ check-gen: ## Fails where `make gen` would change something
 bench: tools ## Measures, each figure beside its limit; ARGS are handed on
 	cargo run --release -p bench -- $(ARGS)
 
-deny: ## Checks licences, banned packages and sources, where cargo-deny is installed
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check --config .ci/deny.toml bans licenses sources; \
-	else echo 'cargo-deny is not installed; `make tidy` checks the banned packages by itself'; fi
+deny: ## Checks licences, banned packages and sources of every dependency
+	deploy/install-cargo-tools.sh cargo-deny
+	.tools/bin/cargo-deny --config .ci/deny.toml --log-level error check bans licenses sources
+
+sbom: ## Writes the software bill of materials of the program to target/sbom/
+	deploy/install-cargo-tools.sh cargo-cyclonedx
+	.tools/bin/cargo-cyclonedx cyclonedx --manifest-path services/cli/Cargo.toml --quiet --format json \
+		--spec-version 1.5 --describe binaries
+	mkdir -p target/sbom
+	mv services/cli/stock-tracker_bin.cdx.json target/sbom/stock-tracker.cdx.json
+	rm -f tests/*/*_bin.cdx.json
+	@echo 'written: target/sbom/stock-tracker.cdx.json'
 
 ci: ## Runs the whole check, as it runs before a change is taken
 	.ci/run
