@@ -185,8 +185,8 @@ impl Problem {
         }])
     }
 
-    /// A failure below: 503 when the database is away, busy or starting, or this process is stopping, else 500.
-    /// The cause goes to the log.
+    /// A failure below: 503 when the database is away, busy or starting, or this process is stopping, else
+    /// 500. The cause goes to the log.
     pub fn failure(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         let passing = database_class(&error)
             .is_some_and(|class| matches!(class, ErrorClass::ConnectionLost | ErrorClass::Contention));

@@ -52,6 +52,7 @@ struct Inner {
     sheet_written_at: Arc<Mutex<Option<Instant>>>,
     append_batch_size: Histogram<u64>,
     dlq_messages: Gauge<u64>,
+    http_limits: Counter<u64>,
     http_request_duration: Histogram<f64>,
 }
 
@@ -135,6 +136,10 @@ impl Metrics {
                 .u64_gauge("stock.dlq.messages")
                 .with_description("Messages in the dead-letter stream")
                 .build(),
+            http_limits: meter
+                .u64_counter("stock.http.limits")
+                .with_description("Decisions about limits of requests, by who is limited and outcome")
+                .build(),
             http_request_duration: meter
                 .f64_histogram("http.server.request.duration")
                 .with_unit("s")
@@ -212,6 +217,13 @@ impl Metrics {
         self.inner.dlq_messages.record(messages, &[]);
     }
 
+    /// One decision about a limit of requests: `admitted` or `refused`, with `_alone` where this process counted
+    /// for itself because the shared counts were away.
+    pub fn http_limit(&self, kind: &'static str, outcome: &'static str) {
+        let labels = [KeyValue::new("kind", kind), KeyValue::new("outcome", outcome)];
+        self.inner.http_limits.add(1, &labels);
+    }
+
     /// One answered HTTP request.
     pub fn http_request(&self, request: HttpRequest<'_>) {
         let labels = [
@@ -237,7 +249,8 @@ impl Metrics {
     }
 }
 
-/// Registers the age of the last write to any sheet, taken when the page is read; absent until there was one.
+/// Registers the age of the last write to any sheet, taken when the page is read; absent until there was
+/// one.
 fn age_of_last_write(meter: &Meter) -> Arc<Mutex<Option<Instant>>> {
     let written_at: Arc<Mutex<Option<Instant>>> = Arc::default();
     let looked_at = Arc::clone(&written_at);

@@ -1,5 +1,5 @@
-//! What is done now and then for the installation as a whole. The scheduler queues it by the clock, any worker
-//! does it; each job may be done twice, or late.
+//! What is done now and then for the installation as a whole. The scheduler queues it by the clock, any
+//! worker does it; each job may be done twice, or late.
 
 use std::time::Duration;
 
