@@ -81,5 +81,30 @@ pub(crate) enum NatsAction {
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum KeysAction {
     /// Print a new master key and a new token key
-    Generate,
+    Generate {
+        /// Version of the new master key
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
+        version: i32,
+    },
+    /// List master keys and data keys by version; never a key
+    List,
+    /// Wrap every data key by the newest master key
+    RotateMaster,
+    /// Replace data keys and encrypt their secrets anew; an unfinished rotation is finished first
+    RotateData {
+        /// Only this tenant's
+        #[arg(long, value_parser = tenant)]
+        tenant: Option<events::ids::TenantId>,
+        /// Only those that have been used too often or for too long
+        #[arg(long, conflicts_with = "tenant")]
+        due: bool,
+    },
+    /// Say what is old, unfinished or due
+    Status,
+    /// Open every secret once and say which do not
+    Verify,
+}
+
+fn tenant(text: &str) -> Result<events::ids::TenantId, String> {
+    text.parse().map_err(|_wrong| "not the id of a tenant".to_owned())
 }

@@ -13,7 +13,7 @@ use messaging::{Broker, BrokerOptions, BrokerTls, Hints};
 use runtime::{Clock, Health, Ids, Lifecycle, Metrics, Settings};
 use secrecy::ExposeSecret as _;
 use tokio::sync::Mutex;
-use vault::{MasterKeys, Vault};
+use vault::Vault;
 use worker::Marketplaces;
 
 use crate::Failure;
@@ -34,8 +34,8 @@ pub(crate) struct Assembly {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) wake: Wake,
     pub(crate) broker: Broker,
-}
     links: Arc<Mutex<Vec<Broker>>>,
+}
 
 impl Assembly {
     /// Builds what every role needs, with a link to the broker as the user of `role`.
@@ -49,12 +49,11 @@ impl Assembly {
             health: Health::default(),
             lifecycle: Lifecycle::new(),
             wake: Wake::default(),
-            broker,
             links: Arc::new(Mutex::new(vec![broker.clone()])),
+            broker,
         })
     }
 
-    /// Connections that act as a role.
     /// The same for another role of this process. Where the broker knows users, each role has a link of its
     /// own, so that none may more than it would in a process of its own.
     pub(crate) async fn acting_as(&self, role: &'static str) -> Result<Self, Failure> {
@@ -78,6 +77,7 @@ impl Assembly {
         }
     }
 
+    /// Connections that act as a role.
     pub(crate) fn pool(&self, role: Role) -> Result<Pool, Failure> {
         Ok(Pool::open(
             self.settings.database.required_url()?,
@@ -88,10 +88,7 @@ impl Assembly {
 
     /// The vault over these connections.
     pub(crate) fn vault(&self, pool: Pool) -> Result<Vault, Failure> {
-        Ok(Vault::new(
-            pool,
-            MasterKeys::parse(self.settings.secret_keys.required_master_keys()?)?,
-        ))
+        Ok(Vault::new(pool, crate::keys::masters(&self.settings)?))
     }
 
     /// The use cases with a role's rights; the combiner behind them runs until the role's end.
@@ -160,6 +157,8 @@ impl Assembly {
             Ok::<(), Failure>(())
         });
     }
+}
+
 /// A link to the broker as one of its users, or as whom the address names where there are no seeds.
 pub(crate) async fn link(settings: &Settings, user: &str) -> Result<Broker, Failure> {
     let broker = &settings.broker;
@@ -173,8 +172,6 @@ pub(crate) async fn link(settings: &Settings, user: &str) -> Result<Broker, Fail
         options = options.as_user(user, folder);
     }
     Ok(Broker::connect(options).await?)
-}
-
 }
 
 async fn bridge(broker: &Broker, wake: &Wake) {

@@ -95,9 +95,7 @@ async fn run(command: Command, settings: Settings) -> Result<u8, Failure> {
         } => tools::nats_users(&folder),
         Command::Rebuild { projection } => tools::rebuild(&settings, &projection).await,
         Command::Doctor => tools::doctor(&settings).await,
-        Command::Keys {
-            action: args::KeysAction::Generate,
-        } => tools::keys_generate(),
+        Command::Keys { action } => keys::run(&settings, action).await,
     }
 }
 

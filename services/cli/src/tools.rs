@@ -10,7 +10,7 @@ use runtime::Settings;
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, assembly, keys};
+use crate::{Failure, assembly};
 
 /// How long a tool waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -124,7 +124,7 @@ async fn check_broker(settings: &Settings) -> Result<String, Failure> {
 }
 
 fn check_master_keys(settings: &Settings) -> Result<String, Failure> {
-    vault::MasterKeys::parse(settings.secret_keys.required_master_keys()?)?;
+    crate::keys::masters(settings)?;
     Ok("can be read".to_owned())
 }
 
@@ -149,12 +149,4 @@ async fn broker(settings: &Settings) -> Result<Broker, Failure> {
     } else {
         Err("NATS does not answer at the configured address".into())
     }
-}
-
-/// `keys generate`: prints settings with new keys.
-#[expect(clippy::print_stdout, reason = "the keys are what the tool is for")]
-pub(crate) fn keys_generate() -> Result<u8, Failure> {
-    println!("ST_MASTER_KEY={}", vault::MasterKeys::generate()?.expose_secret());
-    println!("ST_JWT_KEY=\"{}\"", keys::new_token_key()?.expose_secret());
-    Ok(0)
 }

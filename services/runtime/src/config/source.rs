@@ -262,6 +262,22 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The file that a secret is read from, where it is given as a file.
+    pub(super) fn secret_file(&self, name: &'static str) -> Option<PathBuf> {
+        let in_file = format!("{name}_FILE");
+        for values in [&self.environment, &self.file] {
+            if given(values, name).is_some() {
+                return None;
+            }
+            if let Some(path) = given(values, &in_file) {
+                return Some(path.into());
+            }
+        }
+        None
+    }
+}
+
 fn given<'a>(values: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
     values
         .get(name)

@@ -1,5 +1,7 @@
 //! The keys that everything secret hangs on.
 
+use std::path::PathBuf;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::Zeroize;
@@ -12,6 +14,8 @@ use super::source::{Problem, Source, malformed};
 pub struct SecretKeySettings {
     /// `ST_MASTER_KEY`: `v1:<base64 of 32 bytes>`, several separated by commas; checked for its form.
     pub master_keys: Option<SecretString>,
+    /// The file they came from, if they came from one; it is read again when a key is replaced.
+    pub master_keys_file: Option<PathBuf>,
     /// `ST_JWT_KEY`: Ed25519 private key, PEM.
     pub jwt_key: Option<SecretString>,
 }
@@ -61,7 +65,11 @@ pub(super) fn read(source: &Source) -> Result<SecretKeySettings, Problem> {
             "",
         ));
     }
-    Ok(SecretKeySettings { master_keys, jwt_key })
+    Ok(SecretKeySettings {
+        master_keys,
+        master_keys_file: source.secret_file("ST_MASTER_KEY"),
+        jwt_key,
+    })
 }
 
 fn is_key_ring(ring: &str) -> bool {
