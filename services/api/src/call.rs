@@ -7,10 +7,12 @@ use actix_web::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use application::Context;
-use auth::Principal;
+use auth::api_keys::{self, KeyStanding};
+use auth::{Action, Principal, Standing};
 use deadpool_postgres::Transaction;
 use events::ids::TenantId;
 use read_models::QueryError;
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::command::{self, Replay};
@@ -22,11 +24,14 @@ use crate::state::ApiState;
 use crate::trace::Trace;
 
 /// A request whose caller is known and may do what the route does.
+#[derive(Clone)]
 pub struct Call {
     /// The means.
     pub state: Data<ApiState>,
     /// Who calls.
     pub principal: Principal,
+    /// Whether a program calls, with an API key of that person.
+    pub by_key: bool,
     /// What the request is called.
     pub trace: Trace,
 }
@@ -43,8 +48,8 @@ pub fn state(request: &HttpRequest) -> Result<Data<ApiState>, Problem> {
 }
 
 impl Call {
-    /// Lets the caller in, or not: a valid token, a session that goes on, a role that may do what the route's
-    /// line in the table says.
+    /// Lets the caller in, or not: a valid token or key, a session that goes on, a tenant that may use the
+    /// service, a role (and for a key a scope) that may do what the route's line in the table says.
     ///
     /// # Errors
     /// 401 or 403.
@@ -52,31 +57,20 @@ impl Call {
         let state = state(request)?;
         let trace = Trace::of(request);
         let token = bearer(request)?;
-        let claimed = state.tokens.verify(token, trace.now).map_err(|error| {
-            tracing::debug!(error = %error, "an access token was refused");
-            unauthenticated("the access token is not accepted")
-        })?;
-        let principal = state
-            .sessions
-            .check(&claimed, trace.now)
-            .await?
-            .ok_or_else(|| unauthenticated("the session has ended"))?;
-        match routes::of(request).map(|route| route.access) {
-            Some(Access::Needs(action)) if action.allowed_for(principal.role) => Ok(Self {
-                state,
-                principal,
-                trace,
-            }),
-            Some(Access::Needs(action)) => {
-                let least = auth::permission::role_name(action.least_role());
-                Err(Problem::new(
-                    Code::Forbidden,
-                    format!("this needs the role {least} or a higher one"),
-                ))
-            }
-            // Deny by default: a handler that asks for a caller has to be in the table with an action.
-            Some(Access::Public) | None => Err(Problem::new(Code::Forbidden, "nobody may do this")),
-        }
+        let (standing, scopes) = if token.starts_with(api_keys::PREFIX) {
+            let KeyStanding { standing, scopes } = key(&state, token, &trace).await?;
+            (standing, Some(scopes))
+        } else {
+            (session(&state, token, &trace).await?, None)
+        };
+        let access = routes::of(request).map(|route| route.access);
+        allow(access, &standing, scopes.as_deref())?;
+        Ok(Self {
+            state,
+            principal: standing.principal,
+            by_key: scopes.is_some(),
+            trace,
+        })
     }
 
     /// Whose data.
@@ -135,10 +129,32 @@ impl Call {
         Work: FnOnce(Data<ApiState>, Context) -> Working + 'static,
         Working: Future<Output = Result<Reply, Problem>> + 'static,
     {
+        self.command_as(Replay::Stored, request, raw, work).await
+    }
+
+    /// The same, saying what a repetition gets.
+    ///
+    /// # Errors
+    /// See [`command::run`].
+    pub async fn command_as<Work, Working>(
+        &self,
+        replay: Replay,
+        request: &HttpRequest,
+        raw: &[u8],
+        work: Work,
+    ) -> Result<HttpResponse, Problem>
+    where
+        Work: FnOnce(Data<ApiState>, Context) -> Working + 'static,
+        Working: Future<Output = Result<Reply, Problem>> + 'static,
+    {
         let identity = command::Identity::of(request, self.tenant(), raw)?;
         let context = Context {
             tenant_id: self.tenant(),
-            actor: format!("user:{}", self.principal.user_id),
+            actor: if self.by_key {
+                format!("api_key:{}", self.principal.session_id)
+            } else {
+                format!("user:{}", self.principal.user_id)
+            },
             command_id: identity.command_id(""),
             correlation_id: self.trace.trace_id,
             causation_id: None,
@@ -146,10 +162,61 @@ impl Call {
             now: self.trace.now,
         };
         let state = self.state.clone();
-        command::run(&self.state, identity, &self.trace, Replay::Stored, move || {
+        command::run(&self.state, identity, &self.trace, replay, move || {
             work(state, context)
         })
         .await
+    }
+}
+
+async fn session(state: &ApiState, token: &str, trace: &Trace) -> Result<Standing, Problem> {
+    let claimed = state.tokens.verify(token, trace.now).map_err(|error| {
+        tracing::debug!(error = %error, "an access token was refused");
+        unauthenticated("the access token is not accepted")
+    })?;
+    let standing = state.sessions.check(&claimed, trace.now).await?;
+    standing.ok_or_else(|| unauthenticated("the session has ended"))
+}
+
+async fn key(state: &ApiState, token: &str, trace: &Trace) -> Result<KeyStanding, Problem> {
+    let standing = state
+        .app
+        .api_keys
+        .check(&SecretString::from(token), trace.now)
+        .await?;
+    standing.ok_or_else(|| unauthenticated("the API key is not accepted"))
+}
+
+/// The one decision about every request with a caller.
+fn allow(access: Option<Access>, caller: &Standing, scopes: Option<&[Action]>) -> Result<(), Problem> {
+    // A platform administrator is not kept out by a suspension: somebody has to end it.
+    if caller.suspended && !caller.admin {
+        return Err(Problem::new(
+            Code::TenantSuspended,
+            "the tenant may not use the service for now",
+        ));
+    }
+    match access {
+        Some(Access::Needs(action)) => {
+            if !action.allowed_for(caller.principal.role) {
+                let least = auth::permission::role_name(action.least_role());
+                let detail = format!("this needs the role {least} or a higher one");
+                return Err(Problem::new(Code::Forbidden, detail));
+            }
+            if scopes.is_some_and(|scopes| !scopes.contains(&action)) {
+                let detail = match action.scope() {
+                    Some(scope) => format!("this needs an API key with the scope {scope}"),
+                    None => "this needs a person who is logged in, not an API key".to_owned(),
+                };
+                return Err(Problem::new(Code::ScopeMissing, detail));
+            }
+            Ok(())
+        }
+        Some(Access::Platform) if caller.admin => Ok(()),
+        // Deny by default: a handler that asks for a caller has to be in the table with an action.
+        Some(Access::Platform | Access::Public) | None => {
+            Err(Problem::new(Code::Forbidden, "this is not for you"))
+        }
     }
 }
 

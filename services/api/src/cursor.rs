@@ -17,7 +17,7 @@ const TAG_BYTES: usize = 16;
 
 /// What a cursor is bound to.
 pub struct Binding {
-    key: [u8; 32],
+    keys: Vec<[u8; 32]>,
     to: String,
 }
 
@@ -30,7 +30,7 @@ impl Binding {
         filters.sort_unstable();
         let to = format!("{tenant}|{}|{}", request.path(), filters.join("&"));
         Self {
-            key: tokens.derived_key("list cursors v1"),
+            keys: tokens.derived_keys("list cursors v1"),
             to,
         }
     }
@@ -42,7 +42,7 @@ impl Binding {
     pub fn encode(&self, position: &impl Serialize) -> Result<String, Problem> {
         let json = serde_json::to_vec(position)
             .map_err(|error| Problem::new(Code::Internal, "the cursor cannot be written").because(error))?;
-        let mut bytes = self.tag(&json).to_vec();
+        let mut bytes = self.tags(&json).next().unwrap_or_default().to_vec();
         bytes.extend_from_slice(&json);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -56,20 +56,23 @@ impl Binding {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok().ok_or_else(refused)?;
         let (tag, json) = bytes.split_first_chunk::<TAG_BYTES>().ok_or_else(refused)?;
         // A wrong guess costs a request and shows nothing secret, so the comparison need not hide its time.
-        if *tag != self.tag(json) {
+        if !self.tags(json).any(|known| *tag == known) {
             return Err(refused());
         }
         serde_json::from_slice(json).ok().ok_or_else(refused)
     }
 
-    fn tag(&self, json: &[u8]) -> [u8; TAG_BYTES] {
+    /// Under every key, the one that signs first: a cursor outlives a change of keys.
+    fn tags(&self, json: &[u8]) -> impl Iterator<Item = [u8; TAG_BYTES]> {
         let mut message = self.to.clone().into_bytes();
         message.push(0);
         message.extend_from_slice(json);
-        let hash = keyed_hash(&self.key, &message);
-        let mut tag = [0; TAG_BYTES];
-        tag.copy_from_slice(&hash[..TAG_BYTES]);
-        tag
+        self.keys.iter().map(move |key| {
+            let hash = keyed_hash(key, &message);
+            let mut tag = [0; TAG_BYTES];
+            tag.copy_from_slice(&hash[..TAG_BYTES]);
+            tag
+        })
     }
 }
 

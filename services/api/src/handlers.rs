@@ -1,6 +1,8 @@
 //! The endpoints, one file each, grouped by resource. A file has its parts in one order: what it takes, its
 //! documentation, the handler, and how its use case's refusals become problems.
 
+pub mod admin;
+pub mod api_keys;
 pub mod auth;
 pub mod cabinets;
 pub mod docs;

@@ -12,6 +12,7 @@
 //! | [`input`] | reading bodies and queries, naming every mistake |
 //! | [`server`] | listening and ending |
 
+pub mod attempt;
 pub mod call;
 pub mod command;
 pub mod cursor;

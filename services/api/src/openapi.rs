@@ -11,7 +11,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
-    auth, cabinets, docs, health, operations, products, sheets, syncs, tenants, warehouses,
+    admin, api_keys, auth, cabinets, docs, health, operations, products, sheets, syncs, tenants, warehouses,
 };
 use crate::problem::{Code, FieldProblem, ProblemBody};
 use crate::routes::{Access, ROUTES};
@@ -29,8 +29,13 @@ use crate::routes::{Access, ROUTES};
         health::overall, health::live, health::ready,
         docs::document, docs::page, docs::script, docs::style,
         auth::register::handle, auth::login::handle, auth::refresh::handle, auth::logout::handle,
-        auth::me::handle,
-        tenants::show::handle, tenants::rename::handle,
+        auth::me::handle, auth::accept_invitation::handle, auth::reset_password::handle,
+        auth::change_password::handle, auth::sessions::list, auth::sessions::end_others,
+        auth::sessions::end_one,
+        api_keys::create::handle, api_keys::list::handle, api_keys::revoke::handle,
+        tenants::show::handle, tenants::rename::handle, tenants::members::list, tenants::members::invite,
+        tenants::members::change_role, tenants::members::remove, tenants::members::reset_password,
+        admin::users, admin::change_access, admin::reset_password, admin::suspend,
         cabinets::connect::handle, cabinets::list::handle, cabinets::show::handle, cabinets::change::handle,
         cabinets::disconnect::handle, cabinets::replace_credential::handle, cabinets::check::handle,
         cabinets::request_sync::handle,
@@ -95,11 +100,9 @@ impl Modify for Shared {
                     "Names the command; the same key does it once",
                 );
             }
-            if let Access::Needs(action) = route.access {
+            if let Some(note) = whom(route.access) {
                 operation.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
                 add_position(operation);
-                let role = ::auth::permission::role_name(action.least_role());
-                let note = format!("Needs the role `{role}` or a higher one.");
                 let text = operation.description.take().unwrap_or_default();
                 operation.description = Some(format!("{text}\n\n{note}").trim().to_owned());
                 if route.method == "get" {
@@ -117,6 +120,22 @@ impl Modify for Shared {
                     );
                 }
             }
+        }
+    }
+}
+
+/// Who may, in words; none where everybody may.
+fn whom(access: Access) -> Option<String> {
+    match access {
+        Access::Public => None,
+        Access::Platform => Some("Needs a platform administrator who is logged in.".to_owned()),
+        Access::Needs(action) => {
+            let role = ::auth::permission::role_name(action.least_role());
+            let key = match action.scope() {
+                Some(scope) => format!("An API key needs the scope `{scope}`."),
+                None => "Not with an API key.".to_owned(),
+            };
+            Some(format!("Needs the role `{role}` or a higher one. {key}"))
         }
     }
 }

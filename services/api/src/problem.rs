@@ -54,6 +54,12 @@ codes! {
     Unauthenticated = "unauthenticated" 401 "Authentication is required";
     /// Wrong e-mail or password.
     WrongCredentials = "wrong-credentials" 401 "The e-mail address or the password is wrong";
+    /// The password that was asked for again is wrong.
+    ReauthenticationFailed = "reauthentication-failed" 403 "The password given for this is wrong";
+    /// A one-time code that is not accepted.
+    CodeRefused = "code-refused" 403 "The one-time code is not accepted";
+    /// The API key may not do that.
+    ScopeMissing = "scope-missing" 403 "The API key's scopes do not allow this";
     /// A refresh token that is not accepted.
     RefreshRefused = "refresh-refused" 401 "The refresh token is not accepted";
     /// The role may not do that.
@@ -68,8 +74,12 @@ codes! {
     MethodNotAllowed = "method-not-allowed" 405 "The method is not allowed here";
     /// The address is registered.
     EmailTaken = "email-taken" 409 "The e-mail address is already registered";
+    /// Somebody must own the tenant.
+    LastOwner = "last-owner" 409 "The last owner cannot leave or step down";
     /// The same request is being worked on.
     RequestRunning = "request-running" 409 "The same request is still being worked on";
+    /// The body did not come in time.
+    BodyTooSlow = "body-too-slow" 408 "The request body did not come in time";
     /// The state does not allow it.
     Conflict = "conflict" 409 "The current state does not allow this";
     /// The marketplace refused the cabinet's credential.
@@ -90,6 +100,8 @@ codes! {
     SheetRefused = "sheet-refused" 422 "The spreadsheet cannot be used";
     /// `If-Match` is needed.
     PreconditionRequired = "precondition-required" 428 "An If-Match header is required";
+    /// Too many failures from there.
+    TooManyAttempts = "too-many-attempts" 429 "There were too many failed attempts";
     /// A defect of ours.
     Internal = "internal" 500 "The server failed";
     /// Google or a marketplace does not answer.
@@ -263,7 +275,7 @@ impl Problem {
     pub fn response(&self, instance: &str, trace_id: &str) -> HttpResponse {
         let status = self.status_code();
         let retryable = status.is_server_error() && self.code != Code::Internal
-            || matches!(self.code, Code::RequestRunning);
+            || matches!(self.code, Code::RequestRunning | Code::TooManyAttempts);
         let body = ProblemBody {
             kind: format!("/docs#problem-{}", self.code.as_str()),
             title: self.code.title(),

@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, web};
 use auth::Action;
 
 use crate::handlers::{
-    auth as login, cabinets, docs, health, operations, products, sheets, syncs, tenants, warehouses,
+    admin, api_keys, auth as login, cabinets, docs, health, operations, products, sheets, syncs, tenants,
+    warehouses,
 };
 
 /// Who may use a route.
@@ -13,8 +14,10 @@ use crate::handlers::{
 pub enum Access {
     /// Everybody.
     Public,
-    /// Callers whose role may do this.
+    /// Callers whose role may do this; for an API key its scopes as well.
     Needs(Action),
+    /// Platform administrators who are logged in.
+    Platform,
 }
 
 /// One line of the table.
@@ -57,7 +60,7 @@ macro_rules! routes {
     };
 }
 
-use Access::{Needs, Public};
+use Access::{Needs, Platform, Public};
 
 routes! {
     get    "/api/v1/health/"                    Public => health::overall;
@@ -71,11 +74,32 @@ routes! {
     post   "/api/v1/auth/register"              Public => login::register::handle;
     post   "/api/v1/auth/login"                 Public => login::login::handle;
     post   "/api/v1/auth/refresh"               Public => login::refresh::handle;
-    post   "/api/v1/auth/logout"                Needs(Action::ReadSelf) => login::logout::handle;
+    post   "/api/v1/auth/accept-invitation"     Public => login::accept_invitation::handle;
+    post   "/api/v1/auth/password/reset"        Public => login::reset_password::handle;
+    post   "/api/v1/auth/logout"                Needs(Action::ManageSelf) => login::logout::handle;
     get    "/api/v1/auth/me"                    Needs(Action::ReadSelf) => login::me::handle;
+    post   "/api/v1/auth/password"              Needs(Action::ManageSelf) => login::change_password::handle;
+    get    "/api/v1/auth/sessions"              Needs(Action::ManageSelf) => login::sessions::list;
+    delete "/api/v1/auth/sessions"              Needs(Action::ManageSelf) => login::sessions::end_others;
+    delete "/api/v1/auth/sessions/{id}"         Needs(Action::ManageSelf) => login::sessions::end_one;
+
+    post   "/api/v1/api-keys"                   Needs(Action::ManageApiKeys) => api_keys::create::handle;
+    get    "/api/v1/api-keys"                   Needs(Action::ManageApiKeys) => api_keys::list::handle;
+    delete "/api/v1/api-keys/{id}"              Needs(Action::ManageApiKeys) => api_keys::revoke::handle;
 
     get    "/api/v1/tenants/me"                 Needs(Action::ReadTenant) => tenants::show::handle;
     patch  "/api/v1/tenants/me"                 Needs(Action::RenameTenant) => tenants::rename::handle;
+    get    "/api/v1/tenants/me/members"         Needs(Action::ReadMembers) => tenants::members::list;
+    post   "/api/v1/tenants/me/members"         Needs(Action::ManageMembers) => tenants::members::invite;
+    patch  "/api/v1/tenants/me/members/{id}"    Needs(Action::ManageMembers) => tenants::members::change_role;
+    delete "/api/v1/tenants/me/members/{id}"    Needs(Action::ManageMembers) => tenants::members::remove;
+    post   "/api/v1/tenants/me/members/{id}/password-reset"  Needs(Action::ManageMembers)
+        => tenants::members::reset_password;
+
+    get    "/api/v1/admin/users"                Platform => admin::users;
+    patch  "/api/v1/admin/users/{id}/access"    Platform => admin::change_access;
+    post   "/api/v1/admin/users/{id}/password-reset"  Platform => admin::reset_password;
+    patch  "/api/v1/admin/tenants/{id}"         Platform => admin::suspend;
 
     post   "/api/v1/cabinets"                   Needs(Action::ManageCabinets) => cabinets::connect::handle;
     get    "/api/v1/cabinets"                   Needs(Action::ReadCabinets) => cabinets::list::handle;
@@ -174,6 +198,8 @@ mod tests {
                 "/api/v1/auth/register",
                 "/api/v1/auth/login",
                 "/api/v1/auth/refresh",
+                "/api/v1/auth/accept-invitation",
+                "/api/v1/auth/password/reset",
             ]
         );
     }

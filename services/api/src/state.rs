@@ -48,6 +48,14 @@ pub struct ApiState {
     pub stopping: CancellationToken,
 }
 
+impl ApiState {
+    /// After a command that decides who may come in: the next request of anybody is looked up anew.
+    pub fn forget_callers(&self) {
+        self.sessions.forget();
+        self.app.api_keys.forget();
+    }
+}
+
 /// Things that need a credential opened and are therefore done by another process (the worker, the sheets
 /// role). All of them are safe to ask for again.
 pub trait Errands: Send + Sync {

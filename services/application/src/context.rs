@@ -1,6 +1,6 @@
 //! Who asks, when, and with what means.
 
-use auth::{Accounts, Profiles};
+use auth::{Accounts, ApiKeys, Attempts, Invitations, PasswordResets, People, Profiles};
 use chrono::{DateTime, Utc};
 use event_store::{EventStore, States};
 use events::Metadata;
@@ -21,6 +21,16 @@ pub struct App {
     pub accounts: Accounts,
     /// What people call their business and their cabinets.
     pub profiles: Profiles,
+    /// Keys for programs.
+    pub api_keys: ApiKeys,
+    /// Codes by which people join.
+    pub invitations: Invitations,
+    /// Codes that set a new password.
+    pub resets: PasswordResets,
+    /// Windows of failed attempts.
+    pub attempts: Attempts,
+    /// People of all tenants, for platform administrators.
+    pub people: People,
 }
 
 impl App {
@@ -33,7 +43,12 @@ impl App {
             store,
             vault,
             accounts: Accounts::new(pool.clone()),
-            profiles: Profiles::new(pool),
+            profiles: Profiles::new(pool.clone()),
+            api_keys: ApiKeys::new(pool.clone()),
+            invitations: Invitations::new(pool.clone()),
+            resets: PasswordResets::new(pool.clone()),
+            attempts: Attempts::new(pool.clone()),
+            people: People::new(pool),
         }
     }
 }

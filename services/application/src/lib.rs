@@ -7,12 +7,16 @@ mod context;
 mod execute;
 mod folded;
 
+pub mod accept_invitation;
+pub mod administration;
+pub mod change_password;
 pub mod change_schedule;
 pub mod connect_cabinet;
 pub mod credential;
 pub mod disconnect_cabinet;
 pub mod judge_credential;
 pub mod link_sheet;
+pub mod members;
 pub mod membership;
 pub mod record_observations;
 pub mod register;

@@ -65,7 +65,7 @@ pub struct Principal {
     pub tenant_id: TenantId,
     /// What it may do.
     pub role: Role,
-    /// The session the token belongs to.
+    /// The session the token belongs to; the key's id for an API key.
     pub session_id: Uuid,
 }
 
@@ -88,27 +88,41 @@ pub struct AccessTokens {
     keys: Arc<Keys>,
 }
 
+/// The first key signs, every one verifies.
 struct Keys {
-    kid: String,
     sign: EncodingKey,
+    first: Key,
+    others: Vec<Key>,
+}
+
+struct Key {
+    kid: String,
     verify: DecodingKey,
     seed: Zeroizing<[u8; 32]>,
 }
 
+/// How a PEM block ends.
+const PEM_END: &str = "-----END PRIVATE KEY-----";
+
 impl AccessTokens {
-    /// Tokens under the key of the settings, an Ed25519 private key in PKCS#8 PEM.
+    /// Tokens under the keys of the settings: one or several Ed25519 private keys in PKCS#8 PEM, one block
+    /// after the other. The first one signs, all of them verify, so that keys can be replaced without a token
+    /// being refused: add the new key behind the old one everywhere, then put it in front, then take the old
+    /// one away once its tokens have ended.
     ///
     /// # Errors
-    /// [`KeyError::Pem`] when it is none.
+    /// [`KeyError::Pem`] when one of them is none.
     pub fn from_pem(pem: &SecretString) -> Result<Self, KeyError> {
-        let key = SigningKey::from_pkcs8_pem(pem.expose_secret()).map_err(KeyError::Pem)?;
-        let public = key.verifying_key();
-        let sign = EncodingKey::from_ed_pem(pem.expose_secret().as_bytes()).map_err(KeyError::Signer)?;
+        let mut blocks = pem
+            .expose_secret()
+            .split_inclusive(PEM_END)
+            .map(str::trim)
+            .filter(|block| !block.is_empty());
+        let first = blocks.next().unwrap_or_default();
         let keys = Keys {
-            kid: hex::encode(&Sha256::digest(public.as_bytes())[..8]),
-            sign,
-            verify: DecodingKey::from_ed_der(public.as_bytes()),
-            seed: Zeroizing::new(key.to_bytes()),
+            first: Key::read(first)?,
+            sign: EncodingKey::from_ed_pem(first.as_bytes()).map_err(KeyError::Signer)?,
+            others: blocks.map(Key::read).collect::<Result<_, _>>()?,
         };
         Ok(Self { keys: Arc::new(keys) })
     }
@@ -133,7 +147,7 @@ impl AccessTokens {
     pub fn issue(&self, principal: &Principal, now: DateTime<Utc>) -> Result<SecretString, KeyError> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
-        header.kid = Some(self.keys.kid.clone());
+        header.kid = Some(self.keys.first.kid.clone());
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
@@ -162,9 +176,11 @@ impl AccessTokens {
         if header.typ.as_deref() != Some(TYPE) {
             return Err(TokenError::Header("typ"));
         }
-        if header.kid.as_deref() != Some(self.keys.kid.as_str()) {
-            return Err(TokenError::Header("kid"));
-        }
+        let key = self
+            .keys
+            .all()
+            .find(|key| header.kid.as_deref() == Some(key.kid.as_str()))
+            .ok_or(TokenError::Header("kid"))?;
         if header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some() || header.x5c.is_some() {
             return Err(TokenError::Header("a key of its own"));
         }
@@ -175,7 +191,7 @@ impl AccessTokens {
         // The library would ask the system's clock; time is a parameter here.
         rules.validate_exp = false;
         rules.validate_nbf = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.keys.verify, &rules)
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.verify, &rules)
             .map_err(TokenError::Refused)?
             .claims;
         let ends = DateTime::from_timestamp(claims.exp, 0).ok_or(TokenError::Claim("exp"))?;
@@ -197,7 +213,35 @@ impl AccessTokens {
     /// signing key, so that all replicas have it without one more setting.
     #[must_use]
     pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
-        keyed_hash(self.keys.seed.as_slice(), purpose.as_bytes())
+        self.keys.first.derived(purpose)
+    }
+
+    /// The same from every key, the signing one first: what was made under an older key is still recognised.
+    #[must_use]
+    pub fn derived_keys(&self, purpose: &str) -> Vec<[u8; 32]> {
+        self.keys.all().map(|key| key.derived(purpose)).collect()
+    }
+}
+
+impl Keys {
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl Key {
+    fn read(pem: &str) -> Result<Self, KeyError> {
+        let key = SigningKey::from_pkcs8_pem(pem).map_err(KeyError::Pem)?;
+        let public = key.verifying_key();
+        Ok(Self {
+            kid: hex::encode(&Sha256::digest(public.as_bytes())[..8]),
+            verify: DecodingKey::from_ed_der(public.as_bytes()),
+            seed: Zeroizing::new(key.to_bytes()),
+        })
+    }
+
+    fn derived(&self, purpose: &str) -> [u8; 32] {
+        keyed_hash(self.seed.as_slice(), purpose.as_bytes())
     }
 }
 

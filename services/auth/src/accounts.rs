@@ -6,11 +6,13 @@ use database::Pool;
 use events::ids::{TenantId, UserId};
 use secrecy::SecretString;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::StoreError;
 use crate::email::Email;
-use crate::password::{PasswordError, Passwords};
+use crate::password::{Match, PasswordError, Passwords};
 use crate::permission::{Role, role_name, role_named};
+use crate::sessions::{EndReason, end_others};
 
 /// Why an e-mail cannot be registered.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,9 @@ pub enum LoginError {
     /// The password is right, but the account may not be used.
     #[error("the account is deactivated")]
     Deactivated,
+    /// The password is right, but the tenant may not use the service for now.
+    #[error("the tenant is suspended")]
+    Suspended,
     /// The password could not be compared.
     #[error("the password cannot be checked")]
     Password(#[from] PasswordError),
@@ -71,7 +76,9 @@ pub enum AccountState {
 }
 
 impl AccountState {
-    const fn name(self) -> &'static str {
+    /// Its name in tables and answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Active => "active",
@@ -116,6 +123,17 @@ pub struct Account {
     pub state: AccountState,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
+}
+
+/// Why a password was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The new password is not acceptable or could not be hashed.
+    #[error("the password cannot be used")]
+    Password(#[from] PasswordError),
+    /// The tables cannot be used.
+    #[error("the password cannot be stored")]
+    Store(#[from] StoreError),
 }
 
 /// The accounts of all tenants. Cheap to clone.
@@ -185,19 +203,6 @@ impl Accounts {
         .await
     }
 
-    /// Closes an account. Its sessions end by [`crate::Sessions::end_all`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn deactivate(&self, tenant: TenantId, user: UserId) -> Result<(), StoreError> {
-        self.change(
-            tenant,
-            user,
-            "UPDATE core.accounts SET state = 'deactivated' WHERE tenant_id = $1 AND user_id = $2",
-        )
-        .await
-    }
-
     async fn change(&self, tenant: TenantId, user: UserId, statement: &str) -> Result<(), StoreError> {
         let mut session = self.pool.tenant(tenant).await?;
         let transaction = session.begin().await?;
@@ -210,22 +215,154 @@ impl Accounts {
     }
 
     /// The account with this address and password. Takes as long for an unknown address as for a wrong
-    /// password.
+    /// password. A hash of less work than one of today is replaced.
     ///
     /// # Errors
     /// [`LoginError`].
     pub async fn log_in(&self, email: &Email, password: &SecretString) -> Result<Login, LoginError> {
         let found = self.find(email).await?;
-        let (login, hash, state) = match found {
-            Some((login, hash, state)) => (Some(login), Some(hash), Some(state)),
-            None => (None, None, None),
+        let stored = found.as_ref().map(|(_, hash, _)| hash.clone());
+        let matched = self.passwords.matches(stored, password).await?;
+        let (login, hash) = match found {
+            Some((login, hash, AccountState::Active)) if matched.is_right() => (login, hash),
+            Some((_, _, AccountState::Deactivated)) if matched.is_right() => {
+                return Err(LoginError::Deactivated);
+            }
+            _ => return Err(LoginError::WrongCredentials),
         };
-        let right = self.passwords.matches(hash, password).await?;
-        match (login, state) {
-            (Some(login), Some(AccountState::Active)) if right => Ok(login),
-            (Some(_), Some(AccountState::Deactivated)) if right => Err(LoginError::Deactivated),
-            _ => Err(LoginError::WrongCredentials),
+        if self.is_suspended(login.tenant_id, login.user_id).await? {
+            return Err(LoginError::Suspended);
         }
+        if matched == Match::Outdated {
+            let anew = self.passwords.hash_anew(password).await?;
+            self.replace_hash(login, &hash, &anew).await?;
+        }
+        Ok(login)
+    }
+
+    /// Whether this is the password of a user who is logged in already.
+    ///
+    /// # Errors
+    /// [`LoginError::WrongCredentials`] when it is not; else as in [`Accounts::log_in`].
+    pub async fn confirm(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        password: &SecretString,
+    ) -> Result<(), LoginError> {
+        let stored = self.hash_of(tenant, user).await?;
+        if self.passwords.matches(stored, password).await?.is_right() {
+            Ok(())
+        } else {
+            Err(LoginError::WrongCredentials)
+        }
+    }
+
+    async fn hash_of(&self, tenant: TenantId, user: UserId) -> Result<Option<String>, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached(
+                "SELECT password_phc FROM core.accounts
+                  WHERE tenant_id = $1 AND user_id = $2 AND state = 'active'",
+            )
+            .await?;
+        let row = transaction
+            .query_opt(&select, &[&tenant.uuid(), &user.uuid()])
+            .await?;
+        transaction.commit().await?;
+        row.map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+
+    /// A platform administrator is never kept out by a suspension: somebody has to end it.
+    async fn is_suspended(&self, tenant: TenantId, user: UserId) -> Result<bool, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached(
+                "SELECT NOT a.admin FROM core.accounts a JOIN core.suspensions u ON u.tenant_id = a.tenant_id
+                  WHERE a.tenant_id = $1 AND a.user_id = $2",
+            )
+            .await?;
+        let row = transaction
+            .query_opt(&select, &[&tenant.uuid(), &user.uuid()])
+            .await?;
+        transaction.commit().await?;
+        row.map_or(Ok(false), |row| Ok(row.try_get(0)?))
+    }
+
+    /// Stores a better hash, unless the password was changed meanwhile.
+    async fn replace_hash(&self, login: Login, old: &str, new: &str) -> Result<(), StoreError> {
+        let mut session = self.pool.tenant(login.tenant_id).await?;
+        let transaction = session.begin().await?;
+        let update = transaction
+            .prepare_cached(
+                "UPDATE core.accounts SET password_phc = $4
+                  WHERE tenant_id = $1 AND user_id = $2 AND password_phc = $3",
+            )
+            .await?;
+        transaction
+            .execute(
+                &update,
+                &[&login.tenant_id.uuid(), &login.user_id.uuid(), &old, &new],
+            )
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Stores a new password and ends every session of the user but `keep`, both or neither.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn set_password(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        password: &SecretString,
+        keep: Option<Uuid>,
+        now: DateTime<Utc>,
+    ) -> Result<(), ChangeError> {
+        let hash = self.passwords.hash(password).await?;
+        self.store_password(tenant, user, &hash, keep, now).await?;
+        Ok(())
+    }
+
+    async fn store_password(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        hash: &str,
+        keep: Option<Uuid>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let update = transaction
+            .prepare_cached(
+                "UPDATE core.accounts SET password_phc = $3 WHERE tenant_id = $1 AND user_id = $2",
+            )
+            .await?;
+        transaction
+            .execute(&update, &[&tenant.uuid(), &user.uuid(), &hash])
+            .await?;
+        end_others(&transaction, tenant, user, keep, EndReason::Password, now).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// How many password hashes were computed so far; the time of a login is theirs.
+    #[must_use]
+    pub fn hashes_computed(&self) -> u64 {
+        self.passwords.computed()
+    }
+
+    /// Whose login has this address, for whoever runs the installation.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn with_address(&self, email: &Email) -> Result<Option<Login>, StoreError> {
+        Ok(self.find(email).await?.map(|(login, _, _)| login))
     }
 
     async fn find(&self, email: &Email) -> Result<Option<(Login, String, AccountState)>, StoreError> {
@@ -266,6 +403,25 @@ impl Accounts {
             .await?;
         transaction.commit().await?;
         row.as_ref().map(account).transpose()
+    }
+
+    /// The accounts of a tenant, the oldest first. People of one business are few.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(&self, tenant: TenantId) -> Result<Vec<Account>, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached(
+                "SELECT user_id, email, display_name, role, state, created_at
+                   FROM core.accounts WHERE tenant_id = $1 AND state <> 'pending'
+                  ORDER BY created_at, user_id",
+            )
+            .await?;
+        let rows = transaction.query(&select, &[&tenant.uuid()]).await?;
+        transaction.commit().await?;
+        rows.iter().map(account).collect()
     }
 }
 

@@ -5,7 +5,10 @@
 //! | [`accounts`] | which login belongs to this e-mail and password |
 //! | [`sessions`] | is this login still going on (refresh tokens, rotation, reuse) |
 //! | [`access`] | whose access token is this (signed, short-lived, checked without a database) |
+//! | [`api_keys`] | whose program is this and what may it do |
 //! | [`permission`] | may this role do that (a pure table) |
+//! | [`invitations`], [`resets`] | is this one-time code good, and what for |
+//! | [`attempts`] | were there too many failures from there |
 //! | [`idempotency`] | was this very request answered before |
 //! | [`profiles`] | what do people call their tenant and their cabinets |
 //!
@@ -14,20 +17,32 @@
 
 pub mod access;
 pub mod accounts;
+pub mod api_keys;
+pub mod attempts;
 pub mod email;
 pub mod idempotency;
+pub mod invitations;
+mod opaque;
 pub mod password;
+pub mod people;
 pub mod permission;
 pub mod profiles;
+pub mod resets;
 pub mod sessions;
 
 pub use access::{AccessTokens, Principal};
 pub use accounts::Accounts;
+pub use api_keys::ApiKeys;
+pub use attempts::Attempts;
 pub use email::Email;
 pub use idempotency::IdempotencyKeys;
+pub use invitations::Invitations;
+pub use opaque::{IssueError, NoRandomness};
+pub use people::People;
 pub use permission::{Action, Role};
 pub use profiles::Profiles;
-pub use sessions::Sessions;
+pub use resets::PasswordResets;
+pub use sessions::{Sessions, Standing};
 
 /// Why the tables of this crate could not be used.
 #[derive(Debug, thiserror::Error)]

@@ -6,12 +6,21 @@ pub use events::tenant::Role;
 /// Something a request wants to do inside its tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// See who one is and end one's own session.
+    /// See who one is.
     ReadSelf,
+    /// Log out, see and end one's own sessions, change one's own password.
+    ManageSelf,
     /// See the tenant.
     ReadTenant,
     /// Rename the tenant.
     RenameTenant,
+    /// See who belongs to the tenant.
+    ReadMembers,
+    /// Invite, change and remove members, hand out codes for forgotten passwords. Whom a member may touch is
+    /// the tenant's own rule.
+    ManageMembers,
+    /// Make, see and revoke keys for programs.
+    ManageApiKeys,
     /// See cabinets and what is known of their credentials.
     ReadCabinets,
     /// Connect, change and disconnect cabinets; replace credentials.
@@ -34,10 +43,14 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::ReadSelf,
+        Self::ManageSelf,
         Self::ReadTenant,
         Self::RenameTenant,
+        Self::ReadMembers,
+        Self::ManageMembers,
+        Self::ManageApiKeys,
         Self::ReadCabinets,
         Self::ManageCabinets,
         Self::CheckCredential,
@@ -54,13 +67,18 @@ impl Action {
     pub const fn least_role(self) -> Role {
         match self {
             Self::ReadSelf
+            | Self::ManageSelf
             | Self::ReadTenant
             | Self::ReadCabinets
             | Self::ReadSyncs
             | Self::ReadProducts
             | Self::ReadSheet => Role::Viewer,
             Self::RequestSync | Self::CheckCredential | Self::RequestSheetSync => Role::Member,
-            Self::ManageCabinets | Self::ManageSheet => Role::Admin,
+            Self::ManageCabinets
+            | Self::ManageSheet
+            | Self::ReadMembers
+            | Self::ManageMembers
+            | Self::ManageApiKeys => Role::Admin,
             Self::RenameTenant => Role::Owner,
         }
     }
@@ -69,6 +87,33 @@ impl Action {
     #[must_use]
     pub fn allowed_for(self, role: Role) -> bool {
         role >= self.least_role()
+    }
+
+    /// The scope under which an API key may do it; none for what only a person may: whoever finds a key must
+    /// not get to logins, members or further keys with it.
+    #[must_use]
+    pub const fn scope(self) -> Option<&'static str> {
+        match self {
+            Self::ManageSelf | Self::ReadMembers | Self::ManageMembers | Self::ManageApiKeys => None,
+            Self::ReadSelf => Some("self:read"),
+            Self::ReadTenant => Some("tenant:read"),
+            Self::RenameTenant => Some("tenant:rename"),
+            Self::ReadCabinets => Some("cabinets:read"),
+            Self::ManageCabinets => Some("cabinets:manage"),
+            Self::CheckCredential => Some("cabinets:check"),
+            Self::ReadSyncs => Some("syncs:read"),
+            Self::RequestSync => Some("syncs:request"),
+            Self::ReadProducts => Some("products:read"),
+            Self::ReadSheet => Some("sheet:read"),
+            Self::ManageSheet => Some("sheet:manage"),
+            Self::RequestSheetSync => Some("sheet:sync"),
+        }
+    }
+
+    /// The action of a scope.
+    #[must_use]
+    pub fn of_scope(scope: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.scope() == Some(scope))
     }
 }
 
@@ -100,22 +145,24 @@ mod tests {
         let table = [
             (
                 Role::Viewer,
-                "ReadSelf ReadTenant ReadCabinets ReadSyncs ReadProducts ReadSheet",
+                "ReadSelf ManageSelf ReadTenant ReadCabinets ReadSyncs ReadProducts ReadSheet",
             ),
             (
                 Role::Member,
-                "ReadSelf ReadTenant ReadCabinets CheckCredential ReadSyncs RequestSync ReadProducts \
+                "ReadSelf ManageSelf ReadTenant ReadCabinets CheckCredential ReadSyncs RequestSync ReadProducts \
                  ReadSheet RequestSheetSync",
             ),
             (
                 Role::Admin,
-                "ReadSelf ReadTenant ReadCabinets ManageCabinets CheckCredential ReadSyncs RequestSync \
-                 ReadProducts ReadSheet ManageSheet RequestSheetSync",
+                "ReadSelf ManageSelf ReadTenant ReadMembers ManageMembers ManageApiKeys ReadCabinets \
+                 ManageCabinets CheckCredential ReadSyncs RequestSync ReadProducts ReadSheet ManageSheet \
+                 RequestSheetSync",
             ),
             (
                 Role::Owner,
-                "ReadSelf ReadTenant RenameTenant ReadCabinets ManageCabinets CheckCredential ReadSyncs \
-                 RequestSync ReadProducts ReadSheet ManageSheet RequestSheetSync",
+                "ReadSelf ManageSelf ReadTenant RenameTenant ReadMembers ManageMembers ManageApiKeys \
+                 ReadCabinets ManageCabinets CheckCredential ReadSyncs RequestSync ReadProducts ReadSheet \
+                 ManageSheet RequestSheetSync",
             ),
         ];
         for (role, expected) in table {
@@ -126,5 +173,15 @@ mod tests {
                 .collect();
             assert_eq!(may.join(" "), expected, "{role:?}");
         }
+    }
+
+    #[test]
+    fn every_scope_names_one_action() {
+        for action in Action::ALL {
+            if let Some(scope) = action.scope() {
+                assert_eq!(Action::of_scope(scope), Some(action), "{scope}");
+            }
+        }
+        assert_eq!(Action::of_scope("everything"), None);
     }
 }

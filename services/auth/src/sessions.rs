@@ -6,39 +6,36 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use database::Pool;
 use deadpool_postgres::Transaction;
 use events::ids::{TenantId, UserId};
-use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
+use secrecy::SecretString;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use crate::StoreError;
 use crate::access::Principal;
+use crate::opaque::{self, NoRandomness};
 use crate::permission::role_named;
 
 /// How long a refresh token waits to be used.
 pub const REFRESH_LIFETIME: TimeDelta = TimeDelta::days(14);
 /// How long a session lasts however often it is refreshed.
 pub const SESSION_LIFETIME: TimeDelta = TimeDelta::days(60);
+/// Refresh tokens have no prefix: nobody copies them by hand.
+const PREFIX: &str = "";
 /// How long a session that was found alive is believed to be. It bounds how long an access token outlives its
 /// session.
-const BELIEVED: TimeDelta = TimeDelta::seconds(1);
-/// Bytes of randomness in a refresh token.
-const RANDOM_BYTES: usize = 32;
+pub(crate) const BELIEVED: TimeDelta = TimeDelta::seconds(1);
 /// Sessions remembered as alive before the memory is emptied.
-const REMEMBERED: usize = 10_000;
+pub(crate) const REMEMBERED: usize = 10_000;
 
 /// Why a session cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The operating system gave no randomness for the token.
-    #[error("the operating system gave no randomness")]
-    NoRandomness(#[source] getrandom::Error),
+    #[error("no refresh token could be made")]
+    NoRandomness(#[from] NoRandomness),
     /// The tables cannot be used.
     #[error("the session cannot be stored")]
     Store(#[from] StoreError),
@@ -59,6 +56,9 @@ pub enum RotateError {
     /// The account may not be used.
     #[error("the account is not active")]
     Inactive,
+    /// The tenant may not use the service for now.
+    #[error("the tenant is suspended")]
+    Suspended,
     /// The next token could not be made.
     #[error("the next refresh token cannot be issued")]
     Open(#[from] OpenError),
@@ -117,8 +117,22 @@ impl EndReason {
     }
 }
 
+/// How a caller stands at this moment, whatever the token said when it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Who it is, with today's role.
+    pub principal: Principal,
+    /// Whether it is a platform administrator.
+    pub admin: bool,
+    /// Whether its tenant may not use the service for now.
+    pub suspended: bool,
+}
+
 /// Sessions that were found alive, and when.
-type Remembered = HashMap<Uuid, (DateTime<Utc>, Principal)>;
+type Remembered = HashMap<Uuid, (DateTime<Utc>, Standing)>;
+
+/// Where a page of sessions begins: after the one that began then.
+pub type SessionCursor = (DateTime<Utc>, Uuid);
 
 /// The sessions of all tenants. Clones share what they remember.
 #[derive(Clone)]
@@ -148,7 +162,7 @@ impl Sessions {
         session_id: Uuid,
         now: DateTime<Utc>,
     ) -> Result<Issued, OpenError> {
-        let (token, hash) = new_token(tenant)?;
+        let (token, hash) = opaque::make(PREFIX, tenant)?;
         let expires_at = now + REFRESH_LIFETIME;
         self.store_new(tenant, user, session_id, &hash, expires_at, now)
             .await?;
@@ -195,8 +209,8 @@ impl Sessions {
         token: &SecretString,
         now: DateTime<Utc>,
     ) -> Result<(Principal, Issued), RotateError> {
-        let (tenant, hash) = read_token(token).ok_or(RotateError::Unknown)?;
-        let (next, next_hash) = new_token(tenant)?;
+        let (tenant, hash) = opaque::read(PREFIX, token).ok_or(RotateError::Unknown)?;
+        let (next, next_hash) = opaque::make(PREFIX, tenant).map_err(OpenError::from)?;
         let mut session = self.pool.tenant(tenant).await.map_err(StoreError::from)?;
         let transaction = session.begin().await.map_err(StoreError::from)?;
         let principal = match take_token(&transaction, tenant, &hash, now).await? {
@@ -204,6 +218,7 @@ impl Sessions {
             Taken::Unknown => return Err(RotateError::Unknown),
             Taken::Ended => return Err(RotateError::Ended),
             Taken::Inactive => return Err(RotateError::Inactive),
+            Taken::Suspended => return Err(RotateError::Suspended),
             Taken::Reused(session_id) => {
                 end(&transaction, tenant, session_id, EndReason::Reuse, now).await?;
                 transaction.commit().await.map_err(StoreError::from)?;
@@ -230,7 +245,7 @@ impl Sessions {
         Ok((principal, issued))
     }
 
-    /// The principal of an access token as it is now: with today's role, or none when the session or the
+    /// How the principal of an access token stands now: with today's role, or none when the session or the
     /// account has ended since the token was issued. At most a second old.
     ///
     /// # Errors
@@ -239,42 +254,40 @@ impl Sessions {
         &self,
         claimed: &Principal,
         now: DateTime<Utc>,
-    ) -> Result<Option<Principal>, StoreError> {
+    ) -> Result<Option<Standing>, StoreError> {
         let remembered = self
             .alive
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&claimed.session_id)
             .copied();
-        if let Some((at, principal)) = remembered
+        if let Some((at, standing)) = remembered
             && now - at < BELIEVED
-            && principal.tenant_id == claimed.tenant_id
-            && principal.user_id == claimed.user_id
+            && standing.principal.tenant_id == claimed.tenant_id
+            && standing.principal.user_id == claimed.user_id
         {
-            return Ok(Some(principal));
+            return Ok(Some(standing));
         }
         let found = self.look_up(claimed, now).await?;
-        if let Some(principal) = found {
+        if let Some(standing) = found {
             let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
             if alive.len() >= REMEMBERED {
                 alive.clear();
             }
-            alive.insert(claimed.session_id, (now, principal));
+            alive.insert(claimed.session_id, (now, standing));
         }
         Ok(found)
     }
 
-    async fn look_up(
-        &self,
-        claimed: &Principal,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Principal>, StoreError> {
+    async fn look_up(&self, claimed: &Principal, now: DateTime<Utc>) -> Result<Option<Standing>, StoreError> {
         let tenant = claimed.tenant_id;
         let mut session = self.pool.tenant(tenant).await?;
         let transaction = session.begin().await?;
         let select = transaction
             .prepare_cached(
-                "SELECT a.role FROM core.sessions s
+                "SELECT a.role, a.admin,
+                        EXISTS (SELECT FROM core.suspensions u WHERE u.tenant_id = s.tenant_id)
+                   FROM core.sessions s
                    JOIN core.accounts a ON a.tenant_id = s.tenant_id AND a.user_id = s.user_id
                   WHERE s.tenant_id = $1 AND s.session_id = $2 AND s.user_id = $3
                     AND s.ended_at IS NULL AND s.expires_at > $4 AND a.state = 'active'",
@@ -292,7 +305,39 @@ impl Sessions {
             table: "accounts",
             column: "role",
         })?;
-        Ok(Some(Principal { role, ..*claimed }))
+        Ok(Some(Standing {
+            principal: Principal { role, ..*claimed },
+            admin: row.try_get(1)?,
+            suspended: row.try_get(2)?,
+        }))
+    }
+
+    /// Ends one session of a user; false when the user has no such session that goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end_one(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        session_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let update = transaction
+            .prepare_cached(
+                "UPDATE core.sessions SET ended_at = $4, end_reason = 'logout'
+                  WHERE tenant_id = $1 AND user_id = $2 AND session_id = $3
+                    AND ended_at IS NULL AND expires_at > $4",
+            )
+            .await?;
+        let ended = transaction
+            .execute(&update, &[&tenant.uuid(), &user.uuid(), &session_id, &now])
+            .await?;
+        transaction.commit().await?;
+        self.forget();
+        Ok(ended == 1)
     }
 
     /// Ends one session. One that has ended already stays as it is.
@@ -328,25 +373,13 @@ impl Sessions {
     ) -> Result<(), StoreError> {
         let mut session = self.pool.tenant(tenant).await?;
         let transaction = session.begin().await?;
-        let update = transaction
-            .prepare_cached(
-                "UPDATE core.sessions SET ended_at = $4, end_reason = $5
-                  WHERE tenant_id = $1 AND user_id = $2 AND session_id IS DISTINCT FROM $3
-                    AND ended_at IS NULL",
-            )
-            .await?;
-        transaction
-            .execute(
-                &update,
-                &[&tenant.uuid(), &user.uuid(), &except, &now, &reason.name()],
-            )
-            .await?;
+        end_others(&transaction, tenant, user, except, reason, now).await?;
         transaction.commit().await?;
         self.forget();
         Ok(())
     }
 
-    /// A user's live sessions, the newest login first.
+    /// Up to `limit` of a user's live sessions, the newest login first, from after `after` on.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -354,6 +387,8 @@ impl Sessions {
         &self,
         tenant: TenantId,
         user: UserId,
+        after: Option<SessionCursor>,
+        limit: i64,
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionInfo>, StoreError> {
         let mut session = self.pool.tenant(tenant).await?;
@@ -362,11 +397,16 @@ impl Sessions {
             .prepare_cached(
                 "SELECT session_id, created_at, last_used_at, expires_at FROM core.sessions
                   WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3
-                  ORDER BY created_at DESC, session_id",
+                    AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5))
+                  ORDER BY created_at DESC, session_id DESC LIMIT $6",
             )
             .await?;
+        let (began, id) = after.unzip();
         let rows = transaction
-            .query(&select, &[&tenant.uuid(), &user.uuid(), &now])
+            .query(
+                &select,
+                &[&tenant.uuid(), &user.uuid(), &now, &began, &id, &limit],
+            )
             .await?;
         transaction.commit().await?;
         rows.iter()
@@ -381,7 +421,9 @@ impl Sessions {
             .collect()
     }
 
-    fn forget(&self) {
+    /// Asks the tables again at the next request: something was changed that decides who may come in. Other
+    /// processes do so within a second by themselves.
+    pub fn forget(&self) {
         self.alive.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
@@ -391,6 +433,7 @@ enum Taken {
     Unknown,
     Ended,
     Inactive,
+    Suspended,
     Reused(Uuid),
 }
 
@@ -421,7 +464,8 @@ async fn take_token(
     let read = transaction
         .prepare_cached(
             "SELECT s.session_id, s.user_id, t.used_at IS NOT NULL,
-                    s.ended_at IS NOT NULL OR s.expires_at <= $3 OR t.expires_at <= $3, a.state, a.role
+                    s.ended_at IS NOT NULL OR s.expires_at <= $3 OR t.expires_at <= $3, a.state, a.role,
+                    NOT a.admin AND EXISTS (SELECT FROM core.suspensions u WHERE u.tenant_id = s.tenant_id)
                FROM core.refresh_tokens t
                JOIN core.sessions s ON s.tenant_id = t.tenant_id AND s.session_id = t.session_id
                JOIN core.accounts a ON a.tenant_id = s.tenant_id AND a.user_id = s.user_id
@@ -441,6 +485,9 @@ async fn take_token(
     }
     if row.try_get::<_, &str>(4)? != "active" {
         return Ok(Taken::Inactive);
+    }
+    if row.try_get(6)? {
+        return Ok(Taken::Suspended);
     }
     let role = role_named(row.try_get(5)?).ok_or(StoreError::Inconsistent {
         table: "accounts",
@@ -504,21 +551,27 @@ async fn end(
     Ok(())
 }
 
-/// A token is base64url of the tenant's id and 32 random bytes. The tenant is in it so that it can be looked
-/// up under row security; it grants nothing.
-fn new_token(tenant: TenantId) -> Result<(SecretString, Vec<u8>), OpenError> {
-    let mut bytes = Zeroizing::new([0_u8; 16 + RANDOM_BYTES]);
-    bytes[..16].copy_from_slice(tenant.uuid().as_bytes());
-    getrandom::fill(&mut bytes[16..]).map_err(OpenError::NoRandomness)?;
-    let hash = Sha256::digest(bytes.as_slice()).to_vec();
-    Ok((SecretString::from(URL_SAFE_NO_PAD.encode(bytes.as_slice())), hash))
-}
-
-fn read_token(token: &SecretString) -> Option<(TenantId, Vec<u8>)> {
-    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(token.expose_secret()).ok()?);
-    if bytes.len() != 16 + RANDOM_BYTES {
-        return None;
-    }
-    let tenant = Uuid::from_slice(&bytes[..16]).ok()?;
-    Some((TenantId(tenant), Sha256::digest(bytes.as_slice()).to_vec()))
+/// Ends every session of a user but `except`, as part of a larger change.
+pub(crate) async fn end_others(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    user: UserId,
+    except: Option<Uuid>,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let update = transaction
+        .prepare_cached(
+            "UPDATE core.sessions SET ended_at = $4, end_reason = $5
+              WHERE tenant_id = $1 AND user_id = $2 AND session_id IS DISTINCT FROM $3
+                AND ended_at IS NULL",
+        )
+        .await?;
+    transaction
+        .execute(
+            &update,
+            &[&tenant.uuid(), &user.uuid(), &except, &now, &reason.name()],
+        )
+        .await?;
+    Ok(())
 }

@@ -6,8 +6,8 @@ use events::StreamType;
 use events::catalog::TenantEvent;
 use events::ids::UserId;
 use events::tenant::{
-    MemberAdded, MemberRemoved, MemberRoleChanged, Role, TenantReactivated, TenantRegistered, TenantRenamed,
-    TenantSuspended,
+    MemberAdded, MemberRemoved, MemberRoleChanged, Role, TenantErased, TenantReactivated, TenantRegistered,
+    TenantRenamed, TenantSuspended,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,8 @@ pub enum TenantCommand {
     Reactivate,
     /// Let a user in.
     AddMember {
+        /// Who lets them in.
+        by: UserId,
         /// Who.
         user_id: UserId,
         /// As what.
@@ -57,6 +59,8 @@ pub enum TenantCommand {
     },
     /// Give a member another role.
     ChangeRole {
+        /// Who gives it.
+        by: UserId,
         /// Who.
         user_id: UserId,
         /// The new role.
@@ -64,8 +68,20 @@ pub enum TenantCommand {
     },
     /// Take a member out.
     RemoveMember {
+        /// Who takes them out.
+        by: UserId,
         /// Who.
         user_id: UserId,
+    },
+    /// Go by oneself, in whatever role.
+    Leave {
+        /// Who.
+        user_id: UserId,
+    },
+    /// Destroy its data; for ever.
+    Erase {
+        /// Reference of the request.
+        request: String,
     },
 }
 
@@ -87,18 +103,77 @@ pub enum TenantRefusal {
     /// Not a member.
     #[error("the user is not a member")]
     NotMember,
+    /// Only administrators and owners decide about members, and nobody about a role above their own.
+    #[error("members are decided about by administrators and owners, up to their own role")]
+    AboveOwnRole,
     /// Somebody must own it.
     #[error("the last owner cannot leave or step down")]
     LastOwner,
 }
 
 impl Tenant {
+    /// Whether `by` may decide about a member with this role, or give this role. It is the one rule by which
+    /// administrators make no owners, touch none, and nobody raises anybody, himself included, above himself.
+    ///
+    /// # Errors
+    /// [`TenantRefusal::AboveOwnRole`].
+    pub fn may_decide(&self, by: UserId, role: Role) -> Result<(), TenantRefusal> {
+        match self.members.get(&by) {
+            Some(own) if *own >= Role::Admin && *own >= role => Ok(()),
+            _ => Err(TenantRefusal::AboveOwnRole),
+        }
+    }
+
     fn owners(&self) -> usize {
         self.members.values().filter(|role| **role == Role::Owner).count()
     }
 
     fn is_last_owner(&self, user_id: UserId) -> bool {
         self.members.get(&user_id) == Some(&Role::Owner) && self.owners() == 1
+    }
+
+    fn add(&self, by: UserId, user_id: UserId, role: Role) -> Result<Vec<TenantEvent>, TenantRefusal> {
+        if self.members.contains_key(&user_id) {
+            return Err(TenantRefusal::AlreadyMember);
+        }
+        self.may_decide(by, role)?;
+        Ok(vec![MemberAdded { user_id, role }.into()])
+    }
+
+    fn change_role(
+        &self,
+        by: UserId,
+        user_id: UserId,
+        role: Role,
+    ) -> Result<Vec<TenantEvent>, TenantRefusal> {
+        let current = *self.members.get(&user_id).ok_or(TenantRefusal::NotMember)?;
+        self.may_decide(by, current.max(role))?;
+        if current == role {
+            return Ok(vec![]);
+        }
+        if self.is_last_owner(user_id) {
+            return Err(TenantRefusal::LastOwner);
+        }
+        Ok(vec![MemberRoleChanged { user_id, role }.into()])
+    }
+
+    fn leave(&self, user_id: UserId) -> Result<Vec<TenantEvent>, TenantRefusal> {
+        if !self.members.contains_key(&user_id) {
+            return Err(TenantRefusal::NotMember);
+        }
+        if self.is_last_owner(user_id) {
+            return Err(TenantRefusal::LastOwner);
+        }
+        Ok(vec![MemberRemoved { user_id }.into()])
+    }
+
+    fn remove(&self, by: UserId, user_id: UserId) -> Result<Vec<TenantEvent>, TenantRefusal> {
+        let current = *self.members.get(&user_id).ok_or(TenantRefusal::NotMember)?;
+        self.may_decide(by, current)?;
+        if self.is_last_owner(user_id) {
+            return Err(TenantRefusal::LastOwner);
+        }
+        Ok(vec![MemberRemoved { user_id }.into()])
     }
 }
 
@@ -137,25 +212,14 @@ impl Decider for Tenant {
             TenantCommand::Suspend { reason } => Ok(vec![TenantSuspended { reason }.into()]),
             TenantCommand::Reactivate if self.suspended => Ok(vec![TenantReactivated {}.into()]),
             TenantCommand::Reactivate => Ok(vec![]),
+            // Also while suspended: whoever may not use the service may still be forgotten.
+            TenantCommand::Leave { user_id } => self.leave(user_id),
+            TenantCommand::Erase { request } => Ok(vec![TenantErased { request }.into()]),
             _ if self.suspended => Err(TenantRefusal::Suspended),
             TenantCommand::Rename => Ok(vec![TenantRenamed {}.into()]),
-            TenantCommand::AddMember { user_id, .. } if self.members.contains_key(&user_id) => {
-                Err(TenantRefusal::AlreadyMember)
-            }
-            TenantCommand::AddMember { user_id, role } => Ok(vec![MemberAdded { user_id, role }.into()]),
-            TenantCommand::ChangeRole { user_id, role } => match self.members.get(&user_id) {
-                None => Err(TenantRefusal::NotMember),
-                Some(current) if *current == role => Ok(vec![]),
-                Some(_) if self.is_last_owner(user_id) => Err(TenantRefusal::LastOwner),
-                Some(_) => Ok(vec![MemberRoleChanged { user_id, role }.into()]),
-            },
-            TenantCommand::RemoveMember { user_id } if !self.members.contains_key(&user_id) => {
-                Err(TenantRefusal::NotMember)
-            }
-            TenantCommand::RemoveMember { user_id } if self.is_last_owner(user_id) => {
-                Err(TenantRefusal::LastOwner)
-            }
-            TenantCommand::RemoveMember { user_id } => Ok(vec![MemberRemoved { user_id }.into()]),
+            TenantCommand::AddMember { by, user_id, role } => self.add(by, user_id, role),
+            TenantCommand::ChangeRole { by, user_id, role } => self.change_role(by, user_id, role),
+            TenantCommand::RemoveMember { by, user_id } => self.remove(by, user_id),
         }
     }
 

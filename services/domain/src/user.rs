@@ -3,7 +3,9 @@
 use events::StreamType;
 use events::catalog::UserEvent;
 use events::ids::TenantId;
-use events::user::{PasswordChanged, UserDeactivated, UserReactivated, UserRegistered};
+use events::user::{
+    AdminGranted, AdminRevoked, PasswordChanged, UserDeactivated, UserErased, UserReactivated, UserRegistered,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Decider;
@@ -38,6 +40,15 @@ pub enum UserCommand {
     Deactivate,
     /// Allow use again.
     Reactivate,
+    /// Make it a platform administrator.
+    GrantAdmin,
+    /// Make it an ordinary user again.
+    RevokeAdmin,
+    /// Destroy its personal data; for ever.
+    Erase {
+        /// Reference of the request.
+        request: String,
+    },
 }
 
 /// Why a user refuses.
@@ -72,6 +83,12 @@ impl Decider for User {
             UserCommand::Deactivate => Ok(vec![UserDeactivated {}.into()]),
             UserCommand::Reactivate if self.deactivated => Ok(vec![UserReactivated {}.into()]),
             UserCommand::Reactivate => Ok(vec![]),
+            UserCommand::GrantAdmin if self.admin => Ok(vec![]),
+            UserCommand::GrantAdmin if self.deactivated => Err(UserRefusal::Deactivated),
+            UserCommand::GrantAdmin => Ok(vec![AdminGranted {}.into()]),
+            UserCommand::RevokeAdmin if self.admin => Ok(vec![AdminRevoked {}.into()]),
+            UserCommand::RevokeAdmin => Ok(vec![]),
+            UserCommand::Erase { request } => Ok(vec![UserErased { request }.into()]),
         }
     }
 

@@ -1,10 +1,14 @@
 //! Coming in and going out.
 
+pub mod accept_invitation;
+pub mod change_password;
 pub mod login;
 pub mod logout;
 pub mod me;
 pub mod refresh;
 pub mod register;
+pub mod reset_password;
+pub mod sessions;
 
 use ::auth::Principal;
 use ::auth::sessions::Issued;

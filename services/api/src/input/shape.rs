@@ -39,12 +39,7 @@ pub fn secret(most: usize) -> impl Fn(Given<'_>) -> Result<SecretString, String>
 /// In words.
 pub fn password(given: Given<'_>) -> Result<SecretString, String> {
     let text = string(given)?;
-    let (least, most) = (auth::password::SHORTEST, auth::password::LONGEST);
-    if text.chars().count() < least || text.len() > most {
-        return Err(format!(
-            "must have at least {least} characters and at most {most} bytes"
-        ));
-    }
+    auth::password::accept(text).map_err(|error| error.to_string())?;
     Ok(SecretString::from(text))
 }
 
@@ -98,6 +93,45 @@ pub fn time(given: Given<'_>) -> Result<DateTime<Utc>, String> {
     DateTime::parse_from_rfc3339(string(given)?)
         .map(|time| time.to_utc())
         .map_err(|error| format!("must be a time such as 2026-11-23T10:00:00Z: {error}"))
+}
+
+/// A short code: lower-case letters, digits and underscores, at most `most` of them. For reasons that end up in
+/// events, where no personal data may be.
+pub fn code(most: usize) -> impl Fn(Given<'_>) -> Result<String, String> {
+    move |given| {
+        let text = string(given)?;
+        let sane = (1..=most).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        sane.then(|| text.to_owned())
+            .ok_or_else(|| format!("must be 1 to {most} lower-case letters, digits or underscores"))
+    }
+}
+
+/// A list of `least` to `most` different words, each standing for a value.
+pub fn list_of<T: PartialEq>(
+    least: usize,
+    most: usize,
+    read: impl Fn(&str) -> Option<T>,
+) -> impl Fn(Given<'_>) -> Result<Vec<T>, String> {
+    move |given| {
+        let items = given.value.as_array().ok_or("must be a list")?;
+        let mut list = Vec::new();
+        for item in items {
+            let text = item.as_str().ok_or("must be a list of texts")?;
+            let value = read(text).ok_or_else(|| format!("there is no `{}`", text.escape_debug()))?;
+            if list.contains(&value) {
+                return Err(format!("names `{text}` twice"));
+            }
+            list.push(value);
+        }
+        if (least..=most).contains(&list.len()) {
+            Ok(list)
+        } else {
+            Err(format!("must have {least} to {most} entries"))
+        }
+    }
 }
 
 /// One of some words, each standing for a value.

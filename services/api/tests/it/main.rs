@@ -7,13 +7,21 @@
     reason = "a test that cannot set up its world cannot go on, and its requests are made on the spot"
 )]
 
+mod accounts;
+mod administration;
+mod api_keys;
+mod attempts;
 mod authentication;
 mod broken;
 mod cabinets;
 mod conventions;
+mod fields;
 mod idempotency;
 mod inputs;
+mod members;
 mod outage;
+mod people;
+mod permissions;
 mod products;
 mod sheets;
 mod syncs;

@@ -300,6 +300,11 @@ impl World {
             .unwrap();
     }
 
+    /// The database's address, as whoever owns it.
+    pub(crate) fn database_url(&self) -> &str {
+        self.url.expose_secret()
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

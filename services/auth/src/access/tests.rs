@@ -105,7 +105,7 @@ fn a_public_key_used_as_a_shared_secret_is_refused() {
     let mut header = Header::new(Algorithm::HS256);
     header.typ = Some("at+jwt".to_owned());
     header.kid = jsonwebtoken::decode_header(&good).unwrap().kid;
-    let public = world.tokens.keys.verify.try_get_as_bytes().unwrap();
+    let public = world.tokens.keys.first.verify.try_get_as_bytes().unwrap();
     let forged = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(public)).unwrap();
     assert!(matches!(world.verify(&forged), Err(TokenError::Header("alg"))));
 }
@@ -117,7 +117,7 @@ fn another_installation_s_token_is_refused_even_under_our_key_id() {
         ours.verify(&theirs.good()),
         Err(TokenError::Header("kid"))
     ));
-    let kid = ours.tokens.keys.kid.clone();
+    let kid = ours.tokens.keys.first.kid.clone();
     let stolen_id = theirs.signed(|header, _| header.kid = Some(kid));
     assert!(matches!(ours.verify(&stolen_id), Err(TokenError::Refused(_))));
 }
@@ -182,5 +182,37 @@ fn keys_for_other_purposes_differ_by_purpose_and_installation() {
     assert_eq!(
         one.tokens.derived_key("a"),
         AccessTokens::from_pem(&one.pem).unwrap().derived_key("a")
+    );
+}
+
+#[test]
+fn a_key_is_replaced_without_a_token_being_refused() {
+    let (old, new) = (world(), world());
+    let ring = |first: &World, second: &World| {
+        let pem = format!("{}{}", first.pem.expose_secret(), second.pem.expose_secret());
+        AccessTokens::from_pem(&pem.into()).unwrap()
+    };
+    let both_old_signs = ring(&old, &new);
+    let both_new_signs = ring(&new, &old);
+    let issued = |tokens: &AccessTokens| tokens.issue(&WHO, old.now).unwrap();
+    let accepted =
+        |by: &AccessTokens, token: &SecretString| by.verify(token.expose_secret(), old.now).is_ok();
+    // Each step next to the one before it, as replicas run side by side while settings change.
+    for (before, after) in [
+        (&old.tokens, &both_old_signs),
+        (&both_old_signs, &both_new_signs),
+        (&both_new_signs, &new.tokens),
+    ] {
+        assert!(accepted(before, &issued(after)) && accepted(after, &issued(after)));
+    }
+    assert!(accepted(&both_new_signs, &issued(&old.tokens)));
+    assert!(
+        !accepted(&new.tokens, &issued(&old.tokens)),
+        "the old key is gone"
+    );
+    assert_eq!(both_new_signs.derived_key("a"), new.tokens.derived_key("a"));
+    assert_eq!(
+        both_new_signs.derived_keys("a"),
+        [new.tokens.derived_key("a"), old.tokens.derived_key("a")]
     );
 }

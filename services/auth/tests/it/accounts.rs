@@ -61,7 +61,7 @@ async fn an_account_that_is_not_activated_or_deactivated_does_not_log_in() {
         .unwrap();
     assert!(matches!(pending, LoginError::WrongCredentials), "{pending}");
     world.accounts.activate(ANNA.0, ANNA.1).await.unwrap();
-    world.accounts.deactivate(ANNA.0, ANNA.1).await.unwrap();
+    world.deactivate(ANNA.1).await;
     let closed = world
         .accounts
         .log_in(&email, &"correct horse".into())
@@ -133,4 +133,62 @@ async fn one_tenant_does_not_see_another_ones_account() {
     let world = world().await;
     world.registered(ANNA, "anna@shop.ru").await;
     assert!(world.accounts.get(BORIS.0, ANNA.1).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_login_costs_one_hash_whether_or_not_there_is_such_an_account() {
+    let world = world().await;
+    world.registered(ANNA, "anna@shop.ru").await;
+    let cost = async |email: &str, password: &str| {
+        let before = world.accounts.hashes_computed();
+        let email = Email::parse(email).unwrap();
+        drop(world.accounts.log_in(&email, &password.into()).await);
+        world.accounts.hashes_computed() - before
+    };
+    assert_eq!(cost("anna@shop.ru", "correct horse").await, 1);
+    assert_eq!(cost("anna@shop.ru", "wrong horse").await, 1);
+    assert_eq!(cost("nobody@shop.ru", "wrong horse").await, 1);
+    world.deactivate(ANNA.1).await;
+    assert_eq!(cost("anna@shop.ru", "correct horse").await, 1);
+    assert_eq!(cost("anna@shop.ru", "wrong horse").await, 1);
+}
+
+#[tokio::test]
+async fn a_login_replaces_a_hash_of_less_work() {
+    let world = world().await;
+    world.registered(ANNA, "anna@shop.ru").await;
+    let params = argon2::Params::new(8_192, 1, 1, None).unwrap();
+    let weak = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let weak = argon2::PasswordHasher::hash_password(&weak, b"correct horse")
+        .unwrap()
+        .to_string();
+    let client = support::connect(&world.database.url).await;
+    client
+        .execute("UPDATE core.accounts SET password_phc = $1", &[&weak])
+        .await
+        .unwrap();
+    let stored = async || -> String {
+        client
+            .query_one("SELECT password_phc FROM core.accounts", &[])
+            .await
+            .unwrap()
+            .get(0)
+    };
+    let email = Email::parse("anna@shop.ru").unwrap();
+    assert!(
+        world
+            .accounts
+            .log_in(&email, &"wrong horse".into())
+            .await
+            .is_err()
+    );
+    assert_eq!(stored().await, weak, "only the right password is hashed anew");
+    for _ in 0..2 {
+        world
+            .accounts
+            .log_in(&email, &"correct horse".into())
+            .await
+            .unwrap();
+        assert!(stored().await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    }
 }

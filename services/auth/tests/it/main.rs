@@ -5,12 +5,16 @@
 )]
 
 mod accounts;
+mod attempts;
+mod codes;
 mod idempotency;
 mod profiles;
 mod sessions;
 
 use auth::accounts::NewAccount;
-use auth::{Accounts, Email, IdempotencyKeys, Profiles, Role, Sessions};
+use auth::{
+    Accounts, Attempts, Email, IdempotencyKeys, Invitations, PasswordResets, Profiles, Role, Sessions,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use database::Pool;
 use events::ids::{TenantId, UserId};
@@ -25,6 +29,9 @@ struct World {
     sessions: Sessions,
     answers: IdempotencyKeys,
     profiles: Profiles,
+    attempts: Attempts,
+    invitations: Invitations,
+    resets: PasswordResets,
 }
 
 async fn world() -> World {
@@ -37,7 +44,10 @@ async fn world() -> World {
         accounts: Accounts::new(pool.clone()),
         sessions: Sessions::new(pool.clone()),
         answers: IdempotencyKeys::new(pool.clone()),
-        profiles: Profiles::new(pool),
+        profiles: Profiles::new(pool.clone()),
+        attempts: Attempts::new(pool.clone()),
+        invitations: Invitations::new(pool.clone()),
+        resets: PasswordResets::new(pool),
     }
 }
 
@@ -63,5 +73,17 @@ impl World {
             .await
             .unwrap();
         self.accounts.activate(who.0, who.1).await.unwrap();
+    }
+
+    /// What the log's word does to an account.
+    async fn deactivate(&self, user: UserId) {
+        support::connect(&self.database.url)
+            .await
+            .execute(
+                "UPDATE core.accounts SET state = 'deactivated' WHERE user_id = $1",
+                &[&user.uuid()],
+            )
+            .await
+            .unwrap();
     }
 }

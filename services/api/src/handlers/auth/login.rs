@@ -3,11 +3,13 @@
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use auth::accounts::LoginError;
+use auth::attempts::Attempted;
 use auth::{Email, Principal};
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
 use super::{Tokens, tokens};
+use crate::attempt;
 use crate::call::state;
 use crate::input::{self, Fields, Input, shape};
 use crate::problem::{Code, Problem};
@@ -38,19 +40,21 @@ impl Input for LoginRequest {
 /// Log in and open a session.
 ///
 /// # Errors
-/// 401 for a wrong address or password, without saying which; 403 for a closed account.
+/// 401 for a wrong address or password, without saying which; 403 for a closed account or a suspended tenant;
+/// 429 after too many failures of this login from this network address, or of all logins from there.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", operation_id = "login",
     request_body = LoginRequest, responses((status = 200, body = Tokens)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let state = state(&request)?;
     let trace = Trace::of(&request);
     let given = input::body::<LoginRequest>(&request, payload).await?.value;
-    let login = state
-        .app
-        .accounts
-        .log_in(&given.email, &given.password)
-        .await
-        .map_err(problem)?;
+    let what = Attempted::Password(given.email.key());
+    let attempt = attempt::begin(&state, attempt::address(&request), what, trace.now).await?;
+    let outcome = state.app.accounts.log_in(&given.email, &given.password).await;
+    if !matches!(outcome, Err(LoginError::WrongCredentials)) {
+        attempt::succeeded(attempt).await;
+    }
+    let login = outcome.map_err(problem)?;
     let principal = Principal {
         user_id: login.user_id,
         tenant_id: login.tenant_id,
@@ -65,8 +69,9 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     Ok(tokens(&state, &trace, 200, &principal, &issued)?.into())
 }
 
-fn problem(error: LoginError) -> Problem {
+pub(super) fn problem(error: LoginError) -> Problem {
     match error {
+        LoginError::Suspended => Problem::new(Code::TenantSuspended, error.to_string()),
         LoginError::WrongCredentials => Problem::new(Code::WrongCredentials, error.to_string()),
         LoginError::Deactivated => Problem::new(Code::AccountDeactivated, error.to_string()),
         LoginError::Password(error) => Problem::failure(error),

@@ -52,6 +52,7 @@ fn problem(error: RotateError) -> Problem {
         RotateError::Unknown | RotateError::Ended | RotateError::Inactive => {
             Problem::new(Code::RefreshRefused, "log in again")
         }
+        RotateError::Suspended => Problem::new(Code::TenantSuspended, error.to_string()),
         RotateError::Reused => {
             tracing::warn!("a refresh token was used twice; its session was ended");
             Problem::new(Code::RefreshRefused, "log in again")

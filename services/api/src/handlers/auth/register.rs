@@ -4,6 +4,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use application::{Context, register};
 use auth::accounts::{LoginError, ReserveError};
+use auth::attempts::Attempted;
 use auth::password::PasswordError;
 use auth::{Email, Principal, Role};
 use events::ids::TenantId;
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Tokens, tokens};
+use crate::attempt;
 use crate::call::state;
 use crate::command::{self, Identity, Replay};
 use crate::handlers::execute_problem;
@@ -59,7 +61,7 @@ impl Input for RegisterRequest {
 /// account and opens another session.
 ///
 /// # Errors
-/// 409 for an address that is registered.
+/// 409 for an address that is registered; 429 after too many of those from one network address.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth", operation_id = "register",
     request_body = RegisterRequest, responses((status = 201, body = Tokens)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
@@ -79,8 +81,14 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         now: trace.now,
     };
     let (means, names) = (state.clone(), trace.clone());
-    command::run(&state, identity, &trace, Replay::Rerun, move || {
-        sign_up(means, names, context, body.value)
+    let from = attempt::address(&request);
+    command::run(&state, identity, &trace, Replay::Rerun, move || async move {
+        let attempt = attempt::begin(&means, from, Attempted::Unnamed, names.now).await?;
+        let outcome = sign_up(means, names, context, body.value).await;
+        if !matches!(&outcome, Err(problem) if problem.code() == Code::EmailTaken) {
+            attempt::succeeded(attempt).await;
+        }
+        outcome
     })
     .await
 }
@@ -107,8 +115,7 @@ async fn sign_up(
             Err(LoginError::WrongCredentials | LoginError::Deactivated) => {
                 return Err(problem(ReserveError::EmailTaken.into()));
             }
-            Err(LoginError::Password(error)) => return Err(Problem::failure(error)),
-            Err(LoginError::Store(error)) => return Err(error.into()),
+            Err(error) => return Err(super::login::problem(error)),
         }
     }
     let principal = Principal {
@@ -132,19 +139,27 @@ async fn sign_up(
 
 fn problem(error: register::Error) -> Problem {
     match error {
-        register::Error::Reserve(ReserveError::EmailTaken) => Problem::new(
-            Code::EmailTaken,
-            "the e-mail address is already registered; log in instead",
-        )
-        .at("#/email"),
-        register::Error::Reserve(ReserveError::Password(PasswordError::Length)) => {
-            Problem::invalid_field("#/password", PasswordError::Length.to_string())
-        }
+        register::Error::Reserve(error) => reserve_problem(error),
         register::Error::Tenant(error) => {
             execute_problem(error, |refusal| Problem::new(Code::Conflict, refusal.to_string()))
         }
         register::Error::User(error) => {
             execute_problem(error, |refusal| Problem::new(Code::Conflict, refusal.to_string()))
+        }
+        error => Problem::failure(error),
+    }
+}
+
+/// The problem of an address or a password that cannot be registered.
+pub(super) fn reserve_problem(error: ReserveError) -> Problem {
+    match error {
+        ReserveError::EmailTaken => Problem::new(
+            Code::EmailTaken,
+            "the e-mail address is already registered; log in instead",
+        )
+        .at("#/email"),
+        ReserveError::Password(PasswordError::Unacceptable(reason)) => {
+            Problem::invalid_field("#/password", reason.to_string())
         }
         error => Problem::failure(error),
     }

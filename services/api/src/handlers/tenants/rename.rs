@@ -2,14 +2,14 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
-use application::domain::tenant::TenantRefusal;
 use application::rename_tenant;
 use utoipa::ToSchema;
 
+use super::tenant_refusal;
 use crate::call::Call;
 use crate::handlers::execute_problem;
 use crate::input::{self, Fields, Input, shape};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::reply::{ReceiptView, Reply};
 
 /// The new name.
@@ -49,11 +49,7 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
 
 fn problem(error: rename_tenant::Error) -> Problem {
     match error {
-        rename_tenant::Error::Execute(error) => execute_problem(error, |refusal| match refusal {
-            TenantRefusal::Suspended => Problem::new(Code::TenantSuspended, refusal.to_string()),
-            TenantRefusal::NotRegistered => Problem::not_found("tenant"),
-            refusal => Problem::new(Code::Conflict, refusal.to_string()),
-        }),
+        rename_tenant::Error::Execute(error) => execute_problem(error, tenant_refusal),
         rename_tenant::Error::Store(error) => error.into(),
     }
 }
