@@ -1,5 +1,5 @@
-//! Attempts that may fail for whoever guesses: passwords, codes, registrations. Counted by [`auth::attempts`],
-//! refused here.
+//! Attempts that may fail for whoever guesses: passwords, codes, registrations. Counted by
+//! [`auth::attempts`], refused here.
 
 use std::net::IpAddr;
 
@@ -13,8 +13,8 @@ use crate::call::Call;
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
 
-/// Where a request comes from: the other end of the connection, or whom a trusted proxy names. A request without one is counted with all
-/// others of its kind.
+/// Where a request comes from: the other end of the connection, or whom a trusted proxy names. A request
+/// without one is counted with all others of its kind.
 pub fn address(request: &HttpRequest) -> IpAddr {
     crate::gate::client(request)
 }

@@ -1,6 +1,6 @@
-//! Somebody joins a business by a one-time code: a login, and its membership. The code is claimed by this command
-//! first; the login becomes usable with the event that makes it a member, in one transaction. Repeating the
-//! command finishes it; a refusal gives the code back.
+//! Somebody joins a business by a one-time code: a login, and its membership. The code is claimed by this
+//! command first; the login becomes usable with the event that makes it a member, in one transaction.
+//! Repeating the command finishes it; a refusal gives the code back.
 
 use auth::accounts::{NewAccount, ReserveError};
 use auth::password::{self, PasswordError};

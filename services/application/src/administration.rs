@@ -1,5 +1,5 @@
-//! What platform administrators do to logins and businesses. Who is one is decided before; the context carries
-//! the tenant of whom it is about.
+//! What platform administrators do to logins and businesses. Who is one is decided before; the context
+//! carries the tenant of whom it is about.
 
 use domain::tenant::{Tenant, TenantCommand, TenantRefusal};
 use domain::user::{User, UserCommand, UserRefusal};

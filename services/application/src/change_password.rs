@@ -1,6 +1,6 @@
-//! A login gets another password: by its owner, who knows the present one, or by a one-time code. The event says
-//! that it happened and is written first; storing the hash and ending the sessions is one transaction after it,
-//! which a repetition of the command makes up for.
+//! A login gets another password: by its owner, who knows the present one, or by a one-time code. The event
+//! says that it happened and is written first; storing the hash and ending the sessions is one transaction
+//! after it, which a repetition of the command makes up for.
 
 use auth::StoreError;
 use auth::accounts::ChangeError;

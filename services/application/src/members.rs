@@ -1,5 +1,5 @@
-//! Who belongs to a business: inviting, changing roles, removing. The rules are the tenant's; what an event means
-//! for logins happens in the transaction that appends it.
+//! Who belongs to a business: inviting, changing roles, removing. The rules are the tenant's; what an event
+//! means for logins happens in the transaction that appends it.
 
 use auth::invitations::{IssuedCode, NewInvitation};
 use auth::{Email, IssueError, Role, StoreError};

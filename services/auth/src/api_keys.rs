@@ -89,8 +89,8 @@ impl ApiKeys {
         }
     }
 
-    /// Makes a key. Made again under the same id, it gets another secret, because the first one was lost on the
-    /// way; none when it was used or revoked meanwhile.
+    /// Makes a key. Made again under the same id, it gets another secret, because the first one was lost on
+    /// the way; none when it was used or revoked meanwhile.
     ///
     /// # Errors
     /// [`IssueError`].

@@ -57,7 +57,8 @@ impl Attempts {
         Self { pool }
     }
 
-    /// Counts an attempt from an address, or says how long to wait. `key` makes the table's buckets unreadable.
+    /// Counts an attempt from an address, or says how long to wait. `key` makes the table's buckets
+    /// unreadable.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -114,8 +115,8 @@ impl Attempt {
     }
 }
 
-/// What counts as one address: the address itself, or the network of 64 bits that one subscriber has in version
-/// 6 (RFC 6177).
+/// What counts as one address: the address itself, or the network of 64 bits that one subscriber has in
+/// version 6 (RFC 6177).
 fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

@@ -1,5 +1,5 @@
-//! Invitations by one-time code. Whoever holds the code, and where the invitation names an address whoever has
-//! that address, becomes a member. The code is shown once and kept as a hash; one command uses it.
+//! Invitations by one-time code. Whoever holds the code, and where the invitation names an address whoever
+//! has that address, becomes a member. The code is shown once and kept as a hash; one command uses it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::Pool;
@@ -69,8 +69,8 @@ impl Invitations {
         Self { pool }
     }
 
-    /// Makes an invitation and its code. Made again under the same id, it gets another code, because the first
-    /// one was lost on the way; none when it was used meanwhile. Outdated ones of the tenant go.
+    /// Makes an invitation and its code. Made again under the same id, it gets another code, because the
+    /// first one was lost on the way; none when it was used meanwhile. Outdated ones of the tenant go.
     ///
     /// # Errors
     /// [`IssueError`].

@@ -1,8 +1,8 @@
-//! Opaque tokens: refresh tokens, API keys, one-time codes. Each is a prefix that says what it is, the tenant's
-//! id, so that it can be looked up under row security, and 256 bits from the operating system, which grant.
-//! What is stored is a hash: whoever reads the tables cannot come in with what is there. A plain hash is
-//! enough, because nobody can try 2^256 values; and it is compared by an index, whose time tells nothing about
-//! a value that hashes to something else.
+//! Opaque tokens: refresh tokens, API keys, one-time codes. Each is a prefix that says what it is, the
+//! tenant's id, so that it can be looked up under row security, and 256 bits from the operating system, which
+//! grant. What is stored is a hash: whoever reads the tables cannot come in with what is there. A plain hash
+//! is enough, because nobody can try 2^256 values; and it is compared by an index, whose time tells nothing
+//! about a value that hashes to something else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,7 +1,7 @@
 //! Which passwords are taken, and how they are hashed: Argon2id with the smallest parameters that OWASP's
 //! cheat sheet accepts for two passes (m = 19,456 KiB, t = 2, p = 1). Each hash takes 19 MiB and tens of
-//! milliseconds, so hashes run on the blocking pool and only a few at once: a flood of logins waits instead of
-//! eating the memory.
+//! milliseconds, so hashes run on the blocking pool and only a few at once: a flood of logins waits instead
+//! of eating the memory.
 //!
 //! A password has a length and is not one of the most common ones; there are no rules of composition, which
 //! make passwords worse (ASVS 5.0, 6.2.1, 6.2.4, 6.2.5).

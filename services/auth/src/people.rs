@@ -1,5 +1,5 @@
-//! People of all tenants, for platform administrators. The database functions behind this check for themselves
-//! that whoever asks is one, so that a forgotten check above shows nothing.
+//! People of all tenants, for platform administrators. The database functions behind this check for
+//! themselves that whoever asks is one, so that a forgotten check above shows nothing.
 
 use chrono::{DateTime, Utc};
 use database::Pool;

@@ -1,6 +1,6 @@
-//! Codes that set a new password. There is no mail service: an owner or administrator of the tenant, or of the
-//! platform, has a code made, sees it once and hands it on. A login has at most one, for ten minutes, and one
-//! command uses it.
+//! Codes that set a new password. There is no mail service: an owner or administrator of the tenant, or of
+//! the platform, has a code made, sees it once and hands it on. A login has at most one, for ten minutes, and
+//! one command uses it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::Pool;

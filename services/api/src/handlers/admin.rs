@@ -183,8 +183,8 @@ pub async fn change_access(request: HttpRequest, payload: Payload) -> Result<Htt
     .await
 }
 
-/// Make the code with which somebody who forgot the password, such as the only owner of a business, sets another
-/// one. It is shown once and works for ten minutes.
+/// Make the code with which somebody who forgot the password, such as the only owner of a business, sets
+/// another one. It is shown once and works for ten minutes.
 ///
 /// # Errors
 /// 404.

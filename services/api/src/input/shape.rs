@@ -95,8 +95,8 @@ pub fn time(given: Given<'_>) -> Result<DateTime<Utc>, String> {
         .map_err(|error| format!("must be a time such as 2026-11-23T10:00:00Z: {error}"))
 }
 
-/// A short code: lower-case letters, digits and underscores, at most `most` of them. For reasons that end up in
-/// events, where no personal data may be.
+/// A short code: lower-case letters, digits and underscores, at most `most` of them. For reasons that end up
+/// in events, where no personal data may be.
 pub fn code(most: usize) -> impl Fn(Given<'_>) -> Result<String, String> {
     move |given| {
         let text = string(given)?;

@@ -1,5 +1,5 @@
-//! The decision about every route, role and scope, written down in `docs/api/permissions.md` and tried cell by
-//! cell on the running API. A route without a row, or a row without a route, fails.
+//! The decision about every route, role and scope, written down in `docs/api/permissions.md` and tried cell
+//! by cell on the running API. A route without a row, or a row without a route, fails.
 
 use api::routes::ROUTES;
 use auth::Action;

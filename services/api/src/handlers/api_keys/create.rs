@@ -60,8 +60,8 @@ pub struct CreatedKey {
 
 /// Make an API key. The answer shows it once.
 ///
-/// The key is not kept: repeating the request with the same `Idempotency-Key` shows another secret of the same
-/// key, unless it was used or revoked meanwhile.
+/// The key is not kept: repeating the request with the same `Idempotency-Key` shows another secret of the
+/// same key, unless it was used or revoked meanwhile.
 ///
 /// # Errors
 /// 403 for a wrong password or a scope above one's own role, 429 after too many wrong passwords.
