@@ -7,6 +7,7 @@ pub mod auth;
 pub mod cabinets;
 pub mod docs;
 pub mod elsewhere;
+pub mod erasure;
 pub mod health;
 pub mod operations;
 pub mod products;

@@ -11,7 +11,8 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
-    admin, api_keys, auth, cabinets, docs, health, operations, products, sheets, syncs, tenants, warehouses,
+    admin, api_keys, auth, cabinets, docs, erasure, health, operations, products, sheets, syncs, tenants,
+    warehouses,
 };
 use crate::problem::{Code, FieldProblem, ProblemBody};
 use crate::routes::{Access, ROUTES};
@@ -33,6 +34,7 @@ use crate::routes::{Access, ROUTES};
         auth::change_password::handle, auth::sessions::list, auth::sessions::end_others,
         auth::sessions::end_one,
         api_keys::create::handle, api_keys::list::handle, api_keys::revoke::handle,
+        erasure::tenant, erasure::user,
         tenants::show::handle, tenants::rename::handle, tenants::members::list, tenants::members::invite,
         tenants::members::change_role, tenants::members::remove, tenants::members::reset_password,
         admin::users, admin::change_access, admin::reset_password, admin::suspend,

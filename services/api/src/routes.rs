@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, web};
 use auth::Action;
 
 use crate::handlers::{
-    admin, api_keys, auth as login, cabinets, docs, health, operations, products, sheets, syncs, tenants,
-    warehouses,
+    admin, api_keys, auth as login, cabinets, docs, erasure, health, operations, products, sheets, syncs,
+    tenants, warehouses,
 };
 
 /// Who may use a route.
@@ -79,6 +79,7 @@ routes! {
     post   "/api/v1/auth/logout"                Needs(Action::ManageSelf) => login::logout::handle;
     get    "/api/v1/auth/me"                    Needs(Action::ReadSelf) => login::me::handle;
     post   "/api/v1/auth/password"              Needs(Action::ManageSelf) => login::change_password::handle;
+    post   "/api/v1/auth/erase"                 Needs(Action::ManageSelf) => erasure::user;
     get    "/api/v1/auth/sessions"              Needs(Action::ManageSelf) => login::sessions::list;
     delete "/api/v1/auth/sessions"              Needs(Action::ManageSelf) => login::sessions::end_others;
     delete "/api/v1/auth/sessions/{id}"         Needs(Action::ManageSelf) => login::sessions::end_one;
@@ -89,6 +90,7 @@ routes! {
 
     get    "/api/v1/tenants/me"                 Needs(Action::ReadTenant) => tenants::show::handle;
     patch  "/api/v1/tenants/me"                 Needs(Action::RenameTenant) => tenants::rename::handle;
+    post   "/api/v1/tenants/me/erase"           Needs(Action::EraseTenant) => erasure::tenant;
     get    "/api/v1/tenants/me/members"         Needs(Action::ReadMembers) => tenants::members::list;
     post   "/api/v1/tenants/me/members"         Needs(Action::ManageMembers) => tenants::members::invite;
     patch  "/api/v1/tenants/me/members/{id}"    Needs(Action::ManageMembers) => tenants::members::change_role;

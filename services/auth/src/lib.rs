@@ -11,6 +11,7 @@
 //! | [`attempts`] | were there too many failures from there |
 //! | [`idempotency`] | was this very request answered before |
 //! | [`profiles`] | what do people call their tenant and their cabinets |
+//! | [`erasures`] | who asked to be forgotten, and what was destroyed |
 //!
 //! It stores and checks. That a registration is also an event is the business of the use cases above it. Time
 //! is a parameter of every call that needs it.
@@ -20,6 +21,7 @@ pub mod accounts;
 pub mod api_keys;
 pub mod attempts;
 pub mod email;
+pub mod erasures;
 pub mod idempotency;
 pub mod invitations;
 mod opaque;

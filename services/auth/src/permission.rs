@@ -14,6 +14,8 @@ pub enum Action {
     ReadTenant,
     /// Rename the tenant.
     RenameTenant,
+    /// Erase the tenant with everybody and everything in it.
+    EraseTenant,
     /// See who belongs to the tenant.
     ReadMembers,
     /// Invite, change and remove members, hand out codes for forgotten passwords. Whom a member may touch is
@@ -43,11 +45,12 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ReadSelf,
         Self::ManageSelf,
         Self::ReadTenant,
         Self::RenameTenant,
+        Self::EraseTenant,
         Self::ReadMembers,
         Self::ManageMembers,
         Self::ManageApiKeys,
@@ -79,7 +82,7 @@ impl Action {
             | Self::ReadMembers
             | Self::ManageMembers
             | Self::ManageApiKeys => Role::Admin,
-            Self::RenameTenant => Role::Owner,
+            Self::RenameTenant | Self::EraseTenant => Role::Owner,
         }
     }
 
@@ -94,7 +97,11 @@ impl Action {
     #[must_use]
     pub const fn scope(self) -> Option<&'static str> {
         match self {
-            Self::ManageSelf | Self::ReadMembers | Self::ManageMembers | Self::ManageApiKeys => None,
+            Self::ManageSelf
+            | Self::EraseTenant
+            | Self::ReadMembers
+            | Self::ManageMembers
+            | Self::ManageApiKeys => None,
             Self::ReadSelf => Some("self:read"),
             Self::ReadTenant => Some("tenant:read"),
             Self::RenameTenant => Some("tenant:rename"),
@@ -160,9 +167,9 @@ mod tests {
             ),
             (
                 Role::Owner,
-                "ReadSelf ManageSelf ReadTenant RenameTenant ReadMembers ManageMembers ManageApiKeys \
-                 ReadCabinets ManageCabinets CheckCredential ReadSyncs RequestSync ReadProducts ReadSheet \
-                 ManageSheet RequestSheetSync",
+                "ReadSelf ManageSelf ReadTenant RenameTenant EraseTenant ReadMembers ManageMembers \
+                 ManageApiKeys ReadCabinets ManageCabinets CheckCredential ReadSyncs RequestSync ReadProducts \
+                 ReadSheet ManageSheet RequestSheetSync",
             ),
         ];
         for (role, expected) in table {

@@ -29,6 +29,11 @@ pub(crate) enum Command {
     },
     /// Say whether everything this installation needs is there and right
     Doctor,
+    /// Acts and ledger of erasures
+    Erase {
+        #[command(subcommand)]
+        action: EraseAction,
+    },
     /// Keys of the vault and of access tokens
     Keys {
         #[command(subcommand)]
@@ -74,6 +79,20 @@ pub(crate) enum NatsAction {
     Users {
         /// Where seeds (`<user>.nk`) and configuration (`users.conf`) are kept
         folder: std::path::PathBuf,
+    },
+}
+
+/// What to do with erasures.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum EraseAction {
+    /// Print the ledger, a line of JSON per erasure, to be kept where a backup of the database does not reach
+    Ledger,
+    /// Print every act with the entries of the log that concern it, a line of JSON each
+    Acts,
+    /// Enter a ledger's lines that a restored database lacks; running workers carry them out
+    Replay {
+        /// The ledger, as `erase ledger` printed it
+        file: std::path::PathBuf,
     },
 }
 

@@ -4,6 +4,7 @@
 mod args;
 mod assembly;
 mod embedded_servers;
+mod erase;
 mod errands;
 mod keys;
 mod roles;
@@ -95,6 +96,7 @@ async fn run(command: Command, settings: Settings) -> Result<u8, Failure> {
         } => tools::nats_users(&folder),
         Command::Rebuild { projection } => tools::rebuild(&settings, &projection).await,
         Command::Doctor => tools::doctor(&settings).await,
+        Command::Erase { action } => erase::run(&settings, &action).await,
         Command::Keys { action } => keys::run(&settings, action).await,
     }
 }

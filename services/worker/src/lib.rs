@@ -9,6 +9,7 @@
 //! - [`scheduler`] asks over NATS which cabinets are due and requests their syncs; it holds no database
 //!   password.
 
+pub mod erasures;
 pub mod errands;
 pub mod jobs;
 pub mod maintenance;

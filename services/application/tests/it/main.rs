@@ -7,6 +7,7 @@
 )]
 
 mod credentials;
+mod erasure;
 mod observations;
 mod registration;
 mod repetition;

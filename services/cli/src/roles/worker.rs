@@ -5,6 +5,7 @@ use std::sync::Arc;
 use auth::IdempotencyKeys;
 use database::Role;
 use messaging::{Cache, WorkQueue};
+use worker::erasures::Erasures;
 use worker::maintenance::Maintenance;
 use worker::policy::SyncPolicy;
 use worker::reports::KeptReports;
@@ -49,6 +50,16 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     let (wake, stop) = (assembly.wake.subscribe(), assembly.lifecycle.soft());
     assembly.lifecycle.spawn("sync policy", async move {
         policy.run(wake, stop).await;
+        Ok::<(), Failure>(())
+    });
+    let erasures = Erasures {
+        app: syncs.app.clone(),
+        broker: assembly.broker.clone(),
+        clock: assembly.clock.clone(),
+    };
+    let stop = assembly.lifecycle.soft();
+    assembly.lifecycle.spawn("erasures", async move {
+        erasures.run(&stop).await;
         Ok::<(), Failure>(())
     });
     errands(assembly, syncs.clone());
