@@ -1,12 +1,12 @@
-//! The fold of a rebuild: page after page into rows that stay in memory, written once when they are many or the
-//! log has ended. While a copy is empty and nobody else sees it, its rows are streamed in by `COPY` and
+//! The fold of a rebuild: page after page into rows that stay in memory, written once when they are many or
+//! the log has ended. While a copy is empty and nobody else sees it, its rows are streamed in by `COPY` and
 //! nothing has to be read back; what no later event changes (the history) is streamed out page by page.
 //!
 //! What this holds is bounded: [`MOST_ROWS`] rows, some hundred bytes each, and the page at hand. A log
 //! that touches more is folded in several such chunks, of which all but the first look up what they touch.
 //!
-//! Nothing is repaired here. When the database refuses a chunk, or its fold panics, the chunk is gone with its
-//! transaction, and [`crate::apply`] goes through the same events and finds the one to blame.
+//! Nothing is repaired here. When the database refuses a chunk, or its fold panics, the chunk is gone with
+//! its transaction, and [`crate::apply`] goes through the same events and finds the one to blame.
 
 use std::borrow::Borrow;
 use std::panic::AssertUnwindSafe;
