@@ -14,8 +14,8 @@ use super::rows::{
 };
 use crate::projection::{Plans, cause_of, insert_rows, plans, write_rows};
 
-/// Fetches the products and levels that the batch touches and that are not in memory yet. A stream that begins
-/// in the batch has none.
+/// Fetches the products and levels that the batch touches and that are not in memory yet. A stream that
+/// begins in the batch has none.
 pub(super) async fn load(
     rows: &mut Rows,
     tx: &Transaction<'_>,
