@@ -63,6 +63,7 @@ impl Call {
         } else {
             (session(&state, token, &trace).await?, None)
         };
+        crate::limits::admit_caller(request, &standing.principal).await?;
         let access = routes::of(request).map(|route| route.access);
         allow(access, &standing, scopes.as_deref())?;
         Ok(Self {

@@ -83,6 +83,7 @@ pub async fn frame(
         trace.id = %trace.trace_id.simple(), request.id = %trace.request_id, "request answered"
     );
     let mut response = response?;
+    crate::gate::finish(&mut response);
     add_headers(response.headers_mut(), &trace);
     Ok(response)
 }

@@ -14,6 +14,8 @@ pub mod shape;
 
 /// Largest body, bytes. The largest thing that is ever sent is a service account's key file, some 2.5 KiB.
 pub const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take to arrive; a client that trickles holds a connection no longer.
+const BODY_LIMIT: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// What a request is read into.
 pub trait Input: Sized {
@@ -150,7 +152,6 @@ pub async fn body<T: Input>(request: &HttpRequest, payload: Payload) -> Result<B
 }
 
 async fn bytes(request: &HttpRequest, mut payload: Payload) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Code::BodyTooLarge, format!("a body has at most {MAX_BODY} bytes"));
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -161,6 +162,15 @@ async fn bytes(request: &HttpRequest, mut payload: Payload) -> Result<Bytes, Pro
     {
         return Err(too_large());
     }
+    let gathered = tokio::time::timeout(BODY_LIMIT, gather(&mut payload)).await;
+    gathered.unwrap_or_else(|_elapsed| {
+        let seconds = BODY_LIMIT.as_secs();
+        let detail = format!("a body has to be there within {seconds} seconds");
+        Err(Problem::new(Code::BodyTooSlow, detail))
+    })
+}
+
+async fn gather(payload: &mut Payload) -> Result<Bytes, Problem> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk
@@ -171,6 +181,10 @@ async fn bytes(request: &HttpRequest, mut payload: Payload) -> Result<Bytes, Pro
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+fn too_large() -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("a body has at most {MAX_BODY} bytes"))
 }
 
 /// Reads the query.

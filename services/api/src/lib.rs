@@ -6,6 +6,8 @@
 //! | [`routes`] | the one table of routes: method, path, who may, handler |
 //! | [`handlers`] | one file an endpoint, grouped by resource |
 //! | [`frame`] | what surrounds every request |
+//! | [`gate`] | where a request comes from, and whether it may |
+//! | [`limits`] | how many requests are answered |
 //! | [`call`] | who calls, for which tenant; reading your own writes |
 //! | [`command`] | commands that happen once |
 //! | [`problem`] | every error there is |
@@ -18,8 +20,10 @@ pub mod command;
 pub mod cursor;
 pub mod frame;
 pub mod freshness;
+pub mod gate;
 pub mod handlers;
 pub mod input;
+pub mod limits;
 pub mod openapi;
 pub mod problem;
 pub mod reply;
@@ -29,5 +33,5 @@ pub mod state;
 pub mod trace;
 
 pub use freshness::Model;
-pub use server::{BindError, Bound, build};
+pub use server::{BindError, Bound, ServerOptions, build, build_with};
 pub use state::{ApiState, ErrandError, Errands, Google, SheetProgress, SheetTest, Verdict};

@@ -98,6 +98,8 @@ codes! {
     CredentialRefused = "credential-refused" 422 "The credential cannot be used";
     /// The spreadsheet cannot be used.
     SheetRefused = "sheet-refused" 422 "The spreadsheet cannot be used";
+    /// Too many requests by an address, a user or a tenant.
+    RateLimited = "rate-limited" 429 "Too many requests";
     /// `If-Match` is needed.
     PreconditionRequired = "precondition-required" 428 "An If-Match header is required";
     /// Too many failures from there.
@@ -285,7 +287,7 @@ impl Problem {
             code: self.code.as_str(),
             errors: self.errors.clone(),
             trace_id: trace_id.to_owned(),
-            retryable,
+            retryable: retryable || self.code == Code::RateLimited,
         };
         let mut response = HttpResponse::build(status);
         for (name, value) in &self.headers {

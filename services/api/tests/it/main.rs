@@ -15,6 +15,7 @@ mod authentication;
 mod broken;
 mod cabinets;
 mod conventions;
+mod edge;
 mod fields;
 mod idempotency;
 mod inputs;

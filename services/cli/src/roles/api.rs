@@ -1,14 +1,20 @@
 //! The role `api`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use api::{ApiState, Google};
+use api::{ApiState, Google, ServerOptions};
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
 use database::Role;
+use limits::{Decision, Limiter, Table};
+use messaging::Bucket;
 
 use crate::Failure;
 use crate::assembly::Assembly;
 use crate::errands::Errands;
+
+/// How often slices of limits that were not used are given back.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
 
 /// Binds and answers. In a process that also projects, positions are known without asking the database.
 pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Positions>) -> Result<(), Failure> {
@@ -40,10 +46,59 @@ pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Position
         stopping: assembly.lifecycle.soft(),
     };
     check_database(assembly, pool);
-    let bound = api::build(state, assembly.settings.http.address)?;
+    let http = &assembly.settings.http;
+    let salt = state.tokens.derived_key("request limits v1");
+    let options = ServerOptions {
+        certificate: http.certificate.clone(),
+        limiter: Some(limiter(assembly, salt.to_vec())?),
+        proxies: http.proxies.clone(),
+        origins: http.origins.clone(),
+        connections: http.connections,
+        ..ServerOptions::new(http.address)
+    };
+    let bound = api::build_with(state, options)?;
     tracing::info!(address = %bound.address(), "API listens");
     assembly.lifecycle.spawn("api", bound.run());
     Ok(())
+}
+
+/// Counts requests together with the other replicas, and tidies its counts up until the end.
+fn limiter(assembly: &Assembly, salt: Vec<u8>) -> Result<Arc<Limiter>, Failure> {
+    let table = match &assembly.settings.http.limits_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("ST_LIMITS_FILE: {}: {error}", path.display()))?;
+            Table::parse(&text)?
+        }
+        None => Table::built_in()?,
+    };
+    let metrics = assembly.metrics.clone();
+    let counted = Arc::new(move |decision: &Decision| {
+        let outcome = match (decision.admitted, decision.alone) {
+            (true, false) => "admitted",
+            (false, false) => "refused",
+            (true, true) => "admitted_alone",
+            (false, true) => "refused_alone",
+        };
+        metrics.http_limit(decision.kind, outcome);
+    });
+    let bucket = Arc::new(Bucket::limits(&assembly.broker));
+    let limiter = Arc::new(Limiter::new(bucket, table, salt, counted));
+    let (tidied, clock, stop) = (limiter.clone(), assembly.clock.clone(), assembly.lifecycle.soft());
+    assembly.lifecycle.spawn("limits", async move {
+        let mut tick = tokio::time::interval(TIDY_EVERY);
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = tick.tick() => {
+                    let now = u64::try_from(clock.now().timestamp_millis()).unwrap_or(0);
+                    tidied.tidy(now).await;
+                }
+            }
+        }
+        Ok::<(), Failure>(())
+    });
+    Ok(limiter)
 }
 
 /// Ready means: the database answers and the broker's link stands.
