@@ -26,7 +26,8 @@ const LONGEST_KEY: usize = 255;
 /// What a request is, so that it can be told from every other one.
 pub struct Identity {
     request: RequestKey,
-    fingerprint: [u8; 32],
+    /// Under the key in use, then under those before it.
+    fingerprints: Vec<[u8; 32]>,
 }
 
 /// What happens when the same request comes again.
@@ -62,7 +63,7 @@ impl Identity {
             .headers()
             .get(IF_MATCH)
             .map_or(&b""[..], HeaderValue::as_bytes);
-        let secret = state(request)?.tokens.derived_key("request fingerprints v1");
+        let secrets = state(request)?.tokens.derived_keys("request fingerprints v1");
         let mut message = route.clone().into_bytes();
         for part in [request.query_string().as_bytes(), if_match, raw] {
             message.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -74,7 +75,10 @@ impl Identity {
                 route,
                 key: key.to_owned(),
             },
-            fingerprint: keyed_hash(&secret, &message),
+            fingerprints: secrets
+                .iter()
+                .map(|secret| keyed_hash(secret, &message))
+                .collect(),
         })
     }
 
@@ -104,9 +108,13 @@ where
     Work: FnOnce() -> Working + 'static,
     Working: Future<Output = Result<Reply, Problem>> + 'static,
 {
+    let known: Vec<&[u8]> = identity.fingerprints.iter().map(<[u8; 32]>::as_slice).collect();
+    let (fingerprint, older) = known
+        .split_first()
+        .ok_or_else(|| Problem::new(Code::Internal, "the server has no keys"))?;
     let claim = state
         .answers
-        .claim(&identity.request, &identity.fingerprint, trace.now)
+        .claim(&identity.request, fingerprint, older, trace.now)
         .await?;
     match claim {
         Claim::Running => {

@@ -115,7 +115,7 @@ pub const KEYS: &[Key] = &[
     ),
     secret(
         "ST_JWT_KEY",
-        "Ed25519 private key that signs access tokens, PEM (PKCS #8)",
+        "Ed25519 private keys, PEM (PKCS #8), one after the other: the first signs access tokens, all verify",
     ),
     plain(
         "ST_WB_CONTENT_URL",

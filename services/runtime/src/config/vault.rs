@@ -16,7 +16,7 @@ pub struct SecretKeySettings {
     pub master_keys: Option<SecretString>,
     /// The file they came from, if they came from one; it is read again when a key is replaced.
     pub master_keys_file: Option<PathBuf>,
-    /// `ST_JWT_KEY`: Ed25519 private key, PEM.
+    /// `ST_JWT_KEY`: Ed25519 private keys, PEM, one after the other; the first one signs.
     pub jwt_key: Option<SecretString>,
 }
 
@@ -32,7 +32,7 @@ impl SecretKeySettings {
         })
     }
 
-    /// The key of access tokens, for roles that sign or check them.
+    /// The keys of access tokens, for roles that sign or check them.
     ///
     /// # Errors
     /// [`Problem::Missing`] naming the key.
