@@ -29,6 +29,11 @@ pub(crate) enum Command {
     },
     /// Say whether everything this installation needs is there and right
     Doctor,
+    /// Platform administrators: the first one is made here
+    Admin {
+        #[command(subcommand)]
+        action: AdminAction,
+    },
     /// Acts and ledger of erasures
     Erase {
         #[command(subcommand)]
@@ -79,6 +84,21 @@ pub(crate) enum NatsAction {
     Users {
         /// Where seeds (`<user>.nk`) and configuration (`users.conf`) are kept
         folder: std::path::PathBuf,
+    },
+}
+
+/// What to do with platform administrators.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum AdminAction {
+    /// Make a registered login a platform administrator
+    Grant {
+        /// Its e-mail address
+        email: String,
+    },
+    /// It is no platform administrator any more
+    Revoke {
+        /// Its e-mail address
+        email: String,
     },
 }
 

@@ -1,6 +1,7 @@
 //! Wiring: settings in, roles out. Every role is a library with a `run`; this crate builds what it needs,
 //! starts it under one lifecycle, and says how it ended.
 
+mod admin;
 mod args;
 mod assembly;
 mod embedded_servers;
@@ -96,6 +97,7 @@ async fn run(command: Command, settings: Settings) -> Result<u8, Failure> {
         } => tools::nats_users(&folder),
         Command::Rebuild { projection } => tools::rebuild(&settings, &projection).await,
         Command::Doctor => tools::doctor(&settings).await,
+        Command::Admin { action } => admin::run(&settings, &action).await,
         Command::Erase { action } => erase::run(&settings, &action).await,
         Command::Keys { action } => keys::run(&settings, action).await,
     }

@@ -4,5 +4,6 @@
     reason = "a test that cannot set up its world cannot go on"
 )]
 
+mod admin;
 mod catalogue;
 mod keys;
