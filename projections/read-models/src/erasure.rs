@@ -1,6 +1,6 @@
-//! A tenant that was erased has no rows, in whatever projection: the frame sees the event, empties every table
-//! of the tenant at the end of the batch, and takes no notice of what still comes for it. It belongs to the
-//! frame so that no projection can forget it, and a rebuild comes to the same rows as the live fold.
+//! A tenant that was erased has no rows, in whatever projection: the frame sees the event, empties every
+//! table of the tenant at the end of the batch, and takes no notice of what still comes for it. It belongs
+//! to the frame so that no projection can forget it, and a rebuild comes to the same rows as the live fold.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -52,7 +52,8 @@ impl Erasure {
         let deletes = tx
             .query(
                 "SELECT format('DELETE FROM %I WHERE tenant_id = ANY ($1)', c.relname) FROM pg_class c
-                   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+                   JOIN pg_attribute a
+                     ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
                   WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
                     AND c.relname <> 'erased_tenants'
                   ORDER BY c.relname",

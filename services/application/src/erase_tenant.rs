@@ -1,5 +1,5 @@
-//! A business wants to be forgotten. Its keys and everything that tells who it is are destroyed with the event
-//! that says so; nobody can come in afterwards.
+//! A business wants to be forgotten. Its keys and everything that tells who it is are destroyed with the
+//! event that says so; nobody can come in afterwards.
 
 use auth::erasures::{Erasure, Subject};
 use serde_json::Value;

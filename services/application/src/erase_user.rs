@@ -1,5 +1,5 @@
-//! A person wants to be forgotten. Login, sessions and keys go; what they did stays in the log under an id that
-//! leads nowhere.
+//! A person wants to be forgotten. Login, sessions and keys go; what they did stays in the log under an id
+//! that leads nowhere.
 
 use auth::erasures::{Erasure, Subject};
 use events::ids::UserId;

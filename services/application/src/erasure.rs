@@ -1,6 +1,6 @@
 //! What tenants' and users' erasures share: a request is in the ledger before anything is destroyed, every
-//! step is a command whose id follows from the request, and repeating all of them is how a dead process's work
-//! is finished.
+//! step is a command whose id follows from the request, and repeating all of them is how a dead process's
+//! work is finished.
 
 use auth::StoreError;
 use auth::erasures::{Erasure, Erasures, Subject, Unfinished};

@@ -1,6 +1,7 @@
-//! The ledger of erasures: who asked for what to be forgotten, and the act that says what was destroyed. It is
-//! written before anything is destroyed, so that whoever comes next can finish what a dead process began; the
-//! destroying itself is part of the transaction that appends the event (`migrations/core/V10__erasure.sql`).
+//! The ledger of erasures: who asked for what to be forgotten, and the act that says what was destroyed. It
+//! is written before anything is destroyed, so that whoever comes next can finish what a dead process began;
+//! the destroying itself is part of the transaction that appends the event
+//! (`migrations/core/V10__erasure.sql`).
 
 use chrono::{DateTime, Utc};
 use database::Pool;
@@ -263,7 +264,8 @@ async fn act_of(
     // As text: this crate's client is not asked to know JSON.
     let select = transaction
         .prepare_cached(
-            "SELECT (act || jsonb_build_object('log', core.erasure_log(tenant_id, subject_type, subject_id)))::text
+            "SELECT (act || jsonb_build_object(
+                        'log', core.erasure_log(tenant_id, subject_type, subject_id)))::text
                FROM core.erasure_acts
               WHERE tenant_id = $1 AND subject_type = $2 AND subject_id = $3 AND position IS NOT NULL",
         )

@@ -55,7 +55,8 @@ pub(crate) fn masters(settings: &Settings) -> Result<MasterKeys, Failure> {
     Ok(ring.kept_in(keys.master_keys_file.clone()))
 }
 
-/// The tool `keys`. Exit code 1 where `status` finds something to do or `verify` something that does not open.
+/// The tool `keys`. Exit code 1 where `status` finds something to do or `verify` something that does not
+/// open.
 pub(crate) async fn run(settings: &Settings, action: KeysAction) -> Result<u8, Failure> {
     if let KeysAction::Generate { version } = action {
         return generate(version);

@@ -144,7 +144,8 @@ impl Vault {
     pub async fn open(&self, tenant: TenantId, credential: CredentialId) -> Result<SecretString, VaultError> {
         let mut session = self.pool.tenant(tenant).await?;
         let transaction = session.begin().await?;
-        // One statement, one moment: between two of them a rotation may destroy the key that the first one saw.
+        // One statement, one moment: between two of them a rotation may destroy the key that the first one
+        // saw.
         let select = transaction
             .prepare_cached(
                 "SELECT c.key_version, c.sealed, k.master_version, k.wrapped
@@ -204,8 +205,8 @@ impl Vault {
         Ok(format!("k{}:{}", key.version, hex::encode(&hash[..16])))
     }
 
-    /// The tenant's newest key for one more ciphertext, which is counted. The key's row stays locked until the
-    /// end of the transaction, so a rotation cannot destroy the key before the ciphertext is there to be
+    /// The tenant's newest key for one more ciphertext, which is counted. The key's row stays locked until
+    /// the end of the transaction, so a rotation cannot destroy the key before the ciphertext is there to be
     /// re-encrypted.
     async fn take_key(&self, transaction: &Transaction<'_>, tenant: TenantId) -> Result<DataKey, VaultError> {
         let take = transaction

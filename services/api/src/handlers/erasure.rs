@@ -1,5 +1,5 @@
-//! To be forgotten: the whole business by its owner, or one's own login. The answer is the act; it is the last
-//! thing that the caller's token is good for.
+//! To be forgotten: the whole business by its owner, or one's own login. The answer is the act; it is the
+//! last thing that the caller's token is good for.
 
 use std::collections::BTreeMap;
 
@@ -128,7 +128,8 @@ pub async fn tenant(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     .await
 }
 
-/// Erase one's own login. What it did stays, under an id that leads nowhere. The last owner erases the tenant.
+/// Erase one's own login. What it did stays, under an id that leads nowhere. The last owner erases the
+/// tenant.
 ///
 /// # Errors
 /// 403 for a wrong password, 429 after too many of them, 409 for the last owner.
