@@ -15,6 +15,7 @@ mod authentication;
 mod broken;
 mod cabinets;
 mod conventions;
+mod erasure;
 mod edge;
 mod fields;
 mod idempotency;
