@@ -65,8 +65,8 @@ impl IdempotencyKeys {
         Self { pool }
     }
 
-    /// Claims a request. `fingerprint` is a keyed hash of everything that makes it what it is; `older` are the
-    /// same under keys that were in use before, so that a change of keys makes no request another one.
+    /// Claims a request. `fingerprint` is a keyed hash of everything that makes it what it is; `older` are
+    /// the same under keys that were in use before, so that a change of keys makes no request another one.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -7,6 +7,7 @@
 mod accounts;
 mod attempts;
 mod codes;
+mod comparisons;
 mod idempotency;
 mod profiles;
 mod sessions;
