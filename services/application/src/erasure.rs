@@ -50,13 +50,26 @@ pub async fn carry_out(app: &App, wanted: &Erasure, now: DateTime<Utc>) -> Resul
         Subject::Tenant(_) => {
             refusable(app, wanted, erase_tenant(app, context, wanted).await).await?;
             let entry = ledger(app).request(wanted).await?;
+            if entry.position.is_none() {
+                return nobody(app, wanted).await;
+            }
             follow_tenant(app, context, &entry).await
         }
         Subject::User(user) => {
             refusable(app, wanted, leave(app, context, wanted, user).await).await?;
-            erase_user(app, context, wanted, user).await
+            erase_user(app, context, wanted, user).await?;
+            if ledger(app).request(wanted).await?.position.is_none() {
+                return nobody(app, wanted).await;
+            }
+            Ok(())
         }
     }
+}
+
+/// There is nobody to be forgotten: a database from before they came, or they went with their tenant.
+async fn nobody(app: &App, wanted: &Erasure) -> Result<(), Error> {
+    tracing::info!(erasure.id = %wanted.erasure_id, "there is nobody to be erased");
+    Ok(ledger(app).withdraw(wanted).await?)
 }
 
 /// The circumstances of a request's commands: the same, whoever gives them.

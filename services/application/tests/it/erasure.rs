@@ -10,7 +10,7 @@ use application::domain::tenant::TenantRefusal;
 use application::erasure::{self, Error};
 use application::{ExecuteError, erase_tenant, erase_user};
 use auth::accounts::NewAccount;
-use auth::erasures::Subject;
+use auth::erasures::{Erasure, Subject};
 use auth::{Email, Sessions};
 use database::{Pool, Role};
 use event_store::{Append, StreamId};
@@ -323,6 +323,27 @@ async fn a_member_is_forgotten_and_the_others_stay() {
             .unwrap()
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn a_ledger_line_about_nobody_in_this_database_is_done_with() {
+    let world = World::new().await;
+    let worker = world.app(Role::Worker);
+    let ledger = erasure::ledger(&worker);
+    let tenant = TenantId(new_id());
+    for subject in [Subject::Tenant(tenant), Subject::User(UserId(new_id()))] {
+        let line = Erasure {
+            tenant_id: tenant,
+            erasure_id: new_id(),
+            subject,
+            requested_by: "user:somebody".to_owned(),
+            requested_at: at(0),
+        };
+        assert!(ledger.enter(&line).await.unwrap());
+        erasure::carry_out(&worker, &line, at(5)).await.unwrap();
+    }
+    assert_eq!(ledger.unfinished(10).await.unwrap(), []);
+    assert_eq!(world.happened().await, [""; 0]);
 }
 
 #[tokio::test]
