@@ -6,6 +6,7 @@
     reason = "helpers of tests end the test where they fail"
 )]
 
+mod erasures;
 mod failures;
 mod journeys;
 mod maintenance;
