@@ -36,6 +36,9 @@ pub enum OpenError {
     /// The operating system gave no randomness for the token.
     #[error("no refresh token could be made")]
     NoRandomness(#[from] NoRandomness),
+    /// The account was closed or removed meanwhile.
+    #[error("the account is not active any more")]
+    Closed,
     /// The tables cannot be used.
     #[error("the session cannot be stored")]
     Store(#[from] StoreError),
@@ -164,8 +167,12 @@ impl Sessions {
     ) -> Result<Issued, OpenError> {
         let (token, hash) = opaque::make(PREFIX, tenant)?;
         let expires_at = now + REFRESH_LIFETIME;
-        self.store_new(tenant, user, session_id, &hash, expires_at, now)
+        let stored = self
+            .store_new(tenant, user, session_id, &hash, expires_at, now)
             .await?;
+        if !stored {
+            return Err(OpenError::Closed);
+        }
         Ok(Issued {
             session_id,
             refresh_token: token,
@@ -181,23 +188,29 @@ impl Sessions {
         hash: &[u8],
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut session = self.pool.tenant(tenant).await?;
         let transaction = session.begin().await?;
+        // The account is locked while it is looked at: a login at the moment of a deactivation or removal
+        // either comes before, and is ended by it, or finds no active account.
         let insert = transaction
             .prepare_cached(
                 "INSERT INTO core.sessions
                         (tenant_id, session_id, user_id, created_at, last_used_at, expires_at)
-                 VALUES ($1, $2, $3, $4, $4, $5)",
+                 SELECT a.tenant_id, $2, a.user_id, $4, $4, $5 FROM core.accounts a
+                  WHERE a.tenant_id = $1 AND a.user_id = $3 AND a.state = 'active'
+                    FOR SHARE OF a",
             )
             .await?;
         let ends = now + SESSION_LIFETIME;
-        transaction
+        let opened = transaction
             .execute(&insert, &[&tenant.uuid(), &session_id, &user.uuid(), &now, &ends])
             .await?;
-        insert_token(&transaction, tenant, session_id, hash, expires_at, now).await?;
+        if opened == 1 {
+            insert_token(&transaction, tenant, session_id, hash, expires_at, now).await?;
+        }
         transaction.commit().await?;
-        Ok(())
+        Ok(opened == 1)
     }
 
     /// Takes a refresh token and gives the next one, with whom it is for as of now.

@@ -11,7 +11,7 @@ pub mod reset_password;
 pub mod sessions;
 
 use ::auth::Principal;
-use ::auth::sessions::Issued;
+use ::auth::sessions::{Issued, OpenError};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,6 +32,14 @@ pub struct Tokens {
     pub token_type: &'static str,
     /// Seconds until the access token ends.
     pub expires_in: i64,
+}
+
+/// Why no session could be opened although everything was right a moment ago.
+pub(crate) fn open_problem(error: OpenError) -> Problem {
+    match error {
+        OpenError::Closed => Problem::new(Code::AccountDeactivated, error.to_string()),
+        error => Problem::failure(error),
+    }
 }
 
 /// The tokens of a session that was just opened or went on.

@@ -2,7 +2,7 @@
 
 use auth::Role;
 use auth::access::Principal;
-use auth::sessions::{EndReason, Issued, RotateError};
+use auth::sessions::{EndReason, Issued, OpenError, RotateError};
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
@@ -255,4 +255,31 @@ async fn the_table_holds_no_token_that_could_be_used() {
         .get(0);
     let token = issued.refresh_token.expose_secret();
     assert!(!dump.contains(token), "the token itself is stored");
+}
+
+#[tokio::test]
+async fn a_login_that_meets_a_deactivation_leaves_no_session() {
+    let world = world().await;
+    world.registered(ANNA, "anna@shop.ru").await;
+    let mut client = support::connect(&world.database.url).await;
+    let closing = client.transaction().await.unwrap();
+    closing
+        .batch_execute("UPDATE core.accounts SET state = 'deactivated'")
+        .await
+        .unwrap();
+    let sessions = world.sessions.clone();
+    let login = tokio::spawn(async move { sessions.open(ANNA.0, ANNA.1, SESSION, at(0)).await });
+    support::eventually("the login waits", support::SOON, || async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting: i64 = closing.query_one(waiting, &[]).await.unwrap().get(0);
+        if waiting > 0 {
+            Ok(())
+        } else {
+            Err("it does not wait".to_owned())
+        }
+    })
+    .await;
+    closing.commit().await.unwrap();
+    assert!(matches!(login.await.unwrap(), Err(OpenError::Closed)));
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::register::reserve_problem;
-use super::{Tokens, tokens};
+use super::{Tokens, open_problem, tokens};
 use crate::attempt;
 use crate::call::state;
 use crate::command::{self, Identity, Replay};
@@ -131,7 +131,7 @@ async fn join(
             trace.now,
         )
         .await
-        .map_err(Problem::failure)?;
+        .map_err(open_problem)?;
     Ok(tokens(state, trace, 201, &principal, &issued)?.position(joined.receipt.position))
 }
 

@@ -8,7 +8,7 @@ use auth::{Email, Principal};
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
-use super::{Tokens, tokens};
+use super::{Tokens, open_problem, tokens};
 use crate::attempt;
 use crate::call::state;
 use crate::input::{self, Fields, Input, shape};
@@ -65,7 +65,7 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         .sessions
         .open(login.tenant_id, login.user_id, principal.session_id, trace.now)
         .await
-        .map_err(Problem::failure)?;
+        .map_err(open_problem)?;
     Ok(tokens(&state, &trace, 200, &principal, &issued)?.into())
 }
 

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Tokens, tokens};
+use super::{Tokens, open_problem, tokens};
 use crate::attempt;
 use crate::call::state;
 use crate::command::{self, Identity, Replay};
@@ -133,7 +133,7 @@ async fn sign_up(
             trace.now,
         )
         .await
-        .map_err(Problem::failure)?;
+        .map_err(open_problem)?;
     Ok(tokens(&state, &trace, 201, &principal, &issued)?.position(registered.receipt.position))
 }
 
