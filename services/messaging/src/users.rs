@@ -288,7 +288,11 @@ fn permissions(user: &DeclaredUser, names: &topology::Names, all: &Declared) -> 
     }
     for stream in &user.browses {
         publish.insert(format!("$JS.API.STREAM.INFO.{stream}"));
-        publish.extend(own_consumer(stream, "*"));
+        // The server names consumers that are made for one reading.
+        publish.insert(format!("$JS.API.CONSUMER.CREATE.{stream}"));
+        for verb in ["INFO", "DELETE", "MSG.NEXT"] {
+            publish.insert(format!("$JS.API.CONSUMER.{verb}.{stream}.*"));
+        }
     }
     for durable in &user.follows {
         publish.extend(own_consumer(EVENTS, durable));
