@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_nats::jetstream::stream::State;
+use messaging::{Broker, BrokerOptions, users};
 use simulators::google::Quotas;
 use simulators::wildberries::{Host, Limits};
 use simulators::{Google, GoogleConfig, SellerConfig, Wildberries, WildberriesConfig};
@@ -77,7 +78,14 @@ impl World {
 
     /// Servers as they come, and nothing of ours in them.
     pub(crate) async fn empty(shops: Vec<SellerConfig>) -> Self {
-        let (postgres, nats) = tokio::join!(support::own_postgres(), support::own_nats());
+        let folder = support::scratch_folder("world");
+        let seeds = folder.join("nats-users");
+        users::prepare(&seeds).unwrap();
+        let conf = seeds.join(users::CONF_FILE);
+        let (postgres, nats) = tokio::join!(
+            support::own_postgres(),
+            support::own_nats_with(|options| options.config_file = Some(conf))
+        );
         let config = WildberriesConfig {
             sellers: shops,
             limits: Limits::Speed(SPEED),
@@ -94,7 +102,6 @@ impl World {
         })
         .await
         .unwrap();
-        let folder = support::scratch_folder("world");
         let key_file = folder.join("service-account.json");
         std::fs::write(&key_file, google.service_account_json()).unwrap();
         let http = format!("127.0.0.1:{}", free_port());
@@ -102,6 +109,8 @@ impl World {
         let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
         set("DATABASE_URL", postgres.url("postgres"));
         set("NATS_URL", nats.url());
+        set("ST_NATS_SEED_DIR", seeds.display().to_string());
+        set("ST_LIMITS_FILE", wide_limits(&folder).display().to_string());
         set("ST_HTTP_ADDR", http.clone());
         set("ST_METRICS_ADDR", "127.0.0.1:0".to_owned());
         set("ST_GOOGLE_SERVICE_ACCOUNT_FILE", key_file.display().to_string());
@@ -222,10 +231,15 @@ impl World {
 
     /// A link to the broker as an administrator.
     pub(crate) async fn jetstream(&self) -> Result<async_nats::jetstream::Context, String> {
-        let client = async_nats::connect(self.nats.url())
+        let seeds = self.folder.join("nats-users");
+        let options = BrokerOptions::new(self.nats.url(), "test").as_user(users::ADMIN, &seeds);
+        let broker = Broker::connect(options)
             .await
             .map_err(|error| error.to_string())?;
-        Ok(async_nats::jetstream::new(client))
+        if !broker.wait_connected(SOON).await {
+            return Err("the broker does not answer".to_owned());
+        }
+        Ok(broker.jetstream().clone())
     }
 
     /// Address of the database for the superuser.
@@ -292,4 +306,13 @@ fn new_keys() -> Settings {
     pairs
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .to_vec()
+}
+
+/// All requests of these tests come from one address.
+fn wide_limits(folder: &std::path::Path) -> PathBuf {
+    let quota = "requests = 1000000\nwindow_seconds = 60\n";
+    let path = folder.join("limits.toml");
+    let table = format!("default_plan = \"p\"\n[address]\n{quota}[user]\n{quota}[plan.p]\n{quota}");
+    std::fs::write(&path, table).unwrap();
+    path
 }
