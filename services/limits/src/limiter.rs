@@ -102,8 +102,8 @@ enum Claim {
 }
 
 impl Limiter {
-    /// Over a shared place. `salt` has to be the same secret in all replicas: keys in the place are hashes, so
-    /// that nobody reads addresses there.
+    /// Over a shared place. `salt` has to be the same secret in all replicas: keys in the place are hashes,
+    /// so that nobody reads addresses there.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, table: Table, salt: Vec<u8>, observer: Observer) -> Self {
         Self {
@@ -255,8 +255,8 @@ impl Limiter {
         match claimed {
             Ok(Ok(claim)) => Some(claim),
             failed => {
-                // A write whose answer did not come may have happened. So nothing is given back a second time,
-                // and what is entered twice stays: the strict side.
+                // A write whose answer did not come may have happened. So nothing is given back a second
+                // time, and what is entered twice stays: the strict side.
                 entry.known = false;
                 entry.slice = (0, 0);
                 self.resting_until.store(now_ms + REST_MS, Ordering::Relaxed);
@@ -318,8 +318,8 @@ fn slice_of(free: u32, limit: u32) -> u32 {
 }
 
 impl Entry {
-    /// One request out of the slice, if it is of this slot. (A clock behind the others' has a slice that counts
-    /// in a later slot, where it is remembered longer.)
+    /// One request out of the slice, if it is of this slot. (A clock behind the others' has a slice that
+    /// counts in a later slot, where it is remembered longer.)
     fn take(&mut self, slot: u64) -> bool {
         let (counted_in, left) = &mut self.slice;
         if slot > *counted_in || *left == 0 {

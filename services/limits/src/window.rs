@@ -174,7 +174,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_window_is_the_same_after_it_was_kept(slot in 0..u64::MAX, counts in proptest::array::uniform11(0..u32::MAX)) {
+        fn a_window_is_the_same_after_it_was_kept(
+            slot in 0..u64::MAX, counts in proptest::array::uniform11(0..u32::MAX),
+        ) {
             let window = Window { newest: slot, counts };
             prop_assert_eq!(Window::from_bytes(&window.to_bytes()), Some(window));
         }
@@ -185,7 +187,11 @@ mod tests {
         ) {
             let window = Window { newest: 1_000, counts };
             let waited = window.slots_until(1, limit).unwrap_or_default();
-            let after = |slots: u64| { let mut later = window.clone(); later.move_to(1_000 + slots); later.total() };
+            let after = |slots: u64| {
+                let mut later = window.clone();
+                later.move_to(1_000 + slots);
+                later.total()
+            };
             prop_assert!(after(waited) < limit);
             prop_assert!(waited == 0 || after(waited - 1) >= limit);
             prop_assert!(waited <= KEPT as u64);

@@ -230,8 +230,8 @@ fn sign(seed_file: &std::path::Path, nonce: &[u8]) -> Result<Auth, Box<dyn std::
     Ok(auth)
 }
 
-/// Waiting for a broker that is away is right; waiting for one that refuses us, or that is somebody else, is not:
-/// the client would try for ever and tell nobody.
+/// Waiting for a broker that is away is right; waiting for one that refuses us, or that is somebody else,
+/// is not: the client would try for ever and tell nobody.
 async fn try_once(options: &BrokerOptions, servers: &[ServerAddr]) -> Result<(), BrokerError> {
     match client_options(options)?.connect(servers).await {
         Ok(client) => {

@@ -174,7 +174,8 @@ impl Bucket {
         })
     }
 
-    /// A bucket in memory is gone after the broker's restart: it is declared again, and the next call finds it.
+    /// A bucket in memory is gone after the broker's restart: it is declared again, and the next call finds
+    /// it.
     async fn lost(&self, source: impl std::error::Error + Send + Sync + 'static) -> BucketError {
         match self.declare().await {
             Ok(()) => self.unavailable(source),

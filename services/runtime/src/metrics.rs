@@ -217,8 +217,8 @@ impl Metrics {
         self.inner.dlq_messages.record(messages, &[]);
     }
 
-    /// One decision about a limit of requests: `admitted` or `refused`, with `_alone` where this process counted
-    /// for itself because the shared counts were away.
+    /// One decision about a limit of requests: `admitted` or `refused`, with `_alone` where this process
+    /// counted for itself because the shared counts were away.
     pub fn http_limit(&self, kind: &'static str, outcome: &'static str) {
         let labels = [KeyValue::new("kind", kind), KeyValue::new("outcome", outcome)];
         self.inner.http_limits.add(1, &labels);

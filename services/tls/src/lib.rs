@@ -1,6 +1,6 @@
 //! TLS of both sides from PEM files, so that the database, the broker and the listener agree on one library
-//! (rustls with ring), one lowest version (TLS 1.2) and one strictness: whoever names an authority trusts that
-//! one and no other, and there is no way to switch the check of names off.
+//! (rustls with ring), one lowest version (TLS 1.2) and one strictness: whoever names an authority trusts
+//! that one and no other, and there is no way to switch the check of names off.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

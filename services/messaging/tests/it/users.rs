@@ -45,7 +45,8 @@ impl Wire {
         let pair = nkeys::KeyPair::from_seed(&seed).unwrap();
         let signature = pair.sign(info["nonce"].as_str().unwrap().as_bytes()).unwrap();
         let connect = serde_json::json!({
-            "verbose": false, "pedantic": false, "headers": true, "no_responders": true, "nkey": pair.public_key(),
+            "verbose": false, "pedantic": false, "headers": true, "no_responders": true,
+            "nkey": pair.public_key(),
             "sig": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(signature),
         });
         wire.tell(&format!("CONNECT {connect}\r\n")).await;
@@ -67,8 +68,8 @@ impl Wire {
         self.0.write_all(words.as_bytes()).await.unwrap();
     }
 
-    /// Whether the server takes these words without complaint. The ping is the fence: everything before it has
-    /// been judged when its answer comes.
+    /// Whether the server takes these words without complaint. The ping is the fence: everything before it
+    /// has been judged when its answer comes.
     async fn is_taken(&mut self, words: &str) -> bool {
         self.tell(&format!("{words}PING\r\n")).await;
         let mut taken = true;
