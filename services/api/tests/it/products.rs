@@ -14,7 +14,8 @@ use crate::world::{Answer, Seller, World, world};
 const SYNC: SyncId = SyncId(Uuid::from_u128(0x5));
 
 impl World {
-    async fn product(&self, seller: &Seller, cabinet: Uuid, nm_id: i64, units: i64) -> Uuid {
+    /// An article with stock, as a sync records it.
+    pub(crate) async fn product(&self, seller: &Seller, cabinet: Uuid, nm_id: i64, units: i64) -> Uuid {
         let product = ProductId::of(CabinetId(cabinet), nm_id);
         let listed = ProductListed {
             cabinet_id: CabinetId(cabinet),

@@ -293,7 +293,7 @@ impl World {
     }
 
     pub(crate) async fn sql(&self, statement: &str) {
-        support::connect(self.url.expose_secret())
+        support::connect(self.database_url())
             .await
             .batch_execute(statement)
             .await
