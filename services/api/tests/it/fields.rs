@@ -34,6 +34,7 @@ async fn every_answer_shows_each_role_the_listed_fields_and_no_others() {
     let world = world().await;
     let root = world.administrator("root@platform.ru").await;
     let cabinet = world.cabinet(&root).await;
+    let product = world.product(&root, cabinet, 1, 3).await;
     world.api_key(&root, &["self:read"]).await;
     world.invitation(&root, "viewer").await;
     world.project().await;
@@ -48,7 +49,12 @@ async fn every_answer_shows_each_role_the_listed_fields_and_no_others() {
             if route.method != "get" || documents || route.path.contains("health") {
                 continue;
             }
-            let path = route.path.replace("{id}", &cabinet.to_string());
+            let subject = if route.path.contains("products") {
+                product
+            } else {
+                cabinet
+            };
+            let path = route.path.replace("{id}", &subject.to_string());
             let answer = world.get(&root, &path).send().await;
             if answer.status == StatusCode::OK {
                 let mut fields = BTreeSet::new();
