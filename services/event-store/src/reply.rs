@@ -1,5 +1,5 @@
-//! How the combiner answers whoever sent it several commands: each for itself, and told once, when the last of
-//! them is answered. A channel per command would wake the sender for nearly every one of them.
+//! How the combiner answers whoever sent it several commands: each for itself, and told once, when the last
+//! of them is answered. A channel per command would wake the sender for nearly every one of them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,5 @@
-//! An erasure whose process died right after the request was entered is carried out and completed by a worker.
+//! An erasure whose process died right after the request was entered is carried out and completed by a
+//! worker.
 
 use application::erasure;
 use application::register;
