@@ -2,8 +2,8 @@
 //! vendor rate limits are decided once, and so that no other crate needs an HTTP client.
 //!
 //! Read [`http`] for how a call is made, [`error`] for what can go wrong and what to do about it,
-//! [`marketplace`] for the neutral shapes of what a sync sees, [`wildberries`] and [`google`] for the
-//! vendors.
+//! [`marketplace`] for the neutral shapes of what a sync sees, [`wildberries`], [`ozon`] and [`google`]
+//! for the vendors.
 
 pub mod bucket;
 pub mod error;
@@ -11,4 +11,5 @@ pub mod google;
 pub mod http;
 mod json;
 pub mod marketplace;
+pub mod ozon;
 pub mod wildberries;

@@ -1,6 +1,7 @@
 //! What a sync can see at a marketplace, in words that no marketplace owns, so that the worker does not know
-//! whether it talks to Wildberries or (next) to Ozon.
+//! whether it talks to Wildberries or to Ozon.
 
+mod figures;
 mod observation;
 mod stock;
 
@@ -9,6 +10,7 @@ use std::future::Future;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+pub use figures::{Bucket, BucketUnits, Cluster, Grade, Turnover, TurnoverFigures};
 pub use observation::{AccountCheck, Card, CardSize, CategoryCheck, OrderObservation, OrderStatus};
 pub use stock::{
     Fulfilment, InWay, MASKED_KEY, MASKED_NAME, ProductStock, SizeRef, StockBuilder, StockLevel,
@@ -16,6 +18,7 @@ pub use stock::{
 };
 
 use crate::error::CallError;
+use crate::ozon::Ozon;
 use crate::wildberries::Wildberries;
 
 /// A half-open span of time.
@@ -141,36 +144,43 @@ pub trait Marketplace {
 pub enum MarketplaceClient {
     /// A Wildberries cabinet.
     Wildberries(Wildberries),
+    /// An Ozon cabinet.
+    Ozon(Ozon),
 }
 
 impl Marketplace for MarketplaceClient {
     async fn check(&self) -> Result<AccountCheck, CallError> {
         match self {
             Self::Wildberries(client) => client.check().await,
+            Self::Ozon(client) => client.check().await,
         }
     }
 
     async fn cards(&self, on_page: &mut (dyn FnMut(Vec<Card>) + Send)) -> Result<Fetched<()>, CallError> {
         match self {
             Self::Wildberries(client) => client.cards(on_page).await,
+            Self::Ozon(client) => client.cards(on_page).await,
         }
     }
 
     async fn fbo_stock(&self) -> Result<Fetched<StockSnapshot>, CallError> {
         match self {
             Self::Wildberries(client) => client.fbo_stock().await,
+            Self::Ozon(client) => client.fbo_stock().await,
         }
     }
 
     async fn fbs_stock(&self, sizes: &[SizeRef]) -> Result<Fetched<StockSnapshot>, CallError> {
         match self {
             Self::Wildberries(client) => client.fbs_stock(sizes).await,
+            Self::Ozon(client) => client.fbs_stock(sizes).await,
         }
     }
 
     async fn orders(&self, period: Period) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
         match self {
             Self::Wildberries(client) => client.orders(period).await,
+            Self::Ozon(client) => client.orders(period).await,
         }
     }
 }

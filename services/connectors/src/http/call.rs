@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ pub(crate) struct Call {
     endpoint: &'static str,
     method: Method,
     url: Url,
-    authorization: Option<HeaderValue>,
+    secrets: Vec<(HeaderName, HeaderValue)>,
     body: Option<Bytes>,
     deadline: Duration,
     limit: u64,
@@ -47,7 +47,7 @@ impl Call {
             endpoint,
             method,
             url,
-            authorization: None,
+            secrets: Vec::new(),
             body: None,
             deadline: Duration::from_secs(30),
             limit: 32 * 1024 * 1024,
@@ -81,13 +81,18 @@ impl Call {
     }
 
     /// Sets the `Authorization` header, marked so that nothing prints it.
-    pub(crate) fn authorization(mut self, value: &str) -> Result<Self, CallError> {
+    pub(crate) fn authorization(self, value: &str) -> Result<Self, CallError> {
+        self.secret(AUTHORIZATION, value)
+    }
+
+    /// Adds a header that carries a credential, marked so that nothing prints it.
+    pub(crate) fn secret(mut self, name: HeaderName, value: &str) -> Result<Self, CallError> {
         let mut header = HeaderValue::from_str(value).ok().ok_or_else(|| {
             let what = "the credential has characters that a header cannot carry";
             CallError::new(self.endpoint, CallFailure::Unsendable { what })
         })?;
         header.set_sensitive(true);
-        self.authorization = Some(header);
+        self.secrets.push((name, header));
         Ok(self)
     }
 
@@ -149,8 +154,8 @@ impl HttpClient {
             .inner
             .request(call.method.clone(), call.url.clone())
             .timeout(call.deadline);
-        if let Some(header) = &call.authorization {
-            request = request.header(AUTHORIZATION, header.clone());
+        for (name, value) in &call.secrets {
+            request = request.header(name.clone(), value.clone());
         }
         if let Some(body) = &call.body {
             request = request

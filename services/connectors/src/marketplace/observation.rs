@@ -51,6 +51,8 @@ pub struct OrderObservation {
     /// Warehouse as the order report names it; the names differ from the stock report's, so join by
     /// [`OrderObservation::warehouse`].
     pub warehouse_name: Option<String>,
+    /// The warehouse's id, where the source gives one: the surer way to the stock report's warehouse.
+    pub warehouse_id: Option<i64>,
     /// True when the seller ships it.
     pub is_fbs: bool,
     /// Units: always 1 at Wildberries.
@@ -66,7 +68,7 @@ pub struct OrderObservation {
 }
 
 impl OrderObservation {
-    /// The warehouse by the name in the order; see [`WarehouseRef::named`].
+    /// The warehouse by its id, else by the name in the order; see [`WarehouseRef::named`].
     #[must_use]
     pub fn warehouse(&self) -> Option<WarehouseRef> {
         let fulfilment = if self.is_fbs {
@@ -74,7 +76,13 @@ impl OrderObservation {
         } else {
             Fulfilment::Fbo
         };
-        Some(WarehouseRef::named(self.warehouse_name.as_deref()?, fulfilment))
+        match (self.warehouse_id, self.warehouse_name.as_deref()) {
+            (Some(id), name) => {
+                let name = name.map_or_else(|| id.to_string(), str::to_owned);
+                Some(WarehouseRef::with_id(id, name, fulfilment, None))
+            }
+            (None, name) => Some(WarehouseRef::named(name?, fulfilment)),
+        }
     }
 }
 
@@ -117,6 +125,8 @@ pub struct AccountCheck {
     pub seller_id: String,
     /// The seller's name at the marketplace.
     pub name: String,
+    /// When the credential ends, if it says so or the marketplace does.
+    pub expires_at: Option<DateTime<Utc>>,
     /// One entry per category that a sync needs.
     pub categories: Vec<CategoryCheck>,
 }

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use super::figures::{Bucket, BucketUnits, Cluster, Turnover, TurnoverFigures};
+
 /// Key of the one warehouse that stands for all masked ones.
 pub const MASKED_KEY: &str = "fbo:masked";
 /// Its name, ours: the marketplace uses a different one in each of its reports.
@@ -165,6 +167,13 @@ pub struct StockSnapshot {
     pub warehouses: Vec<WarehouseRef>,
     /// Products by article, ascending.
     pub products: Vec<ProductStock>,
+    /// Units that are neither for sale nor on the road to or from buyers, by article, warehouse and bucket,
+    /// zeros left out. Empty for sources that know only one kind of stock.
+    pub buckets: Vec<BucketUnits>,
+    /// Clusters that a figure points to. Empty where the marketplace has none.
+    pub clusters: Vec<Cluster>,
+    /// The marketplace's own figures of turnover, by article and cluster, those over all clusters first.
+    pub turnover: Vec<TurnoverFigures>,
 }
 
 impl StockSnapshot {
@@ -222,6 +231,9 @@ pub struct StockBuilder {
     warehouses: Vec<WarehouseRef>,
     by_key: HashMap<String, u32>,
     products: HashMap<i64, (Vec<StockLevel>, InWay)>,
+    buckets: HashMap<(i64, u32, Bucket), i64>,
+    clusters: Vec<Cluster>,
+    turnover: HashMap<(i64, Option<u32>), Turnover>,
 }
 
 impl StockBuilder {
@@ -275,9 +287,68 @@ impl StockBuilder {
         Ok(())
     }
 
+    /// Adds units of another kind; zeros are not kept.
+    ///
+    /// # Errors
+    /// When a sum does not fit 64 bits.
+    pub fn add_bucket(
+        &mut self,
+        nm_id: i64,
+        warehouse: u32,
+        bucket: Bucket,
+        units: i64,
+    ) -> Result<(), StockOverflow> {
+        if units != 0 {
+            let known = self.buckets.entry((nm_id, warehouse, bucket)).or_default();
+            *known = sum(nm_id, *known, units)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what the marketplace itself says of turnover, in a cluster or over all of them. Sources repeat it
+    /// in every row; the first one holds, and nothing said is nothing kept.
+    pub fn set_turnover(&mut self, nm_id: i64, cluster: Option<Cluster>, turnover: Turnover) {
+        if turnover == Turnover::default() {
+            return;
+        }
+        let cluster = cluster.map(|cluster| self.cluster(cluster));
+        self.turnover.entry((nm_id, cluster)).or_insert(turnover);
+    }
+
+    fn cluster(&mut self, cluster: Cluster) -> u32 {
+        let known = self.clusters.iter().position(|known| known.id == cluster.id);
+        let index = known.unwrap_or_else(|| {
+            self.clusters.push(cluster);
+            self.clusters.len() - 1
+        });
+        u32::try_from(index).unwrap_or(u32::MAX)
+    }
+
     /// The finished snapshot.
     #[must_use]
     pub fn finish(self) -> StockSnapshot {
+        let mut buckets: Vec<BucketUnits> = self
+            .buckets
+            .into_iter()
+            .filter(|(_, units)| *units != 0)
+            .map(|((nm_id, warehouse, bucket), units)| BucketUnits {
+                nm_id,
+                warehouse,
+                bucket,
+                units,
+            })
+            .collect();
+        buckets.sort_unstable_by_key(|row| (row.nm_id, row.warehouse, row.bucket));
+        let mut turnover: Vec<TurnoverFigures> = self
+            .turnover
+            .into_iter()
+            .map(|((nm_id, cluster), turnover)| TurnoverFigures {
+                nm_id,
+                cluster,
+                turnover,
+            })
+            .collect();
+        turnover.sort_unstable_by_key(|row| (row.nm_id, row.cluster));
         let mut products: Vec<ProductStock> = self
             .products
             .into_iter()
@@ -295,6 +366,9 @@ impl StockBuilder {
         StockSnapshot {
             warehouses: self.warehouses,
             products,
+            buckets,
+            clusters: self.clusters,
+            turnover,
         }
     }
 }

@@ -49,6 +49,7 @@ impl Wildberries {
         Ok(AccountCheck {
             seller_id: info.sid,
             name: info.name,
+            expires_at: Some(self.token.expires_at()),
             categories,
         })
     }

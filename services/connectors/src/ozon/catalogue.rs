@@ -1,0 +1,234 @@
+//! The catalogue: every product that is not archived. The other sources need it as well, because stock can
+//! only be asked for by SKU, so it is read once per sync and kept by the client.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use super::client::Ozon;
+use super::limits::Group;
+use super::wire::{InfoList, InfoRequest, InfoRow, Int, ProductList, ProductListRequest, Visibility};
+use crate::error::{CallError, CallFailure};
+use crate::json;
+use crate::marketplace::{Card, CardSize, Fetched, SourceOutcome, Tally};
+
+const LIST: &str = "POST /v3/product/list";
+const INFO: &str = "POST /v3/product/info/list";
+
+/// What was read, as long as it is young enough.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Option<(Instant, Arc<Catalogue>)>);
+
+/// The whole catalogue.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    /// Products that have a SKU.
+    pub(super) cards: Vec<Card>,
+    /// The article of every SKU.
+    pub(super) articles: HashMap<i64, i64>,
+    pub(super) outcome: SourceOutcome,
+    /// False when the vendor left out a product that its own list names.
+    pub(super) complete: bool,
+}
+
+impl Ozon {
+    /// All products, page by page.
+    ///
+    /// Pages: <https://docs.ozon.ru/api/seller/#operation/ProductAPI_GetProductList> and
+    /// `#operation/ProductAPI_GetProductInfoList`; 1000 products a page. A product without a SKU is not for
+    /// sale yet, can have neither stock nor orders at the vendor's, and is left out until it has one.
+    ///
+    /// # Errors
+    /// The first page that failed; `Inconsistent` when the list repeats itself or is shorter than it says.
+    pub(super) async fn fetch_cards(
+        &self,
+        on_page: &mut (dyn FnMut(Vec<Card>) + Send),
+    ) -> Result<Fetched<()>, CallError> {
+        let catalogue = self.catalogue_with(on_page).await?;
+        Ok(Fetched {
+            items: (),
+            outcome: catalogue.outcome.clone(),
+            complete: catalogue.complete,
+        })
+    }
+
+    /// The catalogue for those who only need the SKUs.
+    pub(super) async fn catalogue(&self) -> Result<Arc<Catalogue>, CallError> {
+        self.catalogue_with(&mut |_| {}).await
+    }
+
+    /// Sources of one sync run at once: the first one reads, the others wait for it.
+    async fn catalogue_with(
+        &self,
+        on_page: &mut (dyn FnMut(Vec<Card>) + Send),
+    ) -> Result<Arc<Catalogue>, CallError> {
+        let mut kept = self.catalogue.lock().await;
+        if let Some((read_at, catalogue)) = &kept.0
+            && read_at.elapsed() < self.options.catalogue_age
+        {
+            catalogue
+                .cards
+                .chunks(page_size(self.options.product_page))
+                .for_each(|page| on_page(page.to_vec()));
+            return Ok(Arc::clone(catalogue));
+        }
+        let catalogue = Arc::new(Box::pin(self.read_catalogue(on_page)).await?);
+        kept.0 = Some((Instant::now(), Arc::clone(&catalogue)));
+        Ok(catalogue)
+    }
+
+    async fn read_catalogue(
+        &self,
+        on_page: &mut (dyn FnMut(Vec<Card>) + Send),
+    ) -> Result<Catalogue, CallError> {
+        let mut tally = Tally::default();
+        let ids = self.product_ids(&mut tally).await?;
+        let mut cards = Vec::with_capacity(ids.len());
+        let mut articles = HashMap::with_capacity(ids.len());
+        let mut told = HashSet::with_capacity(ids.len());
+        for batch in ids.chunks(page_size(self.options.product_page)) {
+            let reply = self
+                .ask(Group::All, INFO, &InfoRequest { product_id: batch })
+                .await?;
+            let page: InfoList =
+                json::decode(&reply.body).map_err(|failure| CallError::new(INFO, failure))?;
+            tally.page(&reply.body, page.items.len(), reply.date());
+            told.extend(page.items.iter().map(|row| row.id.0));
+            let page: Vec<Card> = page.items.into_iter().filter_map(card).collect();
+            for card in &page {
+                let sku = |size: &CardSize| i64::try_from(size.chrt_id).unwrap_or_default();
+                articles.extend(card.sizes.iter().map(|size| (sku(size), card.nm_id)));
+            }
+            cards.extend(page.iter().cloned());
+            on_page(page);
+        }
+        let complete = ids
+            .iter()
+            .all(|id| id.parse().is_ok_and(|id: i64| told.contains(&id)));
+        Ok(Catalogue {
+            cards,
+            articles,
+            outcome: tally.finish("ozon.cards"),
+            complete,
+        })
+    }
+
+    /// The ids of all products, as texts: that is how they are sent back.
+    async fn product_ids(&self, tally: &mut Tally) -> Result<Vec<String>, CallError> {
+        let contradiction = |what: String| CallError::new(LIST, CallFailure::Inconsistent { what });
+        let mut ids = Vec::new();
+        let mut seen = HashSet::new();
+        let mut last_id = String::new();
+        loop {
+            let request = ProductListRequest {
+                filter: Visibility { visibility: "ALL" },
+                last_id: &last_id,
+                limit: self.options.product_page,
+            };
+            let reply = self.ask(Group::All, LIST, &request).await?;
+            let list: ProductList =
+                json::decode(&reply.body).map_err(|failure| CallError::new(LIST, failure))?;
+            let page = list.result;
+            tally.page(&reply.body, page.items.len(), reply.date());
+            let total = page.total_items.or(page.total);
+            let (empty, before) = (page.items.is_empty(), ids.len());
+            for Int(id) in page.items.into_iter().map(|row| row.product_id) {
+                if seen.insert(id) {
+                    ids.push(id.to_string());
+                }
+            }
+            if empty || page.last_id.is_empty() {
+                let named = total.map_or(0, |Int(total)| usize::try_from(total).unwrap_or(0));
+                if ids.len() < named {
+                    let what = format!("the list names {named} products and gives {}", ids.len());
+                    return Err(contradiction(what));
+                }
+                return Ok(ids);
+            }
+            if ids.len() == before {
+                return Err(contradiction("the list of products does not move on".to_owned()));
+            }
+            last_id = page.last_id;
+        }
+    }
+}
+
+fn page_size(limit: u32) -> usize {
+    usize::try_from(limit.max(1)).unwrap_or(usize::MAX)
+}
+
+/// The product's own SKU first, then those of its schemes of sale. None without any.
+fn card(row: InfoRow) -> Option<Card> {
+    let mut skus: Vec<u64> = Vec::new();
+    let own = std::iter::once(row.sku).chain(row.sources.iter().map(|source| source.sku));
+    for sku in own.filter_map(|Int(sku)| u64::try_from(sku).ok().filter(|sku| *sku > 0)) {
+        if !skus.contains(&sku) {
+            skus.push(sku);
+        }
+    }
+    let nm_id = i64::try_from(*skus.first()?).ok()?;
+    let sizes = skus
+        .into_iter()
+        .map(|chrt_id| CardSize {
+            chrt_id,
+            tech_size: String::new(),
+            skus: row.barcodes.clone(),
+        })
+        .collect();
+    Some(Card {
+        nm_id,
+        vendor_code: row.offer_id,
+        // Brand and category are attributes of the card, which no needed method gives.
+        brand: String::new(),
+        subject: String::new(),
+        title: row.name,
+        barcodes: row.barcodes,
+        sizes,
+        updated_at: row.updated_at.as_deref().and_then(time),
+    })
+}
+
+/// RFC 3339, the vendor's only form.
+pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
+    Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::card;
+    use crate::json;
+    use crate::ozon::wire::InfoList;
+
+    fn cards(body: &str) -> Vec<crate::marketplace::Card> {
+        let list: InfoList = json::decode(body.as_bytes()).unwrap();
+        list.items.into_iter().filter_map(card).collect()
+    }
+
+    #[test]
+    fn the_documented_product_becomes_a_card() {
+        let cards = cards(crate::ozon::wire::samples::INFO);
+        assert_eq!(cards.len(), 1);
+        assert_eq!(
+            (cards[0].nm_id, cards[0].vendor_code.as_str()),
+            (800_000_001, "ART-1")
+        );
+        assert_eq!((cards[0].sizes.len(), cards[0].title.as_str()), (1, "Товар"));
+        assert_eq!(
+            cards[0].updated_at.unwrap().to_rfc3339(),
+            "2026-09-01T10:00:00+00:00"
+        );
+    }
+
+    #[test]
+    fn an_old_card_has_a_size_per_scheme_and_a_new_one_without_a_sku_is_left_out() {
+        let cards = cards(
+            r#"{"items":[{"id":1,"name":"a","offer_id":"A","sku":"0","sources":[{"sku":11,"source":"fbo"},
+                {"sku":"12","source":"fbs"}]},{"id":2,"name":"b","offer_id":"B","sku":0,"sources":[]}]}"#,
+        );
+        assert_eq!(cards.len(), 1);
+        let skus: Vec<u64> = cards[0].sizes.iter().map(|size| size.chrt_id).collect();
+        assert_eq!((cards[0].nm_id, skus), (11, vec![11, 12]));
+    }
+}

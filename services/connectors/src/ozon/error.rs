@@ -1,0 +1,196 @@
+//! From an answer that is no success to a failure. The vendor's statuses alone do not tell what is wrong (a
+//! wrong key is a 404), so the few documented sentences about keys and blocks decide before the status does.
+
+use std::time::Duration;
+
+use reqwest::header::RETRY_AFTER;
+use serde::Deserialize;
+
+use crate::error::CallFailure;
+use crate::http::Reply;
+
+/// Longest piece of the vendor's words that is kept.
+const DETAIL: usize = 300;
+/// `Circle is open` blocks a cabinet "for minutes"; the vendor names no time.
+const OPEN_CIRCLE: Duration = Duration::from_secs(3 * 60);
+
+/// Sentences that mean: this key opens nothing.
+const NO_KEY: [&str; 5] = [
+    "invalid api-key",
+    "api-key is deactivated",
+    "restricted to specific ip",
+    "client-id header value should be",
+    "client-id and api-key headers are required",
+];
+/// Sentences that mean: the key is good, but not for this.
+const NO_RIGHT: [&str; 3] = [
+    "missing a required role",
+    "method is not allowed",
+    "company is blocked",
+];
+
+/// True when the whole cabinet is blocked for a while, whichever method was called.
+pub(super) fn is_open_circle(reply: &Reply) -> bool {
+    !reply.is_success() && words(&reply.body).to_lowercase().contains("circle is open")
+}
+
+/// `secret` is cut out of the words, should the vendor ever repeat it; `interval` is the delay after a 429
+/// that names none.
+pub(super) fn failure(reply: &Reply, secret: &str, interval: Duration) -> CallFailure {
+    let detail = detail(&reply.body, secret);
+    let said = detail.to_lowercase();
+    let says = |sentences: &[&str]| sentences.iter().any(|sentence| said.contains(sentence));
+    match reply.status {
+        _ if is_open_circle(reply) => CallFailure::RateLimited {
+            retry_after: told_delay(reply).unwrap_or(OPEN_CIRCLE),
+            told: told_delay(reply).is_some(),
+        },
+        429 => CallFailure::RateLimited {
+            retry_after: told_delay(reply).unwrap_or(interval),
+            told: told_delay(reply).is_some(),
+        },
+        400..500 if says(&NO_KEY) => CallFailure::Unauthorized { detail },
+        400..500 if says(&NO_RIGHT) => CallFailure::Forbidden { detail },
+        401 => CallFailure::Unauthorized { detail },
+        402 => CallFailure::PaymentRequired { detail },
+        403 => CallFailure::Forbidden { detail },
+        404 => CallFailure::NotFound { detail },
+        408 | 500.. => CallFailure::Unavailable { status: reply.status },
+        status => CallFailure::Rejected { status, detail },
+    }
+}
+
+/// `Retry-After` in seconds, sent with a 429 since 2026-09-25.
+fn told_delay(reply: &Reply) -> Option<Duration> {
+    let seconds: f64 = reply
+        .headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    // A day is more than any documented period; a larger number would stop a cabinet for ever.
+    Duration::try_from_secs_f64(seconds.clamp(0.0, 86_400.0)).ok()
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    message: String,
+}
+
+/// The vendor's words: `message`, or a plain text.
+fn words(body: &[u8]) -> String {
+    match serde_json::from_slice::<Body>(body) {
+        Ok(body) => body.message,
+        Err(_) => match std::str::from_utf8(body).map(str::trim) {
+            Ok(text) if !text.starts_with(['<', '{', '[']) => text.to_owned(),
+            _ => String::new(),
+        },
+    }
+}
+
+fn detail(body: &[u8], secret: &str) -> String {
+    let text = words(body);
+    let text = if secret.is_empty() {
+        text
+    } else {
+        text.replace(secret, "…")
+    };
+    match text.trim() {
+        "" => "no reason given".to_owned(),
+        text => text.chars().take(DETAIL).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OPEN_CIRCLE, failure};
+    use crate::error::CallFailure;
+    use crate::http::Reply;
+    use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+    use std::time::Duration;
+
+    fn reply(status: u16, body: &'static str) -> Reply {
+        Reply {
+            status,
+            headers: HeaderMap::new(),
+            body: body.into(),
+        }
+    }
+
+    fn of(status: u16, body: &'static str) -> CallFailure {
+        failure(&reply(status, body), "secret", Duration::from_secs(1))
+    }
+
+    #[test]
+    fn a_wrong_key_is_a_404_that_is_no_missing_method() {
+        let wrong =
+            r#"{"code":5,"message":"Invalid Api-Key, please check the key and try again","details":[]}"#;
+        assert!(matches!(of(404, wrong), CallFailure::Unauthorized { .. }));
+        assert!(matches!(
+            of(404, "404 page not found"),
+            CallFailure::NotFound { .. }
+        ));
+        assert!(matches!(
+            of(404, r#"{"code":5,"message":"not found"}"#),
+            CallFailure::NotFound { .. }
+        ));
+    }
+
+    #[test]
+    fn what_is_said_of_a_key_decides_before_the_status() {
+        for said in [
+            r#"{"code":7,"message":"Api-key is deactivated, use another one or generate a new one"}"#,
+            r#"{"code":7,"message":"Api-Key is restricted to specific IP addresses"}"#,
+            r#"{"code":3,"message":"Client-Id header value should be positive integer"}"#,
+        ] {
+            for status in [400, 403, 404] {
+                assert!(
+                    matches!(of(status, said), CallFailure::Unauthorized { .. }),
+                    "{said}"
+                );
+            }
+        }
+        for said in [
+            r#"{"code":7,"message":"Api-Key is missing a required role for a method"}"#,
+            r#"{"code":7,"message":"Company is blocked, please contact support"}"#,
+            r#"{"code":7,"message":"method is not allowed"}"#,
+        ] {
+            assert!(matches!(of(400, said), CallFailure::Forbidden { .. }), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_429_keeps_the_told_delay_and_an_open_circle_rests_for_minutes() {
+        let mut told = reply(
+            429,
+            r#"{"code":8,"message":"You have reached request rate limit"}"#,
+        );
+        told.headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+        let failed = failure(&told, "", Duration::from_secs(1));
+        assert!(
+            matches!(failed, CallFailure::RateLimited { retry_after, told: true } if retry_after.as_secs() == 7)
+        );
+        for status in [403, 429, 503] {
+            let circle = of(status, r#"{"code":8,"message":"Circle is open"}"#);
+            assert!(
+                matches!(circle, CallFailure::RateLimited { retry_after, told: false } if retry_after == OPEN_CIRCLE)
+            );
+        }
+    }
+
+    #[test]
+    fn the_rest_goes_by_the_status_and_never_repeats_the_key() {
+        assert!(matches!(of(401, "{}"), CallFailure::Unauthorized { .. }));
+        assert!(matches!(of(402, "{}"), CallFailure::PaymentRequired { .. }));
+        assert!(matches!(
+            of(503, "<html>"),
+            CallFailure::Unavailable { status: 503 }
+        ));
+        assert!(matches!(of(302, ""), CallFailure::Rejected { status: 302, .. }));
+        let echoed = of(400, r#"{"code":3,"message":"bad value secret","details":[]}"#);
+        assert_eq!(echoed.to_string(), "the vendor refused with 400: bad value …");
+    }
+}

@@ -1,0 +1,133 @@
+//! Postings in every shape that was documented or seen.
+
+use std::collections::HashMap;
+
+use super::{Orders, status};
+use crate::error::CallFailure;
+use crate::marketplace::{OrderObservation, OrderStatus, Period, Tally};
+use crate::ozon::catalogue::Catalogue;
+use crate::ozon::wire::{self, samples};
+
+fn read(is_fbs: bool, body: &str) -> Result<Vec<OrderObservation>, CallFailure> {
+    let catalogue = Catalogue {
+        cards: Vec::new(),
+        articles: HashMap::from([(123_456, 123_000)]),
+        outcome: Tally::default().finish("ozon.cards"),
+        complete: true,
+    };
+    let at = |text: &str| super::time(text).unwrap();
+    let period = Period {
+        from: at("2025-01-01T00:00:00Z"),
+        to: at("2026-12-31T00:00:00Z"),
+    };
+    let mut orders = Orders::new(&catalogue, period);
+    for posting in &wire::postings(body.as_bytes())?.postings {
+        orders.add(is_fbs, posting)?;
+    }
+    Ok(orders.finish())
+}
+
+#[test]
+fn a_parcel_gives_an_order_per_product_with_its_warehouse_and_price() {
+    let orders = read(false, samples::FBO_POSTINGS).unwrap();
+    assert_eq!(orders.len(), 2);
+    let first = &orders[0];
+    assert_eq!(
+        (first.srid.as_str(), first.nm_id, first.quantity),
+        ("42776709-0200-5:123456", 123_000, 1)
+    );
+    assert_eq!(first.ordered_at.to_rfc3339(), "2026-02-08T13:56:07.751+00:00");
+    assert_eq!(first.warehouse().unwrap().key, "fbo:123");
+    assert_eq!(
+        (first.price_minor, first.currency.as_deref()),
+        (Some(2_999_000), Some("RUB"))
+    );
+    assert_eq!((orders[1].nm_id, orders[1].quantity), (789_012, 2));
+}
+
+#[test]
+fn the_wrapped_shape_with_texts_for_numbers_is_the_same_to_us() {
+    let orders = read(true, samples::FBS_POSTINGS_WRAPPED).unwrap();
+    assert_eq!(orders.len(), 1);
+    let order = &orders[0];
+    assert_eq!((order.is_fbs, order.nm_id), (true, 1_904_686_181));
+    assert_eq!(order.warehouse().unwrap().key, "fbs:20605650762000");
+    assert_eq!(order.price_minor, Some(120_000));
+    assert_eq!(
+        order.changed_at.to_rfc3339(),
+        "2025-12-20T05:50:26+00:00",
+        "handed over later than begun"
+    );
+}
+
+#[test]
+fn prices_come_as_objects_texts_and_numbers() {
+    for (shape, minor) in [
+        (r#"{"amount":"28990","currency":"RUB"}"#, Some(2_899_000)),
+        (r#""29990.05""#, Some(2_999_005)),
+        ("1530.5", Some(153_050)),
+        ("null", None),
+    ] {
+        let body = samples::FBO_POSTINGS.replacen(r#""29990.00""#, shape, 1);
+        assert_eq!(read(false, &body).unwrap()[0].price_minor, minor, "{shape}");
+    }
+    let wrong = samples::FBO_POSTINGS.replacen(r#""29990.00""#, r#"["29990"]"#, 1);
+    let failure = read(false, &wrong).unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "unexpected answer: field `price` has another type or value"
+    );
+}
+
+#[test]
+fn one_product_on_two_lines_of_a_parcel_is_one_order() {
+    let body = samples::FBO_POSTINGS.replace("789012", "123456");
+    let orders = read(false, &body).unwrap();
+    assert_eq!((orders.len(), orders[0].quantity), (1, 3));
+}
+
+#[test]
+fn a_repeated_posting_replaces_what_was_known() {
+    let cancelled = samples::FBO_POSTINGS.replace("awaiting_packaging", "cancelled");
+    let value = |body: &str| serde_json::from_str::<serde_json::Value>(body).unwrap()["postings"][0].clone();
+    let both =
+        serde_json::json!({"postings": [value(samples::FBO_POSTINGS), value(&cancelled)], "has_next": false});
+    let orders = read(false, &both.to_string()).unwrap();
+    assert_eq!(orders.len(), 2);
+    assert!(orders.iter().all(|order| order.cancelled));
+}
+
+#[test]
+fn statuses_say_whether_the_order_still_stands() {
+    assert_eq!(status("delivering"), OrderStatus::Created);
+    assert_eq!(status("delivered"), OrderStatus::Buyout);
+    assert_eq!(status("cancelled"), OrderStatus::Cancelled);
+    assert_eq!(status("beamed_up"), OrderStatus::Other("beamed_up".into()));
+}
+
+#[test]
+fn a_posting_without_a_number_or_a_time_is_refused_by_name() {
+    let unnamed = samples::FBO_POSTINGS.replace("42776709-0200-5", "");
+    assert!(
+        read(false, &unnamed)
+            .unwrap_err()
+            .to_string()
+            .contains("posting_number")
+    );
+    let untimed = samples::FBO_POSTINGS
+        .replace("created_at", "made_at")
+        .replace("in_process_at", "x_at");
+    assert!(
+        read(false, &untimed)
+            .unwrap_err()
+            .to_string()
+            .contains("in_process_at")
+    );
+    let garbled = samples::FBO_POSTINGS.replace("2026-02-08T13:56:07.751Z", "yesterday");
+    assert!(
+        read(false, &garbled)
+            .unwrap_err()
+            .to_string()
+            .contains("created_at")
+    );
+}

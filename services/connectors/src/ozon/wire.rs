@@ -1,0 +1,330 @@
+//! The vendor's JSON, only the fields that are needed. What is documented as always present is required, so
+//! that drift is seen; what was added late, or was seen missing or null, is not. Buyers' data (city, address,
+//! legal entity) has no field here and so cannot get in.
+
+mod number;
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::CallFailure;
+use crate::json;
+
+pub(super) use number::{Decimal, Int};
+
+/// `null` where a list or a text is documented means none.
+fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// `POST /v3/product/list`, request.
+#[derive(Serialize)]
+pub(super) struct ProductListRequest<'a> {
+    pub(super) filter: Visibility,
+    pub(super) last_id: &'a str,
+    pub(super) limit: u32,
+}
+
+/// `ALL` is all but the archived ones.
+#[derive(Serialize)]
+pub(super) struct Visibility {
+    pub(super) visibility: &'static str,
+}
+
+/// The same, response.
+#[derive(Debug, Deserialize)]
+pub(super) struct ProductList {
+    pub(super) result: ProductPage,
+}
+
+/// `total` is to go on 2026-11-23, `total_items` was not everywhere in March 2026.
+#[derive(Debug, Deserialize)]
+pub(super) struct ProductPage {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) items: Vec<ProductRow>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) last_id: String,
+    pub(super) total: Option<Int>,
+    pub(super) total_items: Option<Int>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ProductRow {
+    pub(super) product_id: Int,
+}
+
+/// `POST /v3/product/info/list`, request: ids as text, as documented.
+#[derive(Serialize)]
+pub(super) struct InfoRequest<'a> {
+    pub(super) product_id: &'a [String],
+}
+
+/// The same, response.
+#[derive(Debug, Deserialize)]
+pub(super) struct InfoList {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) items: Vec<InfoRow>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct InfoRow {
+    pub(super) id: Int,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) offer_id: String,
+    /// 0 until moderation has given one; old cards have theirs in `sources` only.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) sku: Int,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) barcodes: Vec<String>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) sources: Vec<InfoSource>,
+    pub(super) updated_at: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct InfoSource {
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) sku: Int,
+}
+
+/// `POST /v1/analytics/stocks`, request.
+#[derive(Serialize)]
+pub(super) struct AnalyticsRequest<'a> {
+    pub(super) skus: &'a [String],
+}
+
+/// The same, response.
+#[derive(Debug, Deserialize)]
+pub(super) struct AnalyticsStocks {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) items: Vec<AnalyticsRow>,
+}
+
+/// Fields after `turnover_grade_cluster` came in August and September 2026.
+#[derive(Debug, Deserialize)]
+pub(super) struct AnalyticsRow {
+    pub(super) sku: Int,
+    pub(super) warehouse_id: Int,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) warehouse_name: String,
+    pub(super) cluster_id: Int,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) cluster_name: String,
+    pub(super) available_stock_count: Int,
+    pub(super) valid_stock_count: Int,
+    pub(super) waiting_docs_stock_count: Int,
+    pub(super) expiring_stock_count: Int,
+    pub(super) transit_defect_stock_count: Int,
+    pub(super) stock_defect_stock_count: Int,
+    pub(super) excess_stock_count: Int,
+    pub(super) other_stock_count: Int,
+    pub(super) requested_stock_count: Int,
+    pub(super) transit_stock_count: Int,
+    pub(super) return_from_customer_stock_count: Int,
+    pub(super) return_to_seller_stock_count: Int,
+    pub(super) ads: Option<Decimal>,
+    pub(super) ads_cluster: Option<Decimal>,
+    pub(super) idc: Option<Decimal>,
+    pub(super) idc_cluster: Option<Decimal>,
+    pub(super) days_without_sales: Option<Int>,
+    pub(super) days_without_sales_cluster: Option<Int>,
+    pub(super) turnover_grade: Option<String>,
+    pub(super) turnover_grade_cluster: Option<String>,
+    pub(super) waiting_docs_to_export_stock_count: Option<Int>,
+    pub(super) inbound_replenishment: Option<Int>,
+    pub(super) outbound_pending_delivery: Option<Int>,
+    pub(super) outbound_returns_picking: Option<Int>,
+    pub(super) outbound_returns_ready_to_ship: Option<Int>,
+    pub(super) outbound_returns_return_to_seller: Option<Int>,
+    pub(super) stock_not_being_sold: Option<Int>,
+}
+
+/// `POST /v2/warehouse/list`, request.
+#[derive(Serialize)]
+pub(super) struct WarehousesRequest<'a> {
+    pub(super) limit: u32,
+    pub(super) cursor: &'a str,
+}
+
+/// The same, response.
+#[derive(Debug, Deserialize)]
+pub(super) struct Warehouses {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) warehouses: Vec<WarehouseRow>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) cursor: String,
+    pub(super) has_next: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WarehouseRow {
+    pub(super) warehouse_id: Int,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) name: String,
+}
+
+/// `POST /v2/product/info/stocks-by-warehouse/fbs`, request.
+#[derive(Serialize)]
+pub(super) struct FbsRequest<'a> {
+    pub(super) sku: &'a [String],
+    pub(super) limit: u32,
+    pub(super) cursor: &'a str,
+}
+
+/// The same, response.
+#[derive(Debug, Deserialize)]
+pub(super) struct FbsStocks {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) products: Vec<FbsRow>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) cursor: String,
+    pub(super) has_next: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct FbsRow {
+    pub(super) sku: Int,
+    pub(super) warehouse_id: Int,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) warehouse_name: String,
+    pub(super) free_stock: Int,
+    pub(super) reserved: Int,
+}
+
+/// `POST /v3/posting/fbo/list` and `POST /v4/posting/fbs/list`, request.
+#[derive(Serialize)]
+pub(super) struct PostingsRequest<'a> {
+    pub(super) filter: PostingsFilter,
+    pub(super) limit: u32,
+    pub(super) cursor: &'a str,
+    pub(super) sort_dir: &'static str,
+    pub(super) with: PostingsWith,
+}
+
+#[derive(Serialize, Clone)]
+pub(super) struct PostingsFilter {
+    pub(super) since: String,
+    pub(super) to: String,
+}
+
+/// Only what names the warehouse.
+#[derive(Serialize)]
+pub(super) struct PostingsWith {
+    pub(super) analytics_data: bool,
+}
+
+/// The same, response. The examples of April wrap it into `result`, the schemas and October do not. The shape is
+/// looked at first, because a decoder that tries both could not name the field that is wrong.
+pub(super) fn postings(body: &[u8]) -> Result<PostingsPage, CallFailure> {
+    let shape: PostingsShape = json::decode(body)?;
+    if shape.postings.is_none() && shape.result.is_some() {
+        return Ok(json::decode::<PostingsWrapped>(body)?.result);
+    }
+    json::decode(body)
+}
+
+#[derive(Deserialize)]
+struct PostingsShape {
+    postings: Option<IgnoredAny>,
+    result: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct PostingsWrapped {
+    result: PostingsPage,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PostingsPage {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) postings: Vec<Posting>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) cursor: String,
+    pub(super) has_next: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Posting {
+    pub(super) posting_number: String,
+    pub(super) status: String,
+    pub(super) created_at: Option<String>,
+    pub(super) in_process_at: Option<String>,
+    pub(super) delivering_date: Option<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) products: Vec<PostingProduct>,
+    pub(super) analytics_data: Option<PostingAnalytics>,
+    pub(super) delivery_method: Option<DeliveryMethod>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PostingProduct {
+    pub(super) sku: Int,
+    pub(super) quantity: Int,
+    pub(super) price: Option<Price>,
+    pub(super) currency: Option<String>,
+    pub(super) currency_code: Option<String>,
+}
+
+/// The mirror of October says an object, the example of April a text, old answers a number.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Price {
+    Money {
+        amount: Decimal,
+        currency: Option<String>,
+    },
+    Bare(Decimal),
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PostingAnalytics {
+    pub(super) warehouse_id: Option<Int>,
+    pub(super) warehouse_name: Option<String>,
+    pub(super) warehouse: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DeliveryMethod {
+    pub(super) warehouse_id: Option<Int>,
+    pub(super) warehouse: Option<String>,
+}
+
+/// `POST /v1/roles`, response.
+#[derive(Debug, Deserialize)]
+pub(super) struct Roles {
+    pub(super) expires_at: Option<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) roles: Vec<Role>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Role {
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) methods: Vec<String>,
+}
+
+/// `POST /v1/seller/info`, response.
+#[derive(Debug, Deserialize)]
+pub(super) struct SellerInfo {
+    pub(super) company: Company,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Company {
+    pub(super) name: String,
+}
+
+/// A body that has nothing to say.
+#[derive(Serialize)]
+pub(super) struct Nothing {}
+
+#[cfg(test)]
+pub(super) mod samples;
+#[cfg(test)]
+mod tests;
