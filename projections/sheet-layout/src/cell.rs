@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::turnover::Tenths;
@@ -9,6 +10,9 @@ use crate::turnover::Tenths;
 /// Google's limit on the characters of one cell (Sheets v4 usage limits); longer text is cut, so that one
 /// product cannot make a whole sheet unwritable.
 pub const MAX_CELL_CHARACTERS: usize = 50_000;
+
+/// 1 January 1970 as spreadsheets count days.
+pub(crate) const SERIAL_OF_UNIX_EPOCH: i64 = 25_569;
 
 /// A literal cell value. There are no formulas: a text that begins with `=` stays text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,6 +53,17 @@ impl Cell {
     #[must_use]
     pub fn days(days: Option<Tenths>) -> Self {
         days.map_or(Self::Empty, |tenths| Self::Tenths(tenths.0))
+    }
+}
+
+impl Cell {
+    /// A day as a cell: days since 30 December 1899, which is how Sheets and Excel hold dates (for Excel from
+    /// March 1900 on); none is an empty cell.
+    #[must_use]
+    pub fn day(day: Option<NaiveDate>) -> Self {
+        day.map_or(Self::Empty, |day| {
+            Self::Int(i64::from(day.to_epoch_days()) + SERIAL_OF_UNIX_EPOCH)
+        })
     }
 }
 

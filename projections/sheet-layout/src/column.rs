@@ -5,6 +5,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use crate::request::NumberFormat;
+use crate::view::Language;
+
 /// Developer metadata key on every managed column; the value is a [`ColumnKey`].
 pub const COLUMN_METADATA_KEY: &str = "st:col";
 
@@ -45,23 +50,68 @@ impl BaseField {
         Self::Turnover,
     ];
 
-    /// Name in the metadata, title in row 2, width in pixels.
-    const fn facts(self) -> (&'static str, &'static str, u32) {
+    /// Name in the metadata, Russian and English title in row 2, width in pixels.
+    const fn facts(self) -> (&'static str, &'static str, &'static str, u32) {
         match self {
-            Self::Brand => ("brand", "Бренд", 150),
-            Self::Subject => ("subject", "Предмет", 200),
-            Self::VendorCode => ("vendor_code", "Артикул продавца", 180),
-            Self::NmId => ("nm_id", "Артикул товара (nmid)", 150),
-            Self::InWayToClient => ("in_way_to_client", "В пути до покупателя", 120),
-            Self::InWayFromClient => ("in_way_from_client", "В пути конв. на склад WB", 120),
-            Self::OrdersTotal => ("orders_total", "Заказы (всего)", 120),
-            Self::AvailableTotal => ("available_total", "Остатки (всего)", 120),
-            Self::Turnover => ("turnover", "Оборачиваемость (дни)", 120),
+            Self::Brand => ("brand", "Бренд", "Brand", 150),
+            Self::Subject => ("subject", "Предмет", "Category", 200),
+            Self::VendorCode => ("vendor_code", "Артикул продавца", "Seller's article", 180),
+            Self::NmId => ("nm_id", "Артикул товара (nmid)", "Product article (nmid)", 150),
+            Self::InWayToClient => (
+                "in_way_to_client",
+                "В пути до покупателя",
+                "On the way to buyers",
+                120,
+            ),
+            Self::InWayFromClient => (
+                "in_way_from_client",
+                "В пути конв. на склад WB",
+                "On the way back to WB warehouses",
+                120,
+            ),
+            Self::OrdersTotal => ("orders_total", "Заказы (всего)", "Orders (total)", 120),
+            Self::AvailableTotal => ("available_total", "Остатки (всего)", "Stock (total)", 120),
+            Self::Turnover => ("turnover", "Оборачиваемость (дни)", "Turnover (days)", 120),
         }
     }
 
     const fn is_identity(self) -> bool {
         matches!(self, Self::Brand | Self::Subject | Self::VendorCode | Self::NmId)
+    }
+}
+
+/// A column that a tenant may choose, behind the totals. Its numbers are [`crate::ProductFacts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtraField {
+    /// Orders of the last 14 days.
+    Orders14,
+    /// Orders of the last 28 days.
+    Orders28,
+    /// Days that the stock is expected to last.
+    DaysOfStock,
+    /// The day on which it is expected to end.
+    StockOutOn,
+}
+
+impl ExtraField {
+    /// All, in the order in which they appear.
+    pub const ALL: [Self; 4] = [
+        Self::Orders14,
+        Self::Orders28,
+        Self::DaysOfStock,
+        Self::StockOutOn,
+    ];
+    const WIDTH: u32 = 120;
+
+    /// Name in the metadata, Russian and English title.
+    const fn facts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Orders14 => ("orders_14", "Заказы за 14 дней", "Orders in 14 days"),
+            Self::Orders28 => ("orders_28", "Заказы за 28 дней", "Orders in 28 days"),
+            Self::DaysOfStock => ("days_of_stock", "Запас (дни)", "Days of stock"),
+            Self::StockOutOn => ("stock_out_on", "Закончится", "Runs out on"),
+        }
     }
 }
 
@@ -80,11 +130,11 @@ impl WarehouseField {
     /// All, in the order of the first write.
     pub const ALL: [Self; 3] = [Self::Stock, Self::Orders, Self::Turnover];
 
-    const fn facts(self) -> (&'static str, &'static str) {
+    const fn facts(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Stock => ("stock", "Остатки"),
-            Self::Orders => ("orders", "Заказы"),
-            Self::Turnover => ("turnover", "Оборач."),
+            Self::Stock => ("stock", "Остатки", "Stock"),
+            Self::Orders => ("orders", "Заказы", "Orders"),
+            Self::Turnover => ("turnover", "Оборач.", "Turnover"),
         }
     }
 }
@@ -94,8 +144,25 @@ impl WarehouseField {
 pub enum ColumnKey {
     /// `base:<field>`.
     Base(BaseField),
+    /// `extra:<field>`.
+    Extra(ExtraField),
     /// `wh:<warehouse key>:<field>`; the warehouse key may itself contain colons.
     Warehouse(Arc<str>, WarehouseField),
+}
+
+/// What a column's cells are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// An article number: a number that nobody adds up.
+    Article,
+    /// A count: a whole number.
+    Count,
+    /// Days with one decimal.
+    Days,
+    /// A day, as the number that spreadsheets hold for it ([`crate::Cell::day`]).
+    Date,
 }
 
 /// The columns that share a merged title in row 1.
@@ -119,6 +186,12 @@ impl ColumnKey {
                 .find(|field| field.facts().0 == name)
                 .map(Self::Base);
         }
+        if let Some(name) = value.strip_prefix("extra:") {
+            return ExtraField::ALL
+                .into_iter()
+                .find(|field| field.facts().0 == name)
+                .map(Self::Extra);
+        }
         let (warehouse, name) = value.strip_prefix("wh:")?.rsplit_once(':')?;
         let field = WarehouseField::ALL
             .into_iter()
@@ -131,17 +204,47 @@ impl ColumnKey {
     pub fn group(&self) -> Group {
         match self {
             Self::Base(field) if field.is_identity() => Group::Identity,
-            Self::Base(_) => Group::Metrics,
+            Self::Base(_) | Self::Extra(_) => Group::Metrics,
             Self::Warehouse(key, _) => Group::Warehouse(Arc::clone(key)),
         }
     }
 
     /// The column's title in row 2.
     #[must_use]
-    pub const fn title(&self) -> &'static str {
+    pub const fn title(&self, language: Language) -> &'static str {
+        let (russian, english) = match self {
+            Self::Base(field) => (field.facts().1, field.facts().2),
+            Self::Extra(field) => (field.facts().1, field.facts().2),
+            Self::Warehouse(_, field) => (field.facts().1, field.facts().2),
+        };
+        language.pick(russian, english)
+    }
+
+    /// What its cells are.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
         match self {
-            Self::Base(field) => field.facts().1,
-            Self::Warehouse(_, field) => field.facts().1,
+            Self::Base(BaseField::Brand | BaseField::Subject | BaseField::VendorCode) => Kind::Text,
+            Self::Base(BaseField::NmId) => Kind::Article,
+            Self::Base(BaseField::Turnover)
+            | Self::Extra(ExtraField::DaysOfStock)
+            | Self::Warehouse(_, WarehouseField::Turnover) => Kind::Days,
+            Self::Extra(ExtraField::StockOutOn) => Kind::Date,
+            Self::Base(_) | Self::Extra(_) | Self::Warehouse(..) => Kind::Count,
+        }
+    }
+
+    /// The column's number format. A day always has one, since it is unreadable without.
+    pub(crate) const fn number_format(&self, language: Language, chosen: bool) -> Option<NumberFormat> {
+        match self.kind() {
+            Kind::Date => Some(NumberFormat {
+                kind: "DATE",
+                pattern: language.pick("dd.mm.yyyy", "yyyy-mm-dd"),
+            }),
+            Kind::Count if chosen => Some(NumberFormat::number("#,##0")),
+            Kind::Days if chosen => Some(NumberFormat::number("0.0")),
+            Kind::Article if chosen => Some(NumberFormat::number("0")),
+            Kind::Text | Kind::Article | Kind::Count | Kind::Days => None,
         }
     }
 
@@ -149,7 +252,8 @@ impl ColumnKey {
     #[must_use]
     pub const fn width(&self) -> u32 {
         match self {
-            Self::Base(field) => field.facts().2,
+            Self::Base(field) => field.facts().3,
+            Self::Extra(_) => ExtraField::WIDTH,
             Self::Warehouse(..) => 90,
         }
     }
@@ -165,6 +269,7 @@ impl fmt::Display for ColumnKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Base(field) => write!(f, "base:{}", field.facts().0),
+            Self::Extra(field) => write!(f, "extra:{}", field.facts().0),
             Self::Warehouse(key, field) => write!(f, "wh:{key}:{}", field.facts().0),
         }
     }
@@ -173,10 +278,10 @@ impl fmt::Display for ColumnKey {
 impl Group {
     /// The fixed title; a warehouse's title is its name, which only the input knows.
     #[must_use]
-    pub const fn fixed_title(&self) -> Option<&'static str> {
+    pub const fn fixed_title(&self, language: Language) -> Option<&'static str> {
         match self {
-            Self::Identity => Some("Основная информация"),
-            Self::Metrics => Some("Общие метрики"),
+            Self::Identity => Some(language.pick("Основная информация", "Product")),
+            Self::Metrics => Some(language.pick("Общие метрики", "Totals")),
             Self::Warehouse(_) => None,
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub use codec::GridDecodeError;
 
 use crate::cell::Cell;
+use crate::view::Look;
 
 /// A product's row in the grid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub struct Grid {
     pub(crate) rows: Vec<GridRow>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) note: Arc<str>,
+    pub(crate) look: Look,
 }
 
 /// Header rows of every grid: group titles, field titles.
@@ -41,7 +43,16 @@ impl Grid {
             rows,
             cells,
             note: "".into(),
+            look: Look::default(),
         }
+    }
+
+    /// Takes over what cannot be read back from a sheet, its language and colours, from what was written
+    /// before. Without it the default look is assumed.
+    #[must_use]
+    pub fn looking_like(mut self, before: &Self) -> Self {
+        self.look = before.look;
+        self
     }
 
     /// Metadata values of the columns, left to right.

@@ -1,12 +1,21 @@
 //! What the layout is given, and the checks without which sums would silently disagree.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use crate::turnover::Tenths;
+use crate::view::Language;
 
 /// Key of the column block that takes orders which name no warehouse.
 pub const UNPLACED_KEY: &str = "unplaced";
 /// Title of that block. It appears with the first such order and stays.
 pub const UNPLACED_NAME: &str = "Без склада";
+
+pub(crate) const fn unplaced_name(language: Language) -> &'static str {
+    language.pick(UNPLACED_NAME, "No warehouse")
+}
 
 /// Everything one sheet shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +26,25 @@ pub struct SheetInput {
     pub warehouses: Vec<WarehouseColumn>,
     /// How old the numbers are.
     pub freshness: Freshness,
+    /// What only some views need, by product key.
+    pub facts: HashMap<Arc<str>, ProductFacts>,
+}
+
+/// Where a product comes from, and what is foretold about it. What is unknown is an empty cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProductFacts {
+    /// For example `wildberries`.
+    pub marketplace: Arc<str>,
+    /// Identity of the cabinet.
+    pub cabinet: Arc<str>,
+    /// Orders of the last 14 days without cancelled ones.
+    pub orders_14: Option<i64>,
+    /// Orders of the last 28 days without cancelled ones.
+    pub orders_28: Option<i64>,
+    /// Days that the stock is expected to last.
+    pub days_of_stock: Option<Tenths>,
+    /// The day on which it is expected to end.
+    pub stock_out_on: Option<NaiveDate>,
 }
 
 /// One product of one cabinet. Totals are not given: they are the sums over [`Self::cells`].
@@ -65,10 +93,14 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// The note's text.
+    /// The note's text. The lines on sources are the caller's, in the same language.
     #[must_use]
-    pub fn note(&self) -> String {
-        let mut note = format!("Данные на {}\nСинхронизация {}", self.observed_at, self.sync_id);
+    pub fn note(&self, language: Language) -> String {
+        let (data, sync) = (
+            language.pick("Данные на", "Data as of"),
+            language.pick("Синхронизация", "Sync"),
+        );
+        let mut note = format!("{data} {}\n{sync} {}", self.observed_at, self.sync_id);
         for line in &self.sources {
             note.push('\n');
             note.push_str(line);
@@ -96,6 +128,9 @@ pub enum LayoutError {
         /// How many warehouses there are.
         warehouses: usize,
     },
+    /// A view of some cabinets or marketplaces, and a product of which neither is known.
+    #[error("it is not known which cabinet product {0} belongs to")]
+    UnknownOrigin(Arc<str>),
     /// A sum over warehouses does not fit.
     #[error("numbers of product {0} overflow")]
     Overflow(Arc<str>),
@@ -110,23 +145,6 @@ pub enum LayoutError {
 }
 
 impl SheetInput {
-    /// The warehouses that get columns: those given, and the block for orders without one where it is needed.
-    #[must_use]
-    pub(crate) fn blocks(&self) -> Vec<WarehouseColumn> {
-        let mut blocks = self.warehouses.clone();
-        if self
-            .products
-            .iter()
-            .any(|product| product.orders_without_warehouse != 0)
-        {
-            blocks.push(WarehouseColumn {
-                key: UNPLACED_KEY.into(),
-                name: UNPLACED_NAME.into(),
-            });
-        }
-        blocks
-    }
-
     pub(crate) fn check(&self) -> Result<(), LayoutError> {
         let mut seen = HashSet::with_capacity(self.products.len());
         for warehouse in &self.warehouses {

@@ -24,35 +24,42 @@
 //! * A column or header row that the seller deleted comes back next to its neighbours; a deleted product row
 //!   comes back at the bottom while the product is listed. Only where both article columns are deleted at
 //!   once are rows lost: every product is then added again and the old rows are the seller's.
+//! * A tenant's [`View`] changes what is new and what is said, never where something stands: rows keep their
+//!   places whatever the sort order, columns that are no longer chosen stay until the seller deletes them.
 //! * Orders that name no warehouse go to a column block of their own ([`UNPLACED_NAME`]), so that sums over
 //!   warehouses always equal the totals.
 
 mod board;
 mod cell;
 mod column;
+pub mod export;
 mod grid;
 mod input;
 mod plan;
 mod render;
 mod request;
+mod shown;
 mod state;
 mod turnover;
+mod view;
 
 pub use cell::{Cell, MAX_CELL_CHARACTERS};
-pub use column::{BaseField, COLUMN_METADATA_KEY, ColumnKey, Group, WarehouseField};
+pub use column::{BaseField, COLUMN_METADATA_KEY, ColumnKey, ExtraField, Group, Kind, WarehouseField};
 pub use grid::{Grid, GridDecodeError, GridRow};
 pub use input::{
-    Freshness, LayoutError, ProductRow, SheetInput, UNPLACED_KEY, UNPLACED_NAME, WarehouseColumn,
+    Freshness, LayoutError, ProductFacts, ProductRow, SheetInput, UNPLACED_KEY, UNPLACED_NAME,
+    WarehouseColumn,
 };
 pub use plan::{Options, Plan, plan};
 pub use render::{initial_columns, render_rows};
 pub use request::{
     Border, BorderStyle, Borders, CellBlock, CellFormat, ColorStyle, Dimension, DimensionRange, FormatCell,
-    GridCoordinate, GridProperties, GridRange, Metadata, MetadataLocation, NoteCell, PixelSize, Request, Rgb,
-    SheetProperties, TextFormat,
+    GridCoordinate, GridProperties, GridRange, Metadata, MetadataLocation, NoteCell, NumberFormat, PixelSize,
+    Request, Rgb, SheetProperties, TextFormat,
 };
 pub use state::{
     Current, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, ManagedColumn, ManagedRow, ROW_METADATA_KEY,
     SheetState, locate_rows,
 };
 pub use turnover::{Tenths, turnover};
+pub use view::{Language, Level, LowStock, Sort, SortBy, View};

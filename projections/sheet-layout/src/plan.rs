@@ -4,10 +4,13 @@ mod arrange;
 mod content;
 mod merge;
 mod metadata;
+mod paint;
 mod style;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+pub(crate) use content::formula_note;
+pub(crate) use style::{FIELDS_HEIGHT, GROUPS_HEIGHT};
 
 use serde::Serialize;
 
@@ -16,7 +19,9 @@ use crate::column::ColumnKey;
 use crate::grid::GridRow;
 use crate::input::{LayoutError, ProductRow, SheetInput};
 use crate::request::{GridProperties, Request, SheetProperties};
+use crate::shown::Shown;
 use crate::state::{Current, HEADER_FIELDS, HEADER_GROUPS, ManagedColumn, ManagedRow, SheetState};
+use crate::view::View;
 
 /// Choices that are the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub struct Options {
     /// At most this many product rows are added by one plan, to bound the size of a first write; the others
     /// follow with the next plan ([`Plan::deferred_products`]).
     pub max_new_rows: usize,
+    /// The tenant's choice.
+    pub view: View,
 }
 
 impl Default for Options {
@@ -37,6 +44,7 @@ impl Default for Options {
             sheet_id: 1,
             title: "Products".to_owned(),
             max_new_rows: usize::MAX,
+            view: View::default(),
         }
     }
 }
@@ -120,24 +128,36 @@ struct Arranged<'a> {
     deferred: usize,
 }
 
+impl Arranged<'_> {
+    /// By position, the columns that have no format yet. A header row that had to be made again needs its look
+    /// over the whole width.
+    fn unformatted(&self) -> Vec<bool> {
+        let all = self.groups.fresh || self.fields.fresh;
+        let columns = self.board.columns.iter();
+        columns.map(|column| column.fresh || all).collect()
+    }
+}
+
 /// Plans the smallest batch that makes the sheet show `input`.
 ///
 /// # Errors
 /// [`LayoutError`] where the input contradicts itself or does not fit into a spreadsheet.
 pub fn plan(current: &Current, input: &SheetInput, options: &Options) -> Result<Plan, LayoutError> {
-    input.check()?;
+    let shown = Shown::new(input, &options.view)?;
     let empty = SheetState::default();
     let state = current.sheet.as_ref().unwrap_or(&empty);
     let mut arranged = match &current.sheet {
-        Some(sheet) => arrange::existing(sheet, input, options)?,
-        None => arrange::new_sheet(input, options)?,
+        Some(sheet) => arrange::existing(sheet, &shown, options)?,
+        None => arrange::new_sheet(&shown, options)?,
     };
     metadata::name_fresh(&mut arranged, state);
     let merged = merge::settle(&mut arranged);
-    let written = content::write(&mut arranged, &state.written, input, &merged)?;
-    style::dress(&mut arranged);
+    let written = content::write(&mut arranged, &state.written, &shown, &merged)?;
+    style::dress(&mut arranged, &options.view);
+    paint::number_formats(&mut arranged, state.written.look, &options.view);
+    paint::levels(&mut arranged, &state.written, &written);
     freeze(&mut arranged);
-    content::notes(&mut arranged, &state.written.note, &written.note);
+    content::notes(&mut arranged, &state.written, &written);
     Ok(finish(arranged, written))
 }
 
@@ -236,13 +256,4 @@ struct Segment {
 
 fn same_group(a: &ColumnKey, b: &ColumnKey) -> bool {
     a.group() == b.group()
-}
-
-/// Products by key.
-fn by_key(input: &SheetInput) -> HashMap<&str, &ProductRow> {
-    input
-        .products
-        .iter()
-        .map(|product| (&*product.key, product))
-        .collect()
 }

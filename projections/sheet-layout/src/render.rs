@@ -5,28 +5,32 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::cell::Cell;
-use crate::column::{BaseField, ColumnKey, Group, WarehouseField};
-use crate::input::{LayoutError, ProductRow, SheetInput, UNPLACED_KEY};
+use crate::column::{BaseField, ColumnKey, ExtraField, WarehouseField};
+use crate::input::{LayoutError, ProductFacts, ProductRow, SheetInput, UNPLACED_KEY};
+use crate::shown::Shown;
 use crate::turnover::turnover;
+use crate::view::View;
 
 /// Where a column's number comes from, resolved once so that a million cells cost no look-up.
 #[derive(Clone, Copy)]
 enum Source {
     Base(BaseField),
+    Extra(ExtraField),
     /// Index into the input's warehouses, the block for orders without one behind them.
     Warehouse(usize, WarehouseField),
     /// A warehouse that vanished.
     Vanished(WarehouseField),
 }
 
-pub(crate) struct Renderer {
+pub(crate) struct Renderer<'i> {
+    input: &'i SheetInput,
     sources: Vec<Source>,
     available: Vec<i64>,
     orders: Vec<i64>,
 }
 
-impl Renderer {
-    pub(crate) fn new<'a>(input: &SheetInput, columns: impl IntoIterator<Item = &'a ColumnKey>) -> Self {
+impl<'i> Renderer<'i> {
+    pub(crate) fn new<'a>(input: &'i SheetInput, columns: impl IntoIterator<Item = &'a ColumnKey>) -> Self {
         let count = input.warehouses.len();
         let mut index_of: HashMap<&str, usize> = input
             .warehouses
@@ -37,12 +41,14 @@ impl Renderer {
         index_of.insert(UNPLACED_KEY, count);
         let source = |column: &ColumnKey| match column {
             ColumnKey::Base(field) => Source::Base(*field),
+            ColumnKey::Extra(field) => Source::Extra(*field),
             ColumnKey::Warehouse(key, field) => match index_of.get(&**key) {
                 Some(index) => Source::Warehouse(*index, *field),
                 None => Source::Vanished(*field),
             },
         };
         Self {
+            input,
             sources: columns.into_iter().map(source).collect(),
             available: vec![0; count + 1],
             orders: vec![0; count + 1],
@@ -57,6 +63,7 @@ impl Renderer {
             .sum(product)
             .ok_or_else(|| LayoutError::Overflow(Arc::clone(&product.key)))?;
         let (available, orders) = totals;
+        let facts = self.input.facts.get(&product.key);
         for source in &self.sources {
             out.push(match source {
                 Source::Base(BaseField::Brand) => Cell::text(&product.brand),
@@ -68,6 +75,7 @@ impl Renderer {
                 Source::Base(BaseField::OrdersTotal) => Cell::Int(orders),
                 Source::Base(BaseField::AvailableTotal) => Cell::Int(available),
                 Source::Base(BaseField::Turnover) => Cell::days(turnover(available, orders)),
+                Source::Extra(field) => extra(*field, facts),
                 Source::Warehouse(index, field) => {
                     let units = self.available.get(*index).copied().unwrap_or_default();
                     let ordered = self.orders.get(*index).copied().unwrap_or_default();
@@ -106,6 +114,7 @@ impl Renderer {
                 Source::Base(
                     BaseField::Brand | BaseField::Subject | BaseField::VendorCode | BaseField::NmId,
                 ) => identity(column),
+                Source::Extra(field) => zero(!matches!(field, ExtraField::Orders14 | ExtraField::Orders28)),
                 Source::Base(field) => zero(*field == BaseField::Turnover),
                 Source::Warehouse(_, field) | Source::Vanished(field) => {
                     zero(*field == WarehouseField::Turnover)
@@ -115,60 +124,42 @@ impl Renderer {
     }
 }
 
+fn extra(field: ExtraField, facts: Option<&ProductFacts>) -> Cell {
+    let Some(facts) = facts else {
+        return Cell::Empty;
+    };
+    match field {
+        ExtraField::Orders14 => facts.orders_14.map_or(Cell::Empty, Cell::Int),
+        ExtraField::Orders28 => facts.orders_28.map_or(Cell::Empty, Cell::Int),
+        ExtraField::DaysOfStock => Cell::days(facts.days_of_stock),
+        ExtraField::StockOutOn => Cell::day(facts.stock_out_on),
+    }
+}
+
 const fn zero(days: bool) -> Cell {
     if days { Cell::Empty } else { Cell::Int(0) }
 }
 
-/// The columns of a first write: the base columns, then the warehouses by name in code-point order (equal
-/// names by key).
+/// The columns of a first write in the default view: the base columns, then the warehouses by name in
+/// code-point order (equal names by key).
 #[must_use]
 pub fn initial_columns(input: &SheetInput) -> Vec<ColumnKey> {
-    let mut blocks = input.blocks();
-    blocks.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
-    let base = BaseField::ALL.into_iter().map(ColumnKey::Base);
-    let warehouses = blocks.iter().flat_map(|warehouse| {
-        WarehouseField::ALL.map(|field| ColumnKey::Warehouse(Arc::clone(&warehouse.key), field))
-    });
-    base.chain(warehouses).collect()
+    let view = View::default();
+    let all = Shown {
+        input,
+        view: &view,
+        products: input.products.iter().collect(),
+    };
+    all.initial_columns()
 }
 
-/// The grid as plain rows: group titles (in the first column of each group), field titles, then the products
-/// in the given order.
+/// The grid in the default view as plain rows: group titles (in the first column of each group), field titles,
+/// then the products in the given order.
 ///
 /// # Errors
 /// [`LayoutError`] where the input contradicts itself.
 pub fn render_rows(input: &SheetInput, columns: &[ColumnKey]) -> Result<Vec<Vec<Cell>>, LayoutError> {
-    input.check()?;
-    let names = input.blocks();
-    let mut groups = Vec::with_capacity(columns.len());
-    let mut previous = None;
-    for column in columns {
-        let group = column.group();
-        let title = match &group {
-            _ if previous.as_ref() == Some(&group) => Cell::Empty,
-            Group::Warehouse(key) => names
-                .iter()
-                .find(|warehouse| warehouse.key == *key)
-                .map_or(Cell::Empty, |warehouse| Cell::text(&warehouse.name)),
-            fixed => fixed
-                .fixed_title()
-                .map_or(Cell::Empty, |title| Cell::Text(title.into())),
-        };
-        groups.push(title);
-        previous = Some(group);
-    }
-    let mut rows = vec![
-        groups,
-        columns
-            .iter()
-            .map(|column| Cell::Text(column.title().into()))
-            .collect(),
-    ];
-    let mut renderer = Renderer::new(input, columns);
-    for product in &input.products {
-        let mut row = Vec::with_capacity(columns.len());
-        renderer.product(product, &mut row)?;
-        rows.push(row);
-    }
-    Ok(rows)
+    let view = View::default();
+    let cells = Shown::new(input, &view)?.cells(columns)?;
+    Ok(cells.chunks(columns.len().max(1)).map(<[Cell]>::to_vec).collect())
 }

@@ -7,7 +7,7 @@ mod format;
 use serde::ser::{SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
-pub use format::{Border, BorderStyle, CellFormat, ColorStyle, Rgb, TextFormat};
+pub use format::{Border, BorderStyle, CellFormat, ColorStyle, NumberFormat, Rgb, TextFormat};
 
 use crate::cell::{Cell, CellData};
 

@@ -292,7 +292,10 @@ fn border(border: Option<layout::Border>) -> Option<wire::Border> {
 
 fn format(format: &layout::CellFormat) -> wire::CellFormat {
     wire::CellFormat {
-        number_format: None,
+        number_format: format.number_format.map(|number| wire::NumberFormat {
+            kind: number.kind.to_owned(),
+            pattern: number.pattern.to_owned(),
+        }),
         background_color_style: format.background_color_style.map(color),
         text_format: format.text_format.as_ref().map(text_format),
         horizontal_alignment: format.horizontal_alignment.map(str::to_owned),

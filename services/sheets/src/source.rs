@@ -65,6 +65,7 @@ fn source(rows: &SheetRows) -> Source {
             products,
             warehouses: columns.list,
             freshness,
+            ..SheetInput::default()
         },
         identities,
     }

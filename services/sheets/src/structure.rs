@@ -11,8 +11,8 @@ use connectors::google::{
 };
 use serde_json::Value;
 use sheet_layout::{
-    BaseField, COLUMN_METADATA_KEY, Cell, ColumnKey, Current, Grid, GridRange, GridRow, IdentityCells,
-    ManagedColumn, ManagedRow, ROW_METADATA_KEY, SheetState, WarehouseField, locate_rows,
+    BaseField, COLUMN_METADATA_KEY, Cell, ColumnKey, Current, Grid, GridRange, GridRow, IdentityCells, Kind,
+    ManagedColumn, ManagedRow, ROW_METADATA_KEY, SheetState, locate_rows,
 };
 
 /// What is asked of a spreadsheet; without cells.
@@ -320,6 +320,9 @@ impl Reader<'_> {
             rows.map(|row| row.index).min()
         };
         let headers = [sheet_layout::HEADER_GROUPS, sheet_layout::HEADER_FIELDS].map(header);
+        if let Some(before) = before {
+            grid = grid.looking_like(before);
+        }
         let mut place_of: HashMap<u32, usize> = HashMap::with_capacity(products.len() + 2);
         place_of.extend(
             headers
@@ -403,10 +406,7 @@ fn letters(column: u32) -> String {
 /// A value as the layout would have written it. What it never writes becomes a text, which differs from
 /// whatever should be there.
 fn cell(value: &Value, column: &ColumnKey, header: bool) -> Cell {
-    let days = matches!(
-        column,
-        ColumnKey::Base(BaseField::Turnover) | ColumnKey::Warehouse(_, WarehouseField::Turnover)
-    );
+    let days = column.kind() == Kind::Days;
     match value {
         Value::Null => Cell::Empty,
         Value::String(text) if text.is_empty() => Cell::Empty,

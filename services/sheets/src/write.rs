@@ -243,6 +243,7 @@ impl Round<'_> {
             sheet_id: worksheet_id(self.claim),
             title: self.claim.worksheet.clone(),
             max_new_rows: (self.shared.options.cells_per_batch / columns).max(1),
+            ..Options::default()
         }
     }
 }

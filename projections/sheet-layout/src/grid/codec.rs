@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use super::{Grid, GridRow, HEADER_ROWS};
 use crate::cell::Cell;
+use crate::view::Look;
 
 /// Raised with every change of the encoding; other versions are refused and the sheet is then verified by
 /// reading.
 const VERSION: u8 = 1;
+/// With the look behind the note; used where the look is not the default.
+const VERSION_WITH_LOOK: u8 = 2;
 /// No spreadsheet has more cells, so no honest encoding does.
 const MAX_CELLS: usize = 10_000_000;
 const CHECKSUM_BYTES: usize = 8;
@@ -38,8 +41,21 @@ impl Grid {
     /// Encodes the grid.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        // A look is a handful of choices; should it ever fail to encode, the default makes the next plan
+        // rewrite notes and colours.
+        let look = (self.look != Look::default())
+            .then(|| serde_json::to_string(&self.look).ok())
+            .flatten();
+        let version = if look.is_some() {
+            VERSION_WITH_LOOK
+        } else {
+            VERSION
+        };
+        let mut out = vec![version];
         put_text(&mut out, &self.note);
+        if let Some(look) = look {
+            put_text(&mut out, &look);
+        }
         put_size(&mut out, self.columns.len());
         for column in &self.columns {
             put_text(&mut out, column);
@@ -68,7 +84,7 @@ impl Grid {
     /// [`GridDecodeError`] on another version, damage, or bytes that never were a grid.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, GridDecodeError> {
         let version = *bytes.first().ok_or(GridDecodeError::Malformed)?;
-        if version != VERSION {
+        if version != VERSION && version != VERSION_WITH_LOOK {
             return Err(GridDecodeError::Version(version));
         }
         let (body, sum) = bytes
@@ -82,7 +98,7 @@ impl Grid {
         Reader {
             bytes: body.get(1..).unwrap_or_default(),
         }
-        .grid()
+        .grid(version == VERSION_WITH_LOOK)
         .ok_or(GridDecodeError::Malformed)
     }
 
@@ -187,8 +203,13 @@ impl Reader<'_> {
         Some(std::str::from_utf8(text).ok()?.into())
     }
 
-    fn grid(mut self) -> Option<Grid> {
+    fn grid(mut self, with_look: bool) -> Option<Grid> {
         let note = self.text()?;
+        let look = if with_look {
+            serde_json::from_str(&self.text()?).ok()?
+        } else {
+            Look::default()
+        };
         let columns = (0..self.size()?)
             .map(|_| self.text())
             .collect::<Option<Vec<_>>>()?;
@@ -216,6 +237,7 @@ impl Reader<'_> {
             rows,
             cells,
             note,
+            look,
         })
     }
 

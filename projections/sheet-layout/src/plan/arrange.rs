@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Arranged, Options, RowPlan, by_key};
+use super::{Arranged, Options, RowPlan};
 use crate::board::{Board, HeaderRow, Placed};
-use crate::column::{BaseField, ColumnKey, WarehouseField};
-use crate::input::{LayoutError, SheetInput, WarehouseColumn};
-use crate::render::initial_columns;
+use crate::column::{ColumnKey, WarehouseField};
+use crate::input::{LayoutError, ProductRow, WarehouseColumn};
 use crate::request::{Dimension, GridProperties, Request, SheetProperties};
+use crate::shown::Shown;
 use crate::state::{HEADER_FIELDS, HEADER_GROUPS, SheetState};
 
 /// Google's limits (Sheets v4 usage limits).
@@ -40,10 +40,10 @@ fn fresh_column(key: ColumnKey, index: u32) -> Placed {
 }
 
 /// A worksheet that fits exactly, created by the batch itself.
-pub(super) fn new_sheet<'a>(input: &'a SheetInput, options: &Options) -> Result<Arranged<'a>, LayoutError> {
-    let columns = initial_columns(input);
-    let shown = input.products.len().min(options.max_new_rows);
-    let row_count = (count(shown).saturating_add(2)).max(MIN_ROWS);
+pub(super) fn new_sheet<'a>(shown: &Shown<'a>, options: &Options) -> Result<Arranged<'a>, LayoutError> {
+    let columns = shown.initial_columns();
+    let new = shown.products.len().min(options.max_new_rows);
+    let row_count = (count(new).saturating_add(2)).max(MIN_ROWS);
     let column_count = count(columns.len());
     check_size(row_count.into(), column_count.into())?;
     let grid_properties = GridProperties {
@@ -72,15 +72,15 @@ pub(super) fn new_sheet<'a>(input: &'a SheetInput, options: &Options) -> Result<
         row_of: HashMap::new(),
         requests: vec![Request::AddSheet { properties }],
     };
-    let rows = input
+    let rows = shown
         .products
         .iter()
-        .take(shown)
+        .take(new)
         .zip(2..)
         .map(|(product, index)| RowPlan {
             index,
             key: Arc::clone(&product.key),
-            product: Some(product),
+            product: Some(*product),
             fresh: true,
             struck: false,
         });
@@ -97,14 +97,14 @@ pub(super) fn new_sheet<'a>(input: &'a SheetInput, options: &Options) -> Result<
             fresh: true,
         },
         rows: rows.collect(),
-        deferred: input.products.len() - shown,
+        deferred: shown.products.len() - new,
     })
 }
 
 /// The worksheet as it is, with what is missing inserted.
 pub(super) fn existing<'a>(
     state: &SheetState,
-    input: &'a SheetInput,
+    shown: &Shown<'a>,
     options: &Options,
 ) -> Result<Arranged<'a>, LayoutError> {
     let mut board = Board {
@@ -119,11 +119,11 @@ pub(super) fn existing<'a>(
         row_of: HashMap::new(),
         requests: Vec::new(),
     };
-    board.row_of = known_rows(state, input, &board);
+    board.row_of = known_rows(state, shown, &board);
     place_header(&mut board);
-    place_columns(&mut board, input);
+    place_columns(&mut board, shown);
     let (groups, fields) = (board.groups.unwrap_or_default(), board.fields.unwrap_or_default());
-    let (rows, deferred) = place_rows(&mut board, state, input, options, groups.index.max(fields.index));
+    let (rows, deferred) = place_rows(&mut board, state, shown, options, groups.index.max(fields.index));
     check_size(board.row_count.into(), board.column_count.into())?;
     Ok(Arranged {
         board,
@@ -170,8 +170,8 @@ fn known_header(state: &SheetState, value: &str) -> Option<HeaderRow> {
 
 /// Rows of products that are listed now or were written before; a row never belongs to two products or to the
 /// header.
-fn known_rows(state: &SheetState, input: &SheetInput, board: &Board) -> HashMap<Arc<str>, u32> {
-    let listed = by_key(input);
+fn known_rows(state: &SheetState, shown: &Shown<'_>, board: &Board) -> HashMap<Arc<str>, u32> {
+    let listed = shown.by_key();
     let written = state.written.row_indices();
     let mut taken: HashSet<u32> = board
         .groups
@@ -214,8 +214,8 @@ fn place_header(board: &mut Board) {
     }
 }
 
-fn place_columns(board: &mut Board, input: &SheetInput) {
-    complete(board, &BaseField::ALL.map(ColumnKey::Base));
+fn place_columns(board: &mut Board, shown: &Shown<'_>) {
+    complete(board, &shown.leading_columns());
     let mut known: Vec<Arc<str>> = Vec::new();
     for column in &board.columns {
         if let ColumnKey::Warehouse(key, _) = &column.key
@@ -231,7 +231,7 @@ fn place_columns(board: &mut Board, input: &SheetInput) {
         );
     }
     let known: HashSet<Arc<str>> = known.into_iter().collect();
-    let mut new: Vec<WarehouseColumn> = input.blocks();
+    let mut new: Vec<WarehouseColumn> = shown.blocks();
     new.retain(|warehouse| !known.contains(&warehouse.key));
     new.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
     let keys = new.iter().flat_map(|warehouse| {
@@ -284,14 +284,15 @@ fn insert_columns(board: &mut Board, at: u32, keys: Vec<ColumnKey>) {
 fn place_rows<'a>(
     board: &mut Board,
     state: &SheetState,
-    input: &'a SheetInput,
+    shown: &Shown<'a>,
     options: &Options,
     header: u32,
 ) -> (Vec<RowPlan<'a>>, usize) {
-    let listed = by_key(input);
-    let missing: Vec<_> = input
+    let listed = shown.by_key();
+    let missing: Vec<&ProductRow> = shown
         .products
         .iter()
+        .copied()
         .filter(|product| !board.row_of.contains_key(&product.key))
         .collect();
     let new = missing.iter().take(options.max_new_rows);
@@ -320,7 +321,7 @@ fn place_rows<'a>(
     rows.extend(new.zip(at..).map(|(product, index)| RowPlan {
         index,
         key: Arc::clone(&product.key),
-        product: Some(product),
+        product: Some(*product),
         fresh: true,
         struck: false,
     }));

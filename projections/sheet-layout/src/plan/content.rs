@@ -8,12 +8,21 @@ use super::merge::Merged;
 use super::{Arranged, grid_rows};
 use crate::board::Board;
 use crate::cell::Cell;
-use crate::column::{BaseField, ColumnKey, Group};
+use crate::column::{BaseField, ColumnKey};
 use crate::grid::{Grid, HEADER_ROWS};
-use crate::input::{LayoutError, SheetInput};
+use crate::input::LayoutError;
 use crate::render::Renderer;
 use crate::request::{CellBlock, GridCoordinate, NoteCell, Request};
+use crate::shown::Shown;
+use crate::view::Language;
 
+/// How turnover is computed.
+pub(crate) const fn formula_note(language: Language) -> &'static str {
+    language.pick(FORMULA_NOTE, FORMULA_NOTE_ENGLISH)
+}
+
+const FORMULA_NOTE_ENGLISH: &str = "Stock × 7 / orders of the last 7 days, one decimal. \
+                                    Empty without stock or without orders.";
 const FORMULA_NOTE: &str = "Остатки × 7 / заказы за последние 7 дней, один знак после запятой. \
                             Пусто, если остатков или заказов нет.";
 
@@ -21,7 +30,7 @@ const FORMULA_NOTE: &str = "Остатки × 7 / заказы за послед
 pub(super) fn write(
     arranged: &mut Arranged<'_>,
     old: &Grid,
-    input: &SheetInput,
+    shown: &Shown<'_>,
     merged: &Merged,
 ) -> Result<Grid, LayoutError> {
     let board = &arranged.board;
@@ -36,7 +45,7 @@ pub(super) fn write(
     let old_rows = old.row_indices();
     let mut diff = Diff::new(board, merged, &old_columns);
 
-    cells.extend(group_titles(board, old, input, merged));
+    cells.extend(group_titles(board, old, shown, merged));
     let header =
         |row: usize| (old.rows.len() + HEADER_ROWS > row && !old.columns.is_empty()).then(|| old.row(row));
     diff.row(arranged.groups.index, arranged.groups.fresh, header(0), &cells);
@@ -44,7 +53,7 @@ pub(super) fn write(
         board
             .columns
             .iter()
-            .map(|column| Cell::Text(column.key.title().into())),
+            .map(|column| Cell::Text(column.key.title(shown.view.language).into())),
     );
     diff.row(
         arranged.fields.index,
@@ -53,7 +62,7 @@ pub(super) fn write(
         cells.get(width..).unwrap_or_default(),
     );
 
-    let mut renderer = Renderer::new(input, board.columns.iter().map(|column| &column.key));
+    let mut renderer = Renderer::new(shown.input, board.columns.iter().map(|column| &column.key));
     for row in &arranged.rows {
         let start = cells.len();
         let old_row = old_rows.get(&*row.key).map(|index| old.row(*index));
@@ -86,36 +95,27 @@ pub(super) fn write(
         columns,
         rows: grid_rows(&arranged.rows),
         cells,
-        note: input.freshness.note().into(),
+        note: shown.input.freshness.note(shown.view.language).into(),
+        look: shown.view.look(),
     })
 }
 
 /// Titles above the groups. A vanished warehouse keeps the name that was written; where even that is unknown,
 /// the sheet keeps what it shows.
-fn group_titles(board: &Board, old: &Grid, input: &SheetInput, merged: &Merged) -> Vec<Cell> {
-    let blocks = input.blocks();
+fn group_titles(board: &Board, old: &Grid, shown: &Shown<'_>, merged: &Merged) -> Vec<Cell> {
     let mut names: HashMap<Arc<str>, Cell> = HashMap::new();
     for (value, title) in old.columns.iter().zip(old.row(0)) {
         if let (Some(ColumnKey::Warehouse(key, _)), Cell::Text(_)) = (ColumnKey::parse(value), title) {
             names.entry(key).or_insert_with(|| title.clone());
         }
     }
-    names.extend(
-        blocks
-            .iter()
-            .map(|warehouse| (Arc::clone(&warehouse.key), Cell::text(&warehouse.name))),
-    );
+    names.extend(shown.names());
     let mut titles = vec![Cell::Empty; board.columns.len()];
     for position in &merged.titles {
         let Some((column, title)) = board.columns.get(*position).zip(titles.get_mut(*position)) else {
             continue;
         };
-        *title = match column.key.group() {
-            Group::Warehouse(key) => names.get(&key).cloned().unwrap_or_default(),
-            fixed => fixed
-                .fixed_title()
-                .map_or(Cell::Empty, |title| Cell::Text(title.into())),
-        };
+        *title = shown.group_title(&column.key.group(), &names);
     }
     titles
 }
@@ -223,12 +223,16 @@ impl<'a> Diff<'a> {
 }
 
 /// Notes on header cells: how fresh the numbers are, and how turnover is computed.
-pub(super) fn notes(arranged: &mut Arranged<'_>, old: &str, new: &str) {
+pub(super) fn notes(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid) {
     let board = &mut arranged.board;
     let row = arranged.fields;
     let notes = [
-        (BaseField::AvailableTotal, new, old != new),
-        (BaseField::Turnover, FORMULA_NOTE, false),
+        (BaseField::AvailableTotal, &*new.note, old.note != new.note),
+        (
+            BaseField::Turnover,
+            formula_note(new.look.language),
+            old.look.language != new.look.language,
+        ),
     ];
     for (field, note, changed) in notes {
         let Some(column) = board

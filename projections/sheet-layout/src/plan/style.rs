@@ -3,14 +3,15 @@
 
 use super::{Arranged, Segment, segments};
 use crate::board::{Board, HeaderRow, runs};
-use crate::column::Group;
+use crate::column::{ColumnKey, Group};
 use crate::request::{
     Border, Borders, CellFormat, Dimension, DimensionRange, FormatCell, GridRange, PixelSize, Request,
 };
+use crate::view::View;
 
 /// Heights in pixels of the two header rows.
-const GROUPS_HEIGHT: u32 = 35;
-const FIELDS_HEIGHT: u32 = 40;
+pub(crate) const GROUPS_HEIGHT: u32 = 35;
+pub(crate) const FIELDS_HEIGHT: u32 = 40;
 
 type Span = (u32, u32);
 
@@ -25,7 +26,7 @@ struct Rows {
     fresh: Option<Span>,
 }
 
-pub(super) fn dress(arranged: &mut Arranged<'_>) {
+pub(super) fn dress(arranged: &mut Arranged<'_>, view: &View) {
     let (groups, fields) = (arranged.groups, arranged.fields);
     let header = groups.index.max(fields.index);
     let last = arranged.rows.last().map_or(header, |row| row.index.max(header)) + 1;
@@ -38,22 +39,15 @@ pub(super) fn dress(arranged: &mut Arranged<'_>) {
         data: (header + 1, last),
         fresh: fresh.first().copied(),
     };
-    // A header row that had to be made again needs its look over the whole width.
-    let all = groups.fresh || fields.fresh;
-    let fresh_columns: Vec<bool> = arranged
-        .board
-        .columns
-        .iter()
-        .map(|column| column.fresh || all)
-        .collect();
-    fill(&mut arranged.board, &rows, &fresh_columns);
+    let fresh_columns = arranged.unformatted();
+    fill(&mut arranged.board, &rows, &fresh_columns, view);
     grid_lines(&mut arranged.board, &rows, &fresh_columns);
     thick_lines(&mut arranged.board, &rows, &fresh_columns);
     sizes(&mut arranged.board, groups, fields);
     strike(arranged);
 }
 
-fn repeat(range: GridRange, format: CellFormat, fields: &'static str) -> Request {
+pub(super) fn repeat(range: GridRange, format: CellFormat, fields: &'static str) -> Request {
     Request::RepeatCell {
         range,
         cell: FormatCell {
@@ -64,7 +58,7 @@ fn repeat(range: GridRange, format: CellFormat, fields: &'static str) -> Request
 }
 
 /// Physical spans of the columns that `pick` chooses.
-fn spans(board: &Board, pick: impl Fn(usize) -> bool) -> Vec<Span> {
+pub(super) fn spans(board: &Board, pick: impl Fn(usize) -> bool) -> Vec<Span> {
     let chosen = board
         .columns
         .iter()
@@ -74,7 +68,7 @@ fn spans(board: &Board, pick: impl Fn(usize) -> bool) -> Vec<Span> {
 }
 
 /// Header and data formats. They replace whatever a new row or column inherited.
-fn fill(board: &mut Board, rows: &Rows, fresh: &[bool]) {
+fn fill(board: &mut Board, rows: &Rows, fresh: &[bool], view: &View) {
     let is_fresh = |position: usize| fresh.get(position).copied().unwrap_or_default();
     let mut requests = Vec::new();
     for columns in spans(board, is_fresh) {
@@ -86,27 +80,47 @@ fn fill(board: &mut Board, rows: &Rows, fresh: &[bool]) {
             ));
         }
     }
-    for identity in [true, false] {
-        let aligned = |position: usize| {
-            board
-                .columns
-                .get(position)
-                .is_some_and(|column| column.key.is_identity() == identity)
+    for look in data_formats(board, view) {
+        let looks_so = |position: usize| {
+            let column = board.columns.get(position);
+            column.is_some_and(|column| data_format(&column.key, view) == look)
         };
         let mut format = |data: Span, columns: Span| {
             if data.0 < data.1 {
                 let range = board.range(data, columns);
-                requests.push(repeat(range, CellFormat::data(identity), "userEnteredFormat"));
+                requests.push(repeat(range, look.clone(), "userEnteredFormat"));
             }
         };
-        for columns in spans(board, |position| is_fresh(position) && aligned(position)) {
+        for columns in spans(board, |position| is_fresh(position) && looks_so(position)) {
             format(rows.data, columns);
         }
-        for columns in spans(board, |position| !is_fresh(position) && aligned(position)) {
+        for columns in spans(board, |position| !is_fresh(position) && looks_so(position)) {
             format(rows.fresh.unwrap_or_default(), columns);
         }
     }
     board.requests.append(&mut requests);
+}
+
+fn data_format(column: &ColumnKey, view: &View) -> CellFormat {
+    CellFormat {
+        number_format: column.number_format(view.language, view.number_formats),
+        ..CellFormat::data(column.is_identity())
+    }
+}
+
+/// The formats that product cells have, those of identity first.
+fn data_formats(board: &Board, view: &View) -> Vec<CellFormat> {
+    let mut formats: Vec<CellFormat> = Vec::new();
+    for identity in [true, false] {
+        let columns = board.columns.iter().map(|column| &column.key);
+        for column in columns.filter(|column| column.is_identity() == identity) {
+            let format = data_format(column, view);
+            if !formats.contains(&format) {
+                formats.push(format);
+            }
+        }
+    }
+    formats
 }
 
 fn borders(range: GridRange, sides: Borders) -> Request {

@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::view::Level;
+
 /// `Color`, components from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "field names and meanings are the API's own")]
@@ -13,14 +15,33 @@ pub struct Rgb {
 }
 
 impl Rgb {
-    const HEADER: Self = Self {
+    pub(crate) const HEADER: Self = Self {
         red: 0.4,
         green: 0.49,
         blue: 0.92,
     };
     const WHITE: Self = Self::grey(1.0);
+    const RED: Self = Self {
+        red: 1.0,
+        green: 0.8,
+        blue: 0.8,
+    };
+    const YELLOW: Self = Self {
+        red: 1.0,
+        green: 0.95,
+        blue: 0.7,
+    };
 
-    const fn grey(level: f64) -> Self {
+    /// The background of a level; none for one that is not coloured.
+    pub(crate) const fn of_level(level: Level) -> Option<Self> {
+        match level {
+            Level::Enough => None,
+            Level::Low => Some(Self::YELLOW),
+            Level::Out => Some(Self::RED),
+        }
+    }
+
+    pub(crate) const fn grey(level: f64) -> Self {
         Self {
             red: level,
             green: level,
@@ -52,11 +73,31 @@ pub struct TextFormat {
     pub strikethrough: Option<bool>,
 }
 
+/// `NumberFormat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "field names and meanings are the API's own")]
+pub struct NumberFormat {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub pattern: &'static str,
+}
+
+impl NumberFormat {
+    pub(crate) const fn number(pattern: &'static str) -> Self {
+        Self {
+            kind: "NUMBER",
+            pattern,
+        }
+    }
+}
+
 /// `CellFormat`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "field names and meanings are the API's own")]
 pub struct CellFormat {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number_format: Option<NumberFormat>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub background_color_style: Option<ColorStyle>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +115,7 @@ impl CellFormat {
     #[must_use]
     pub fn header() -> Self {
         Self {
+            number_format: None,
             background_color_style: Some(ColorStyle {
                 rgb_color: Rgb::HEADER,
             }),
@@ -97,6 +139,15 @@ impl CellFormat {
         Self {
             horizontal_alignment: Some(if identity { "LEFT" } else { "CENTER" }),
             vertical_alignment: Some("MIDDLE"),
+            ..Self::default()
+        }
+    }
+
+    /// The background of a level.
+    #[must_use]
+    pub fn level(level: Level) -> Self {
+        Self {
+            background_color_style: Rgb::of_level(level).map(|rgb_color| ColorStyle { rgb_color }),
             ..Self::default()
         }
     }

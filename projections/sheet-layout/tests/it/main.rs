@@ -8,8 +8,11 @@
 
 mod accounting;
 mod codec;
+mod export;
 mod model;
 mod properties;
 mod seller;
+mod size;
+mod views;
 mod worked_example;
 mod world;

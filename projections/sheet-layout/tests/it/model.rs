@@ -16,6 +16,8 @@ pub(crate) struct ModelCell {
     pub(crate) value: Option<Value>,
     pub(crate) note: Option<String>,
     pub(crate) struck: bool,
+    pub(crate) background: Option<Value>,
+    pub(crate) number_format: Option<Value>,
     pub(crate) header: bool,
     pub(crate) thick_right: bool,
     pub(crate) thick_bottom: bool,
@@ -326,15 +328,28 @@ impl Model {
     fn repeat_cell(&mut self, content: &Value) {
         let range = self.range(&content["range"]);
         let format = &content["cell"]["userEnteredFormat"];
-        let whole = content["fields"] == "userEnteredFormat";
-        assert!(whole || content["fields"] == "userEnteredFormat.textFormat.strikethrough");
+        let fields = content["fields"].as_str().unwrap();
+        let masks =
+            |name: &str| fields == "userEnteredFormat" || fields == format!("userEnteredFormat.{name}");
+        let known = ["textFormat.strikethrough", "backgroundColorStyle", "numberFormat"];
+        assert!(known.into_iter().any(masks), "fields {fields}");
+        let whole = fields == "userEnteredFormat";
         let struck = format["textFormat"]["strikethrough"] == true;
-        let header = !format["backgroundColorStyle"].is_null();
+        let header = format["wrapStrategy"] == "WRAP";
+        let found = |name: &str| Some(&format[name]).filter(|value| !value.is_null()).cloned();
         self.each(range, |cell| {
             if whole {
                 (cell.header, cell.thick_right, cell.thick_bottom) = (header, false, false);
             }
-            cell.struck = struck;
+            if masks("textFormat.strikethrough") {
+                cell.struck = struck;
+            }
+            if masks("backgroundColorStyle") {
+                cell.background = found("backgroundColorStyle");
+            }
+            if masks("numberFormat") {
+                cell.number_format = found("numberFormat");
+            }
         });
     }
 

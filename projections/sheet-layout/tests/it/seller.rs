@@ -2,7 +2,7 @@
 //! over time.
 
 use serde_json::json;
-use sheet_layout::{Freshness, IdentityCells, Options, ProductRow, Request, SheetInput, locate_rows, plan};
+use sheet_layout::{IdentityCells, Options, ProductRow, Request, SheetInput, locate_rows, plan};
 
 use crate::model::Model;
 use crate::world::{World, product, warehouse, worked_example};
@@ -14,7 +14,7 @@ fn small() -> SheetInput {
             product(2, &[(0, 0, 1), (1, 5, 10)]),
         ],
         warehouses: vec![warehouse("Коледино"), warehouse("Тула")],
-        freshness: Freshness::default(),
+        ..SheetInput::default()
     }
 }
 

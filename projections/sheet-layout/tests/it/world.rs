@@ -17,6 +17,7 @@ pub(crate) struct World {
     pub(crate) written: Grid,
     /// Every product ever shown, as a caller knows them.
     pub(crate) known: Vec<IdentityCells<Arc<str>>>,
+    pub(crate) options: Options,
 }
 
 impl World {
@@ -25,7 +26,7 @@ impl World {
         plan(
             &self.model.read(self.written.clone(), &self.known),
             input,
-            &Options::default(),
+            &self.options,
         )
         .unwrap()
     }
@@ -50,7 +51,7 @@ impl World {
         let believed = sheet_layout::Current {
             sheet: Some(planned.after.clone()),
         };
-        assert!(plan(&believed, input, &Options::default()).unwrap().is_empty());
+        assert!(plan(&believed, input, &self.options).unwrap().is_empty());
         planned
     }
 
@@ -139,5 +140,6 @@ pub(crate) fn worked_example() -> SheetInput {
         products: vec![first, second],
         warehouses,
         freshness,
+        ..SheetInput::default()
     }
 }
