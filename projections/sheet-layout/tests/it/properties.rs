@@ -1,21 +1,29 @@
-//! Whatever products and warehouses come and go and whatever the seller inserts: the sheet shows exactly what
-//! it should, and nothing of the seller's is lost.
+//! Whatever products and warehouses come, go and are renamed, whatever the tenant chooses and whatever the seller
+//! inserts: the sheet shows exactly what it should, nothing changes places, and nothing of the seller's is lost.
+//! The model refuses what overlaps or lies outside the grid.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use sheet_layout::{ProductRow, SheetInput, WarehouseColumn};
+use sheet_layout::{
+    Cell, CellFormat, ColumnKey, ExtraField, Language, Level, LowStock, ProductFacts, ProductRow, SheetInput,
+    Sort, SortBy, Tenths, View, WarehouseColumn, WarehouseField,
+};
 
-use crate::world::{World, product, warehouse};
+use crate::world::{World, product};
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// The marketplace's view: which warehouses and products exist, and a seed for the numbers.
+    /// The marketplace's view: which warehouses and products exist, a seed for the numbers, and whether the
+    /// warehouses have other names; and the tenant's choice.
     Sync {
         warehouses: BTreeSet<u8>,
         products: BTreeSet<u8>,
         numbers: u8,
+        renamed: bool,
+        view: Box<View>,
     },
     InsertColumn(prop::sample::Index),
     InsertRow(prop::sample::Index),
@@ -24,11 +32,46 @@ enum Step {
     DeleteManagedColumn(prop::sample::Index),
 }
 
+/// Without a choice of cabinets, which changes what counts as listed.
+fn view() -> impl Strategy<Value = View> {
+    let low_stock =
+        (prop::option::of(0_i64..5), prop::option::of(0_u32..12)).prop_map(|(below_units, below_days)| {
+            LowStock {
+                below_units,
+                below_days,
+            }
+        });
+    let extras = prop::collection::btree_set(prop::sample::select(ExtraField::ALL.to_vec()), 0..3);
+    let sort = (
+        prop::sample::select(vec![SortBy::Given, SortBy::NmId, SortBy::Turnover]),
+        any::<bool>(),
+    );
+    let chosen = (prop::option::of(low_stock), extras, sort, any::<[bool; 3]>());
+    let chosen = chosen.prop_map(
+        |(low_stock, extra_columns, (by, descending), [english, hide, formats])| View {
+            language: if english {
+                Language::English
+            } else {
+                Language::Russian
+            },
+            low_stock,
+            extra_columns,
+            sort: Sort { by, descending },
+            hide_empty_warehouses: hide,
+            number_formats: formats,
+            ..View::default()
+        },
+    );
+    prop_oneof![1 => Just(View::default()), 2 => chosen]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let set = |size| prop::collection::btree_set(0_u8..7, 0..size);
     prop_oneof![
-        5 => (set(6), set(6), any::<u8>())
-            .prop_map(|(warehouses, products, numbers)| Step::Sync { warehouses, products, numbers }),
+        5 => (set(6), set(6), any::<u8>(), any::<bool>(), view())
+            .prop_map(|(warehouses, products, numbers, renamed, view)| {
+                Step::Sync { warehouses, products, numbers, renamed, view: Box::new(view) }
+            }),
         2 => any::<prop::sample::Index>().prop_map(Step::InsertColumn),
         2 => any::<prop::sample::Index>().prop_map(Step::InsertRow),
         1 => any::<(prop::sample::Index, prop::sample::Index)>().prop_map(|(a, b)| Step::Sort(a, b)),
@@ -36,11 +79,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn input(warehouses: &BTreeSet<u8>, products: &BTreeSet<u8>, numbers: u8) -> SheetInput {
+fn input(warehouses: &BTreeSet<u8>, products: &BTreeSet<u8>, numbers: u8, renamed: bool) -> SheetInput {
+    let name = if renamed { "Новый" } else { "Склад" };
     let names: Vec<WarehouseColumn> = warehouses
         .iter()
         .rev()
-        .map(|id| warehouse(&format!("Склад {id}")))
+        .map(|id| WarehouseColumn {
+            key: format!("w{id}").into(),
+            name: format!("{name} {id}").into(),
+        })
         .collect();
     let row = |id: &u8| -> ProductRow {
         let number = |place: usize, factor: usize| {
@@ -49,10 +96,23 @@ fn input(warehouses: &BTreeSet<u8>, products: &BTreeSet<u8>, numbers: u8) -> She
         let cells: Vec<_> = (0..names.len())
             .map(|place| (place, number(place, 3), number(place, 7)))
             .collect();
-        product(i64::from(*id) + 100, &cells)
+        ProductRow {
+            orders_without_warehouse: i64::from(numbers % 5 == 0 && id % 2 == 0),
+            ..product(i64::from(*id) + 100, &cells)
+        }
     };
+    let facts = |product: &ProductRow| {
+        let known = ProductFacts {
+            orders_14: Some(i64::from(numbers)),
+            days_of_stock: Some(Tenths(i64::from(numbers))),
+            ..ProductFacts::default()
+        };
+        (Arc::clone(&product.key), known)
+    };
+    let products: Vec<ProductRow> = products.iter().map(row).collect();
     SheetInput {
-        products: products.iter().map(row).collect(),
+        facts: products.iter().map(facts).collect(),
+        products,
         warehouses: names,
         ..SheetInput::default()
     }
@@ -88,6 +148,57 @@ fn managed(world: &World) -> Vec<String> {
         .collect()
 }
 
+/// Physical rows of products, by key.
+fn rows(world: &World) -> BTreeMap<Arc<str>, u32> {
+    let read = world.model.read(world.written.clone(), &world.known).sheet;
+    read.map(|sheet| sheet.row_of_product).unwrap_or_default()
+}
+
+/// Keys in the order of their rows.
+fn order(rows: &BTreeMap<Arc<str>, u32>) -> Vec<String> {
+    let mut keys: Vec<_> = rows.iter().map(|(key, row)| (*row, key.to_string())).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, key)| key).collect()
+}
+
+/// The totals in the sheet are the sums over the sheet's own warehouse columns, and have their level's colour.
+fn assert_totals(world: &World, input: &SheetInput) {
+    let view = &world.options.view;
+    for (key, row) in rows(world) {
+        let row = row as usize;
+        let whole = |column: &usize| world.model.value(row, *column).and_then(Value::as_i64).unwrap();
+        let total = |name: &str| world.model.column(name).unwrap();
+        let sum = |field: WarehouseField| -> i64 {
+            let columns = world.model.managed();
+            let blocks = columns
+                .iter()
+                .filter(|(key, _)| matches!(key, ColumnKey::Warehouse(_, of) if *of == field));
+            blocks.map(|(_, column)| whole(column)).sum()
+        };
+        let (available, turnover) = (total("base:available_total"), total("base:turnover"));
+        assert_eq!(whole(&available), sum(WarehouseField::Stock));
+        assert_eq!(whole(&total("base:orders_total")), sum(WarehouseField::Orders));
+
+        let listed = input.products.iter().any(|product| product.key == key);
+        let days = world.model.value(row, turnover).and_then(Value::as_f64);
+        let days = days.map_or(Cell::Empty, |days| Cell::Tenths((days * 10.0).round() as i64));
+        let level = view.low_stock.filter(|_| listed);
+        let level = level.map_or(Level::Enough, |low| {
+            low.level(&Cell::Int(whole(&available)), &days)
+        });
+        let wanted = serde_json::to_value(CellFormat::level(level)).unwrap();
+        for (_, column) in world.model.managed() {
+            let coloured = [available, turnover].contains(&column);
+            let wanted = Some(&wanted["backgroundColorStyle"]).filter(|color| coloured && !color.is_null());
+            assert_eq!(
+                world.model.cells[row][column].background.as_ref(),
+                wanted,
+                "row {row} column {column}"
+            );
+        }
+    }
+}
+
 fn act(world: &mut World, step: &Step, written: &mut Vec<String>) {
     let mut label = |world: &mut World, row: usize, column: usize| {
         let text = format!("own {}", written.len());
@@ -99,13 +210,19 @@ fn act(world: &mut World, step: &Step, written: &mut Vec<String>) {
             warehouses,
             products,
             numbers,
+            renamed,
+            view,
         } => {
-            let input = input(warehouses, products, *numbers);
-            let before = managed(world);
+            let input = input(warehouses, products, *numbers, *renamed);
+            world.options.view = View::clone(view);
+            let (before, rows_before) = (managed(world), order(&rows(world)));
             world.sync(&input);
             world.assert_shows(&input);
+            assert_totals(world, &input);
             let (old, new) = common(&before, &managed(world));
             assert_eq!(old, new, "managed columns changed places");
+            let (old, new) = common(&rows_before, &order(&rows(world)));
+            assert_eq!(old, new, "rows changed places");
         }
         _ if world.model.cells.is_empty() => {}
         Step::InsertColumn(place) => {
