@@ -135,8 +135,9 @@ impl Table {
     }
 
     /// As a workbook with one worksheet of this name, with the sheet's merges, frozen rows, widths, heights,
-    /// colours, borders and notes, and always with number formats. The same table gives the same bytes. A text
-    /// is cut at the 32,767 characters that Excel holds; whole numbers beyond 2^53 are rounded to a double.
+    /// colours, borders and notes, and always with number formats. The same table gives the same bytes. A
+    /// text is cut at the 32,767 characters that Excel holds; whole numbers beyond 2^53 are rounded to a
+    /// double.
     ///
     /// # Errors
     /// [`ExportError::TooLarge`] or [`ExportError::Workbook`], the latter also for a name that Excel does not

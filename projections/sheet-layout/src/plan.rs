@@ -129,8 +129,8 @@ struct Arranged<'a> {
 }
 
 impl Arranged<'_> {
-    /// By position, the columns that have no format yet. A header row that had to be made again needs its look
-    /// over the whole width.
+    /// By position, the columns that have no format yet. A header row that had to be made again needs its
+    /// look over the whole width.
     fn unformatted(&self) -> Vec<bool> {
         let all = self.groups.fresh || self.fields.fresh;
         let columns = self.board.columns.iter();

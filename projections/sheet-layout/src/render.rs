@@ -153,8 +153,8 @@ pub fn initial_columns(input: &SheetInput) -> Vec<ColumnKey> {
     all.initial_columns()
 }
 
-/// The grid in the default view as plain rows: group titles (in the first column of each group), field titles,
-/// then the products in the given order.
+/// The grid in the default view as plain rows: group titles (in the first column of each group), field
+/// titles, then the products in the given order.
 ///
 /// # Errors
 /// [`LayoutError`] where the input contradicts itself.

@@ -1,5 +1,5 @@
-//! What a tenant may choose about its table. Everything defaults to the layout sellers know; the sheet and the
-//! exports read the same choice, so they cannot look different.
+//! What a tenant may choose about its table. Everything defaults to the layout sellers know; the sheet and
+//! the exports read the same choice, so they cannot look different.
 //!
 //! Sizes of a product are always summed: the numbers come per article and warehouse, not per size.
 
@@ -120,7 +120,10 @@ impl LowStock {
             return Level::Enough;
         };
         let few = self.below_units.is_some_and(|limit| *units < limit);
-        let soon = matches!((turnover, self.below_days), (Cell::Tenths(days), Some(limit)) if *days < i64::from(limit) * 10);
+        let soon = match (turnover, self.below_days) {
+            (Cell::Tenths(days), Some(limit)) => *days < i64::from(limit) * 10,
+            _ => false,
+        };
         match *units {
             ..=0 => Level::Out,
             _ if few || soon => Level::Low,
