@@ -4,7 +4,7 @@
 
 mod cards;
 mod control;
-mod dice;
+pub(crate) mod dice;
 mod errors;
 mod limits;
 mod marketplace;
@@ -15,7 +15,7 @@ mod remains;
 mod seller;
 mod service;
 mod stocks;
-mod text;
+pub(crate) mod text;
 mod tokens;
 mod truth;
 mod world;

@@ -194,6 +194,11 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
         path: percent_decode(request.uri().path()),
         query: parse_query(request.query_string()),
         authorization: text(AUTHORIZATION),
+        headers: request
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect(),
         body,
     };
     if call.path.starts_with("/_sim/") {

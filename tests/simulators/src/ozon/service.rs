@@ -1,0 +1,228 @@
+//! Routes a call: path, then key, then limit, then role, then the method itself.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::account::{self, Key, Keys};
+use super::limits::{OzonLimits, Windows};
+use super::truth::OzonTruth;
+use super::wire::Dialect;
+use super::world::World;
+use super::{OzonConfig, errors, postings, products, stocks};
+use crate::clock::Clock;
+use crate::server::{Answer, Call, Simulated, lock};
+use crate::wildberries::dice::Dice;
+
+/// Methods that were switched off by October 2026.
+const REMOVED: [&str; 4] = [
+    "/v1/warehouse/list",
+    "/v1/product/info/stocks-by-warehouse/fbs",
+    "/v3/posting/fbs/list",
+    "/v2/posting/fbo/list",
+];
+/// Methods that any key opens.
+const OPEN: [&str; 2] = ["/v1/roles", "/v1/seller/info"];
+
+/// The simulator's whole state.
+pub(crate) struct Service {
+    order: Vec<u64>,
+    worlds: HashMap<u64, Mutex<World>>,
+    keys: Mutex<Keys>,
+    clock: Clock,
+    step: TimeDelta,
+    limits: Mutex<OzonLimits>,
+    windows: Windows,
+    dialect: Mutex<Dialect>,
+    auto_seconds: Option<f64>,
+    last_auto: Mutex<Instant>,
+}
+
+impl Service {
+    pub(crate) fn new(config: OzonConfig) -> Self {
+        let now = config.clock.now();
+        let seed = config.sellers.first().map_or(1, |seller| seller.seed);
+        let worlds: Vec<World> = config
+            .sellers
+            .into_iter()
+            .map(|seller| World::generate(seller, now))
+            .collect();
+        Self {
+            order: worlds.iter().map(|world| world.client_id).collect(),
+            worlds: worlds
+                .into_iter()
+                .map(|world| (world.client_id, Mutex::new(world)))
+                .collect(),
+            keys: Mutex::new(Keys::new(seed)),
+            clock: config.clock,
+            step: config.step,
+            limits: Mutex::new(config.limits),
+            windows: Windows::default(),
+            dialect: Mutex::new(config.dialect),
+            auto_seconds: config.auto_seconds,
+            last_auto: Mutex::new(Instant::now()),
+        }
+    }
+
+    pub(crate) fn sellers(&self) -> Vec<u64> {
+        self.order.clone()
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) fn key(&self, client_id: u64, methods: &[&str], expires: DateTime<Utc>) -> String {
+        lock(&self.keys).make(Key {
+            client_id,
+            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            expires,
+        })
+    }
+
+    pub(crate) fn deactivate(&self, key: &str) {
+        lock(&self.keys).deactivate(key);
+    }
+
+    pub(crate) fn block(&self, client_id: u64, blocked: bool) {
+        lock(&self.keys).block(client_id, blocked);
+    }
+
+    pub(crate) fn advance(&self, steps: usize) {
+        for _ in 0..steps {
+            if self.clock.is_manual() {
+                self.clock.add(self.step);
+            }
+            let now = self.now().timestamp_millis();
+            self.each_world(|world| world.step(now));
+        }
+    }
+
+    fn each_world(&self, mut change: impl FnMut(&mut World)) {
+        for world in self.order.iter().filter_map(|id| self.worlds.get(id)) {
+            change(&mut lock(world));
+        }
+    }
+
+    fn with_world<T>(&self, client_id: u64, work: impl FnOnce(&mut World) -> T) -> Option<T> {
+        self.worlds.get(&client_id).map(|world| work(&mut lock(world)))
+    }
+
+    pub(crate) fn mutate_fraction(&self, fraction: f64) -> usize {
+        let mut changed = 0;
+        self.each_world(|world| changed += world.mutate_fraction(fraction));
+        changed
+    }
+
+    pub(crate) fn set_stock(&self, client_id: u64, sku: u64, warehouse: &str, units: u32) -> bool {
+        self.with_world(client_id, |world| world.set_stock(sku, warehouse, units))
+            .unwrap_or(false)
+    }
+
+    pub(crate) fn archive(&self, client_id: u64, sku: u64) {
+        self.with_world(client_id, |world| {
+            if let Some(index) = world.product_of(sku) {
+                world.archive(index);
+            }
+        });
+    }
+
+    pub(crate) fn add_product(&self, client_id: u64) -> Option<u64> {
+        let now = self.now().timestamp_millis();
+        self.with_world(client_id, |world| {
+            let seed = world.dice.bits();
+            world.add_product(&mut Dice::new(seed), now);
+            world.products.last().map(|product| product.sku)
+        })
+        .flatten()
+    }
+
+    pub(crate) fn limits(&self, limits: OzonLimits) {
+        *lock(&self.limits) = limits;
+    }
+
+    pub(crate) fn dialect(&self, dialect: Dialect) {
+        *lock(&self.dialect) = dialect;
+    }
+
+    pub(crate) fn truth(&self, client_id: u64, since: Option<DateTime<Utc>>) -> Option<OzonTruth> {
+        let now = self.now().timestamp_millis();
+        self.with_world(client_id, |world| {
+            world.truth(now, since.map(|since| since.timestamp_millis()))
+        })
+    }
+
+    fn serve(&self, call: &Call, key: &Key) -> Answer {
+        let Some(world) = self.worlds.get(&key.client_id) else {
+            return errors::wrong_key();
+        };
+        let (world, dialect) = (lock(world), *lock(&self.dialect));
+        match call.path.as_str() {
+            "/v1/roles" => account::roles(key),
+            "/v1/seller/info" => account::seller(&world),
+            "/v3/product/list" => products::list(&world, dialect, call),
+            "/v3/product/info/list" => products::info(&world, dialect, call),
+            "/v4/product/info/stocks" => stocks::totals(&world, dialect, call),
+            "/v1/analytics/stocks" => stocks::analytics(&world, dialect, call),
+            "/v2/product/info/stocks-by-warehouse/fbs" => stocks::fbs(&world, dialect, call),
+            "/v2/warehouse/list" => stocks::warehouses(&world, dialect, call),
+            "/v1/cluster/list" => stocks::clusters(&world, dialect),
+            "/v3/posting/fbo/list" => postings::list(&world, dialect, false, call),
+            "/v4/posting/fbs/list" => postings::list(&world, dialect, true, call),
+            _ => errors::no_page(),
+        }
+    }
+}
+
+impl Simulated for Service {
+    fn respond(&self, call: &Call) -> Answer {
+        let path = call.path.as_str();
+        if REMOVED.contains(&path) {
+            return errors::removed();
+        }
+        let known = OPEN.contains(&path) || account::METHODS.contains(&path);
+        if call.method != "POST" || !known {
+            return errors::no_page();
+        }
+        let key = match lock(&self.keys).authorize(call, self.now()) {
+            Ok(key) => key,
+            Err(answer) => return answer,
+        };
+        let limits = *lock(&self.limits);
+        let left = match self.windows.take(limits, key.client_id, path) {
+            Ok(left) => left,
+            Err(seconds) => return errors::too_many(seconds),
+        };
+        let opens = OPEN.contains(&path) || key.methods.iter().any(|method| method == path);
+        let answer = if opens {
+            self.serve(call, &key)
+        } else {
+            errors::no_role()
+        };
+        answer.header("Ratelimit-Remaining", &left)
+    }
+
+    fn control(&self, call: &Call) -> Answer {
+        super::control::answer(self, call)
+    }
+
+    fn principal(&self, call: &Call) -> Option<String> {
+        call.header("client-id").map(str::to_owned)
+    }
+
+    fn rate_limited(&self, _call: &Call, retry_seconds: u64) -> Answer {
+        errors::too_many(retry_seconds)
+    }
+
+    fn tick(&self) {
+        let Some(seconds) = self.auto_seconds else { return };
+        let mut last = lock(&self.last_auto);
+        if last.elapsed().as_secs_f64() >= seconds {
+            *last = Instant::now();
+            drop(last);
+            self.advance(1);
+        }
+    }
+}
