@@ -6,6 +6,12 @@ mod google;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod ozon;
+#[cfg(test)]
+mod ozon_faults;
+#[cfg(test)]
+mod ozon_world;
+#[cfg(test)]
 mod wildberries;
 #[cfg(test)]
 mod wildberries_faults;
