@@ -1,6 +1,6 @@
 //! Every route of the published document, tried by somebody of another business: with the ids, the cursors
-//! and the idempotency keys of a first one. Nothing of the first one is shown, nothing of it changes, and a route
-//! about which nothing is decided here fails.
+//! and the idempotency keys of a first one. Nothing of the first one is shown, nothing of it changes, and a
+//! route about which nothing is decided here fails.
 
 use std::collections::BTreeMap;
 
