@@ -1,6 +1,6 @@
-//! Whatever products and warehouses come, go and are renamed, whatever the tenant chooses and whatever the seller
-//! inserts: the sheet shows exactly what it should, nothing changes places, and nothing of the seller's is lost.
-//! The model refuses what overlaps or lies outside the grid.
+//! Whatever products and warehouses come, go and are renamed, whatever the tenant chooses and whatever the
+//! seller inserts: the sheet shows exactly what it should, nothing changes places, and nothing of the
+//! seller's is lost. The model refuses what overlaps or lies outside the grid.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -97,7 +97,7 @@ fn input(warehouses: &BTreeSet<u8>, products: &BTreeSet<u8>, numbers: u8, rename
             .map(|place| (place, number(place, 3), number(place, 7)))
             .collect();
         ProductRow {
-            orders_without_warehouse: i64::from(numbers % 5 == 0 && id % 2 == 0),
+            orders_without_warehouse: i64::from(numbers.is_multiple_of(5) && id.is_multiple_of(2)),
             ..product(i64::from(*id) + 100, &cells)
         }
     };
@@ -161,7 +161,7 @@ fn order(rows: &BTreeMap<Arc<str>, u32>) -> Vec<String> {
     keys.into_iter().map(|(_, key)| key).collect()
 }
 
-/// The totals in the sheet are the sums over the sheet's own warehouse columns, and have their level's colour.
+/// The totals in the sheet are the sums over the sheet's own warehouse columns, in their level's colour.
 fn assert_totals(world: &World, input: &SheetInput) {
     let view = &world.options.view;
     for (key, row) in rows(world) {
