@@ -305,8 +305,8 @@ impl StockBuilder {
         Ok(())
     }
 
-    /// Keeps what the marketplace itself says of turnover, in a cluster or over all of them. Sources repeat it
-    /// in every row; the first one holds, and nothing said is nothing kept.
+    /// Keeps what the marketplace itself says of turnover, in a cluster or over all of them. Sources repeat
+    /// it in every row; the first one holds, and nothing said is nothing kept.
     pub fn set_turnover(&mut self, nm_id: i64, cluster: Option<Cluster>, turnover: Turnover) {
         if turnover == Turnover::default() {
             return;

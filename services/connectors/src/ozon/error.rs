@@ -171,12 +171,14 @@ mod tests {
         told.headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
         let failed = failure(&told, "", Duration::from_secs(1));
         assert!(
-            matches!(failed, CallFailure::RateLimited { retry_after, told: true } if retry_after.as_secs() == 7)
+            matches!(failed, CallFailure::RateLimited { retry_after, told: true }
+                if retry_after.as_secs() == 7)
         );
         for status in [403, 429, 503] {
             let circle = of(status, r#"{"code":8,"message":"Circle is open"}"#);
             assert!(
-                matches!(circle, CallFailure::RateLimited { retry_after, told: false } if retry_after == OPEN_CIRCLE)
+                matches!(circle, CallFailure::RateLimited { retry_after, told: false }
+                    if retry_after == OPEN_CIRCLE)
             );
         }
     }

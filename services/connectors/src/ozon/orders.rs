@@ -1,5 +1,5 @@
-//! Orders: postings of both schemes. A posting is a parcel of one or more products; each product of a parcel is
-//! one order, which comes out once, in its last known state.
+//! Orders: postings of both schemes. A posting is a parcel of one or more products; each product of a parcel
+//! is one order, which comes out once, in its last known state.
 
 use std::collections::HashMap;
 
@@ -24,8 +24,8 @@ impl Ozon {
     /// Postings of the period, the vendor's and the seller's.
     ///
     /// Pages: <https://docs.ozon.ru/api/seller/#operation/PostingFboList> and `#operation/PostingFbsList`; at
-    /// most a year a request. FBO counts the period by creation, FBS by the start of processing, the only time
-    /// it gives.
+    /// most a year a request. FBO counts the period by creation, FBS by the start of processing, the only
+    /// time it gives.
     ///
     /// A cabinet that never sold from its own warehouses gets 400 for the second list; with no warehouse of
     /// its own that means no such orders, otherwise it is the failure it looks like.

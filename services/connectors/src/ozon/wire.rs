@@ -219,8 +219,8 @@ pub(super) struct PostingsWith {
     pub(super) analytics_data: bool,
 }
 
-/// The same, response. The examples of April wrap it into `result`, the schemas and October do not. The shape is
-/// looked at first, because a decoder that tries both could not name the field that is wrong.
+/// The same, response. The examples of April wrap it into `result`, the schemas and October do not. The shape
+/// is looked at first, because a decoder that tries both could not name the field that is wrong.
 pub(super) fn postings(body: &[u8]) -> Result<PostingsPage, CallFailure> {
     let shape: PostingsShape = json::decode(body)?;
     if shape.postings.is_none() && shape.result.is_some() {

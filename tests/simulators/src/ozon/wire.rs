@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 pub enum Dialect {
     /// The schemas of October 2026: ids are numbers, prices are objects, `total_items`, all fields.
     October,
-    /// The examples of April 2026: ids are texts, prices are texts, FBS postings come in `result`, `total`, no
-    /// field that was added later, and a list ends with an empty page.
+    /// The examples of April 2026: ids are texts, prices are texts, FBS postings come in `result`, `total`,
+    /// no field that was added later, and a list ends with an empty page.
     April,
 }
 
