@@ -118,9 +118,10 @@ pub fn list_of<T: PartialEq>(
     move |given| {
         let items = given.value.as_array().ok_or("must be a list")?;
         let mut list = Vec::new();
-        for item in items {
+        for (place, item) in (1..).zip(items) {
             let text = item.as_str().ok_or("must be a list of texts")?;
-            let value = read(text).ok_or_else(|| format!("there is no `{}`", text.escape_debug()))?;
+            // Not the text itself: it may be a secret in the wrong field.
+            let value = read(text).ok_or_else(|| format!("there is nothing of the name of entry {place}"))?;
             if list.contains(&value) {
                 return Err(format!("names `{text}` twice"));
             }
