@@ -9,6 +9,7 @@
 )]
 
 mod accidents;
+mod canaries;
 mod checks;
 mod input;
 mod installation;

@@ -35,12 +35,12 @@ pub(crate) fn command(arguments: &[&str], settings: &Settings) -> Command {
         .args(arguments)
         .env_clear()
         .envs(kept)
+        .env("RUST_LOG", "info,async_nats=warn")
         .envs(
             settings
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         )
-        .env("RUST_LOG", "info,async_nats=warn")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null());
     command

@@ -47,13 +47,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// An OTLP collector (`POST /v1/traces`, protobuf) that keeps what it is told.
-struct Collector {
-    address: String,
+pub(crate) struct Collector {
+    pub(crate) address: String,
     told: Arc<Mutex<Vec<Told>>>,
 }
 
 impl Collector {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let told: Arc<Mutex<Vec<Told>>> = Arc::default();
@@ -64,6 +64,11 @@ impl Collector {
             }
         });
         Self { address, told }
+    }
+
+    /// All that was told, as text.
+    pub(crate) fn everything(&self) -> String {
+        format!("{:?}", self.told.lock().unwrap())
     }
 
     fn of_trace(&self, trace: &str) -> Vec<Told> {
@@ -187,7 +192,7 @@ async fn one_trace_leads_from_the_callers_request_to_the_read_models_of_another_
         assert!(!told.origin("service.version").is_empty());
         assert!(told.span.end_time_unix_nano >= told.span.start_time_unix_nano);
     }
-    let everything = format!("{:?}", collector.told.lock().unwrap());
+    let everything = collector.everything();
     for secret in [EMAIL, COMPANY, PASSWORD, &token] {
         assert!(!everything.contains(secret), "{secret} was told to the collector");
     }

@@ -78,13 +78,21 @@ impl World {
 
     /// Servers as they come, and nothing of ours in them.
     pub(crate) async fn empty(shops: Vec<SellerConfig>) -> Self {
+        Self::with_broker(shops, &[]).await
+    }
+
+    /// As [`World::empty`], with more arguments of the broker's server.
+    pub(crate) async fn with_broker(shops: Vec<SellerConfig>, arguments: &[&str]) -> Self {
         let folder = support::scratch_folder("world");
         let seeds = folder.join("nats-users");
         users::prepare(&seeds).unwrap();
         let conf = seeds.join(users::CONF_FILE);
         let (postgres, nats) = tokio::join!(
             support::own_postgres(),
-            support::own_nats_with(|options| options.config_file = Some(conf))
+            support::own_nats_with(|options| {
+                options.config_file = Some(conf);
+                options.extra_arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+            })
         );
         let config = WildberriesConfig {
             sellers: shops,
