@@ -8,6 +8,8 @@ mod google_rules;
 #[cfg(test)]
 mod google_sheets;
 #[cfg(test)]
+mod ozon_rules;
+#[cfg(test)]
 mod wildberries_data;
 #[cfg(test)]
 mod wildberries_rules;
