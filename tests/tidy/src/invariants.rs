@@ -22,18 +22,23 @@ pub fn complaints(page: &str, files: &[File]) -> Vec<String> {
     }
     for row in &rows {
         for test in &row.tests {
-            let number = row.number;
-            match test.split_once("::") {
-                Some((path, name)) => match files.iter().find(|file| file.path == path) {
-                    Some(file) if is_test(&file.text, name) => {}
-                    Some(_) => complaints.push(format!("invariant {number}: {path} has no test `{name}`")),
-                    None => complaints.push(format!("invariant {number}: there is no {path}")),
-                },
-                None => complaints.push(format!("invariant {number}: `{test}` is not `path::test_name`")),
-            }
+            let wrong = wrong_test(test, files);
+            complaints.extend(wrong.map(|wrong| format!("invariant {}: {wrong}", row.number)));
         }
     }
     complaints
+}
+
+/// What is wrong about `path::test_name`, if anything: the test has to be there and to run.
+pub(crate) fn wrong_test(test: &str, files: &[File]) -> Option<String> {
+    let Some((path, name)) = test.split_once("::") else {
+        return Some(format!("`{test}` is not `path::test_name`"));
+    };
+    match files.iter().find(|file| file.path == path) {
+        Some(file) if is_test(&file.text, name) => None,
+        Some(_) => Some(format!("{path} has no test `{name}`")),
+        None => Some(format!("there is no {path}")),
+    }
 }
 
 struct Row<'a> {

@@ -11,6 +11,7 @@
 //! - [`events`]: golden files, schemas and words of every event;
 //! - [`docs`]: what the pages name exists;
 //! - [`invariants`]: each invariant of the design has tests that exist;
+//! - [`security`]: each row of the table of security has tests that exist, or says that it has none;
 //! - [`recipes`]: Makefile, image, composition;
 //! - [`leaks`]: names that do not belong in a tracked file.
 
@@ -22,5 +23,6 @@ pub mod invariants;
 pub mod leaks;
 pub mod manifests;
 pub mod recipes;
+pub mod security;
 pub mod source;
 pub mod workspace;

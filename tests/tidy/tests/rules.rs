@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use tidy::graph::{Reality, Table};
 use tidy::workspace::{File, Workspace};
-use tidy::{docs, events, graph, invariants, leaks, manifests, recipes, source};
+use tidy::{docs, events, graph, invariants, leaks, manifests, recipes, security, source};
 
 static WORKSPACE: LazyLock<Workspace> =
     LazyLock::new(|| Workspace::read().expect("the checkout can be read"));
@@ -200,6 +200,11 @@ fn every_invariant_is_held_by_tests_that_exist() {
         text("docs/invariants.md"),
         &WORKSPACE.files,
     ));
+}
+
+#[test]
+fn every_row_of_the_table_of_security_names_tests_that_exist() {
+    none(security::complaints(text("docs/security.md"), &WORKSPACE.files));
 }
 
 #[test]
