@@ -36,7 +36,10 @@ async fn with_tls(folder: &Path) -> Own<Postgres> {
     let row = admin.query_one("SHOW data_directory", &[]).await.unwrap();
     let data = PathBuf::from(row.get::<_, &str>(0));
     let owner = std::fs::metadata(&data).unwrap().uid();
-    for (from, to) in [("right-server.pem", "server.crt"), ("right-key.pem", "server.key")] {
+    for (from, to) in [
+        ("right-server.pem", "server.crt"),
+        ("right-key.pem", "server.key"),
+    ] {
         let to = data.join(to);
         std::fs::copy(folder.join(from), &to).unwrap();
         std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -31,7 +31,10 @@ async fn answers_are_forgotten_after_a_day_and_not_before() {
         ("old", now - TimeDelta::hours(25)),
         ("fresh", now - TimeDelta::hours(23)),
     ] {
-        assert_eq!(api.claim(&request(key), b"what", &[], at).await.unwrap(), Claim::Yours);
+        assert_eq!(
+            api.claim(&request(key), b"what", &[], at).await.unwrap(),
+            Claim::Yours
+        );
         api.finish(&request(key), &answer).await.unwrap();
     }
     let stop = CancellationToken::new();
