@@ -1,9 +1,12 @@
 //! Nothing leaks: secrets and personal data that can be recognised are put into every input, right and wrong,
 //! and looked for wherever the program writes.
 
+mod places;
 mod search;
+mod strays;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -11,13 +14,13 @@ use simulators::google::Role;
 use simulators::wildberries::{TokenKind, scope};
 use simulators::{Clock, Effect, Fault};
 use support::{SOON, connect, eventually};
-use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::checks;
 use crate::seller::{Seller, plain, send, text};
 use crate::traces::Collector;
 use crate::world::{ROLES, World, shop};
+use places::{cells, messages, metrics};
 use search::Planted;
 
 /// Our own crates say everything; libraries what anybody would ask them for.
@@ -87,6 +90,9 @@ struct Journey {
     refusals: Vec<String>,
     seller: Seller,
 }
+
+/// Commands that were sent.
+static COMMANDS: AtomicU32 = AtomicU32::new(0);
 
 /// Where something was found.
 type Hits = BTreeSet<(String, String)>;
@@ -287,205 +293,6 @@ impl Journey {
         self.took_tokens(&login);
     }
 
-    /// Secrets in the wrong field, of the wrong type, unknown, and cut off.
-    async fn strays_in_bodies(&mut self) {
-        let account = "service_account";
-        let bodies = [
-            (
-                "email",
-                Method::POST,
-                "/auth/login",
-                json!({ "email": stray("email"), "password": EMAIL }),
-            ),
-            (
-                "unknown-field",
-                Method::POST,
-                "/auth/login",
-                json!({ "email": EMAIL, stray("unknown-field"): PASSWORD }),
-            ),
-            (
-                "type",
-                Method::POST,
-                "/auth/login",
-                json!({ "email": EMAIL, "password": [stray("type")] }),
-            ),
-            (
-                "taken",
-                Method::POST,
-                "/auth/register",
-                json!({ "email": EMAIL, "password": stray("taken"), "company_name": "Shop" }),
-            ),
-            (
-                "wrong",
-                Method::POST,
-                "/auth/login",
-                json!({ "email": EMAIL, "password": stray("wrong") }),
-            ),
-            (
-                "code",
-                Method::POST,
-                "/auth/password/reset",
-                json!({ "code": stray("code"), "new_password": PASSWORD }),
-            ),
-            (
-                "invitation",
-                Method::POST,
-                "/auth/accept-invitation",
-                json!({ "code": stray("invitation"), "email": INVITED, "password": PASSWORD }),
-            ),
-            (
-                "refresh",
-                Method::POST,
-                "/auth/refresh",
-                json!({ "refresh_token": stray("refresh") }),
-            ),
-            (
-                "role",
-                Method::POST,
-                "/tenants/me/members",
-                json!({ "role": stray("role") }),
-            ),
-            (
-                "scope",
-                Method::POST,
-                "/api-keys",
-                json!({ "name": "n", "scopes": [stray("scope")], "current_password": PASSWORD }),
-            ),
-            (
-                "expiry",
-                Method::POST,
-                "/api-keys",
-                json!({ "name": "n", "scopes": ["products:read"], "expires_at": stray("expiry"), "current_password": PASSWORD }),
-            ),
-            (
-                "confirmation",
-                Method::POST,
-                "/tenants/me/erase",
-                json!({ "current_password": stray("confirmation") }),
-            ),
-            (
-                "marketplace",
-                Method::POST,
-                "/cabinets",
-                json!({ "marketplace": stray("marketplace"), "credential": PASSWORD }),
-            ),
-            (
-                "credential",
-                Method::POST,
-                "/cabinets",
-                json!({ "marketplace": "wildberries", "credential": stray("credential") }),
-            ),
-            (
-                "spreadsheet",
-                Method::PUT,
-                "/sheets/link",
-                json!({ "spreadsheet_id": stray("spreadsheet") }),
-            ),
-            (
-                "key-file",
-                Method::PUT,
-                "/sheets/link",
-                json!({ "spreadsheet_id": self.seller.spreadsheet, account: stray("key-file") }),
-            ),
-            (
-                "private-key",
-                Method::PUT,
-                "/sheets/link",
-                json!({ "spreadsheet_id": self.seller.spreadsheet,
-                account: { "type": account, "client_email": "a@b.example", "private_key": stray("private-key") } }),
-            ),
-            (
-                "forced",
-                Method::POST,
-                "/products/sync",
-                json!({ "forced": stray("forced") }),
-            ),
-        ];
-        for (place, method, path, body) in bodies {
-            self.planted.plant(&format!("stray {place}"), &stray(place));
-            let request = self.command(method, path).json(&body);
-            self.refused(place, request).await;
-        }
-        for (place, cut) in [
-            ("cut", "{\"email\":\"a@b.example\",\"password\":\""),
-            ("bare", ""),
-        ] {
-            self.planted.plant(&format!("stray {place}"), &stray(place));
-            let request = self.command(Method::POST, "/auth/login");
-            let request = request.header("content-type", "application/json");
-            self.refused(place, request.body(format!("{cut}{}", stray(place))))
-                .await;
-        }
-    }
-
-    /// Secrets in addresses and headers.
-    async fn strays_around_bodies(&mut self) {
-        let refused = [
-            ("query", format!("/products?token={}", stray("query"))),
-            ("cursor", format!("/products?cursor={}", stray("cursor"))),
-            ("path", format!("/cabinets/{}", stray("path"))),
-            ("nowhere", format!("/{}", stray("nowhere"))),
-        ];
-        for (place, path) in refused {
-            self.planted.plant(&format!("stray {place}"), &stray(place));
-            self.refused(place, self.seller.request(Method::GET, &path)).await;
-        }
-        for place in ["bearer", "basic", "position"] {
-            self.planted.plant(&format!("stray {place}"), &stray(place));
-        }
-        let url = format!("{}/products", self.seller.base);
-        self.refused("bearer", plain().get(&url).bearer_auth(stray("bearer")))
-            .await;
-        self.refused("basic", plain().get(&url).basic_auth(EMAIL, Some(stray("basic"))))
-            .await;
-        let request = self.seller.request(Method::GET, "/products");
-        self.refused(
-            "position",
-            request.header("Stock-Min-Position", stray("position")),
-        )
-        .await;
-
-        let headers = [
-            "traceparent",
-            "tracestate",
-            "baggage",
-            "user-agent",
-            "cookie",
-            "x-api-key",
-            "x-request-id",
-            "request-id",
-            "referer",
-            "x-forwarded-for",
-            "forwarded",
-            "prefer",
-            "origin",
-            "if-none-match",
-        ];
-        for name in headers {
-            let place = format!("header-{name}");
-            self.planted.plant(&format!("stray {place}"), &stray(&place));
-            let request = self.seller.request(Method::GET, "/tenants/me");
-            self.any(&place, request.header(name, stray(&place))).await;
-        }
-        // A command under a secret as its key is done like any other.
-        self.planted
-            .plant("stray idempotency-key", &stray("idempotency-key"));
-        let body = json!({ "interval_seconds": 7200 });
-        let path = format!("/cabinets/{}", self.seller.cabinet);
-        let request = self.seller.request(Method::PATCH, &path);
-        self.any(
-            "idempotency key",
-            request
-                .header("Idempotency-Key", stray("idempotency-key"))
-                .json(&body),
-        )
-        .await;
-        self.planted.plant("stray name-key", &stray("name-key"));
-        let request = self.seller.request(Method::PATCH, "/tenants/me");
-        let request = request.header("Idempotency-Key", stray("name-key"));
-        self.done(request.json(&json!({ "name": COMPANY }))).await;
-    }
-
     /// Errors and nonsense with buyers and credentials in them; then a sync that works.
     async fn marketplace_misbehaves(&mut self) {
         let sid = self.world.wildberries.sellers()[1];
@@ -623,7 +430,8 @@ impl Journey {
 
     fn command(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.seller.request(method, path);
-        request.header("Idempotency-Key", Uuid::new_v4().to_string())
+        let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
+        request.header("Idempotency-Key", format!("canaries {number}"))
     }
 
     fn post(&self, path: &str, body: &Value) -> RequestBuilder {
@@ -659,64 +467,4 @@ impl Journey {
 /// The part of a token that nobody can make.
 fn signature(token: &str) -> &str {
     token.rsplit('.').next().unwrap()
-}
-
-/// The page of a role, whose address its log tells.
-async fn metrics(said: &str) -> String {
-    let line = said
-        .lines()
-        .find(|line| line.contains("metrics at /metrics"))
-        .unwrap();
-    let address = line
-        .split("address=")
-        .nth(1)
-        .unwrap()
-        .split_whitespace()
-        .next()
-        .unwrap();
-    let page = plain()
-        .get(format!("http://{address}/metrics"))
-        .send()
-        .await
-        .unwrap();
-    page.text().await.unwrap()
-}
-
-/// Every message of every stream, which includes the buckets: subject, headers and body.
-async fn messages(world: &World) -> Vec<(String, Vec<u8>)> {
-    use futures_util::TryStreamExt as _;
-    let jetstream = world.jetstream().await.unwrap();
-    let names: Vec<String> = jetstream.stream_names().try_collect().await.unwrap();
-    assert!(names.iter().any(|name| name.starts_with("KV_")), "{names:?}");
-    let mut messages = Vec::new();
-    for name in names {
-        let stream = jetstream.get_stream(&name).await.unwrap();
-        let state = stream.cached_info().state.clone();
-        for sequence in state.first_sequence..=state.last_sequence {
-            // Those in between may be gone.
-            if let Ok(message) = stream.get_raw_message(sequence).await {
-                let head = format!("{} {:?} ", message.subject, message.headers);
-                messages.push((name.clone(), [head.as_bytes(), &message.payload].concat()));
-            }
-        }
-    }
-    messages
-}
-
-/// Every value of every table.
-async fn cells(client: &Client) -> Vec<(String, Value)> {
-    let sql = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables \
-        WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
-    let mut cells = Vec::new();
-    for table in client.query(sql, &[]).await.unwrap() {
-        let table: String = table.get(0);
-        let sql = format!("SELECT row_to_json(t)::text FROM {table} t");
-        for row in client.query(&sql, &[]).await.unwrap() {
-            let row: Value = serde_json::from_str(row.get(0)).unwrap();
-            for (column, value) in row.as_object().unwrap() {
-                cells.push((format!("{table}.{column}"), value.clone()));
-            }
-        }
-    }
-    cells
 }

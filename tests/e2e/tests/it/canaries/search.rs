@@ -58,7 +58,7 @@ impl Planted {
     }
 }
 
-/// The bytes as they are, JSON-escaped, percent-encoded, as a form field, in hexadecimal, as a list of numbers
+/// The bytes as they are, JSON-escaped, percent-encoded, as a form field, in hexadecimal, as numbers
 /// and in base64 at each of its three alignments.
 fn forms(bytes: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::from([bytes.to_vec(), hex::encode(bytes).into_bytes()]);
