@@ -1,21 +1,24 @@
 //! The contract, generated from the handlers. What every route shares (problems, keys, tokens, positions) is
 //! added from the table of routes, so that no handler can forget it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::json;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
     admin, api_keys, auth, cabinets, docs, erasure, health, operations, products, sheets, syncs, tenants,
     warehouses,
 };
+use crate::limits::NEVER_LIMITED;
 use crate::problem::{Code, FieldProblem, ProblemBody};
-use crate::routes::{Access, ROUTES};
+use crate::routes::{Access, ROUTES, Route};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -84,6 +87,8 @@ impl Modify for Shared {
             .extensions
             .get_or_insert_default()
             .merge(Extensions::from_iter([("x-problems", problems)]));
+        let components = document.components.get_or_insert_default();
+        components.responses.extend(problem_responses());
         for route in ROUTES {
             let Some(operation) = document
                 .paths
@@ -93,7 +98,7 @@ impl Modify for Shared {
             else {
                 continue;
             };
-            add_problem(operation);
+            add_problems(operation, route);
             if route.needs_key() {
                 add_header(
                     operation,
@@ -154,18 +159,77 @@ pub(crate) fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a 
     }
 }
 
-fn add_problem(operation: &mut Operation) {
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
-    let response = ResponseBuilder::new()
-        .description("What went wrong")
-        .content("application/problem+json", content)
-        .build();
-    operation
-        .responses
-        .responses
-        .insert("default".to_owned(), RefOr::T(response));
+/// Statuses above 399 that an operation may answer with. What every route of a kind shares is said here; a
+/// handler's own are in its annotation, without a body. There is no `default`: it would document everything,
+/// and a status that nobody thought of could not be noticed.
+fn add_problems(operation: &mut Operation, route: &Route) {
+    let takes = |operation: &Operation, name: &str| {
+        let parameters = operation.parameters.iter().flatten();
+        parameters
+            .filter_map(|given| match given {
+                RefOr::T(given) => Some(given),
+                RefOr::Ref(_) => None,
+            })
+            .any(|given| given.name == name)
+    };
+    let mut statuses = vec![500];
+    if !route.path.starts_with(NEVER_LIMITED) {
+        statuses.push(429);
+    }
+    if route.access != Access::Public {
+        statuses.extend([400, 401, 403, 422, 503]);
+    }
+    if route.method != "get" {
+        statuses.extend([400, 408, 413, 415, 422, 503]);
+    }
+    if route.needs_key() {
+        statuses.push(409);
+    }
+    if route.path.contains("{id}") {
+        statuses.push(404);
+    }
+    if takes(operation, "If-Match") {
+        statuses.extend([412, 428]);
+    }
+    let responses = &mut operation.responses.responses;
+    for (status, response) in &mut *responses {
+        if let (Some(status), RefOr::T(given)) = (status.parse().ok().filter(is_problem), &mut *response)
+            && given.content.is_empty()
+        {
+            *response = shared(status);
+        }
+    }
+    for status in statuses {
+        responses
+            .entry(status.to_string())
+            .or_insert_with(|| shared(status));
+    }
+}
+
+const fn is_problem(status: &u16) -> bool {
+    *status >= 400
+}
+
+fn shared(status: u16) -> RefOr<Response> {
+    RefOr::Ref(Ref::from_response_name(format!("Problem{status}")))
+}
+
+/// One answer for each status that a problem has, with the codes of those problems.
+fn problem_responses() -> BTreeMap<String, RefOr<Response>> {
+    let statuses: BTreeSet<u16> = Code::ALL.iter().map(|code| code.status()).collect();
+    let response = |status: u16| {
+        let codes = Code::ALL.iter().filter(|code| code.status() == status);
+        let codes: Vec<String> = codes.map(|code| format!("`{}`", code.as_str())).collect();
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("Problem")))
+            .build();
+        let response = ResponseBuilder::new()
+            .description(codes.join(", "))
+            .content("application/problem+json", content)
+            .build();
+        (format!("Problem{status}"), RefOr::T(response))
+    };
+    statuses.into_iter().map(response).collect()
 }
 
 fn add_header(operation: &mut Operation, name: &str, required: bool, description: &str) {
@@ -206,7 +270,7 @@ mod tests {
     use utoipa::OpenApi as _;
 
     use super::{Contract, document};
-    use crate::routes::ROUTES;
+    use crate::routes::{Access, ROUTES};
 
     fn documented() -> BTreeSet<(String, String)> {
         let value: serde_json::Value = serde_json::from_str(&document()).unwrap();
@@ -240,7 +304,12 @@ mod tests {
         for route in ROUTES {
             let item = contract.paths.paths.get_mut(route.path).unwrap();
             let operation = super::operation(item, route.method).unwrap();
-            assert!(operation.responses.responses.contains_key("default"), "{route:?}");
+            let responses = &operation.responses.responses;
+            assert!(responses.contains_key("500"), "{route:?}");
+            // It would make every status a documented one.
+            assert!(!responses.contains_key("default"), "{route:?}");
+            let refuses = responses.contains_key("401") && responses.contains_key("403");
+            assert!(refuses || route.access == Access::Public, "{route:?}");
             let keyed = operation
                 .parameters
                 .iter()

@@ -114,7 +114,7 @@ pub struct ErasureLogEntry {
 /// # Errors
 /// 403 for a wrong password, 429 after too many of them.
 #[utoipa::path(post, path = "/api/v1/tenants/me/erase", tag = "tenants", operation_id = "erase_tenant",
-    request_body = EraseRequest, responses((status = 200, body = ErasureAct)))]
+    request_body = EraseRequest, responses((status = 200, body = ErasureAct), (status = 404)))]
 pub async fn tenant(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<EraseRequest>(&request, payload).await?;
@@ -134,7 +134,7 @@ pub async fn tenant(request: HttpRequest, payload: Payload) -> Result<HttpRespon
 /// # Errors
 /// 403 for a wrong password, 429 after too many of them, 409 for the last owner.
 #[utoipa::path(post, path = "/api/v1/auth/erase", tag = "auth", operation_id = "erase_user",
-    request_body = EraseRequest, responses((status = 200, body = ErasureAct)))]
+    request_body = EraseRequest, responses((status = 200, body = ErasureAct), (status = 404)))]
 pub async fn user(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<EraseRequest>(&request, payload).await?;

@@ -63,8 +63,10 @@ impl Input for AcceptInvitationRequest {
 /// # Errors
 /// 403 for a code that does not work or is for another address, without saying which; 429 after too many of
 /// those; 409 for an address that is registered.
-#[utoipa::path(post, path = "/api/v1/auth/accept-invitation", tag = "auth", operation_id = "accept_invitation",
-    request_body = AcceptInvitationRequest, responses((status = 201, body = Tokens)))]
+#[utoipa::path(post, path = "/api/v1/auth/accept-invitation", tag = "auth",
+    operation_id = "accept_invitation",
+    request_body = AcceptInvitationRequest,
+    responses((status = 201, body = Tokens), (status = 403), (status = 404)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let state = state(&request)?;
     let trace = Trace::of(&request);

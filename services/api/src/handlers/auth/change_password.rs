@@ -41,7 +41,7 @@ impl Input for ChangePasswordRequest {
 /// # Errors
 /// 403 for a wrong current password, 429 after too many of them, 422 for a new one that is not taken.
 #[utoipa::path(post, path = "/api/v1/auth/password", tag = "auth", operation_id = "change_password",
-    request_body = ChangePasswordRequest, responses((status = 200, body = ReceiptView)))]
+    request_body = ChangePasswordRequest, responses((status = 200, body = ReceiptView), (status = 404)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<ChangePasswordRequest>(&request, payload).await?;

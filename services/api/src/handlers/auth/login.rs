@@ -43,7 +43,7 @@ impl Input for LoginRequest {
 /// 401 for a wrong address or password, without saying which; 403 for a closed account or a suspended tenant;
 /// 429 after too many failures of this login from this network address, or of all logins from there.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", operation_id = "login",
-    request_body = LoginRequest, responses((status = 200, body = Tokens)))]
+    request_body = LoginRequest, responses((status = 200, body = Tokens), (status = 401), (status = 403)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let state = state(&request)?;
     let trace = Trace::of(&request);

@@ -37,7 +37,7 @@ pub struct Me {
 /// # Errors
 /// 401.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", operation_id = "me",
-    responses((status = 200, body = Me)))]
+    responses((status = 200, body = Me), (status = 404)))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let Nothing = input::query(&request)?;

@@ -34,7 +34,7 @@ impl Input for RefreshRequest {
 /// # Errors
 /// 401 for every token that does not work, without saying why.
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", operation_id = "refresh",
-    request_body = RefreshRequest, responses((status = 200, body = Tokens)))]
+    request_body = RefreshRequest, responses((status = 200, body = Tokens), (status = 401), (status = 403)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let state = state(&request)?;
     let trace = Trace::of(&request);

@@ -46,7 +46,8 @@ impl Input for ResetPasswordRequest {
 /// # Errors
 /// 403 for a code that does not work, without saying why; 429 after too many of those.
 #[utoipa::path(post, path = "/api/v1/auth/password/reset", tag = "auth", operation_id = "reset_password",
-    request_body = ResetPasswordRequest, responses((status = 200, body = ReceiptView)))]
+    request_body = ResetPasswordRequest,
+    responses((status = 200, body = ReceiptView), (status = 403), (status = 404)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let state = state(&request)?;
     let trace = Trace::of(&request);

@@ -29,7 +29,7 @@ pub struct Checked {
 /// 404; 502 when the marketplace does not answer; 503 when no worker does.
 #[utoipa::path(post, path = "/api/v1/cabinets/{id}/check", tag = "cabinets",
     operation_id = "check_credential", params(("id" = Uuid, Path, description = "Id of the cabinet")),
-    responses((status = 200, body = Checked)))]
+    responses((status = 200, body = Checked), (status = 502)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let id = path_id(&request, "cabinet")?;

@@ -51,7 +51,7 @@ function contentOf(content) {
   return kind ? element("span", {}, element("code", {}, kind), " ", typeOf(media.schema)) : "";
 }
 
-function route(path, method, operation) {
+function route(api, path, method, operation) {
   const box = element("details", { id: operation.operationId, "data-text": (path + " " + method + " " + (operation.summary ?? "")).toLowerCase() });
   box.append(element("summary", {}, element("span", { class: "method " + method }, method), element("code", {}, path),
     element("span", { class: "summary" }, operation.summary ?? "")));
@@ -62,9 +62,10 @@ function route(path, method, operation) {
     ])));
   }
   if (operation.requestBody) box.append(element("h4", {}, "Body"), contentOf(operation.requestBody.content));
-  box.append(element("h4", {}, "Answers"), table(["Status", "What", "Content"], Object.entries(operation.responses).map(([status, answer]) => [
-    element("code", {}, status), answer.description ?? "", contentOf(answer.content),
-  ])));
+  box.append(element("h4", {}, "Answers"), table(["Status", "What", "Content"], Object.entries(operation.responses).map(([status, given]) => {
+    const answer = given.$ref ? api.components.responses[nameOf(given.$ref)] : given;
+    return [element("code", {}, status), answer.description ?? "", contentOf(answer.content)];
+  })));
   return box;
 }
 
@@ -75,7 +76,7 @@ function draw(api) {
     for (const method of METHODS.filter((name) => item[name])) {
       const group = item[method].tags?.[0] ?? "other";
       if (!groups.has(group)) groups.set(group, []);
-      groups.get(group).push(route(path, method, item[method]));
+      groups.get(group).push(route(api, path, method, item[method]));
     }
   }
   const main = document.getElementById("routes");

@@ -19,7 +19,7 @@ use crate::state::{ErrandError, SheetProgress};
 /// 404.
 #[utoipa::path(get, path = "/api/v1/operations/{id}", tag = "operations", operation_id = "operation",
     params(("id" = Uuid, Path, description = "Id of the operation")),
-    responses((status = 200, body = OperationView)))]
+    responses((status = 200, body = OperationView), (status = 502)))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let id = path_id(&request, "operation")?;

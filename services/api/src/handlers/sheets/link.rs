@@ -67,7 +67,7 @@ pub struct Linked {
 /// # Errors
 /// 422 saying what is missing; 502 when Google does not answer.
 #[utoipa::path(put, path = "/api/v1/sheets/link", tag = "sheets", operation_id = "link_sheet",
-    request_body = LinkRequest, responses((status = 200, body = Linked)))]
+    request_body = LinkRequest, responses((status = 200, body = Linked), (status = 502)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<LinkRequest>(&request, payload).await?;

@@ -36,7 +36,7 @@ pub struct LinkView {
 /// # Errors
 /// 404 while none is linked.
 #[utoipa::path(get, path = "/api/v1/sheets/link", tag = "sheets", operation_id = "sheet_link",
-    responses((status = 200, body = LinkView)))]
+    responses((status = 200, body = LinkView), (status = 404)))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let Nothing = input::query(&request)?;

@@ -28,7 +28,7 @@ pub struct SheetSyncAccepted {
 /// # Errors
 /// 404 while none is linked.
 #[utoipa::path(post, path = "/api/v1/sheets/sync", tag = "sheets", operation_id = "sync_sheet",
-    responses((status = 202, body = SheetSyncAccepted)))]
+    responses((status = 202, body = SheetSyncAccepted), (status = 404), (status = 502)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<Nothing>(&request, payload).await?;

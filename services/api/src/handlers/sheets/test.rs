@@ -41,7 +41,7 @@ impl Input for TestRequest {
 /// # Errors
 /// 404 while none is linked and none is named; 422 for a broken key file.
 #[utoipa::path(post, path = "/api/v1/sheets/test", tag = "sheets", operation_id = "test_sheet",
-    request_body = TestRequest, responses((status = 200, body = TestView)))]
+    request_body = TestRequest, responses((status = 200, body = TestView), (status = 404), (status = 502)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let given = input::body::<TestRequest>(&request, payload).await?.value;

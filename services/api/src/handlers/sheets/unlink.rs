@@ -16,7 +16,7 @@ use crate::reply::{ReceiptView, Reply};
 /// # Errors
 /// 404 while none is linked.
 #[utoipa::path(delete, path = "/api/v1/sheets/link", tag = "sheets", operation_id = "unlink_sheet",
-    responses((status = 200, body = ReceiptView)))]
+    responses((status = 200, body = ReceiptView), (status = 404)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<Nothing>(&request, payload).await?;

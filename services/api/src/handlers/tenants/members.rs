@@ -133,7 +133,7 @@ pub struct CodeView {
 /// # Errors
 /// 403 for a role above one's own.
 #[utoipa::path(post, path = "/api/v1/tenants/me/members", tag = "tenants", operation_id = "invite_member",
-    request_body = InviteRequest, responses((status = 201, body = CodeView)))]
+    request_body = InviteRequest, responses((status = 201, body = CodeView), (status = 404)))]
 pub async fn invite(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<InviteRequest>(&request, payload).await?;

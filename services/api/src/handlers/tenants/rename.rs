@@ -32,7 +32,7 @@ impl Input for RenameRequest {
 /// # Errors
 /// 403 while it is suspended.
 #[utoipa::path(patch, path = "/api/v1/tenants/me", tag = "tenants", operation_id = "rename_tenant",
-    request_body = RenameRequest, responses((status = 200, body = ReceiptView)))]
+    request_body = RenameRequest, responses((status = 200, body = ReceiptView), (status = 404)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<RenameRequest>(&request, payload).await?;

@@ -36,7 +36,7 @@ pub struct TenantView {
 /// # Errors
 /// 404 while the read model has not seen the registration yet.
 #[utoipa::path(get, path = "/api/v1/tenants/me", tag = "tenants", operation_id = "tenant",
-    responses((status = 200, body = TenantView)))]
+    responses((status = 200, body = TenantView), (status = 404)))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let Nothing = input::query(&request)?;
