@@ -7,6 +7,7 @@ mod latency;
 mod postgres_es;
 mod reading;
 mod report;
+mod request;
 mod sheet;
 mod sync;
 mod world;
@@ -23,7 +24,7 @@ use world::Servers;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The benchmarks by name, in order.
-pub const NAMES: [&str; 5] = ["append", "reading", "latency", "sheet", "sync"];
+pub const NAMES: [&str; 6] = ["append", "reading", "latency", "request", "sheet", "sync"];
 
 /// How much is measured.
 #[derive(Debug, Clone)]
@@ -107,6 +108,7 @@ pub async fn run(sizes: &Sizes, quick: bool, only: &[String]) -> Result<Report, 
             "append" => Box::pin(append::run(&servers, sizes)).await?,
             "reading" => Box::pin(reading::run(&servers, sizes)).await?,
             "latency" => Box::pin(latency::run(&servers, sizes)).await?,
+            "request" => Box::pin(request::run(&servers, sizes)).await?,
             "sheet" => sheet::run(sizes)?,
             _ => Box::pin(sync::run(&servers, sizes)).await?,
         });
