@@ -8,6 +8,7 @@
 //! - [`graph`]: which crate may use which, which package only one crate may use, the walls between sides;
 //! - [`manifests`]: what every manifest has;
 //! - [`source`]: what every Rust file has and has not;
+//! - [`sql`]: what may stand in the texts of statements;
 //! - [`events`]: golden files, schemas and words of every event;
 //! - [`docs`]: what the pages name exists;
 //! - [`invariants`]: each invariant of the design has tests that exist;
@@ -25,4 +26,5 @@ pub mod manifests;
 pub mod recipes;
 pub mod security;
 pub mod source;
+pub mod sql;
 pub mod workspace;

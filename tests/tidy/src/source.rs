@@ -107,7 +107,7 @@ fn sleeping_tests(file: &File, parts: &Parts) -> Vec<String> {
 
 /// Whether everything in the file is compiled for tests only. The simulators and the benchmark are programs
 /// of their own, whose pauses are their work.
-fn is_test_code(path: &str) -> bool {
+pub(crate) fn is_test_code(path: &str) -> bool {
     let beside_the_product = path.strip_prefix("tests/").unwrap_or(path);
     beside_the_product.contains("/tests/") || path.ends_with("/tests.rs") || path.starts_with("tests/e2e/")
 }
@@ -120,7 +120,7 @@ fn called(code: &str, at: usize) -> bool {
 }
 
 /// Offsets from and to of the modules that are only compiled for tests.
-fn test_regions(code: &str) -> Vec<(usize, usize)> {
+pub(crate) fn test_regions(code: &str) -> Vec<(usize, usize)> {
     let mut regions = Vec::new();
     for (at, found) in code.match_indices("#[cfg(test)]") {
         let after = at + found.len();

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use tidy::graph::{Reality, Table};
 use tidy::workspace::{File, Workspace};
-use tidy::{docs, events, graph, invariants, leaks, manifests, recipes, security, source};
+use tidy::{docs, events, graph, invariants, leaks, manifests, recipes, security, source, sql};
 
 static WORKSPACE: LazyLock<Workspace> =
     LazyLock::new(|| Workspace::read().expect("the checkout can be read"));
@@ -120,6 +120,17 @@ fn no_package_is_banned_or_from_elsewhere() {
 #[test]
 fn every_source_keeps_the_rules_of_style() {
     none(WORKSPACE.rust().flat_map(source::complaints));
+}
+
+#[test]
+fn every_statement_is_made_of_constants_and_listed_names() {
+    none(
+        WORKSPACE
+            .rust()
+            .flat_map(|file| sql::complaints(file, sql::EXCEPTIONS)),
+    );
+    let sources: Vec<_> = WORKSPACE.rust().collect();
+    none(sql::needless(&sources, sql::EXCEPTIONS));
 }
 
 #[test]
