@@ -1,5 +1,6 @@
 //! What holds for every call: it is watched, bounded, and says nothing that it should not.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use connectors::http::{CallObserver, CallRecord, HttpClient, NoObserver};
 use connectors::marketplace::Marketplace;
 use connectors::wildberries::{Hosts, Options, Token, Wildberries};
 use simulators::SellerConfig;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::world::{World, options};
 
@@ -124,4 +126,48 @@ async fn a_base_address_that_is_none_is_said_to_be_none() {
         matches!(error.failure, CallFailure::Unsendable { .. }),
         "{error:?}"
     );
+}
+
+/// A server that answers everything with this head; how often it was asked.
+async fn answering(head: String) -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let mut request = [0; 16_384];
+            let _read = stream.read(&mut request).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn no_answer_sends_a_call_elsewhere() {
+    let world = World::start(SellerConfig::default()).await;
+    let empty = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    for status in [301, 302, 303, 307, 308] {
+        let (elsewhere, reached) = answering(format!("HTTP/1.1 200 OK\r\n{empty}")).await;
+        let moved = format!("HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}/inside\r\n{empty}");
+        let (vendor, asked) = answering(moved).await;
+        let hosts = Hosts {
+            analytics: vendor.clone(),
+            common: vendor,
+            ..world.hosts()
+        };
+        let quick = Options {
+            repeats: 0,
+            ..options()
+        };
+        let http = HttpClient::new(Arc::new(NoObserver)).unwrap();
+        let client = client(&world, http, hosts, quick);
+        // One call that sends a body, and one that does not.
+        client.fbo_stock().await.unwrap_err();
+        client.check().await.unwrap_err();
+        assert!(asked.load(Ordering::SeqCst) >= 2, "{status}");
+        assert_eq!(reached.load(Ordering::SeqCst), 0, "{status}");
+    }
 }
