@@ -330,3 +330,63 @@ async fn with_a_certificate_the_api_speaks_tls_and_nothing_else() {
     let plain = raw(&world, "GET /api/v1/health/live HTTP/1.1\r\nHost: h\r\n\r\n").await;
     assert!(!plain.starts_with("HTTP/"), "{plain}");
 }
+
+#[tokio::test]
+async fn what_scanners_look_for_is_not_there_and_no_answer_names_what_it_runs_on() {
+    let world = edge(|_| {}).await;
+    let seller = world.registered("probe@example.com").await;
+    let probes = [
+        "/metrics",
+        "/api/v1/metrics",
+        "/api/v1/internal",
+        "/api/v1/debug",
+        "/debug",
+        "/debug/pprof/",
+        "/actuator",
+        "/actuator/env",
+        "/env",
+        "/.env",
+        "/.git/config",
+        "/swagger",
+        "/swagger-ui/index.html",
+        "/graphql",
+        "/console",
+        "/admin",
+        "/server-status",
+        "/phpinfo.php",
+        "/stock-tracker.toml",
+        "/api/v1/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+    ];
+    for path in probes {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n");
+        let bearer = format!("Authorization: Bearer {}\r\n", seller.access);
+        for credential in ["", bearer.as_str()] {
+            let answer = raw(&world, &format!("{request}{credential}\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
+            is_nameless(&answer);
+        }
+    }
+    for request in [
+        format!("GET {CATALOG} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+        "GET /api/v1/cabinets HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned(),
+        "TRACE / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned(),
+        "no request at all\r\n\r\n".to_owned(),
+    ] {
+        let answer = raw(&world, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 "), "{request}: {answer}");
+        is_nameless(&answer);
+    }
+}
+
+/// No header of the answer says which program or version answers.
+fn is_nameless(answer: &str) {
+    let head = answer.split("\r\n\r\n").next().unwrap().to_lowercase();
+    for header in ["server", "x-powered-by", "via", "x-aspnet-version", "x-generator"] {
+        assert!(!head.contains(&format!("\r\n{header}:")), "{head}");
+    }
+    for library in ["actix", "rust", "hyper", env!("CARGO_PKG_VERSION")] {
+        let head = head.replacen("http/1.1", "", 1);
+        assert!(!head.contains(library), "{library}: {head}");
+    }
+}
