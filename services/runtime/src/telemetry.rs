@@ -15,6 +15,7 @@ use opentelemetry_sdk::trace::{
 };
 use tracing::Metadata;
 use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -111,17 +112,26 @@ pub fn init<Client: HttpClient + 'static>(
             .with_tracked_inactivity(false)
             .with_filter(exported())
     });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = match settings.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-    };
+    let lines = lines(settings.log_format, std::io::stderr);
     tracing_subscriber::registry()
         .with(spans)
         .with(shown(lines, filter))
         .try_init()
         .map_err(TelemetryError::Twice)?;
     Ok(Traces { provider })
+}
+
+/// Lines of one of the two forms. In the one for machines, no value can begin a line of its own.
+fn lines<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    match format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+    }
 }
 
 /// Only spans that are made to leave.
@@ -174,4 +184,51 @@ fn provider(
         .with_span_limits(SpanLimits::default())
         .with_resource(resource)
         .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written when a value that somebody made up is logged in each way there is.
+    fn logged(format: LogFormat, planted: &str) -> String {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = lines(format, move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(lines);
+        tracing::subscriber::with_default(subscriber, || {
+            let cause = std::io::Error::other(planted.to_owned());
+            tracing::warn!(user.agent = planted, path = %planted, cause = ?cause, "seen");
+        });
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_planted_line_break_or_escape_begins_no_line_of_its_own() {
+        let planted = "x\r\n{\"level\":\"INFO\",\"message\":\"all is well\"}\n\u{1b}[2K\u{1b}[1A";
+        let text = logged(LogFormat::Json, planted);
+        assert_eq!(text.lines().count(), 1, "{text:?}");
+        assert!(!text.trim_end().contains(char::is_control), "{text:?}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["message"], "seen");
+        assert_eq!(line["path"], planted);
+    }
 }
