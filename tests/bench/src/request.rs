@@ -1,6 +1,6 @@
 //! What every request pays before its own work: being counted against the limits, and seeing one tenant's
-//! rows only. Limits are counted as the API counts them, on a real broker; row-level security is what the same
-//! query costs with the policies and without them, in turns.
+//! rows only. Limits are counted as the API counts them, on a real broker; row-level security is what the
+//! same query costs with the policies and without them, in turns.
 
 use std::sync::Arc;
 use std::time::Instant;
