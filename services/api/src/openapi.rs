@@ -7,9 +7,9 @@ use serde_json::json;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
+use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
@@ -89,6 +89,7 @@ impl Modify for Shared {
             .merge(Extensions::from_iter([("x-problems", problems)]));
         let components = document.components.get_or_insert_default();
         components.responses.extend(problem_responses());
+        let empty = empty_bodies(&components.schemas);
         for route in ROUTES {
             let Some(operation) = document
                 .paths
@@ -99,6 +100,7 @@ impl Modify for Shared {
                 continue;
             };
             add_problems(operation, route);
+            allow_no_body(operation, &empty);
             if route.needs_key() {
                 add_header(
                     operation,
@@ -128,6 +130,33 @@ impl Modify for Shared {
                 }
             }
         }
+    }
+}
+
+/// References to the bodies in which no field has to be there.
+fn empty_bodies(schemas: &BTreeMap<String, RefOr<Schema>>) -> BTreeSet<String> {
+    let empty = schemas.iter().filter(
+        |(_, schema)| matches!(schema, RefOr::T(Schema::Object(object)) if object.required.is_empty()),
+    );
+    empty
+        .map(|(name, _)| format!("#/components/schemas/{name}"))
+        .collect()
+}
+
+/// No body at all is read as an empty object, which is enough where no field has to be there.
+fn allow_no_body(operation: &mut Operation, empty: &BTreeSet<String>) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else {
+        return;
+    };
+    let is_empty = |content: &RefOr<Content>| match content {
+        RefOr::T(Content {
+            schema: Some(RefOr::Ref(schema)),
+            ..
+        }) => empty.contains(&schema.ref_location),
+        _ => false,
+    };
+    if body.content.values().all(is_empty) {
+        body.required = Some(Required::False);
     }
 }
 
