@@ -29,6 +29,8 @@ async fn an_invited_person_joins_as_what_the_invitation_says_and_once() {
     let code = world.invitation(&anna, "member").await;
     let listed = world.get(&anna, MEMBERS).send().await;
     assert_eq!(listed.body["data"][1]["status"], "invited");
+    // Members are listed in the order in which they came; at the same moment there is none.
+    world.clock.advance(chrono::TimeDelta::seconds(1));
     let vera = world.seller(world.accept(&code, "Vera@shop.ru").await.is(StatusCode::CREATED));
     assert_eq!(vera.tenant, anna.tenant);
     let me = world.me(&vera).await;
