@@ -12,4 +12,5 @@ pub mod http;
 mod json;
 pub mod marketplace;
 pub mod ozon;
+mod repeat;
 pub mod wildberries;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
 
 use super::catalogue::Kept;
 use super::credential::Credential;
@@ -18,6 +17,7 @@ use crate::http::{Call, HttpClient, Reply};
 use crate::marketplace::{
     AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, SizeRef, StockSnapshot,
 };
+use crate::repeat::Repeats;
 
 const CLIENT_ID: HeaderName = HeaderName::from_static("client-id");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
@@ -162,27 +162,14 @@ impl Ozon {
 
     /// Waits before a repeat, or gives the failure back when a repeat is useless or too far away.
     async fn pause_after(&self, group: Group, error: CallError, attempt: &mut u32) -> Result<(), CallError> {
-        match &error.failure {
-            // The bucket is closed for the told time, so the repeat waits for it by itself.
-            CallFailure::RateLimited { .. } => {
-                if self.account.wait(group) > self.options.patience || *attempt >= 8 {
-                    return Err(error);
-                }
-                tracing::info!(
-                    endpoint = error.endpoint,
-                    "rate limited, waiting for the told time"
-                );
-            }
-            CallFailure::Unavailable { .. } | CallFailure::Network(_) => {
-                if *attempt >= self.options.repeats {
-                    return Err(error);
-                }
-                sleep(self.options.repeat_pause.saturating_mul(1 << (*attempt).min(6))).await;
-            }
-            _ => return Err(error),
-        }
-        *attempt += 1;
-        Ok(())
+        let repeats = Repeats {
+            patience: self.options.patience,
+            count: self.options.repeats,
+            pause: self.options.repeat_pause,
+        };
+        repeats
+            .pause_after(error, || self.account.wait(group), attempt)
+            .await
     }
 }
 

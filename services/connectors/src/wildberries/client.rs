@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
-use tokio::time::sleep;
 
 use super::error;
 use super::limits::{Category, Group, Seller, Sellers};
@@ -15,6 +14,7 @@ use crate::http::{Call, HttpClient, Opened, Reply};
 use crate::marketplace::{
     AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, SizeRef, StockSnapshot,
 };
+use crate::repeat::Repeats;
 
 /// Base addresses of the vendor's categories.
 #[derive(Debug, Clone)]
@@ -228,27 +228,14 @@ impl Wildberries {
 
     /// Waits before a repeat, or gives the failure back when a repeat is useless or too far away.
     async fn pause_after(&self, group: Group, error: CallError, attempt: &mut u32) -> Result<(), CallError> {
-        match &error.failure {
-            // The bucket is closed for the told time, so the repeat waits for it by itself.
-            CallFailure::RateLimited { .. } => {
-                if self.seller.bucket(group).wait() > self.options.patience || *attempt >= 8 {
-                    return Err(error);
-                }
-                tracing::info!(
-                    endpoint = error.endpoint,
-                    "rate limited, waiting for the told time"
-                );
-            }
-            CallFailure::Unavailable { .. } | CallFailure::Network(_) => {
-                if *attempt >= self.options.repeats {
-                    return Err(error);
-                }
-                sleep(self.options.repeat_pause.saturating_mul(1 << (*attempt).min(6))).await;
-            }
-            _ => return Err(error),
-        }
-        *attempt += 1;
-        Ok(())
+        let repeats = Repeats {
+            patience: self.options.patience,
+            count: self.options.repeats,
+            pause: self.options.repeat_pause,
+        };
+        repeats
+            .pause_after(error, || self.seller.bucket(group).wait(), attempt)
+            .await
     }
 }
 
