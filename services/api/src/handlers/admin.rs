@@ -8,7 +8,6 @@ use application::{Context, administration};
 use auth::people::{Person, PersonCursor};
 use chrono::{DateTime, Utc};
 use events::ids::{TenantId, UserId};
-use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -209,12 +208,7 @@ pub async fn reset_password(request: HttpRequest, payload: Payload) -> Result<Ht
                 .issue(context.tenant_id, UserId(id), context.now)
                 .await
                 .map_err(Problem::failure)?;
-            let view = CodeView {
-                id,
-                code: issued.code.expose_secret().to_owned(),
-                expires_at: issued.expires_at,
-            };
-            Reply::json(201, &view)
+            Reply::json(201, &CodeView::of(id, &issued))
         },
     )
     .await

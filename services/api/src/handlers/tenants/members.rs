@@ -125,6 +125,17 @@ pub struct CodeView {
     pub expires_at: DateTime<Utc>,
 }
 
+impl CodeView {
+    /// The one place where a code is revealed.
+    pub(crate) fn of(id: Uuid, issued: &auth::invitations::IssuedCode) -> Self {
+        Self {
+            id,
+            code: issued.code.expose_secret().to_owned(),
+            expires_at: issued.expires_at,
+        }
+    }
+}
+
 /// Invite somebody. The answer shows a code once, with which they join at `auth/accept-invitation`.
 ///
 /// The code is not kept: repeating the request with the same key shows another one, and the first one stops
@@ -147,12 +158,7 @@ pub async fn invite(request: HttpRequest, payload: Payload) -> Result<HttpRespon
             let detail = "this invitation was accepted meanwhile; its code cannot be shown again";
             return Err(Problem::new(Code::Conflict, detail));
         };
-        let view = CodeView {
-            id,
-            code: issued.code.expose_secret().to_owned(),
-            expires_at: issued.expires_at,
-        };
-        Reply::json(201, &view)
+        Reply::json(201, &CodeView::of(id, &issued))
     };
     call.command_as(Replay::Rerun, &request, &body.raw, work).await
 }
@@ -254,12 +260,7 @@ pub async fn reset_password(request: HttpRequest, payload: Payload) -> Result<Ht
             let issued = members::issue_reset(&state.app, &context, by, UserId(id))
                 .await
                 .map_err(decide_problem)?;
-            let view = CodeView {
-                id,
-                code: issued.code.expose_secret().to_owned(),
-                expires_at: issued.expires_at,
-            };
-            Reply::json(201, &view)
+            Reply::json(201, &CodeView::of(id, &issued))
         },
     )
     .await
