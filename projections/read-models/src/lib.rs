@@ -18,7 +18,6 @@ pub mod apply;
 pub mod bulk;
 mod erasure;
 pub mod inventory;
-pub mod measure;
 pub mod operations;
 pub mod positions;
 pub mod projection;
@@ -26,6 +25,9 @@ pub mod schema;
 
 mod query;
 mod unpark;
+
+/// The definitions of days, turnover and pace.
+pub use measures as measure;
 
 pub use inventory::Inventory;
 pub use operations::Operations;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::turnover::Tenths;
+use measures::Tenths;
 
 /// Google's limit on the characters of one cell (Sheets v4 usage limits); longer text is cut, so that one
 /// product cannot make a whole sheet unwritable.

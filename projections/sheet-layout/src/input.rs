@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::turnover::Tenths;
+use measures::Tenths;
 use crate::view::Language;
 
 /// Key of the column block that takes orders which name no warehouse.

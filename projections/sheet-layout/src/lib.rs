@@ -40,7 +40,6 @@ mod render;
 mod request;
 mod shown;
 mod state;
-mod turnover;
 mod view;
 
 pub use cell::{Cell, MAX_CELL_CHARACTERS};
@@ -61,5 +60,5 @@ pub use state::{
     Current, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, ManagedColumn, ManagedRow, ROW_METADATA_KEY,
     SheetState, locate_rows,
 };
-pub use turnover::{Tenths, turnover};
+pub use measures::{Tenths, turnover};
 pub use view::{Language, Level, LowStock, Sort, SortBy, View};

@@ -8,7 +8,7 @@ use crate::cell::Cell;
 use crate::column::{BaseField, ColumnKey, ExtraField, WarehouseField};
 use crate::input::{LayoutError, ProductFacts, ProductRow, SheetInput, UNPLACED_KEY};
 use crate::shown::Shown;
-use crate::turnover::turnover;
+use measures::turnover;
 use crate::view::View;
 
 /// Where a column's number comes from, resolved once so that a million cells cost no look-up.

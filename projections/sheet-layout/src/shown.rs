@@ -8,7 +8,7 @@ use crate::cell::Cell;
 use crate::column::{BaseField, ColumnKey, Group, WarehouseField};
 use crate::input::{LayoutError, ProductRow, SheetInput, UNPLACED_KEY, WarehouseColumn, unplaced_name};
 use crate::render::Renderer;
-use crate::turnover::{Tenths, turnover};
+use measures::{Tenths, turnover};
 use crate::view::{Sort, SortBy, View};
 
 pub(crate) struct Shown<'a> {

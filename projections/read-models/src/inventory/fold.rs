@@ -11,7 +11,7 @@ use events::sync::{SourceOutcome, SourceReport};
 use uuid::Uuid;
 
 use super::rows::{Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Warehouse};
-use crate::measure::moscow_day;
+use measures::moscow_day;
 use crate::projection::{Rejected, name_of};
 
 /// Folds an event of a product's stream.

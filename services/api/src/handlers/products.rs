@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use read_models::inventory::queries::{OrderCounts, ProductSummary};
-use read_models::measure::turnover_tenths;
+use read_models::measure::turnover;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -110,5 +110,5 @@ impl From<ProductSummary> for ProductView {
 /// Turnover with its one decimal, as a JSON number.
 #[expect(clippy::cast_precision_loss, reason = "tenths of days stay far below 2^53")]
 fn days(available: i64, orders: i64) -> Option<f64> {
-    turnover_tenths(available, orders).map(|tenths| tenths as f64 / 10.0)
+    turnover(available, orders).map(|days| days.0 as f64 / 10.0)
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{LOW_STOCK, MINE};
 use crate::QueryError;
-use crate::measure::before_window;
+use measures::before_window;
 
 /// Order of a list; ties are broken by product id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

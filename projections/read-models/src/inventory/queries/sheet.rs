@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::MINE;
 use super::warehouses::{Freshness, Warehouse, freshness, warehouse};
 use crate::QueryError;
-use crate::measure::before_window;
+use measures::before_window;
 
 /// The rows of a sheet. Products and their cells are of one instant; the sums of a product's cells, together
 /// with nothing else, are its totals.

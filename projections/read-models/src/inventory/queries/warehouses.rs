@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::MINE;
 use crate::QueryError;
-use crate::measure::before_window;
+use measures::before_window;
 
 /// One warehouse of one cabinet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

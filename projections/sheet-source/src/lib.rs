@@ -1,0 +1,195 @@
+//! From the read model's rows to what the layout is given: which warehouses share a column, and what the note
+//! says. The sheet and the exports both come this way, so they show the same rows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, FixedOffset, Utc};
+use read_models::inventory::queries::{Freshness as SourceFreshness, SheetProduct, SheetRows};
+use sheet_layout::{Freshness, IdentityCells, ProductRow, SheetInput, WarehouseColumn};
+use uuid::Uuid;
+
+/// What a sheet shall show.
+#[derive(Debug)]
+pub struct Source {
+    /// Position of the read model that it was taken from.
+    pub position: i64,
+    /// What the layout is given.
+    pub input: SheetInput,
+    /// All products that were ever seen, the delisted ones too: they may have rows.
+    pub identities: Vec<IdentityCells<Arc<str>>>,
+}
+
+/// What a sheet of these rows shows.
+#[must_use]
+pub fn source(rows: &SheetRows) -> Source {
+    let columns = Columns::of(rows);
+    let identities = rows
+        .products
+        .iter()
+        .map(|product| IdentityCells {
+            of: product.product_id.to_string().into(),
+            nm_id: Some(product.nm_id),
+            vendor_code: product.vendor_code.as_str().into(),
+        })
+        .collect();
+    let freshness = freshness(&rows.freshness);
+    // Brands and categories repeat in thousands of rows.
+    let mut texts = Texts::default();
+    let products = rows
+        .products
+        .iter()
+        .filter(|product| !product.delisted)
+        .map(|product| row(product, &columns, &mut texts))
+        .collect();
+    Source {
+        position: rows.position,
+        input: SheetInput {
+            products,
+            warehouses: columns.list,
+            freshness,
+            ..SheetInput::default()
+        },
+        identities,
+    }
+}
+
+/// Orders that name no warehouse have a key that ends like this; see the worker's `compose`.
+const NAMELESS: &str = ":name:";
+/// Keys of this marketplace stand in sheets as they are.
+const FIRST_MARKETPLACE: &str = "wildberries";
+
+/// Keys are unique inside a marketplace, so two cabinets of it share the columns of a warehouse.
+struct Columns {
+    list: Vec<WarehouseColumn>,
+    index: HashMap<Uuid, HashMap<String, usize>>,
+}
+
+impl Columns {
+    fn of(rows: &SheetRows) -> Self {
+        let marketplaces: HashMap<Uuid, &str> = rows
+            .products
+            .iter()
+            .map(|product| (product.cabinet_id, product.marketplace.as_str()))
+            .collect();
+        let mut list: Vec<WarehouseColumn> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut index: HashMap<Uuid, HashMap<String, usize>> = HashMap::new();
+        for warehouse in &rows.warehouses {
+            if warehouse.warehouse.ends_with(NAMELESS) && !warehouse.in_stock {
+                continue;
+            }
+            let marketplace = marketplaces.get(&warehouse.cabinet_id).copied();
+            let key = match marketplace.unwrap_or(FIRST_MARKETPLACE) {
+                FIRST_MARKETPLACE => warehouse.warehouse.clone(),
+                other => format!("{other}:{}", warehouse.warehouse),
+            };
+            let place = *places.entry(key).or_insert_with_key(|key| {
+                list.push(WarehouseColumn {
+                    key: key.as_str().into(),
+                    name: warehouse.name.as_str().into(),
+                });
+                list.len() - 1
+            });
+            index
+                .entry(warehouse.cabinet_id)
+                .or_default()
+                .insert(warehouse.warehouse.clone(), place);
+        }
+        Self { list, index }
+    }
+
+    fn place(&self, product: &SheetProduct, warehouse: &str) -> Option<usize> {
+        self.index.get(&product.cabinet_id)?.get(warehouse).copied()
+    }
+}
+
+#[derive(Default)]
+struct Texts(HashMap<String, Arc<str>>);
+
+impl Texts {
+    fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let shared: Arc<str> = text.into();
+        self.0.insert(text.to_owned(), Arc::clone(&shared));
+        shared
+    }
+}
+
+fn row(product: &SheetProduct, columns: &Columns, texts: &mut Texts) -> ProductRow {
+    let mut cells = Vec::with_capacity(product.cells.len());
+    let mut orders_without_warehouse = 0_i64;
+    for cell in &product.cells {
+        match columns.place(product, &cell.warehouse) {
+            Some(place) => cells.push((place, cell.available, cell.orders_last_7)),
+            None => orders_without_warehouse = orders_without_warehouse.saturating_add(cell.orders_last_7),
+        }
+    }
+    ProductRow {
+        key: product.product_id.to_string().into(),
+        brand: texts.share(&product.brand),
+        subject: texts.share(&product.subject),
+        vendor_code: product.vendor_code.as_str().into(),
+        nm_id: product.nm_id,
+        in_way_to_client: product.in_way_to_client,
+        in_way_from_client: product.in_way_from_client,
+        cells,
+        orders_without_warehouse,
+    }
+}
+
+/// The note: the newest answer, then one line for each source, with the age of what a failed one left
+/// standing.
+fn freshness(sources: &[SourceFreshness]) -> Freshness {
+    let Some(newest) = sources
+        .iter()
+        .max_by_key(|source| (source.outcome_at, source.sync_id))
+    else {
+        return Freshness {
+            observed_at: "—".to_owned(),
+            sync_id: "—".to_owned(),
+            sources: Vec::new(),
+        };
+    };
+    let several = sources
+        .iter()
+        .any(|source| source.cabinet_id != newest.cabinet_id);
+    let line = |source: &SourceFreshness| {
+        let name = match source.source.as_str() {
+            "cards" => "Карточки",
+            "stock_fbo" => "Остатки FBO",
+            "stock_fbs" => "Остатки FBS",
+            "orders" => "Заказы",
+            other => other,
+        };
+        let name = if several {
+            let cabinet = source.cabinet_id.simple().to_string();
+            format!("{name} (кабинет {})", cabinet.get(..8).unwrap_or_default())
+        } else {
+            name.to_owned()
+        };
+        let age = source
+            .as_of
+            .map_or_else(|| "данных ещё нет".to_owned(), |at| format!("на {}", moscow(at)));
+        match source.outcome.as_str() {
+            "complete" | "cached" => format!("{name}: {age}"),
+            "partial" => format!("{name}: {age}; последний ответ неполный"),
+            _ => format!("{name}: {age}; последнее обновление не удалось"),
+        }
+    };
+    Freshness {
+        observed_at: moscow(newest.outcome_at),
+        sync_id: newest.sync_id.to_string(),
+        sources: sources.iter().map(line).collect(),
+    }
+}
+
+/// Moscow is UTC+3 all year round; both marketplaces and their sellers tell time in it.
+fn moscow(at: DateTime<Utc>) -> String {
+    match FixedOffset::east_opt(3 * 3600) {
+        Some(moscow) => at.with_timezone(&moscow).format("%d.%m.%Y %H:%M МСК").to_string(),
+        None => at.format("%d.%m.%Y %H:%M UTC").to_string(),
+    }
+}
