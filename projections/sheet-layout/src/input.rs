@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use measures::Tenths;
 use crate::view::Language;
+use measures::Tenths;
 
 /// Key of the column block that takes orders which name no warehouse.
 pub const UNPLACED_KEY: &str = "unplaced";

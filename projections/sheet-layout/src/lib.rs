@@ -49,6 +49,7 @@ pub use input::{
     Freshness, LayoutError, ProductFacts, ProductRow, SheetInput, UNPLACED_KEY, UNPLACED_NAME,
     WarehouseColumn,
 };
+pub use measures::{Tenths, turnover};
 pub use plan::{Options, Plan, plan};
 pub use render::{initial_columns, render_rows};
 pub use request::{
@@ -60,5 +61,4 @@ pub use state::{
     Current, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, ManagedColumn, ManagedRow, ROW_METADATA_KEY,
     SheetState, locate_rows,
 };
-pub use measures::{Tenths, turnover};
 pub use view::{Language, Level, LowStock, Sort, SortBy, View};

@@ -8,8 +8,8 @@ use crate::cell::Cell;
 use crate::column::{BaseField, ColumnKey, ExtraField, WarehouseField};
 use crate::input::{LayoutError, ProductFacts, ProductRow, SheetInput, UNPLACED_KEY};
 use crate::shown::Shown;
-use measures::turnover;
 use crate::view::View;
+use measures::turnover;
 
 /// Where a column's number comes from, resolved once so that a million cells cost no look-up.
 #[derive(Clone, Copy)]

@@ -8,8 +8,8 @@ use crate::cell::Cell;
 use crate::column::{BaseField, ColumnKey, Group, WarehouseField};
 use crate::input::{LayoutError, ProductRow, SheetInput, UNPLACED_KEY, WarehouseColumn, unplaced_name};
 use crate::render::Renderer;
-use measures::{Tenths, turnover};
 use crate::view::{Sort, SortBy, View};
+use measures::{Tenths, turnover};
 
 pub(crate) struct Shown<'a> {
     pub(crate) input: &'a SheetInput,

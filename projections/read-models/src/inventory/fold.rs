@@ -11,8 +11,8 @@ use events::sync::{SourceOutcome, SourceReport};
 use uuid::Uuid;
 
 use super::rows::{Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Warehouse};
-use measures::moscow_day;
 use crate::projection::{Rejected, name_of};
+use measures::moscow_day;
 
 /// Folds an event of a product's stream.
 pub(super) fn product(rows: &mut Rows, event: &Recorded, fact: &ProductEvent) -> Result<(), Rejected> {
