@@ -221,12 +221,12 @@ catalog! {
         SyncQuarantined = "sync_quarantined" v FIRST;
     }
     Product ProductEvent product {
-        ProductListed = "product_listed" v FIRST;
-        ProductDetailsChanged = "product_details_changed" v FIRST;
+        ProductListed = "product_listed" v 2;
+        ProductDetailsChanged = "product_details_changed" v 2;
         ProductDelisted = "product_delisted" v FIRST;
         ProductRelisted = "product_relisted" v FIRST;
-        StockObserved = "stock_observed" v FIRST;
-        OrdersObserved = "orders_observed" v FIRST;
+        StockObserved = "stock_observed" v 2;
+        OrdersObserved = "orders_observed" v 2;
     }
     Sheet SheetEvent sheet {
         SheetLinked = "sheet_linked" v FIRST;

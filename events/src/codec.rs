@@ -8,6 +8,10 @@ use crate::upcast;
 
 /// What a stored payload turned out to be.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is known, and a box for each event of a log costs more than the room of the rest"
+)]
 pub enum Decoded {
     /// An event of the catalog, in its current shape.
     Known(Event),

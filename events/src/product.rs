@@ -1,6 +1,8 @@
 //! What was observed of one article: its details, its stock per warehouse, its orders. Numbers are absolute
 //! and only what differs from what was known is recorded, so a repeated observation writes nothing.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,36 @@ pub struct Details {
     pub title: String,
     /// Barcodes of all sizes, sorted.
     pub barcodes: Vec<String>,
+    /// Its sizes, in the order of their ids; empty when the source has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<ProductSize>,
+    /// What it is sold for; none when no source has told it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+}
+
+/// A size of an article, which has stock and barcodes of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProductSize {
+    /// The marketplace's id of the size (`chrtId`).
+    pub size_id: i64,
+    /// The seller's name of the size.
+    pub name: String,
+    /// Barcodes of the size, sorted.
+    pub barcodes: Vec<String>,
+}
+
+/// What the seller asks for an article.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Price {
+    /// Before any discount, in minor units; the highest of the sizes.
+    pub price_minor: i64,
+    /// After the seller's discount, in minor units, when told.
+    pub discounted_minor: Option<i64>,
+    /// ISO 4217 code.
+    pub currency: String,
 }
 
 /// The article was seen for the first time.
@@ -114,6 +146,45 @@ pub struct StockLevel {
     /// Units on the way back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub in_way_from_client: i64,
+    /// Units of further kinds (`reserved`, `in_check`, `supply_transit`, …) that are none of the above; a kind
+    /// without units is not listed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub buckets: BTreeMap<String, i64>,
+    /// Name of the marketplace's region of warehouses, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// The units for sale by size, in the order of their ids: only where the source tells sizes and the article
+    /// has more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<SizeUnits>,
+}
+
+/// Units of one size at one warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SizeUnits {
+    /// The marketplace's id of the size.
+    pub size_id: i64,
+    /// Its name; empty when not known.
+    pub name: String,
+    /// Units that can be sold.
+    pub available: i64,
+}
+
+/// Turnover as the marketplace itself counts it. It is kept beside our own figures and never in their place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MarketplaceTurnover {
+    /// Region of warehouses; none for all of them together.
+    pub cluster: Option<String>,
+    /// Average sales per day, in thousandths of a unit.
+    pub daily_sales_milli: Option<u32>,
+    /// Days that the stock lasts at that rate, in thousandths of a day.
+    pub days_of_stock_milli: Option<u32>,
+    /// Days since the last sale.
+    pub days_without_sales: Option<u32>,
+    /// The marketplace's grade: `deficit`, `popular`, `actual`, `surplus`, `no_sales`, …
+    pub grade: Option<String>,
 }
 
 /// Units on the way that the source does not assign to a warehouse.
@@ -145,6 +216,9 @@ pub struct StockObserved {
     /// Product-level units on the way, when they changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unassigned_in_way: Option<InWay>,
+    /// The marketplace's own figures, all of them as they are now, when any of them changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turnover: Option<Vec<MarketplaceTurnover>>,
 }
 
 /// One order (one unit) as the marketplace tells it now. No buyer's data.
@@ -173,6 +247,10 @@ pub struct OrderLine {
     pub price_minor: Option<i64>,
     /// ISO 4217 code of the price.
     pub currency: Option<String>,
+    /// The marketplace's id of the size, when told.
+    pub size_id: Option<i64>,
+    /// Region of the warehouses it ships from, when told.
+    pub cluster: Option<String>,
 }
 
 /// Orders were observed that are new or changed.

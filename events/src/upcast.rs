@@ -9,6 +9,11 @@ use serde_json::{Value, json};
 pub fn step(event_type: &str, version: u16, payload: Value) -> Option<Value> {
     match (event_type, version) {
         ("sync_completed", 1) => Some(sync_completed_v1(payload)),
+        ("product_listed" | "product_details_changed", 1) => Some(details_v1(payload)),
+        // Version 1 of `stock_observed` knew no kinds, regions, sizes and figures; version 2 leaves out what there
+        // is none of, so the old payload says just that.
+        ("stock_observed", 1) => Some(payload),
+        ("orders_observed", 1) => Some(orders_observed_v1(payload)),
         _ => None,
     }
 }
@@ -21,6 +26,26 @@ fn sync_completed_v1(mut payload: Value) -> Value {
             source.insert("outcome".into(), json!("complete"));
             source.insert("payload_bytes".into(), Value::Null);
             source.insert("error".into(), Value::Null);
+        }
+    }
+    payload
+}
+
+/// Version 1 told neither sizes nor a price.
+fn details_v1(mut payload: Value) -> Value {
+    if let Some(details) = payload.get_mut("details").and_then(Value::as_object_mut) {
+        details.insert("sizes".into(), json!([]));
+        details.insert("price".into(), Value::Null);
+    }
+    payload
+}
+
+/// Version 1 told neither the size nor the region of an order.
+fn orders_observed_v1(mut payload: Value) -> Value {
+    if let Some(orders) = payload.get_mut("orders").and_then(Value::as_array_mut) {
+        for order in orders.iter_mut().filter_map(Value::as_object_mut) {
+            order.insert("size_id".into(), Value::Null);
+            order.insert("cluster".into(), Value::Null);
         }
     }
     payload

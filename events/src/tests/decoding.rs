@@ -11,8 +11,8 @@ use crate::catalog::{ENTRIES, ProductEvent};
 use crate::codec::decode;
 use crate::ids::{CabinetId, SyncId};
 use crate::product::{
-    Details, Fulfilment, InWay, OrderLine, OrdersObserved, ProductDelisted, ProductDetailsChanged,
-    ProductListed, ProductRelisted, StockLevel, StockObserved,
+    Details, Fulfilment, InWay, MarketplaceTurnover, OrderLine, OrdersObserved, Price, ProductDelisted,
+    ProductDetailsChanged, ProductListed, ProductRelisted, ProductSize, SizeUnits, StockLevel, StockObserved,
 };
 use crate::{DecodeError, Decoded, Event};
 
@@ -146,16 +146,40 @@ fn sync_id() -> impl Strategy<Value = SyncId> {
     any::<u128>().prop_map(|id| SyncId(Uuid::from_u128(id)))
 }
 
+fn size() -> impl Strategy<Value = ProductSize> {
+    (any::<i64>(), text(), collection::vec(text(), 0..3)).prop_map(|(size_id, name, barcodes)| ProductSize {
+        size_id,
+        name,
+        barcodes,
+    })
+}
+
+fn price() -> impl Strategy<Value = Price> {
+    (count(), option::of(count()), text()).prop_map(|(price_minor, discounted_minor, currency)| Price {
+        price_minor,
+        discounted_minor,
+        currency,
+    })
+}
+
 fn details() -> impl Strategy<Value = Details> {
-    (text(), text(), text(), text(), collection::vec(text(), 0..4)).prop_map(
-        |(vendor_code, brand, subject, title, barcodes)| Details {
-            vendor_code,
-            brand,
-            subject,
-            title,
-            barcodes,
-        },
+    (
+        (text(), text(), text(), text()),
+        collection::vec(text(), 0..4),
+        collection::vec(size(), 0..3),
+        option::of(price()),
     )
+        .prop_map(
+            |((vendor_code, brand, subject, title), barcodes, sizes, price)| Details {
+                vendor_code,
+                brand,
+                subject,
+                title,
+                barcodes,
+                sizes,
+                price,
+            },
+        )
 }
 
 fn fulfilment() -> impl Strategy<Value = Fulfilment> {
@@ -167,16 +191,59 @@ fn count() -> impl Strategy<Value = i64> {
 }
 
 fn level() -> impl Strategy<Value = StockLevel> {
-    (text(), text(), fulfilment(), count(), count(), count()).prop_map(
-        |(warehouse, name, fulfilment, available, in_way_to_client, in_way_from_client)| StockLevel {
-            warehouse,
-            name,
-            fulfilment,
-            available,
-            in_way_to_client,
-            in_way_from_client,
-        },
+    let units = (any::<i64>(), text(), count()).prop_map(|(size_id, name, available)| SizeUnits {
+        size_id,
+        name,
+        available,
+    });
+    (
+        (text(), text(), fulfilment()),
+        (count(), count(), count()),
+        collection::btree_map(text(), count(), 0..3),
+        option::of(text()),
+        collection::vec(units, 0..3),
     )
+        .prop_map(
+            |(
+                (warehouse, name, fulfilment),
+                (available, in_way_to_client, in_way_from_client),
+                buckets,
+                cluster,
+                sizes,
+            )| StockLevel {
+                warehouse,
+                name,
+                fulfilment,
+                available,
+                in_way_to_client,
+                in_way_from_client,
+                buckets,
+                cluster,
+                sizes,
+            },
+        )
+}
+
+fn turnover() -> impl Strategy<Value = MarketplaceTurnover> {
+    let number = || option::of(any::<u32>());
+    (
+        option::of(text()),
+        number(),
+        number(),
+        number(),
+        option::of(text()),
+    )
+        .prop_map(
+            |(cluster, daily_sales_milli, days_of_stock_milli, days_without_sales, grade)| {
+                MarketplaceTurnover {
+                    cluster,
+                    daily_sales_milli,
+                    days_of_stock_milli,
+                    days_without_sales,
+                    grade,
+                }
+            },
+        )
 }
 
 fn order() -> impl Strategy<Value = OrderLine> {
@@ -188,12 +255,14 @@ fn order() -> impl Strategy<Value = OrderLine> {
             any::<bool>(),
             option::of(count()),
             option::of(text()),
+            option::of(any::<i64>()),
+            option::of(text()),
         ),
     )
         .prop_map(
             |(
                 (order_id, ordered_at, changed_at, warehouse, warehouse_name, fulfilment),
-                (quantity, status, cancelled, price_minor, currency),
+                (quantity, status, cancelled, price_minor, currency, size_id, cluster),
             )| OrderLine {
                 order_id,
                 ordered_at,
@@ -206,6 +275,8 @@ fn order() -> impl Strategy<Value = OrderLine> {
                 cancelled,
                 price_minor,
                 currency,
+                size_id,
+                cluster,
             },
         )
 }
@@ -237,19 +308,23 @@ fn product_event() -> impl Strategy<Value = ProductEvent> {
             time(),
             collection::vec(level(), 0..5),
             collection::vec(text(), 0..3),
-            option::of(in_way)
+            option::of(in_way),
+            option::of(collection::vec(turnover(), 0..3))
         )
-            .prop_map(|(sync_id, source, as_of, levels, regrouped, unassigned_in_way)| {
-                StockObserved {
-                    sync_id,
-                    source,
-                    as_of,
-                    levels,
-                    regrouped,
-                    unassigned_in_way,
+            .prop_map(
+                |(sync_id, source, as_of, levels, regrouped, unassigned_in_way, turnover)| {
+                    StockObserved {
+                        sync_id,
+                        source,
+                        as_of,
+                        levels,
+                        regrouped,
+                        unassigned_in_way,
+                        turnover,
+                    }
+                    .into()
                 }
-                .into()
-            }),
+            ),
         (sync_id(), text(), time(), collection::vec(order(), 0..4)).prop_map(
             |(sync_id, source, as_of, orders)| OrdersObserved {
                 sync_id,

@@ -1,5 +1,7 @@
 //! Every version of every event, as a file that some log may hold.
 
+use serde_json::Value;
+
 use super::{expected_and_found, folder, read, samples, updating, versions};
 use crate::catalog::{ENTRIES, Entry};
 use crate::sync::{SourceOutcome, SourceReport, SyncCompleted};
@@ -113,4 +115,44 @@ fn a_sync_completed_of_version_1_is_lifted_to_the_current_shape() {
         products_changed: 61,
     };
     assert_eq!(decode(entry, 1), crate::catalog::SyncEvent::from(expected).into());
+}
+
+/// Every number that version 1 told is told by the lifted event, and what it did not know is unknown or none.
+#[test]
+fn observations_of_version_1_are_lifted_without_a_change_of_what_they_said() {
+    for (event_type, later) in [
+        ("product_listed", ["sizes", "price"]),
+        ("product_details_changed", ["sizes", "price"]),
+        ("stock_observed", ["buckets", "cluster"]),
+        ("orders_observed", ["size_id", "cluster"]),
+    ] {
+        let entry = crate::catalog::entry(event_type).unwrap();
+        let old = payload(entry, 1);
+        for word in later {
+            assert!(
+                !old.contains(word),
+                "version 1 of {event_type} did not know `{word}`"
+            );
+        }
+        let mut lifted: Value = serde_json::from_str(&decode(entry, 1).to_json().unwrap()).unwrap();
+        drop_members(&mut lifted, &["size_id", "cluster"]);
+        assert_eq!(
+            lifted,
+            serde_json::from_str::<Value>(&old).unwrap(),
+            "{event_type}"
+        );
+    }
+}
+
+fn drop_members(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, member| !(names.contains(&name.as_str()) && member.is_null()));
+            members
+                .values_mut()
+                .for_each(|member| drop_members(member, names));
+        }
+        Value::Array(members) => members.iter_mut().for_each(|member| drop_members(member, names)),
+        _ => {}
+    }
 }

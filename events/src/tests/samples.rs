@@ -1,5 +1,7 @@
 //! One event of every kind, with values as a real seller's log has them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -9,8 +11,8 @@ use crate::cabinet::{
 };
 use crate::catalog::{CabinetEvent, Event, ProductEvent, SheetEvent, SyncEvent, TenantEvent, UserEvent};
 use crate::product::{
-    Details, Fulfilment, InWay, OrderLine, OrdersObserved, ProductDelisted, ProductDetailsChanged,
-    ProductListed, ProductRelisted, StockLevel, StockObserved,
+    Details, Fulfilment, InWay, MarketplaceTurnover, OrderLine, OrdersObserved, Price, ProductDelisted,
+    ProductDetailsChanged, ProductListed, ProductRelisted, ProductSize, SizeUnits, StockLevel, StockObserved,
 };
 use crate::sheet::{SheetLayoutChanged, SheetLinked, SheetUnlinked};
 use crate::sync::{
@@ -238,6 +240,9 @@ fn level(
         available,
         in_way_to_client,
         in_way_from_client,
+        buckets: BTreeMap::new(),
+        cluster: None,
+        sizes: vec![],
     }
 }
 
@@ -248,6 +253,23 @@ fn details(title: &str) -> Details {
         subject: "Носки".into(),
         title: title.into(),
         barcodes: vec!["2037402531123".into(), "2037402531130".into()],
+        sizes: vec![
+            ProductSize {
+                size_id: 287_601_143,
+                name: "36-40".into(),
+                barcodes: vec!["2037402531123".into()],
+            },
+            ProductSize {
+                size_id: 287_601_144,
+                name: "41-45".into(),
+                barcodes: vec!["2037402531130".into()],
+            },
+        ],
+        price: Some(Price {
+            price_minor: 199_900,
+            discounted_minor: Some(149_900),
+            currency: "RUB".into(),
+        }),
     }
 }
 
@@ -268,58 +290,101 @@ fn product() -> [ProductEvent; 6] {
         .into(),
         ProductDelisted { sync_id: id("51c4") }.into(),
         ProductRelisted { sync_id: id("51c5") }.into(),
-        StockObserved {
-            sync_id: id("51c2"),
-            source: "stock_fbo".into(),
-            as_of: at("2026-11-22T09:10:00Z"),
-            levels: vec![
-                level("fbo:507", "Коледино", Fulfilment::Fbo, [128, 7, 2]),
-                level("fbo:117986", "Казань", Fulfilment::Fbo, [0, 0, 1]),
-                level("fbo:206348", "Тула", Fulfilment::Fbo, [0, 0, 0]),
-                level("fbs:31245", "Дом, ул. Ленина, 5", Fulfilment::Fbs, [14, 0, 0]),
-            ],
-            regrouped: vec!["fbo:masked".into()],
-            unassigned_in_way: Some(InWay {
-                to_client: 3,
-                from_client: 0,
-            }),
-        }
-        .into(),
-        OrdersObserved {
-            sync_id: id("51c2"),
-            source: "orders".into(),
-            as_of: at("2026-11-22T09:15:20Z"),
-            orders: vec![
-                OrderLine {
-                    order_id: "93718412345678901.0.0".into(),
-                    ordered_at: at("2026-11-21T18:02:11Z"),
-                    changed_at: at("2026-11-21T18:02:11Z"),
-                    warehouse: "fbo:name:Коледино".into(),
-                    warehouse_name: "Коледино".into(),
-                    fulfilment: Fulfilment::Fbo,
-                    quantity: 1,
-                    status: "created".into(),
-                    cancelled: false,
-                    price_minor: Some(149_900),
-                    currency: Some("RUB".into()),
-                },
-                OrderLine {
-                    order_id: "93718412345678902.0.0".into(),
-                    ordered_at: at("2026-11-20T07:45:00Z"),
-                    changed_at: at("2026-11-22T08:00:30.500Z"),
-                    warehouse: "fbs:name:Дом".into(),
-                    warehouse_name: "Дом".into(),
-                    fulfilment: Fulfilment::Fbs,
-                    quantity: 1,
-                    status: "cancelled".into(),
-                    cancelled: true,
-                    price_minor: None,
-                    currency: None,
-                },
-            ],
-        }
-        .into(),
+        stock_observed().into(),
+        orders_observed().into(),
     ]
+}
+
+fn stock_observed() -> StockObserved {
+    StockObserved {
+        sync_id: id("51c2"),
+        source: "stock_fbo".into(),
+        as_of: at("2026-11-22T09:10:00Z"),
+        levels: vec![
+            StockLevel {
+                buckets: [("in_check", 4), ("supply_transit", 60)]
+                    .map(|(kind, units)| (kind.to_owned(), units))
+                    .into(),
+                cluster: Some("Москва, МО и Дальние регионы".into()),
+                sizes: vec![
+                    SizeUnits {
+                        size_id: 287_601_143,
+                        name: "36-40".into(),
+                        available: 100,
+                    },
+                    SizeUnits {
+                        size_id: 287_601_144,
+                        name: "41-45".into(),
+                        available: 28,
+                    },
+                ],
+                ..level("fbo:507", "Коледино", Fulfilment::Fbo, [128, 7, 2])
+            },
+            level("fbo:117986", "Казань", Fulfilment::Fbo, [0, 0, 1]),
+            level("fbo:206348", "Тула", Fulfilment::Fbo, [0, 0, 0]),
+            level("fbs:31245", "Дом, ул. Ленина, 5", Fulfilment::Fbs, [14, 0, 0]),
+        ],
+        regrouped: vec!["fbo:masked".into()],
+        unassigned_in_way: Some(InWay {
+            to_client: 3,
+            from_client: 0,
+        }),
+        turnover: Some(vec![
+            MarketplaceTurnover {
+                cluster: None,
+                daily_sales_milli: Some(2_357),
+                days_of_stock_milli: Some(54_300),
+                days_without_sales: Some(0),
+                grade: Some("popular".into()),
+            },
+            MarketplaceTurnover {
+                cluster: Some("Казань".into()),
+                days_without_sales: Some(12),
+                grade: Some("no_sales".into()),
+                ..MarketplaceTurnover::default()
+            },
+        ]),
+    }
+}
+
+fn orders_observed() -> OrdersObserved {
+    OrdersObserved {
+        sync_id: id("51c2"),
+        source: "orders".into(),
+        as_of: at("2026-11-22T09:15:20Z"),
+        orders: vec![
+            OrderLine {
+                order_id: "93718412345678901.0.0".into(),
+                ordered_at: at("2026-11-21T18:02:11Z"),
+                changed_at: at("2026-11-21T18:02:11Z"),
+                warehouse: "fbo:name:Коледино".into(),
+                warehouse_name: "Коледино".into(),
+                fulfilment: Fulfilment::Fbo,
+                quantity: 1,
+                status: "created".into(),
+                cancelled: false,
+                price_minor: Some(149_900),
+                currency: Some("RUB".into()),
+                size_id: Some(287_601_143),
+                cluster: Some("Центральный федеральный округ".into()),
+            },
+            OrderLine {
+                order_id: "93718412345678902.0.0".into(),
+                ordered_at: at("2026-11-20T07:45:00Z"),
+                changed_at: at("2026-11-22T08:00:30.500Z"),
+                warehouse: "fbs:name:Дом".into(),
+                warehouse_name: "Дом".into(),
+                fulfilment: Fulfilment::Fbs,
+                quantity: 1,
+                status: "cancelled".into(),
+                cancelled: true,
+                price_minor: None,
+                currency: None,
+                size_id: None,
+                cluster: None,
+            },
+        ],
+    }
 }
 
 fn sheet() -> [SheetEvent; 3] {

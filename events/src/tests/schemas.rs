@@ -65,6 +65,14 @@ fn misfit(root: &Value, schema: &Value, value: &Value, path: &str) -> Option<Str
                 .as_object()?
                 .iter()
                 .find_map(|(name, schema)| misfit(root, schema, value.get(name)?, &format!("{path}.{name}"))),
+            "additionalProperties" => {
+                let named = keywords.get("properties").and_then(Value::as_object);
+                let mut others = value
+                    .as_object()?
+                    .iter()
+                    .filter(|(name, _)| named.is_none_or(|named| !named.contains_key(*name)));
+                others.find_map(|(name, member)| misfit(root, wanted, member, &format!("{path}.{name}")))
+            }
             "items" => value
                 .as_array()?
                 .iter()

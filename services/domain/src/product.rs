@@ -10,8 +10,8 @@ use events::cabinet::Marketplace;
 use events::catalog::ProductEvent;
 use events::ids::{CabinetId, SyncId};
 use events::product::{
-    Details, Fulfilment, InWay, OrderLine, OrdersObserved, ProductDelisted, ProductDetailsChanged,
-    ProductListed, ProductRelisted, StockLevel, StockObserved,
+    Details, Fulfilment, InWay, MarketplaceTurnover, OrderLine, OrdersObserved, Price, ProductDelisted,
+    ProductDetailsChanged, ProductListed, ProductRelisted, SizeUnits, StockLevel, StockObserved,
 };
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,54 @@ pub struct Known {
     /// Units last told.
     #[serde(flatten)]
     pub level: Level,
+    /// Units of further kinds last told.
+    #[serde(rename = "b", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub buckets: BTreeMap<String, i64>,
+    /// Region last told; an answer without one does not take it away.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Units for sale by size last told.
+    #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<SizeUnits>,
+}
+
+impl Known {
+    fn of(level: &StockLevel) -> Self {
+        Self {
+            name: level.name.clone(),
+            level: Level::of(level),
+            buckets: level.buckets.clone(),
+            cluster: level.cluster.clone(),
+            sizes: level.sizes.clone(),
+        }
+    }
+
+    fn says(&self, level: &StockLevel) -> bool {
+        self.level == Level::of(level)
+            && self.name == level.name
+            && self.buckets == level.buckets
+            && self.sizes == level.sizes
+            && (level.cluster.is_none() || self.cluster == level.cluster)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.level.is_zero() && self.buckets.values().all(|units| *units == 0)
+    }
+}
+
+/// Whether a level tells no units of any kind.
+fn is_empty(level: &StockLevel) -> bool {
+    Level::of(level).is_zero() && level.buckets.values().all(|units| *units == 0)
+}
+
+fn is_negative(level: &StockLevel) -> bool {
+    let further = level.buckets.values().copied();
+    let by_size = level.sizes.iter().map(|size| size.available);
+    [level.available, level.in_way_to_client, level.in_way_from_client]
+        .into_iter()
+        .chain(further)
+        .chain(by_size)
+        .any(|units| units < 0)
 }
 
 /// What is remembered of an order.
@@ -87,6 +135,9 @@ pub struct Product {
     pub levels: BTreeMap<String, Known>,
     /// Units on the way that no warehouse was given for.
     pub unassigned_in_way: InWay,
+    /// The marketplace's own figures, as last told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turnover: Vec<MarketplaceTurnover>,
     /// Orders of the last [`ORDER_MEMORY_DAYS`], by the hash of their id.
     pub orders: BTreeMap<u64, Seen>,
 }
@@ -94,7 +145,7 @@ pub struct Product {
 /// What the catalogue said about the article.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Card {
-    /// It is there.
+    /// It is there. A price in the details counts where no source of prices told another.
     Seen(Details),
     /// The catalogue was complete and it is not there.
     Missing,
@@ -117,6 +168,8 @@ pub struct StockSeen {
     pub levels: Vec<StockLevel>,
     /// Product-level units on the way; none when the source tells them per warehouse or not at all.
     pub unassigned_in_way: Option<InWay>,
+    /// The marketplace's own figures, all of them; none when the source tells no such thing.
+    pub turnover: Option<Vec<MarketplaceTurnover>>,
     /// Keys of all warehouses that occur anywhere in this answer: tells a masked warehouse from an empty one.
     pub visible: std::sync::Arc<BTreeSet<String>>,
 }
@@ -134,6 +187,8 @@ pub struct Observation {
     pub nm_id: i64,
     /// What the catalogue said.
     pub card: Card,
+    /// What the price source said; none when it failed or knows no price, which keeps the last one.
+    pub price: Option<Price>,
     /// What each stock source said; sources that failed are absent.
     pub stock: Vec<StockSeen>,
     /// Orders told; empty when the source failed, which loses nothing, because orders never vanish.
@@ -179,32 +234,38 @@ impl Product {
 
     fn card_events(&self, seen: &Observation) -> Vec<ProductEvent> {
         let sync_id = seen.sync_id;
-        match (&seen.card, &self.details) {
-            (Card::Seen(details), None) => vec![listed(seen, details.clone())],
-            (Card::Seen(details), Some(known)) => {
-                let mut happened = Vec::new();
+        let Some(known) = &self.details else {
+            return match &seen.card {
+                Card::Seen(details) => vec![listed(seen, with_price(details, seen, None))],
+                // Stock or orders of an article that no catalogue has shown (in the trash, or the catalogue
+                // failed): its numbers count, its details follow when they are told.
+                Card::Missing | Card::Unknown if seen.tells_numbers() => {
+                    vec![listed(seen, with_price(&Details::default(), seen, None))]
+                }
+                Card::Missing | Card::Unknown => vec![],
+            };
+        };
+        let mut happened = Vec::new();
+        let told = match &seen.card {
+            Card::Seen(details) => {
                 if self.delisted {
                     happened.push(ProductRelisted { sync_id }.into());
                 }
-                if details != known {
-                    happened.push(
-                        ProductDetailsChanged {
-                            details: details.clone(),
-                            sync_id,
-                        }
-                        .into(),
-                    );
+                details
+            }
+            Card::Missing => {
+                if !self.delisted {
+                    happened.push(ProductDelisted { sync_id }.into());
                 }
-                happened
+                known
             }
-            (Card::Missing, Some(_)) if !self.delisted => vec![ProductDelisted { sync_id }.into()],
-            // Stock or orders of an article that no catalogue has shown (in the trash, or the catalogue
-            // failed): its numbers count, its details follow when they are told.
-            (Card::Missing | Card::Unknown, None) if seen.tells_numbers() => {
-                vec![listed(seen, Details::default())]
-            }
-            (Card::Missing | Card::Unknown, _) => vec![],
+            Card::Unknown => known,
+        };
+        let details = with_price(told, seen, known.price.as_ref());
+        if details != *known {
+            happened.push(ProductDetailsChanged { details, sync_id }.into());
         }
+        happened
     }
 
     fn stock_event(
@@ -215,7 +276,7 @@ impl Product {
         let mut told = BTreeSet::new();
         let mut levels = Vec::new();
         for level in &stock.levels {
-            if level.available < 0 || level.in_way_to_client < 0 || level.in_way_from_client < 0 {
+            if is_negative(level) {
                 return Err(ProductRefusal::NegativeCount {
                     warehouse: level.warehouse.clone(),
                 });
@@ -227,12 +288,12 @@ impl Product {
                 });
             }
             let known = self.levels.get(&level.warehouse);
-            let same = known.map_or_else(
-                || Level::of(level).is_zero(),
-                |known| known.level == Level::of(level) && known.name == level.name,
-            );
-            if !same {
-                levels.push(level.clone());
+            if !known.map_or_else(|| is_empty(level), |known| known.says(level)) {
+                let cluster = known.and_then(|known| known.cluster.clone());
+                levels.push(StockLevel {
+                    cluster: level.cluster.clone().or(cluster),
+                    ..level.clone()
+                });
             }
         }
         let mut regrouped = Vec::new();
@@ -248,7 +309,12 @@ impl Product {
         let unassigned_in_way = stock
             .unassigned_in_way
             .filter(|in_way| stock.complete && *in_way != self.unassigned_in_way);
-        if levels.is_empty() && regrouped.is_empty() && unassigned_in_way.is_none() {
+        let turnover = stock
+            .turnover
+            .as_ref()
+            .filter(|turnover| stock.complete && **turnover != self.turnover)
+            .cloned();
+        if levels.is_empty() && regrouped.is_empty() && unassigned_in_way.is_none() && turnover.is_none() {
             return Ok(None);
         }
         Ok(Some(
@@ -259,6 +325,7 @@ impl Product {
                 levels,
                 regrouped,
                 unassigned_in_way,
+                turnover,
             }
             .into(),
         ))
@@ -271,7 +338,7 @@ impl Product {
         told: &'a BTreeSet<&str>,
     ) -> impl Iterator<Item = (&'a String, &'a Known)> {
         self.levels.iter().filter(move |(key, known)| {
-            fulfilment_of(key) == stock.fulfilment && !known.level.is_zero() && !told.contains(key.as_str())
+            fulfilment_of(key) == stock.fulfilment && !known.is_empty() && !told.contains(key.as_str())
         })
     }
 
@@ -323,7 +390,7 @@ impl Observation {
             || self
                 .stock
                 .iter()
-                .any(|stock| stock.levels.iter().any(|level| !Level::of(level).is_zero()))
+                .any(|stock| stock.levels.iter().any(|level| !is_empty(level)))
     }
 }
 
@@ -354,6 +421,15 @@ fn listed(seen: &Observation, details: Details) -> ProductEvent {
     .into()
 }
 
+/// The details with the price told now, else the one the card carries, else the last known one.
+fn with_price(details: &Details, seen: &Observation, known: Option<&Price>) -> Details {
+    let told = seen.price.as_ref().or(details.price.as_ref()).or(known);
+    Details {
+        price: told.cloned(),
+        ..details.clone()
+    }
+}
+
 fn zero(key: &str, known: &Known, fulfilment: Fulfilment) -> StockLevel {
     StockLevel {
         warehouse: key.to_owned(),
@@ -362,6 +438,9 @@ fn zero(key: &str, known: &Known, fulfilment: Fulfilment) -> StockLevel {
         available: 0,
         in_way_to_client: 0,
         in_way_from_client: 0,
+        buckets: BTreeMap::new(),
+        cluster: known.cluster.clone(),
+        sizes: vec![],
     }
 }
 
@@ -385,7 +464,7 @@ fn hash(text: &str) -> u64 {
 
 fn fingerprint_of(order: &OrderLine) -> u64 {
     hash(&format!(
-        "{}|{}|{}|{}|{}|{}|{:?}|{:?}",
+        "{}|{}|{}|{}|{}|{}|{:?}|{:?}|{:?}|{:?}",
         order.ordered_at.timestamp(),
         order.warehouse,
         order.warehouse_name,
@@ -394,12 +473,14 @@ fn fingerprint_of(order: &OrderLine) -> u64 {
         order.cancelled,
         order.price_minor,
         order.currency,
+        order.size_id,
+        order.cluster,
     ))
 }
 
 impl Decider for Product {
     const STREAM: StreamType = StreamType::Product;
-    const FOLD_VERSION: i32 = 1;
+    const FOLD_VERSION: i32 = 2;
     type Command = ProductCommand;
     type Happened = ProductEvent;
     type Refusal = ProductRefusal;
@@ -428,14 +509,13 @@ impl Decider for Product {
                     self.levels.remove(key);
                 }
                 for level in &observed.levels {
-                    let known = Known {
-                        name: level.name.clone(),
-                        level: Level::of(level),
-                    };
-                    self.levels.insert(level.warehouse.clone(), known);
+                    self.levels.insert(level.warehouse.clone(), Known::of(level));
                 }
                 if let Some(in_way) = observed.unassigned_in_way {
                     self.unassigned_in_way = in_way;
+                }
+                if let Some(turnover) = &observed.turnover {
+                    self.turnover.clone_from(turnover);
                 }
             }
             ProductEvent::OrdersObserved(observed) => {

@@ -195,6 +195,9 @@ fn level(nm_id: i64, round: i64, nth: i64) -> StockLevel {
         available: 1 + (nm_id * 7 + round * 13 + nth) % 211,
         in_way_to_client: 0,
         in_way_from_client: 0,
+        buckets: std::collections::BTreeMap::new(),
+        cluster: None,
+        sizes: vec![],
     }
 }
 
@@ -211,6 +214,8 @@ pub(crate) fn listed(nm_id: i64) -> ProductEvent {
             subject: "Платья".to_owned(),
             title: format!("Платье летнее, модель {nm_id}"),
             barcodes: vec![format!("20{nm_id:011}")],
+            sizes: vec![],
+            price: None,
         },
         sync_id: SYNC,
     }
@@ -227,6 +232,7 @@ pub(crate) fn stock(nm_id: i64, round: i64, levels: i64) -> ProductEvent {
         levels: (0..levels).map(|nth| level(nm_id, round, nth)).collect(),
         regrouped: vec![],
         unassigned_in_way: None,
+        turnover: None,
     }
     .into()
 }
@@ -251,6 +257,8 @@ pub(crate) fn ordered(nm_id: i64, round: i64) -> ProductEvent {
             cancelled: false,
             price_minor: Some(129_900),
             currency: Some("RUB".to_owned()),
+            size_id: None,
+            cluster: None,
         }],
     }
     .into()

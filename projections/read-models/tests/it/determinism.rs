@@ -65,6 +65,7 @@ pub(crate) fn eventful(seed: u64, events: usize) -> Log {
                         to_client: 3,
                         from_client: 2,
                     }),
+                    turnover: None,
                 };
                 log.push(who, product.uuid(), ProductEvent::from(observed));
             }

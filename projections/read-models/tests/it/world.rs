@@ -164,6 +164,7 @@ impl Log {
             levels,
             regrouped: regrouped.iter().map(|key| (*key).to_owned()).collect(),
             unassigned_in_way: None,
+            turnover: None,
         };
         self.push(
             tenant,
@@ -214,6 +215,8 @@ pub(crate) fn details(nm_id: i64) -> Details {
         subject: "Платья".to_owned(),
         title: format!("Платье Летнее {nm_id}"),
         barcodes: vec![format!("20400000{nm_id}")],
+        sizes: vec![],
+        price: None,
     }
 }
 
@@ -229,6 +232,9 @@ pub(crate) fn level(warehouse: &str, name: &str, available: i64) -> StockLevel {
         available,
         in_way_to_client: 1,
         in_way_from_client: 0,
+        buckets: std::collections::BTreeMap::new(),
+        cluster: None,
+        sizes: vec![],
     }
 }
 
@@ -245,6 +251,8 @@ pub(crate) fn order(id: &str, ordered_at: &str, warehouse: &str, name: &str, can
         cancelled,
         price_minor: Some(315_000),
         currency: Some("RUB".to_owned()),
+        size_id: None,
+        cluster: None,
     }
 }
 

@@ -27,6 +27,8 @@ impl World {
                 subject: "Футболки".to_owned(),
                 title: format!("Товар {nm_id}"),
                 barcodes: vec![format!("20{nm_id}")],
+                sizes: vec![],
+                price: None,
             },
             sync_id: SYNC,
         };
@@ -52,6 +54,9 @@ fn stock(units: i64) -> StockObserved {
         available: units,
         in_way_to_client: 2,
         in_way_from_client: 1,
+        buckets: std::collections::BTreeMap::new(),
+        cluster: None,
+        sizes: vec![],
     };
     StockObserved {
         sync_id: SYNC,
@@ -60,6 +65,7 @@ fn stock(units: i64) -> StockObserved {
         levels: vec![level],
         regrouped: Vec::new(),
         unassigned_in_way: None,
+        turnover: None,
     }
 }
 

@@ -25,6 +25,9 @@ fn observation(cabinet_id: CabinetId, nm_id: i64, available: i64) -> Observation
         available,
         in_way_to_client: 1,
         in_way_from_client: 0,
+        buckets: std::collections::BTreeMap::new(),
+        cluster: None,
+        sizes: vec![],
     };
     let levels = vec![
         level("fbo:507", "Коледино", available),
@@ -40,6 +43,7 @@ fn observation(cabinet_id: CabinetId, nm_id: i64, available: i64) -> Observation
             vendor_code: format!("НС-{nm_id}"),
             ..Details::default()
         }),
+        price: None,
         stock: vec![StockSeen {
             source: "stock_fbo".into(),
             fulfilment: Fulfilment::Fbo,
@@ -47,6 +51,7 @@ fn observation(cabinet_id: CabinetId, nm_id: i64, available: i64) -> Observation
             complete: true,
             levels,
             unassigned_in_way: None,
+            turnover: None,
             visible: Arc::new(visible),
         }],
         orders: vec![],

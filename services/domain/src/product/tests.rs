@@ -1,6 +1,6 @@
 //! A failed fetch never becomes a zero, masking moves no stock, and no order counts twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,6 +26,9 @@ fn level(warehouse: &str, available: i64) -> StockLevel {
         available,
         in_way_to_client: 0,
         in_way_from_client: 0,
+        buckets: BTreeMap::new(),
+        cluster: None,
+        sizes: vec![],
     }
 }
 
@@ -42,6 +45,8 @@ fn order(id: &str, changed: i64, status: &str) -> OrderLine {
         cancelled: status == "cancel",
         price_minor: Some(100),
         currency: Some("RUB".into()),
+        size_id: None,
+        cluster: None,
     }
 }
 
@@ -55,6 +60,7 @@ fn seen() -> Observation {
             vendor_code: "A-1".into(),
             ..Details::default()
         }),
+        price: None,
         stock: vec![],
         orders: vec![],
         orders_source: "orders".into(),
@@ -75,6 +81,7 @@ fn fbo(levels: Vec<StockLevel>, complete: bool, also_visible: &[&str]) -> StockS
         complete,
         levels,
         unassigned_in_way: None,
+        turnover: None,
         visible: Arc::new(visible),
     }
 }
@@ -424,6 +431,8 @@ fn any_answer() -> impl Strategy<Value = StockSeen> {
             fbo(levels, complete, &[])
         })
 }
+
+mod further;
 
 proptest! {
     /// Whatever was told before: after a complete answer the product knows exactly what that answer says.

@@ -36,6 +36,8 @@ pub(crate) fn details(title: &str) -> Details {
         subject: "Носки".into(),
         title: title.into(),
         barcodes: vec!["2000000000001".into()],
+        sizes: vec![],
+        price: None,
     }
 }
 
@@ -47,6 +49,9 @@ fn level(warehouse: &str, available: i64) -> StockLevel {
         available,
         in_way_to_client: available % 3,
         in_way_from_client: 0,
+        buckets: std::collections::BTreeMap::new(),
+        cluster: None,
+        sizes: vec![],
     }
 }
 
@@ -63,6 +68,8 @@ fn order(id: u8, changed: i64, status: &str) -> OrderLine {
         cancelled: status == "cancelled",
         price_minor: Some(149_900),
         currency: Some("RUB".into()),
+        size_id: None,
+        cluster: None,
     }
 }
 
@@ -90,6 +97,7 @@ pub(crate) fn observe(glimpse: &Glimpse, minute: i64) -> ProductCommand {
         marketplace: Marketplace::Wildberries,
         nm_id: 168_100_200,
         card: glimpse.card.clone(),
+        price: None,
         stock: vec![StockSeen {
             source: "stock_fbo".into(),
             fulfilment: Fulfilment::Fbo,
@@ -97,6 +105,7 @@ pub(crate) fn observe(glimpse: &Glimpse, minute: i64) -> ProductCommand {
             complete: glimpse.complete,
             levels: glimpse.levels.clone(),
             unassigned_in_way: None,
+            turnover: None,
             visible: Arc::new(visible),
         }],
         orders: glimpse.orders.clone(),

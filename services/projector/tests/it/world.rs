@@ -227,9 +227,13 @@ pub(crate) fn stock(nm_id: i64, version: i64, available: i64) -> Append {
             available,
             in_way_to_client: 0,
             in_way_from_client: 0,
+            buckets: std::collections::BTreeMap::new(),
+            cluster: None,
+            sizes: vec![],
         }],
         regrouped: vec![],
         unassigned_in_way: None,
+        turnover: None,
     };
     append(nm_id, version, observed.into())
 }

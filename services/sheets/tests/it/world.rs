@@ -258,6 +258,9 @@ impl World {
             available: *available,
             in_way_to_client: 0,
             in_way_from_client: 0,
+            buckets: std::collections::BTreeMap::new(),
+            cluster: None,
+            sizes: vec![],
         };
         let event = ProductEvent::StockObserved(StockObserved {
             sync_id: SYNC,
@@ -269,6 +272,7 @@ impl World {
                 to_client,
                 from_client,
             }),
+            turnover: None,
         });
         self.product(seller, nm_id, event).await;
     }
@@ -288,6 +292,8 @@ impl World {
             cancelled: false,
             price_minor: None,
             currency: None,
+            size_id: None,
+            cluster: None,
         };
         let event = ProductEvent::OrdersObserved(OrdersObserved {
             sync_id: SYNC,
@@ -535,6 +541,8 @@ fn details(vendor_code: &str, subject: &str) -> Details {
         subject: subject.to_owned(),
         title: "Title".to_owned(),
         barcodes: Vec::new(),
+        sizes: vec![],
+        price: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! article is missing, and only a complete stock answer that a warehouse is empty; the aggregate decides what
 //! that means.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use application::domain::product::{Card, Observation, StockSeen};
@@ -93,6 +93,7 @@ impl<'a> Composer<'a> {
             marketplace: self.marketplace,
             nm_id,
             card,
+            price: None,
             stock: self.stock.iter().map(|stock| stock.seen(nm_id)).collect(),
             orders: self.orders.get(&nm_id).cloned().unwrap_or_default(),
             orders_source: ORDERS.to_owned(),
@@ -163,6 +164,7 @@ impl Stock {
                     from_client: product.in_way.from_client,
                 })
             }),
+            turnover: None,
             visible: Arc::clone(&self.visible),
         }
     }
@@ -190,6 +192,9 @@ impl Stock {
                 available: level.available,
                 in_way_to_client: level.in_way_to_client,
                 in_way_from_client: level.in_way_from_client,
+                buckets: BTreeMap::new(),
+                cluster: None,
+                sizes: vec![],
             });
         }
         levels
@@ -234,5 +239,7 @@ fn order_line(order: OrderObservation, keys: &HashMap<String, String>) -> OrderL
         cancelled: order.cancelled,
         price_minor: order.price_minor,
         currency: order.currency,
+        size_id: None,
+        cluster: None,
     }
 }

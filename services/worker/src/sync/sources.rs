@@ -208,6 +208,8 @@ async fn read_cards(client: &MarketplaceClient, catalogue: &mut Catalogue) -> Re
                 subject: card.subject,
                 title: card.title,
                 barcodes,
+                sizes: vec![],
+                price: None,
             };
             // A card that changed meanwhile comes twice; the later one holds.
             catalogue.cards.insert(card.nm_id, details);
