@@ -146,15 +146,15 @@ pub struct StockLevel {
     /// Units on the way back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub in_way_from_client: i64,
-    /// Units of further kinds (`reserved`, `in_check`, `supply_transit`, …) that are none of the above; a kind
-    /// without units is not listed.
+    /// Units of further kinds (`reserved`, `in_check`, `supply_transit`, …) that are none of the above; a
+    /// kind without units is not listed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub buckets: BTreeMap<String, i64>,
     /// Name of the marketplace's region of warehouses, when known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// The units for sale by size, in the order of their ids: only where the source tells sizes and the article
-    /// has more than one.
+    /// The units for sale by size, in the order of their ids: only where the source tells sizes and the
+    /// article has more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sizes: Vec<SizeUnits>,
 }

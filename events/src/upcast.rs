@@ -10,8 +10,8 @@ pub fn step(event_type: &str, version: u16, payload: Value) -> Option<Value> {
     match (event_type, version) {
         ("sync_completed", 1) => Some(sync_completed_v1(payload)),
         ("product_listed" | "product_details_changed", 1) => Some(details_v1(payload)),
-        // Version 1 of `stock_observed` knew no kinds, regions, sizes and figures; version 2 leaves out what there
-        // is none of, so the old payload says just that.
+        // Version 1 knew no kinds, regions, sizes and figures; version 2 leaves out what there is none of, so
+        // the old payload says just that.
         ("stock_observed", 1) => Some(payload),
         ("orders_observed", 1) => Some(orders_observed_v1(payload)),
         _ => None,

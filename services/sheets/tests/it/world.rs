@@ -258,7 +258,7 @@ impl World {
             available: *available,
             in_way_to_client: 0,
             in_way_from_client: 0,
-            buckets: std::collections::BTreeMap::new(),
+            buckets: [].into(),
             cluster: None,
             sizes: vec![],
         };
@@ -540,9 +540,7 @@ fn details(vendor_code: &str, subject: &str) -> Details {
         brand: "BrandA".to_owned(),
         subject: subject.to_owned(),
         title: "Title".to_owned(),
-        barcodes: Vec::new(),
-        sizes: vec![],
-        price: None,
+        ..Details::default()
     }
 }
 
