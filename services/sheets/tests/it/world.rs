@@ -32,7 +32,6 @@ use support::{Database, Template};
 use uuid::Uuid;
 use vault::{MasterKeys, Vault};
 
-/// The title of the worksheet.
 pub(crate) const PRODUCTS: &str = "Products";
 
 async fn template() -> Template {
