@@ -2,6 +2,7 @@
 //! both (`projection.name`, `duration_ms`). Traces go to a collector where one is named; one that is away or
 //! slow costs its spans and nothing else, because they are handed to a thread through a bounded queue.
 
+use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -14,8 +15,11 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanLimits,
 };
 use tracing::Metadata;
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -121,16 +125,100 @@ pub fn init<Client: HttpClient + 'static>(
     Ok(Traces { provider })
 }
 
-/// Lines of one of the two forms. In the one for machines, no value can begin a line of its own.
+/// Lines of one of the two forms. In neither can a value begin a line of its own or move a terminal's cursor.
 fn lines<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span>,
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer();
     match format {
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_writer(Escaping(writer))
+            .boxed(),
+        LogFormat::Text => lines
+            .with_writer(writer)
+            .with_ansi(std::io::stderr().is_terminal())
+            .fmt_fields(debug_fn(shown_field).delimited(" "))
+            .boxed(),
+    }
+}
+
+/// A field of a line for people: the message as it is, everything else behind its name.
+fn shown_field(writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug) -> std::fmt::Result {
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
+    }
+    write!(OneLine(writer), "{value:?}")
+}
+
+/// Characters that would end a line, move the cursor or turn the direction of writing: what somebody made up must
+/// not look like a line of ours.
+fn is_unruly(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Writes what is unruly as escapes.
+struct OneLine<'a, 'w>(&'a mut Writer<'w>);
+
+impl std::fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for character in text.chars() {
+            self.write_char(character)?;
+        }
+        Ok(())
+    }
+
+    fn write_char(&mut self, character: char) -> std::fmt::Result {
+        if is_unruly(character) {
+            write!(self.0, "{}", character.escape_default())
+        } else {
+            self.0.write_char(character)
+        }
+    }
+}
+
+/// Lines of JSON in which everything unruly is an escape: JSON asks that of the lowest characters only.
+struct Escaping<W>(W);
+
+impl<'writer, W: MakeWriter<'writer>> MakeWriter<'writer> for Escaping<W> {
+    type Writer = Escaping<W::Writer>;
+
+    fn make_writer(&'writer self) -> Self::Writer {
+        Escaping(self.0.make_writer())
+    }
+}
+
+impl<W: std::io::Write> std::io::Write for Escaping<W> {
+    /// Takes a whole line, as the formatter hands it over.
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let is_left =
+            |character: char| is_unruly(character) && !character.is_ascii_control() || character == '\u{7f}';
+        let Some(text) = std::str::from_utf8(line)
+            .ok()
+            .filter(|text| text.contains(is_left))
+        else {
+            return self.0.write(line);
+        };
+        let mut escaped = String::with_capacity(text.len() + 16);
+        for character in text.chars() {
+            if is_left(character) {
+                // All of them have at most four digits. Writing to a string cannot fail.
+                let outcome = write!(escaped, "\\u{:04x}", u32::from(character));
+                debug_assert!(outcome.is_ok());
+            } else {
+                escaped.push(character);
+            }
+        }
+        self.0.write_all(escaped.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -220,15 +308,31 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
+    const PLANTED: &str = "x\r\n{\"level\":\"INFO\",\"message\":\"all is well\"}\n\u{1b}[2K\u{1b}[1A\
+                           \u{7f}\u{85}\u{9b}2K\u{2028}\u{202e}";
+
     #[test]
     fn a_planted_line_break_or_escape_begins_no_line_of_its_own() {
-        let planted = "x\r\n{\"level\":\"INFO\",\"message\":\"all is well\"}\n\u{1b}[2K\u{1b}[1A";
-        let text = logged(LogFormat::Json, planted);
+        let text = logged(LogFormat::Json, PLANTED);
         assert_eq!(text.lines().count(), 1, "{text:?}");
-        assert!(!text.trim_end().contains(char::is_control), "{text:?}");
+        assert!(!text.trim_end_matches('\n').contains(is_unruly), "{text:?}");
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["level"], "WARN");
         assert_eq!(line["message"], "seen");
-        assert_eq!(line["path"], planted);
+        assert_eq!(line["path"], PLANTED);
+    }
+
+    #[test]
+    fn in_the_form_for_people_it_begins_none_either_and_stays_readable() {
+        let text = logged(LogFormat::Text, PLANTED);
+        let line = text.strip_suffix('\n').unwrap();
+        assert!(!line.contains(is_unruly), "{text:?}");
+        assert!(line.contains(r"path=x\r\n{"), "{line}");
+        assert!(line.contains(r"\u{1b}[2K"), "{line}");
+        let plain = logged(LogFormat::Text, "/api/v1/товары");
+        assert!(
+            plain.contains("seen user.agent=\"/api/v1/товары\" path=/api/v1/товары cause="),
+            "{plain}"
+        );
     }
 }
