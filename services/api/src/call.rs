@@ -8,6 +8,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use application::Context;
 use auth::api_keys::{self, KeyStanding};
+use auth::attempts::Attempted;
 use auth::{Action, Principal, Standing};
 use deadpool_postgres::Transaction;
 use events::ids::TenantId;
@@ -15,6 +16,7 @@ use read_models::QueryError;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use crate::attempt;
 use crate::command::{self, Replay};
 use crate::freshness::{Model, Wanted};
 use crate::problem::{Code, Problem};
@@ -58,14 +60,22 @@ impl Call {
         let trace = Trace::of(request);
         let token = bearer(request)?;
         let (standing, scopes) = if token.starts_with(api_keys::PREFIX) {
-            let KeyStanding { standing, scopes } = key(&state, token, &trace).await?;
+            let KeyStanding { standing, scopes } = key(&state, token, &trace, request).await?;
             (standing, Some(scopes))
         } else {
             (session(&state, token, &trace).await?, None)
         };
         crate::limits::admit_caller(request, &standing.principal).await?;
         let access = routes::of(request).map(|route| route.access);
-        allow(access, &standing, scopes.as_deref())?;
+        if let Err(problem) = allow(access, &standing, scopes.as_deref()) {
+            tracing::info!(
+                trace.id = %trace.trace_id.simple(), request.id = %trace.request_id,
+                tenant.id = %standing.principal.tenant_id, user.id = %standing.principal.user_id,
+                by_key = scopes.is_some(), problem = problem.code().as_str(),
+                http.route = request.match_pattern(), "a caller was refused"
+            );
+            return Err(problem);
+        }
         Ok(Self {
             state,
             principal: standing.principal,
@@ -148,7 +158,12 @@ impl Call {
         Work: FnOnce(Data<ApiState>, Context) -> Working + 'static,
         Working: Future<Output = Result<Reply, Problem>> + 'static,
     {
-        let identity = command::Identity::of(request, self.tenant(), raw)?;
+        // What is about the login itself is about this session of it: ending another one is another request.
+        let whose = match routes::of(request).map(|route| route.access) {
+            Some(Access::Needs(Action::ManageSelf)) => self.principal.session_id,
+            _ => self.principal.user_id.uuid(),
+        };
+        let identity = command::Identity::of(request, self.tenant(), whose, raw)?;
         let context = Context {
             tenant_id: self.tenant(),
             actor: if self.by_key {
@@ -156,7 +171,7 @@ impl Call {
             } else {
                 format!("user:{}", self.principal.user_id)
             },
-            command_id: identity.command_id(""),
+            command_id: identity.command_id(),
             correlation_id: self.trace.trace_id,
             causation_id: None,
             traceparent: Some(self.trace.traceparent.clone()),
@@ -179,13 +194,25 @@ async fn session(state: &ApiState, token: &str, trace: &Trace) -> Result<Standin
     standing.ok_or_else(|| unauthenticated("the session has ended"))
 }
 
-async fn key(state: &ApiState, token: &str, trace: &Trace) -> Result<KeyStanding, Problem> {
+async fn key(
+    state: &ApiState,
+    token: &str,
+    trace: &Trace,
+    request: &HttpRequest,
+) -> Result<KeyStanding, Problem> {
     let standing = state
         .app
         .api_keys
         .check(&SecretString::from(token), trace.now)
         .await?;
-    standing.ok_or_else(|| unauthenticated("the API key is not accepted"))
+    standing.ok_or_else(|| {
+        let marks = attempt::marks(state, attempt::address(request), Attempted::Unnamed);
+        tracing::info!(
+            trace.id = %trace.trace_id.simple(), request.id = %trace.request_id,
+            address.mark = marks.address, "an API key was refused"
+        );
+        unauthenticated("the API key is not accepted")
+    })
 }
 
 /// The one decision about every request with a caller.

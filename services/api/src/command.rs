@@ -10,6 +10,7 @@ use auth::access::keyed_hash;
 use auth::idempotency::{Claim, RequestKey};
 use events::ids::{CommandId, TenantId};
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::call::state;
 use crate::problem::{Code, Problem};
@@ -26,6 +27,7 @@ const LONGEST_KEY: usize = 255;
 /// What a request is, so that it can be told from every other one.
 pub struct Identity {
     request: RequestKey,
+    command_id: CommandId,
     /// Under the key in use, then under those before it.
     fingerprints: Vec<[u8; 32]>,
 }
@@ -41,12 +43,33 @@ pub enum Replay {
 }
 
 impl Identity {
-    /// From key, method, path, query, precondition and body. The scope is the tenant, or nil before there is
-    /// one.
+    /// From key, method, path, query, precondition, body and whose request it is, within a tenant. A key belongs
+    /// to whoever used it first: somebody else of the same business gets neither the kept answer nor, under it,
+    /// the belief that something was done for them.
     ///
     /// # Errors
     /// 400 without a usable key.
-    pub fn of(request: &HttpRequest, scope: TenantId, raw: &[u8]) -> Result<Self, Problem> {
+    pub fn of(request: &HttpRequest, scope: TenantId, whose: Uuid, raw: &[u8]) -> Result<Self, Problem> {
+        Self::within(request, scope, "", whose, raw)
+    }
+
+    /// The same for somebody who belongs to no tenant yet. Strangers share one scope, so what only one of them
+    /// says (an address, a code) takes part: two of them with one key are two commands, and nobody can take a
+    /// key that somebody else is about to use.
+    ///
+    /// # Errors
+    /// 400 without a usable key.
+    pub fn of_stranger(request: &HttpRequest, who: &str, raw: &[u8]) -> Result<Self, Problem> {
+        Self::within(request, TenantId(Uuid::nil()), who, Uuid::nil(), raw)
+    }
+
+    fn within(
+        request: &HttpRequest,
+        scope: TenantId,
+        also: &str,
+        whose: Uuid,
+        raw: &[u8],
+    ) -> Result<Self, Problem> {
         let missing =
             |detail: &str| Problem::new(Code::IdempotencyKeyMissing, detail).at("header Idempotency-Key");
         let key = request
@@ -65,16 +88,14 @@ impl Identity {
             .map_or(&b""[..], HeaderValue::as_bytes);
         let secrets = state(request)?.tokens.derived_keys("request fingerprints v1");
         let mut message = route.clone().into_bytes();
-        for part in [request.query_string().as_bytes(), if_match, raw] {
+        for part in [request.query_string().as_bytes(), if_match, raw, whose.as_bytes()] {
             message.extend_from_slice(&(part.len() as u64).to_be_bytes());
             message.extend_from_slice(part);
         }
+        let key = format!("{key}\n{also}");
         Ok(Self {
-            request: RequestKey {
-                scope,
-                route,
-                key: key.to_owned(),
-            },
+            command_id: CommandId::derived(scope.uuid(), &format!("{route}\n{key}")),
+            request: RequestKey { scope, route, key },
             fingerprints: secrets
                 .iter()
                 .map(|secret| keyed_hash(secret, &message))
@@ -82,11 +103,10 @@ impl Identity {
         })
     }
 
-    /// The command's id. `also` takes part where the scope is shared by people who do not know of each other.
+    /// The command's id.
     #[must_use]
-    pub fn command_id(&self, also: &str) -> CommandId {
-        let name = format!("{}\n{}\n{also}", self.request.route, self.request.key);
-        CommandId::derived(self.request.scope.uuid(), &name)
+    pub const fn command_id(&self) -> CommandId {
+        self.command_id
     }
 }
 

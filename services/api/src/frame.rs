@@ -15,6 +15,7 @@ use futures_util::FutureExt as _;
 use runtime::metrics::HttpRequest as Measured;
 use tracing::Instrument as _;
 
+use crate::connections::{Sent, Watched};
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
 use crate::trace::Trace;
@@ -28,6 +29,7 @@ pub async fn frame(
         return Err(Problem::new(Code::Internal, "the server is not set up").into());
     };
     let began = Instant::now();
+    let busy = request.conn_data::<Watched>().map(Watched::busy);
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let (trace, span) = Trace::begin(request.headers(), known(&method), &state.ids, state.clock.now());
     request.extensions_mut().insert(trace.clone());
@@ -85,7 +87,7 @@ pub async fn frame(
     let mut response = response?;
     crate::gate::finish(&mut response);
     add_headers(response.headers_mut(), &trace);
-    Ok(response)
+    Ok(response.map_body(|_head, body| BoxBody::new(Sent::new(body, busy))))
 }
 
 /// A method that may stand in a name: a client can send any word.

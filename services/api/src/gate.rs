@@ -19,6 +19,7 @@ use limits::Limiter;
 use runtime::config::Network;
 
 use crate::problem::{Code, Problem};
+use crate::server::Times;
 use crate::{limits as limited, routes};
 
 /// Methods that some route has.
@@ -33,7 +34,7 @@ const METHODS: [Method; 5] = [
 const MAY_SEND: &str = "authorization, content-type, idempotency-key, if-match, if-none-match, prefer, \
                         stock-min-position, traceparent";
 /// What a page may read of an answer.
-const MAY_READ: &str = "etag, idempotency-replayed, link, location, preference-applied, ratelimit, \
+const MAY_READ: &str = "etag, idempotent-replayed, link, location, preference-applied, ratelimit, \
                         ratelimit-policy, request-id, retry-after, stock-position";
 /// How long a browser remembers that, seconds.
 const REMEMBERED: &str = "600";
@@ -47,6 +48,8 @@ pub struct Gate {
     pub proxies: Vec<Network>,
     /// Origins whose pages may call.
     pub origins: Vec<String>,
+    /// How long a client may take.
+    pub times: Times,
 }
 
 /// The address that a request comes from.

@@ -4,18 +4,18 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::web::{Bytes, BytesMut, Payload, Query};
+use actix_web::web::{Bytes, BytesMut, Data, Payload, Query};
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 
+use crate::gate::Gate;
 use crate::problem::{Code, FieldProblem, Problem};
+use crate::server::Times;
 
 pub mod shape;
 
 /// Largest body, bytes. The largest thing that is ever sent is a service account's key file, some 2.5 KiB.
 pub const MAX_BODY: usize = 64 * 1024;
-/// How long a body may take to arrive; a client that trickles holds a connection no longer.
-const BODY_LIMIT: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// What a request is read into.
 pub trait Input: Sized {
@@ -162,10 +162,14 @@ async fn bytes(request: &HttpRequest, mut payload: Payload) -> Result<Bytes, Pro
     {
         return Err(too_large());
     }
-    let gathered = tokio::time::timeout(BODY_LIMIT, gather(&mut payload)).await;
+    // A client that trickles holds a connection no longer.
+    let limit = request
+        .app_data::<Data<Gate>>()
+        .map_or_else(Times::default, |gate| gate.times)
+        .body;
+    let gathered = tokio::time::timeout(limit, gather(&mut payload)).await;
     gathered.unwrap_or_else(|_elapsed| {
-        let seconds = BODY_LIMIT.as_secs();
-        let detail = format!("a body has to be there within {seconds} seconds");
+        let detail = format!("a body has to be there within {} seconds", limit.as_secs_f64());
         Err(Problem::new(Code::BodyTooSlow, detail))
     })
 }

@@ -7,6 +7,7 @@
 //! | [`handlers`] | one file an endpoint, grouped by resource |
 //! | [`frame`] | what surrounds every request |
 //! | [`gate`] | where a request comes from, and whether it may |
+//! | [`connections`] | ending connections that nobody uses |
 //! | [`limits`] | how many requests are answered |
 //! | [`call`] | who calls, for which tenant; reading your own writes |
 //! | [`command`] | commands that happen once |
@@ -17,6 +18,7 @@
 pub mod attempt;
 pub mod call;
 pub mod command;
+pub mod connections;
 pub mod cursor;
 pub mod frame;
 pub mod freshness;
@@ -33,5 +35,5 @@ pub mod state;
 pub mod trace;
 
 pub use freshness::Model;
-pub use server::{BindError, Bound, ServerOptions, build, build_with};
+pub use server::{BindError, Bound, ServerOptions, Times, build, build_with};
 pub use state::{ApiState, ErrandError, Errands, Google, SheetProgress, SheetTest, Verdict};

@@ -16,19 +16,35 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gate::{self, Gate};
 use crate::state::ApiState;
-use crate::{frame, handlers, routes};
+use crate::{connections, frame, handlers, routes};
 
 /// Threads that answer requests. Each has its own event loop; the work below them is the database's.
 const WORKERS: usize = 2;
 /// How long requests may finish after the stop was asked for, seconds.
 const GRACE_SECONDS: u64 = 10;
-/// How long a client may take to send its request's head.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// Connections held at a time where nothing else is said.
 const CONNECTIONS: usize = 4_096;
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// For the head of a request, or for TLS before it.
+    pub head: Duration,
+    /// For the body.
+    pub body: Duration,
+    /// Until its next request on the same connection begins.
+    pub idle: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(15),
+            idle: Duration::from_secs(75),
+        }
+    }
+}
 
 /// How the API listens, and to whom.
 #[derive(Debug)]
@@ -45,12 +61,14 @@ pub struct ServerOptions {
     pub origins: Vec<String>,
     /// Most connections at a time; more wait in the system's queue.
     pub connections: usize,
+    /// How long a client may take.
+    pub times: Times,
 }
 
 impl ServerOptions {
     /// Without TLS, limits, proxies or origins.
     #[must_use]
-    pub const fn new(address: SocketAddr) -> Self {
+    pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
             certificate: None,
@@ -58,6 +76,7 @@ impl ServerOptions {
             proxies: Vec::new(),
             origins: Vec::new(),
             connections: CONNECTIONS,
+            times: Times::default(),
         }
     }
 }
@@ -114,7 +133,9 @@ pub fn build_with(state: ApiState, options: ServerOptions) -> Result<Bound, Bind
         limiter: options.limiter,
         proxies: options.proxies,
         origins: options.origins,
+        times: options.times,
     });
+    let times = options.times;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
@@ -126,8 +147,12 @@ pub fn build_with(state: ApiState, options: ServerOptions) -> Result<Bound, Bind
     })
     .workers(WORKERS)
     .max_connections(options.connections.div_ceil(WORKERS))
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_LIMIT)
+    .keep_alive(times.idle)
+    .client_request_timeout(times.head)
+    .tls_handshake_timeout(times.head)
+    .on_connect(move |connection, extensions| {
+        connections::watch(connection, extensions, times.idle + times.head);
+    })
     .shutdown_timeout(GRACE_SECONDS)
     .disable_signals();
     let server = match certificate {

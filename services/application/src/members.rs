@@ -16,6 +16,9 @@ pub enum DecideError {
     /// The tenant's rule.
     #[error("the tenant refuses")]
     Refused(#[source] TenantRefusal),
+    /// Whoever sets a platform administrator's password is one; that is not a tenant's to give away.
+    #[error("only the platform decides about the passwords of its administrators")]
+    OfPlatform,
     /// The tenant's stream could not be read.
     #[error("the tenant could not be looked up")]
     Read(#[from] ReadError),
@@ -53,6 +56,24 @@ pub async fn invite(
     Ok(issued.map(|code| (invitation.invitation_id, code)))
 }
 
+/// Takes an invitation back; false when none waits under this id.
+///
+/// # Errors
+/// [`DecideError`], also for an invitation as more than `by` is.
+pub async fn withdraw(
+    app: &App,
+    context: &Context,
+    by: UserId,
+    invitation: Uuid,
+) -> Result<bool, DecideError> {
+    let Some(role) = app.invitations.role_of(context.tenant_id, invitation).await? else {
+        return Ok(false);
+    };
+    let tenant = tenant(app, context).await?;
+    tenant.may_decide(by, role).map_err(DecideError::Refused)?;
+    Ok(app.invitations.withdraw(context.tenant_id, invitation).await?)
+}
+
 /// Makes the code with which a member who forgot the password sets another one.
 ///
 /// # Errors
@@ -67,6 +88,9 @@ pub async fn issue_reset(
     let role = tenant.members.get(&member).copied();
     let role = role.ok_or(DecideError::Refused(TenantRefusal::NotMember))?;
     tenant.may_decide(by, role).map_err(DecideError::Refused)?;
+    if app.accounts.is_administrator(context.tenant_id, member).await? {
+        return Err(DecideError::OfPlatform);
+    }
     Ok(app.resets.issue(context.tenant_id, member, context.now).await?)
 }
 

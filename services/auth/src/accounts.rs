@@ -351,6 +351,23 @@ impl Accounts {
         Ok(())
     }
 
+    /// Whether a login is a platform administrator's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_administrator(&self, tenant: TenantId, user: UserId) -> Result<bool, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached("SELECT admin FROM core.accounts WHERE tenant_id = $1 AND user_id = $2")
+            .await?;
+        let row = transaction
+            .query_opt(&select, &[&tenant.uuid(), &user.uuid()])
+            .await?;
+        transaction.commit().await?;
+        row.map_or(Ok(false), |row| Ok(row.try_get(0)?))
+    }
+
     /// How many password hashes were computed so far; the time of a login is theirs.
     #[must_use]
     pub fn hashes_computed(&self) -> u64 {

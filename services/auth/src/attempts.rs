@@ -29,6 +29,33 @@ pub enum Attempted<'a> {
     Unnamed,
 }
 
+/// Names of who attempts, for the log: they tell one from another and show neither login nor address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks {
+    /// The login, wherever it is tried from; none where nothing names one.
+    pub login: Option<String>,
+    /// The address, or its network.
+    pub address: String,
+}
+
+impl Marks {
+    /// Of this attempt. Under the same `key` the same login and the same address have the same marks.
+    #[must_use]
+    pub fn of(key: &[u8], what: Attempted<'_>, from: IpAddr) -> Self {
+        let mark = |kind: &str, name: &str| {
+            let hash = keyed_hash(key, format!("mark\n{kind}\n{name}").as_bytes());
+            hex::encode(&hash[..8])
+        };
+        Self {
+            login: match what {
+                Attempted::Password(login) => Some(mark("login", login)),
+                Attempted::Unnamed => None,
+            },
+            address: mark("address", &network(from)),
+        }
+    }
+}
+
 /// Whether an attempt may be made.
 pub enum Verdict {
     /// It may; say how it ended.
@@ -129,7 +156,23 @@ fn network(address: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::network;
+    use super::{Attempted, Marks, network};
+
+    #[test]
+    fn marks_tell_logins_and_addresses_apart_and_show_neither() {
+        let of = |key: &[u8], login: &str, from: &str| {
+            Marks::of(key, Attempted::Password(login), from.parse().unwrap())
+        };
+        let anna = of(b"k", "anna@shop.ru", "192.0.2.1");
+        assert_eq!(anna, of(b"k", "anna@shop.ru", "192.0.2.1"));
+        let elsewhere = of(b"k", "anna@shop.ru", "192.0.2.2");
+        assert!(elsewhere.login == anna.login && elsewhere.address != anna.address);
+        let boris = of(b"k", "boris@shop.ru", "192.0.2.1");
+        assert!(boris.login != anna.login && boris.address == anna.address);
+        let other_key = of(b"l", "anna@shop.ru", "192.0.2.1");
+        assert!(other_key.login != anna.login && other_key.address != anna.address);
+        assert_eq!(anna.address.len(), 16);
+    }
 
     #[test]
     fn a_subscriber_is_one_address_in_either_version() {

@@ -5,6 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use database::Pool;
 use events::ids::TenantId;
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::StoreError;
@@ -17,15 +18,25 @@ const BELIEVED_RUNNING: TimeDelta = TimeDelta::seconds(90);
 
 const TABLE: &str = "idempotency_keys";
 
-/// Names one request. The scope is the tenant, or the nil uuid before there is one.
-#[derive(Debug, Clone)]
+/// Names one request. The scope is the tenant, or the nil uuid before there is one. Not to be printed: clients put
+/// secrets into keys.
+#[derive(Clone)]
 pub struct RequestKey {
     /// Tenant.
     pub scope: TenantId,
     /// Method and route pattern.
     pub route: String,
-    /// What the client sent.
+    /// What the client sent, and what else tells its sender from others where the scope is shared.
     pub key: String,
+}
+
+impl RequestKey {
+    /// The key as it is kept. Clients make it up and some put into it what should not be kept, such as an address.
+    /// The hash needs no secret: whoever reads the table learns no more than from the command's id in the log,
+    /// which is derived from the same words.
+    fn kept(&self) -> String {
+        hex::encode(Sha256::digest(self.key.as_bytes()))
+    }
 }
 
 /// An answer as it went out.
@@ -89,7 +100,7 @@ impl IdempotencyKeys {
                     AND (k.fingerprint = EXCLUDED.fingerprint OR k.fingerprint = ANY ($7))",
             )
             .await?;
-        let scope = request.scope.uuid();
+        let (scope, key) = (request.scope.uuid(), request.kept());
         let dead_before = now - BELIEVED_RUNNING;
         let taken = transaction
             .execute(
@@ -97,7 +108,7 @@ impl IdempotencyKeys {
                 &[
                     &scope,
                     &request.route,
-                    &request.key,
+                    &key,
                     &fingerprint,
                     &now,
                     &dead_before,
@@ -116,7 +127,7 @@ impl IdempotencyKeys {
             )
             .await?;
         let row = transaction
-            .query_opt(&select, &[&scope, &request.route, &request.key])
+            .query_opt(&select, &[&scope, &request.route, &key])
             .await?;
         transaction.commit().await?;
         // The row vanished between the two statements: its request was released, and this one may come again.
@@ -162,7 +173,7 @@ impl IdempotencyKeys {
                 &[
                     &request.scope.uuid(),
                     &request.route,
-                    &request.key,
+                    &request.kept(),
                     &i32::from(answer.status),
                     &headers,
                     &answer.body,
@@ -188,7 +199,7 @@ impl IdempotencyKeys {
             )
             .await?;
         transaction
-            .execute(&delete, &[&request.scope.uuid(), &request.route, &request.key])
+            .execute(&delete, &[&request.scope.uuid(), &request.route, &request.kept()])
             .await?;
         transaction.commit().await?;
         Ok(())

@@ -152,6 +152,26 @@ impl Invitations {
         rows.iter().map(invitation).collect()
     }
 
+    /// As what somebody is invited; none when none waits under this id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn role_of(&self, tenant: TenantId, invitation_id: Uuid) -> Result<Option<Role>, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached(
+                "SELECT role FROM core.invitations
+                  WHERE tenant_id = $1 AND invitation_id = $2 AND used_by IS NULL",
+            )
+            .await?;
+        let row = transaction
+            .query_opt(&select, &[&tenant.uuid(), &invitation_id])
+            .await?;
+        transaction.commit().await?;
+        row.as_ref().map(|row| role(row.try_get(0)?)).transpose()
+    }
+
     /// Takes an invitation back; false when none waits under this id.
     ///
     /// # Errors
@@ -243,12 +263,16 @@ fn invitation(row: &Row) -> Result<Invitation, StoreError> {
     Ok(Invitation {
         invitation_id: row.try_get(0)?,
         invited_by: UserId(row.try_get(1)?),
-        role: role_named(row.try_get(2)?).ok_or(StoreError::Inconsistent {
-            table: "invitations",
-            column: "role",
-        })?,
+        role: role(row.try_get(2)?)?,
         email: row.try_get(3)?,
         created_at: row.try_get(4)?,
         expires_at: row.try_get(5)?,
+    })
+}
+
+fn role(name: &str) -> Result<Role, StoreError> {
+    role_named(name).ok_or(StoreError::Inconsistent {
+        table: "invitations",
+        column: "role",
     })
 }

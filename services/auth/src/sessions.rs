@@ -55,7 +55,12 @@ pub enum RotateError {
     Ended,
     /// Used before. The session has just been ended.
     #[error("the refresh token was used before; its session is ended")]
-    Reused,
+    Reused {
+        /// Whose.
+        tenant_id: TenantId,
+        /// The session that was ended.
+        session_id: Uuid,
+    },
     /// The account may not be used.
     #[error("the account is not active")]
     Inactive,
@@ -236,7 +241,10 @@ impl Sessions {
                 end(&transaction, tenant, session_id, EndReason::Reuse, now).await?;
                 transaction.commit().await.map_err(StoreError::from)?;
                 self.forget();
-                return Err(RotateError::Reused);
+                return Err(RotateError::Reused {
+                    tenant_id: tenant,
+                    session_id,
+                });
             }
         };
         let expires_at = now + REFRESH_LIFETIME;

@@ -37,7 +37,7 @@ async fn limiter(table: Table) -> Arc<Limiter> {
 }
 
 /// An API with these options; the address of its listener.
-async fn edge(change: impl FnOnce(&mut ServerOptions)) -> World {
+pub(crate) async fn edge(change: impl FnOnce(&mut ServerOptions)) -> World {
     let (mut world, state) = world_and_state().await;
     let mut options = ServerOptions::new("127.0.0.1:0".parse().unwrap());
     change(&mut options);
@@ -237,6 +237,21 @@ async fn only_pages_of_listed_origins_may_read_answers() {
             .header("access-control-expose-headers")
             .contains("ratelimit")
     );
+    // Every header of ours that any answer has.
+    for header in [
+        "idempotent-replayed",
+        "request-id",
+        "stock-position",
+        "location",
+        "link",
+        "etag",
+    ] {
+        let readable = listed.header("access-control-expose-headers");
+        assert!(
+            readable.split(", ").any(|name| name == header),
+            "{header}: {readable}"
+        );
+    }
     for other in [
         "https://app.example.com.evil.example",
         "http://app.example.com",

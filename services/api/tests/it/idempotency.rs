@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::world::{fresh_key, world};
+use crate::world::{Seller, fresh_key, world};
 
 #[tokio::test]
 async fn a_repeated_command_gets_the_first_answer_word_by_word() {
@@ -196,4 +196,79 @@ async fn sixteen_copies_at_once_do_one_thing() {
         .filter(|e| e.event_type == "cabinet_connected")
         .count();
     assert_eq!(connected, 1);
+}
+
+#[tokio::test]
+async fn a_stranger_s_key_is_in_nobody_else_s_way() {
+    let world = world().await;
+    let register = async |email: &str| {
+        let body = json!({"email": email, "password": "correct horse", "company_name": "Shop"});
+        let ask = world
+            .ask(Method::POST, "/api/v1/auth/register")
+            .key("1")
+            .json(&body);
+        ask.send().await
+    };
+    register("anna@shop.ru").await.is(StatusCode::CREATED);
+    register("boris@shop.ru").await.is(StatusCode::CREATED);
+    let again = register("anna@shop.ru").await;
+    again.is(StatusCode::CREATED);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+}
+
+#[tokio::test]
+async fn the_key_itself_is_kept_nowhere() {
+    let world = world().await;
+    let key = "Anna.Canary@example.com";
+    let anna = world.registered("anna@shop.ru").await;
+    let rename = world.ask(Method::PATCH, "/api/v1/tenants/me").token(&anna.access);
+    rename
+        .key(key)
+        .json(&json!({"name": "New"}))
+        .send()
+        .await
+        .is(StatusCode::OK);
+    let body = json!({"email": "boris@shop.ru", "password": "correct horse", "company_name": "Shop"});
+    let ask = world.ask(Method::POST, "/api/v1/auth/register").key(key);
+    ask.json(&body).send().await.is(StatusCode::CREATED);
+    let rows = support::connect(world.database_url())
+        .await
+        .query("SELECT k::text FROM core.idempotency_keys k", &[])
+        .await
+        .unwrap();
+    assert!(rows.len() >= 3);
+    for row in rows {
+        let row: String = row.get(0);
+        assert!(!row.to_lowercase().contains("canary"), "{row}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_else_s_key_does_not_stand_for_what_was_not_done() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let vera = world.joined(&anna, "admin", "vera@shop.ru").await;
+    let again = world.logged_in("anna@shop.ru").await;
+    let log_out = async |who: &Seller, key: &str| {
+        let ask = world.ask(Method::POST, "/api/v1/auth/logout").token(&who.access);
+        ask.key(key).send().await
+    };
+    log_out(&anna, "logout").await.is(StatusCode::OK);
+    for other in [&vera, &again] {
+        log_out(other, "logout")
+            .await
+            .is_problem("idempotency-key-reused");
+        world.me(other).await.is(StatusCode::OK);
+        log_out(other, &fresh_key()).await.is(StatusCode::OK);
+    }
+    let boris = world.registered("boris@shop.ru").await;
+    let galya = world.joined(&boris, "owner", "galya@shop.ru").await;
+    let rename = async |who: &Seller| {
+        let ask = world.ask(Method::PATCH, "/api/v1/tenants/me").token(&who.access);
+        ask.key("rename").json(&json!({"name": "New"})).send().await
+    };
+    rename(&boris).await.is(StatusCode::OK);
+    rename(&galya).await.is_problem("idempotency-key-reused");
+    let later = world.logged_in("boris@shop.ru").await;
+    assert_eq!(rename(&later).await.header("idempotent-replayed"), "true");
 }

@@ -264,3 +264,39 @@ async fn another_business_s_members_are_not_there() {
         ["boris@shop.ru"]
     );
 }
+
+#[tokio::test]
+async fn nobody_takes_an_invitation_back_that_they_could_not_have_made() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let boss = world.joined(&anna, "admin", "boss@shop.ru").await;
+    let invited = world.post(&anna, MEMBERS, &json!({"role": "owner"})).await;
+    let path = format!("{MEMBERS}/{}", invited.id("id"));
+    world
+        .delete(&boss, &path)
+        .await
+        .is(StatusCode::FORBIDDEN)
+        .is_problem("forbidden");
+    let code = invited.body["code"].as_str().unwrap();
+    world.accept(code, "vera@shop.ru").await.is(StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_business_does_not_decide_about_the_password_of_a_platform_administrator() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let vera = world.joined(&anna, "viewer", "vera@shop.ru").await;
+    let granted = events::catalog::UserEvent::from(events::user::AdminGranted {});
+    world
+        .record(vera.tenant, world.user(&vera), 1, vec![granted.into()])
+        .await;
+    let path = format!("{}/password-reset", world.member_path(&vera));
+    world
+        .post(&anna, &path, &json!({}))
+        .await
+        .is(StatusCode::FORBIDDEN)
+        .is_problem("forbidden");
+    let root = world.administrator("root@platform.ru").await;
+    let path = format!("/api/v1/admin/users/{}/password-reset", world.user(&vera));
+    world.post(&root, &path, &json!({})).await.is(StatusCode::CREATED);
+}

@@ -8,11 +8,11 @@ use crate::syncs::events_of;
 use crate::world::{Answer, Seller, World, world};
 
 impl World {
-    fn key_file(&self) -> Value {
+    pub(crate) fn key_file(&self) -> Value {
         serde_json::from_str(&self.google.service_account_json()).unwrap()
     }
 
-    async fn link(&self, seller: &Seller, spreadsheet: &str, key: &Value) -> Answer {
+    pub(crate) async fn link(&self, seller: &Seller, spreadsheet: &str, key: &Value) -> Answer {
         let body = json!({"spreadsheet_id": spreadsheet, "service_account": key});
         self.command(seller, Method::PUT, "/api/v1/sheets/link", &body)
             .send()

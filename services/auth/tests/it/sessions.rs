@@ -58,7 +58,7 @@ async fn a_second_use_ends_the_whole_family() {
     assert!(world.sessions.check(&anna(), at(10)).await.unwrap().is_some());
     assert!(matches!(
         world.rotated(&first.refresh_token, 11).await,
-        Err(RotateError::Reused)
+        Err(RotateError::Reused { .. })
     ));
     assert!(matches!(
         world.rotated(&second.refresh_token, 12).await,
@@ -77,7 +77,7 @@ async fn of_two_refreshes_at_once_one_wins_and_the_family_ends() {
     let won = [&one, &two].into_iter().filter(|outcome| outcome.is_ok()).count();
     let reused = [&one, &two]
         .into_iter()
-        .filter(|outcome| matches!(outcome, Err(RotateError::Reused)))
+        .filter(|outcome| matches!(outcome, Err(RotateError::Reused { .. })))
         .count();
     assert_eq!((won, reused), (1, 1));
     let survivor = one.or(two).ok().unwrap();

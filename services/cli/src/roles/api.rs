@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiState, Google, ServerOptions};
+use api::{ApiState, Google, ServerOptions, Times};
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
 use database::Role;
 use limits::{Decision, Limiter, Table};
@@ -54,6 +54,11 @@ pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Position
         proxies: http.proxies.clone(),
         origins: http.origins.clone(),
         connections: http.connections,
+        times: Times {
+            head: http.head_time,
+            body: http.body_time,
+            idle: http.idle_time,
+        },
         ..ServerOptions::new(http.address)
     };
     let bound = api::build_with(state, options)?;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::source::{Problem, Source};
 
@@ -20,6 +21,12 @@ pub struct HttpSettings {
     pub proxies: Vec<Network>,
     /// `ST_HTTP_CONNECTIONS`: most connections at a time.
     pub connections: usize,
+    /// `ST_HTTP_HEAD_SECONDS`: for the head of a request.
+    pub head_time: Duration,
+    /// `ST_HTTP_BODY_SECONDS`: for the body of a request.
+    pub body_time: Duration,
+    /// `ST_HTTP_IDLE_SECONDS`: between two requests on one connection.
+    pub idle_time: Duration,
     /// `ST_LIMITS_FILE`: table of request limits; `None` for the one that comes with the program.
     pub limits_file: Option<PathBuf>,
 }
@@ -82,6 +89,10 @@ pub(super) fn read(source: &Source) -> Result<HttpSettings, Problem> {
         "networks such as 10.0.0.0/8, separated by commas",
         |text| list(text, Network::parse),
     )?;
+    let seconds = |name| {
+        let seconds = source.number(name, "a number of seconds from 1 to 300", 1..=300)?;
+        Ok(Duration::from_secs(seconds))
+    };
     Ok(HttpSettings {
         address: address("ST_HTTP_ADDR")?,
         metrics_address: address("ST_METRICS_ADDR")?,
@@ -89,6 +100,9 @@ pub(super) fn read(source: &Source) -> Result<HttpSettings, Problem> {
         origins: origins.unwrap_or_default(),
         proxies: proxies.unwrap_or_default(),
         connections: source.number("ST_HTTP_CONNECTIONS", "a number from 16 to 100000", 16..=100_000)?,
+        head_time: seconds("ST_HTTP_HEAD_SECONDS")?,
+        body_time: seconds("ST_HTTP_BODY_SECONDS")?,
+        idle_time: seconds("ST_HTTP_IDLE_SECONDS")?,
         limits_file: path("ST_LIMITS_FILE"),
     })
 }

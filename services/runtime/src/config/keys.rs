@@ -87,6 +87,21 @@ pub const KEYS: &[Key] = &[
         "4096",
         "Connections that the HTTP API holds at a time (16 to 100000); more wait",
     ),
+    plain(
+        "ST_HTTP_HEAD_SECONDS",
+        "10",
+        "Time for the head of a request, and for TLS before it, in seconds (1 to 300)",
+    ),
+    plain(
+        "ST_HTTP_BODY_SECONDS",
+        "15",
+        "Time for the body of a request, in seconds (1 to 300)",
+    ),
+    plain(
+        "ST_HTTP_IDLE_SECONDS",
+        "75",
+        "Time between two requests on one connection, in seconds (1 to 300); longer than a proxy before it keeps its own",
+    ),
     optional(
         "ST_LIMITS_FILE",
         "Table of request limits and plans in the form of `services/limits/limits.toml`, which counts if not set",

@@ -5,10 +5,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use application::{Context, accept_invitation};
 use auth::attempts::Attempted;
 use auth::{Email, Invitations, Principal};
-use events::ids::TenantId;
+use events::ids::CommandId;
 use secrecy::SecretString;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::register::reserve_problem;
 use super::{Tokens, open_problem, tokens};
@@ -71,28 +70,13 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let state = state(&request)?;
     let trace = Trace::of(&request);
     let body = input::body::<AcceptInvitationRequest>(&request, payload).await?;
-    let identity = Identity::of(&request, TenantId(Uuid::nil()), &body.raw)?;
-    // Strangers share this scope: the address takes part, so that two of them with one key are two commands.
-    let command_id = identity.command_id(body.value.email.key());
+    let identity = Identity::of_stranger(&request, body.value.email.key(), &body.raw)?;
+    let command_id = identity.command_id();
     let (means, names, from) = (state.clone(), trace.clone(), attempt::address(&request));
     command::run(&state, identity, &trace, Replay::Rerun, move || async move {
-        let attempt = attempt::begin(&means, from, Attempted::Unnamed, names.now).await?;
-        let tenant_id = Invitations::tenant_of(&body.value.code)
-            .ok_or_else(|| problem(accept_invitation::Error::Code))?;
-        let context = Context {
-            tenant_id,
-            actor: "visitor".to_owned(),
-            command_id,
-            correlation_id: names.trace_id,
-            causation_id: None,
-            traceparent: Some(names.traceparent.clone()),
-            now: names.now,
-        };
-        let outcome = join(&means, &names, &context, body.value).await;
-        let guessed = [Code::CodeRefused, Code::EmailTaken];
-        if !matches!(&outcome, Err(problem) if guessed.contains(&problem.code())) {
-            attempt::succeeded(attempt).await;
-        }
+        let attempt = attempt::begin(&means, from, Attempted::Unnamed, &names).await?;
+        let outcome = join(&means, &names, command_id, body.value).await;
+        attempt.end("invitation", &outcome).await;
         outcome
     })
     .await
@@ -101,16 +85,27 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
 async fn join(
     state: &Data<ApiState>,
     trace: &Trace,
-    context: &Context,
+    command_id: CommandId,
     who: AcceptInvitationRequest,
 ) -> Result<Reply, Problem> {
+    let tenant_id =
+        Invitations::tenant_of(&who.code).ok_or_else(|| problem(accept_invitation::Error::Code))?;
+    let context = Context {
+        tenant_id,
+        actor: "visitor".to_owned(),
+        command_id,
+        correlation_id: trace.trace_id,
+        causation_id: None,
+        traceparent: Some(trace.traceparent.clone()),
+        now: trace.now,
+    };
     let input = accept_invitation::Input {
         code: who.code,
         email: who.email.clone(),
         password: who.password.clone(),
         display_name: who.full_name.unwrap_or_default(),
     };
-    let joined = accept_invitation::execute(&state.app, context, input)
+    let joined = accept_invitation::execute(&state.app, &context, input)
         .await
         .map_err(problem)?;
     if joined.receipt.duplicate {

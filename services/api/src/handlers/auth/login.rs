@@ -49,12 +49,11 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let trace = Trace::of(&request);
     let given = input::body::<LoginRequest>(&request, payload).await?.value;
     let what = Attempted::Password(given.email.key());
-    let attempt = attempt::begin(&state, attempt::address(&request), what, trace.now).await?;
+    let attempt = attempt::begin(&state, attempt::address(&request), what, &trace).await?;
     let outcome = state.app.accounts.log_in(&given.email, &given.password).await;
-    if !matches!(outcome, Err(LoginError::WrongCredentials)) {
-        attempt::succeeded(attempt).await;
-    }
-    let login = outcome.map_err(problem)?;
+    let outcome = outcome.map_err(problem);
+    attempt.end("login", &outcome).await;
+    let login = outcome?;
     let principal = Principal {
         user_id: login.user_id,
         tenant_id: login.tenant_id,

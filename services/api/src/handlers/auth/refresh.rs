@@ -2,11 +2,13 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
+use auth::attempts::{Attempted, Marks};
 use auth::sessions::RotateError;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
 use super::{Tokens, tokens};
+use crate::attempt;
 use crate::call::state;
 use crate::input::{self, Fields, Input, shape};
 use crate::problem::{Code, Problem};
@@ -43,20 +45,43 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         .sessions
         .rotate(&given.refresh_token, trace.now)
         .await
-        .map_err(problem)?;
+        .map_err(|error| {
+            let marks = attempt::marks(&state, attempt::address(&request), Attempted::Unnamed);
+            tell(&error, &marks, &trace);
+            problem(error)
+        })?;
     Ok(tokens(&state, &trace, 200, &principal, &issued)?.into())
+}
+
+/// The operator learns why, the caller does not.
+fn tell(error: &RotateError, marks: &Marks, trace: &Trace) {
+    match error {
+        RotateError::Reused {
+            tenant_id,
+            session_id,
+        } => tracing::warn!(
+            trace.id = %trace.trace_id.simple(), request.id = %trace.request_id,
+            tenant.id = %tenant_id, session.id = %session_id, address.mark = marks.address,
+            "a refresh token was used twice; its session was ended"
+        ),
+        RotateError::Unknown | RotateError::Ended | RotateError::Inactive | RotateError::Suspended => {
+            tracing::info!(
+                trace.id = %trace.trace_id.simple(), request.id = %trace.request_id,
+                reason = %error, address.mark = marks.address,
+                "a refresh token was refused"
+            );
+        }
+        // Told where every failure is.
+        RotateError::Open(_) => {}
+    }
 }
 
 fn problem(error: RotateError) -> Problem {
     match error {
-        RotateError::Unknown | RotateError::Ended | RotateError::Inactive => {
+        RotateError::Unknown | RotateError::Ended | RotateError::Inactive | RotateError::Reused { .. } => {
             Problem::new(Code::RefreshRefused, "log in again")
         }
         RotateError::Suspended => Problem::new(Code::TenantSuspended, error.to_string()),
-        RotateError::Reused => {
-            tracing::warn!("a refresh token was used twice; its session was ended");
-            Problem::new(Code::RefreshRefused, "log in again")
-        }
         RotateError::Open(error) => Problem::failure(error),
     }
 }

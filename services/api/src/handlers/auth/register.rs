@@ -7,10 +7,8 @@ use auth::accounts::{LoginError, ReserveError};
 use auth::attempts::Attempted;
 use auth::password::PasswordError;
 use auth::{Email, Principal, Role};
-use events::ids::TenantId;
 use secrecy::SecretString;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{Tokens, open_problem, tokens};
 use crate::attempt;
@@ -68,9 +66,8 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let state = state(&request)?;
     let trace = Trace::of(&request);
     let body = input::body::<RegisterRequest>(&request, payload).await?;
-    let identity = Identity::of(&request, TenantId(Uuid::nil()), &body.raw)?;
-    // Strangers share this scope: the address takes part, so that two of them with one key are two commands.
-    let command_id = identity.command_id(body.value.email.key());
+    let identity = Identity::of_stranger(&request, body.value.email.key(), &body.raw)?;
+    let command_id = identity.command_id();
     let context = Context {
         tenant_id: register::tenant_of(command_id),
         actor: "visitor".to_owned(),
@@ -83,11 +80,9 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let (means, names) = (state.clone(), trace.clone());
     let from = attempt::address(&request);
     command::run(&state, identity, &trace, Replay::Rerun, move || async move {
-        let attempt = attempt::begin(&means, from, Attempted::Unnamed, names.now).await?;
+        let attempt = attempt::begin(&means, from, Attempted::Unnamed, &names).await?;
         let outcome = sign_up(means, names, context, body.value).await;
-        if !matches!(&outcome, Err(problem) if problem.code() == Code::EmailTaken) {
-            attempt::succeeded(attempt).await;
-        }
+        attempt.end("registration", &outcome).await;
         outcome
     })
     .await

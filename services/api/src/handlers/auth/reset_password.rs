@@ -2,21 +2,21 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
-use application::{Context, change_password};
+use application::{Context, Receipt, change_password};
 use auth::PasswordResets;
 use auth::attempts::Attempted;
-use events::ids::TenantId;
+use events::ids::CommandId;
 use secrecy::{ExposeSecret as _, SecretString};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::change_password::problem;
 use crate::attempt;
 use crate::call::state;
 use crate::command::{self, Identity, Replay};
 use crate::input::{self, Fields, Input, shape};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::reply::{ReceiptView, Reply};
+use crate::state::ApiState;
 use crate::trace::Trace;
 
 /// The code and the next password.
@@ -52,35 +52,40 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let state = state(&request)?;
     let trace = Trace::of(&request);
     let body = input::body::<ResetPasswordRequest>(&request, payload).await?;
-    let identity = Identity::of(&request, TenantId(Uuid::nil()), &body.raw)?;
     let given = body.value;
-    // Strangers share this scope: the code takes part, so that two of them with one key are two commands.
-    let command_id = identity.command_id(given.code.expose_secret());
-    let (means, now, from) = (state.clone(), trace.now, attempt::address(&request));
-    let (correlation_id, traceparent) = (trace.trace_id, trace.traceparent.clone());
+    let identity = Identity::of_stranger(&request, given.code.expose_secret(), &body.raw)?;
+    let command_id = identity.command_id();
+    let (means, names, from) = (state.clone(), trace.clone(), attempt::address(&request));
     command::run(&state, identity, &trace, Replay::Stored, move || async move {
-        let attempt = attempt::begin(&means, from, Attempted::Unnamed, now).await?;
-        let tenant_id =
-            PasswordResets::tenant_of(&given.code).ok_or_else(|| problem(change_password::Error::Code))?;
-        let context = Context {
-            tenant_id,
-            actor: "visitor".to_owned(),
-            command_id,
-            correlation_id,
-            causation_id: None,
-            traceparent: Some(traceparent),
-            now,
-        };
-        let outcome = change_password::by_code(&means.app, &context, &given.code, &given.new_password)
-            .await
-            .map_err(problem);
-        if !matches!(&outcome, Err(problem) if problem.code() == Code::CodeRefused) {
-            attempt::succeeded(attempt).await;
-        }
+        let attempt = attempt::begin(&means, from, Attempted::Unnamed, &names).await?;
+        let outcome = reset(&means, &names, command_id, &given).await;
+        attempt.end("password reset", &outcome).await;
         let receipt = outcome?;
         means.forget_callers();
-        let view = ReceiptView::of(context.command_id, &receipt);
+        let view = ReceiptView::of(command_id, &receipt);
         Ok(Reply::json(200, &view)?.position(receipt.position))
     })
     .await
+}
+
+async fn reset(
+    state: &ApiState,
+    trace: &Trace,
+    command_id: CommandId,
+    given: &ResetPasswordRequest,
+) -> Result<Receipt, Problem> {
+    let tenant_id =
+        PasswordResets::tenant_of(&given.code).ok_or_else(|| problem(change_password::Error::Code))?;
+    let context = Context {
+        tenant_id,
+        actor: "visitor".to_owned(),
+        command_id,
+        correlation_id: trace.trace_id,
+        causation_id: None,
+        traceparent: Some(trace.traceparent.clone()),
+        now: trace.now,
+    };
+    change_password::by_code(&state.app, &context, &given.code, &given.new_password)
+        .await
+        .map_err(problem)
 }

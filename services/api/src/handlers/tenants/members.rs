@@ -211,7 +211,7 @@ pub struct Removed {
 /// Remove a member, or take an invitation back. A removed member's login, sessions and API keys go at once.
 ///
 /// # Errors
-/// 403 for a member above one's own role, 404, 409 for the last owner.
+/// 403 for a member or an invitation above one's own role, 404, 409 for the last owner.
 #[utoipa::path(delete, path = "/api/v1/tenants/me/members/{id}", tag = "tenants", operation_id = "remove_member",
     params(("id" = Uuid, Path, description = "Id of the member or invitation")),
     responses((status = 200, body = Removed)))]
@@ -221,7 +221,10 @@ pub async fn remove(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let body = input::body::<Nothing>(&request, payload).await?;
     let by = call.principal.user_id;
     call.command(&request, &body.raw, move |state, context| async move {
-        if state.app.invitations.withdraw(context.tenant_id, id).await? {
+        let withdrawn = members::withdraw(&state.app, &context, by, id)
+            .await
+            .map_err(decide_problem)?;
+        if withdrawn {
             return Reply::json(
                 200,
                 &Removed {
@@ -242,7 +245,7 @@ pub async fn remove(request: HttpRequest, payload: Payload) -> Result<HttpRespon
 /// shown once and works for ten minutes; an earlier one stops working.
 ///
 /// # Errors
-/// 403 for a member above one's own role, 404.
+/// 403 for a member above one's own role, or one who is a platform administrator, 404.
 #[utoipa::path(post, path = "/api/v1/tenants/me/members/{id}/password-reset", tag = "tenants",
     operation_id = "reset_member_password",
     params(("id" = Uuid, Path, description = "Id of the member")),
@@ -269,6 +272,7 @@ pub async fn reset_password(request: HttpRequest, payload: Payload) -> Result<Ht
 fn decide_problem(error: DecideError) -> Problem {
     match error {
         DecideError::Refused(refusal) => tenant_refusal(&refusal),
+        DecideError::OfPlatform => Problem::new(Code::Forbidden, error.to_string()),
         DecideError::Store(error) => error.into(),
         error => Problem::failure(error),
     }
