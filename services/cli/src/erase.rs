@@ -45,19 +45,21 @@ async fn print_acts(ledger: &Erasures) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Enters every line that this database lacks; the workers carry them out as soon as they run.
+/// Enters every line that this database lacks; the workers carry them out as soon as they run. A file with a line
+/// that cannot be read is not entered at all.
 #[expect(clippy::print_stdout, reason = "the outcome is what the tool is for")]
 async fn replay(ledger: &Erasures, file: &Path) -> Result<u8, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let lines = text.lines().zip(1_usize..);
+    let erasures = lines.filter(|(line, _)| !line.trim().is_empty());
+    let erasures: Vec<Erasure> = erasures
+        .map(|(line, number)| {
+            serde_json::from_str(line).map_err(|error| format!("{}, line {number}: {error}", file.display()))
+        })
+        .collect::<Result<_, _>>()?;
     let mut entered = 0_u64;
-    for (number, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
-        let erasure: Erasure = serde_json::from_str(line)
-            .map_err(|error| format!("{}, line {}: {error}", file.display(), number + 1))?;
-        entered += u64::from(ledger.enter(&erasure).await?);
+    for erasure in &erasures {
+        entered += u64::from(ledger.enter(erasure).await?);
     }
     println!("{entered} erasures were entered; workers carry them out");
     Ok(0)

@@ -6,4 +6,5 @@
 
 mod admin;
 mod catalogue;
+mod erase;
 mod keys;
