@@ -29,7 +29,7 @@ mod values;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use model::Role;
 pub use quota::Quotas;
@@ -193,6 +193,12 @@ impl Google {
         self.service
             .with_book(id, |book| control::grid(book, Some(sheet)))
             .flatten()
+    }
+
+    /// All that is kept of a spreadsheet: cells, notes, formats, metadata, whom it is shared with.
+    #[must_use]
+    pub fn everything(&self, id: &str) -> Option<Value> {
+        self.service.with_book(id, |book| json!(book))
     }
 
     /// Sets the quotas and starts a new minute.

@@ -40,7 +40,7 @@ const INVITED_PERSON: &str = "Борис Канарейкин-Синий";
 const BUYER: &str = "Покупатель Канареечников, +7 999 123-45-67, ул. Канареечная, 17-42";
 
 /// Where personal data belong: data, table and column. Nowhere else may anything be.
-const HOMES: [(&str, &str); 15] = [
+const HOMES: [(&str, &str); 14] = [
     ("e-mail", "core.accounts.email"),
     ("e-mail", "core.accounts.email_key"),
     ("person", "core.accounts.display_name"),
@@ -52,8 +52,6 @@ const HOMES: [(&str, &str); 15] = [
     ("invited person", "core.accounts.display_name"),
     ("invited e-mail", "core.invitations.email"),
     ("invited e-mail", "core.invitations.email_key"),
-    // A request is found again for a day by the key that its sender made up.
-    ("stray name-key", "core.idempotency_keys.key"),
     // A problem names the address and the field that it is about, to whoever wrote them and to nobody else.
     ("stray path", "answer path"),
     ("stray nowhere", "answer nowhere"),
@@ -61,7 +59,7 @@ const HOMES: [(&str, &str); 15] = [
 ];
 
 /// What nobody hides: shows that the search sees the places.
-const WITNESSES: [(&str, &str); 9] = [
+const WITNESSES: [(&str, &str); 10] = [
     ("route", "log of api"),
     ("route", "metrics of api"),
     ("route", "traces"),
@@ -71,6 +69,7 @@ const WITNESSES: [(&str, &str); 9] = [
     ("tenant", "stream EVENTS"),
     ("tenant", "core.events.tenant_id"),
     ("article", "sheet"),
+    ("note", "sheet"),
 ];
 
 fn owned((name, place): &(&str, &str)) -> (String, String) {
@@ -381,6 +380,7 @@ impl Journey {
         planted.plant("tenant", &self.seller.tenant.to_string());
         planted.plant("route", "/api/v1/cabinets/{id}/syncs");
         planted.plant("article", "Артикул товара");
+        planted.plant("note", "один знак после запятой");
         planted
     }
 
@@ -404,8 +404,9 @@ impl Journey {
                 refusal.as_bytes(),
             );
         }
-        let grid = self.world.google.grid(&self.seller.spreadsheet, "Products");
-        look("sheet", json!(grid.unwrap()).to_string().as_bytes());
+        // Cells, notes, metadata, and whom it is shared with.
+        let sheet = self.world.google.everything(&self.seller.spreadsheet);
+        look("sheet", sheet.unwrap().to_string().as_bytes());
         for (name, message) in messages(&self.world).await {
             look(&format!("stream {name}"), &message);
         }
