@@ -82,6 +82,32 @@ impl Servers {
         })
     }
 
+    /// A copy of a database to which nobody is connected any more.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn copy(&self, of: &Database) -> Result<Database, Failure> {
+        let name = format!("bench_{}", self.next.fetch_add(1, Ordering::Relaxed));
+        let admin = self.admin().await?;
+        let leave = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        admin.execute(leave, &[&of.name]).await?;
+        admin
+            .batch_execute(&format!(
+                "CREATE DATABASE {name} TEMPLATE {} STRATEGY file_copy",
+                of.name
+            ))
+            .await?;
+        let address = self.postgres.url(&name);
+        let made = Database {
+            url: address.clone().into(),
+            address,
+            name,
+        };
+        // Privileges on the database itself are not copied with it.
+        read_models::schema::install(&made.url).await?;
+        Ok(made)
+    }
+
     /// Drops a database and writes what is dirty, so that it does not burden the next benchmark.
     ///
     /// # Errors
