@@ -87,6 +87,36 @@ newcomer() {
     token "$1@fuzz.example" 'one of many, long enough'
 }
 
+# A member of the demonstration's business in the role that is the second argument, invited with the access token that
+# is the first one; an access token for that member.
+member() {
+    code="$(printf '{"role":"%s"}' "$2" | curl --fail --silent --show-error --json @- \
+        --header "Authorization: Bearer $1" --header "Idempotency-Key: invite $2" "$api/api/v1/tenants/me/members" |
+        field code)"
+    printf '{"code":"%s","email":"%s@fuzz.example","password":"%s"}' "$code" "$2" 'one of many, long enough' |
+        curl --fail --silent --show-error --json @- --header "Idempotency-Key: join $2" \
+            "$api/api/v1/auth/accept-invitation" | field access_token
+}
+
+# A field of the line that says where the embedded servers are.
+started() {
+    sed -n "s/.*embedded servers started.* $1=\([^ ]*\).*/\1/p" "$scratch/data/stock-tracker.log"
+}
+
+# An access token for a platform administrator.
+administrator() {
+    newcomer "$1" >"$scratch/answer"
+    DATABASE_URL="postgres://postgres@127.0.0.1:$(started postgres.port)/stock_tracker" \
+        ST_MASTER_KEY_FILE="$(started folder)/master.key" \
+        "$programs/stock-tracker" admin grant "$1@fuzz.example" >&2
+    token "$1@fuzz.example" 'one of many, long enough'
+}
+
+# What a GET route answers to an access token.
+asked() {
+    curl --fail --silent --show-error --header "Authorization: Bearer $1" "$api/api/v1/$2"
+}
+
 # Fuzzes with the access token that is the first argument.
 fuzz() {
     bearer="$1"
@@ -99,12 +129,33 @@ fuzz() {
 }
 
 found=0
-fuzz "$(token "${login%% / *}" "${login#* / }")" --phases examples,coverage,fuzzing \
+# Tokens are good for ten minutes, so each is asked for right before it is used.
+owner() {
+    token "${login%% / *}" "${login#* / }"
+}
+fuzz "$(owner)" --phases examples,coverage,fuzzing \
     --exclude-path-regex "$ENDING" --exclude-operation-id end_session --exclude-operation-id end_other_sessions ||
     found=1
 for operation in logout change_password end_session end_other_sessions erase_user erase_tenant; do
     fuzz "$(newcomer "$operation")" --phases examples,coverage,fuzzing --include-operation-id "$operation" || found=1
 done
+# Who may only read is refused a lot, and nothing else.
+fuzz "$(member "$(owner)" viewer)" --phases examples,coverage,fuzzing \
+    --exclude-path-regex "$ENDING" --exclude-operation-id end_session --exclude-operation-id end_other_sessions ||
+    found=1
+# Platform administration, about somebody who is there.
+operator="$(administrator operator)"
+target="$(newcomer target)"
+cat >"$scratch/schemathesis.toml" <<CONFIG
+[[operations]]
+include-path-regex = "^/api/v1/admin/users/"
+parameters = { "path.id" = "$(asked "$target" auth/me | field id)" }
+
+[[operations]]
+include-path-regex = "^/api/v1/admin/tenants/"
+parameters = { "path.id" = "$(asked "$target" tenants/me | field id)" }
+CONFIG
+fuzz "$operator" --phases examples,coverage,fuzzing --include-path-regex '^/api/v1/admin/' || found=1
 if grep -n 'panicked' "$scratch/data/stock-tracker.log"; then
     found=1
 fi
