@@ -1,5 +1,6 @@
 //! Attempts that may fail for whoever guesses: passwords, codes, registrations. Counted by
-//! [`auth::attempts`], refused here, and told to the operator under marks that show neither login nor address.
+//! [`auth::attempts`], refused here, and told to the operator under marks that show neither login nor
+//! address.
 
 use std::net::IpAddr;
 
@@ -76,8 +77,8 @@ pub async fn begin(
 }
 
 impl Attempt {
-    /// Says how it ended: a failure is told and stays counted, everything else is taken back. Where that cannot
-    /// be noted, it stays counted too, which costs little.
+    /// Says how it ended: a failure is told and stays counted, everything else is taken back. Where that
+    /// cannot be noted, it stays counted too, which costs little.
     pub async fn end<T>(self, what: &'static str, outcome: &Result<T, Problem>) {
         let code = outcome.as_ref().err().map(Problem::code);
         if let Some(code) = code.filter(|code| FAILURES.contains(code) || KEPT_OUT.contains(code)) {

@@ -43,9 +43,9 @@ pub enum Replay {
 }
 
 impl Identity {
-    /// From key, method, path, query, precondition, body and whose request it is, within a tenant. A key belongs
-    /// to whoever used it first: somebody else of the same business gets neither the kept answer nor, under it,
-    /// the belief that something was done for them.
+    /// From key, method, path, query, precondition, body and whose request it is, within a tenant. A key
+    /// belongs to whoever used it first: somebody else of the same business gets neither the kept answer nor,
+    /// under it, the belief that something was done for them.
     ///
     /// # Errors
     /// 400 without a usable key.
@@ -53,9 +53,9 @@ impl Identity {
         Self::within(request, scope, "", whose, raw)
     }
 
-    /// The same for somebody who belongs to no tenant yet. Strangers share one scope, so what only one of them
-    /// says (an address, a code) takes part: two of them with one key are two commands, and nobody can take a
-    /// key that somebody else is about to use.
+    /// The same for somebody who belongs to no tenant yet. Strangers share one scope, so what only one of
+    /// them says (an address, a code) takes part: two of them with one key are two commands, and nobody can
+    /// take a key that somebody else is about to use.
     ///
     /// # Errors
     /// 400 without a usable key.

@@ -1,8 +1,8 @@
 //! Connections that nobody uses end. The HTTP library times the head of a connection's first request and the
-//! silence after an answer, but nothing between the first byte of a later head and its last one, nor a body that
-//! goes on after its answer: a client that stops there would hold its connection for ever. So each connection knows
-//! how many requests it is busy with, and one that has been busy with none for too long is shut. So is one whose
-//! client takes nothing of an answer any more.
+//! silence after an answer, but nothing between the first byte of a later head and its last one, nor a body
+//! that goes on after its answer: a client that stops there would hold its connection for ever. So each
+//! connection knows how many requests it is busy with, and one that has been busy with none for too long is
+//! shut. So is one whose client takes nothing of an answer any more.
 
 use std::any::Any;
 use std::net::{Shutdown, TcpStream};
@@ -100,7 +100,8 @@ pub fn watch(connection: &dyn Any, extensions: &mut Extensions, limit: Duration)
                 .0,
         )
     });
-    // A second handle, since the first one belongs to the library. Without one there is nothing to be shut by.
+    // A second handle, since the first one belongs to the library. Without one there is nothing to be shut
+    // by.
     let Some(Ok(socket)) = stream.map(|stream| stream.as_fd().try_clone_to_owned()) else {
         return;
     };

@@ -18,8 +18,8 @@ const BELIEVED_RUNNING: TimeDelta = TimeDelta::seconds(90);
 
 const TABLE: &str = "idempotency_keys";
 
-/// Names one request. The scope is the tenant, or the nil uuid before there is one. Not to be printed: clients put
-/// secrets into keys.
+/// Names one request. The scope is the tenant, or the nil uuid before there is one. Not to be printed:
+/// clients put secrets into keys.
 #[derive(Clone)]
 pub struct RequestKey {
     /// Tenant.
@@ -31,9 +31,9 @@ pub struct RequestKey {
 }
 
 impl RequestKey {
-    /// The key as it is kept. Clients make it up and some put into it what should not be kept, such as an address.
-    /// The hash needs no secret: whoever reads the table learns no more than from the command's id in the log,
-    /// which is derived from the same words.
+    /// The key as it is kept. Clients make it up and some put into it what should not be kept, such as an
+    /// address. The hash needs no secret: whoever reads the table learns no more than from the command's id
+    /// in the log, which is derived from the same words.
     fn kept(&self) -> String {
         hex::encode(Sha256::digest(self.key.as_bytes()))
     }

@@ -45,8 +45,8 @@ async fn print_acts(ledger: &Erasures) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Enters every line that this database lacks; the workers carry them out as soon as they run. A file with a line
-/// that cannot be read is not entered at all.
+/// Enters every line that this database lacks; the workers carry them out as soon as they run. A file with a
+/// line that cannot be read is not entered at all.
 #[expect(clippy::print_stdout, reason = "the outcome is what the tool is for")]
 async fn replay(ledger: &Erasures, file: &Path) -> Result<u8, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 /// A check that has not answered after this has failed.
 const LIMIT: Duration = Duration::from_secs(2);
-/// A report is given to everybody who asks within this time: anybody may ask, as often as they like, and must not
-/// make work for the servers that are asked.
+/// A report is given to everybody who asks within this time: anybody may ask, as often as they like, and must
+/// not make work for the servers that are asked.
 const SHARED: Duration = Duration::from_millis(250);
 
 type Asking = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
@@ -60,8 +60,8 @@ impl Health {
         }
     }
 
-    /// Asks all checks at once; each has two seconds. Whoever asks while they are being asked, or right after,
-    /// gets the same report.
+    /// Asks all checks at once; each has two seconds. Whoever asks while they are being asked, or right
+    /// after, gets the same report.
     pub async fn report(&self) -> Vec<CheckReport> {
         let mut latest = self.latest.lock().await;
         if let Some((at, report)) = &*latest

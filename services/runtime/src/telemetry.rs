@@ -154,8 +154,8 @@ fn shown_field(writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Deb
     write!(OneLine(writer), "{value:?}")
 }
 
-/// Characters that would end a line, move the cursor or turn the direction of writing: what somebody made up must
-/// not look like a line of ours.
+/// Characters that would end a line, move the cursor or turn the direction of writing: what somebody made up
+/// must not look like a line of ours.
 fn is_unruly(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

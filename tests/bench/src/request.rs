@@ -1,7 +1,8 @@
-//! What every request pays before its own work: being counted against the limits, and seeing one tenant's rows
-//! only. Four listeners of the real API answer the same request over HTTP: with and without limits, over a
-//! database with its policies and over a copy of it without them. They are asked in turns, one request each, so
-//! that whatever else the machine does meets all four; a cost is the median of the differences within a turn.
+//! What every request pays before its own work: being counted against the limits, and seeing one tenant's
+//! rows only. Four listeners of the real API answer the same request over HTTP: with and without limits, over
+//! a database with its policies and over a copy of it without them. They are asked in turns, one request
+//! each, so that whatever else the machine does meets all four; a cost is the median of the differences
+//! within a turn.
 
 mod contenders;
 

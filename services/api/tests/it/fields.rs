@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::authentication::{filled, method};
 use crate::world::{fresh_key, world};
 
-/// What is no data of anybody's, or goes on for ever: the last one's events hold what the operation itself shows.
+/// What is no data of anybody's, or goes on for ever: the last one's events hold what the operation itself
+/// shows.
 const WITHOUT_FIELDS: [&str; 8] = [
     "/api/v1/health/",
     "/api/v1/health/live",

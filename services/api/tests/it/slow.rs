@@ -1,5 +1,5 @@
-//! Clients that begin and do not go on, over bare sockets: each part of a request has its time, whoever is slow
-//! is sent away, and whoever holds a place gives it up.
+//! Clients that begin and do not go on, over bare sockets: each part of a request has its time, whoever is
+//! slow is sent away, and whoever holds a place gives it up.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,8 +59,8 @@ fn is_whole(answer: &str) -> bool {
     length.lines().next().unwrap().parse() == Ok(body.len())
 }
 
-/// Sends this again and again, a little at a time, until the server ends the connection; what it said, and how
-/// long it put up with it.
+/// Sends this again and again, a little at a time, until the server ends the connection; what it said, and
+/// how long it put up with it.
 async fn trickled(stream: &mut TcpStream, drop_by_drop: &str) -> (String, Duration) {
     let (began, mut said) = (Instant::now(), Vec::new());
     while began.elapsed() < SOON {

@@ -23,8 +23,8 @@ const VERA: u128 = 3;
 const ERASE_ANNA: u128 = 101;
 const ERASE_VERA: u128 = 102;
 
-/// One database in which Anna and Boris each have a business and Vera works for Boris. Made twice, it holds the
-/// same people under the same ids: the second one stands for a backup that was restored.
+/// One database in which Anna and Boris each have a business and Vera works for Boris. Made twice, it holds
+/// the same people under the same ids: the second one stands for a backup that was restored.
 struct Installation {
     database: support::Database,
     ring: SecretString,
