@@ -35,7 +35,7 @@ pub use model::Role;
 pub use quota::Quotas;
 
 use crate::clock::Clock;
-use crate::server::{Calls, Fault, Listener, SimulatorError};
+use crate::server::{Listener, SimulatorError};
 use auth::Auth;
 use service::{Parts, Service};
 
@@ -108,12 +108,6 @@ impl Google {
         })?);
         let listener = Listener::start(socket, Arc::clone(&service) as Arc<_>, 2).await?;
         Ok(Self { listener, service })
-    }
-
-    /// Base address of the Sheets and the Drive API, without a trailing slash.
-    #[must_use]
-    pub fn base_url(&self) -> String {
-        self.listener.base_url()
     }
 
     /// Saves the state and waits until the server's thread has ended.
@@ -210,30 +204,12 @@ impl Google {
     pub fn revoke_tokens(&self) {
         self.service.auth.revoke_all();
     }
+}
 
-    /// Adds a fault rule.
-    pub fn script(&self, fault: Fault) {
-        self.listener.script(fault);
-    }
+impl std::ops::Deref for Google {
+    type Target = Listener;
 
-    /// Ends all fault rules and lets hanging calls go.
-    pub fn clear_faults(&self) {
-        self.listener.clear_faults();
-    }
-
-    /// Lets hanging calls go.
-    pub fn release(&self) {
-        self.listener.release();
-    }
-
-    /// The call log.
-    #[must_use]
-    pub fn calls(&self) -> Calls {
-        self.listener.calls()
-    }
-
-    /// Empties the call log.
-    pub fn clear_calls(&self) {
-        self.listener.clear_calls();
+    fn deref(&self) -> &Listener {
+        &self.listener
     }
 }

@@ -2,13 +2,19 @@
 //! run against the published contracts, over real sockets and without the internet.
 
 mod clock;
+mod dice;
 pub mod google;
+mod ledger;
+mod life;
 pub mod ozon;
 mod server;
+mod text;
 pub mod wildberries;
 
 pub use clock::Clock;
 pub use google::{Google, GoogleConfig};
+pub use ledger::{Ledger, LedgerLevel, LedgerOrder, LedgerProduct, LedgerWarehouse, Units};
+pub use life::Life;
 pub use ozon::{Ozon, OzonConfig, OzonSellerConfig};
-pub use server::{CallRecord, Calls, Effect, Fault, SimulatorError};
+pub use server::{CallRecord, Calls, Effect, Fault, Listener, SimulatorError, Weather};
 pub use wildberries::{SellerConfig, Wildberries, WildberriesConfig};

@@ -6,6 +6,8 @@
 mod account;
 mod control;
 mod errors;
+mod ledger;
+mod life;
 mod limits;
 mod names;
 mod postings;
@@ -28,7 +30,8 @@ pub use truth::{OzonProductTruth, OzonTruth};
 pub use wire::Dialect;
 
 use crate::clock::Clock;
-use crate::server::{Calls, Fault, Listener, SimulatorError};
+use crate::ledger::Ledger;
+use crate::server::{Listener, Market as _, SimulatorError};
 use service::Service;
 
 /// How the simulated Ozon starts.
@@ -82,12 +85,6 @@ impl Ozon {
         Ok(Self { listener, service })
     }
 
-    /// Address for the base-address setting, without a trailing slash.
-    #[must_use]
-    pub fn base_url(&self) -> String {
-        self.listener.base_url()
-    }
-
     /// Closes the socket and waits until the server's thread has ended.
     pub async fn stop(self) {
         self.listener.stop().await;
@@ -126,6 +123,11 @@ impl Ozon {
         self.service.advance(steps);
     }
 
+    /// Lets all cabinets live for some hours, at the rates of their [`Life`](crate::Life).
+    pub fn live(&self, hours: u32) {
+        self.service.live(hours);
+    }
+
     /// Changes the units for sale in a fraction of all cells that hold some; returns how many changed.
     pub fn mutate_fraction(&self, fraction: f64) -> usize {
         self.service.mutate_fraction(fraction)
@@ -162,29 +164,17 @@ impl Ozon {
         self.service.truth(client_id, since)
     }
 
-    /// Adds a fault rule.
-    pub fn script(&self, fault: Fault) {
-        self.listener.script(fault);
-    }
-
-    /// Ends all fault rules and lets hanging calls go.
-    pub fn clear_faults(&self) {
-        self.listener.clear_faults();
-    }
-
-    /// Lets hanging calls go.
-    pub fn release(&self) {
-        self.listener.release();
-    }
-
-    /// The call log.
+    /// The same, row by row and in the form of all marketplaces; orders from `since` or of a month.
     #[must_use]
-    pub fn calls(&self) -> Calls {
-        self.listener.calls()
+    pub fn ledger(&self, client_id: u64, since: Option<DateTime<Utc>>) -> Option<Ledger> {
+        self.service.ledger(client_id, since)
     }
+}
 
-    /// Empties the call log.
-    pub fn clear_calls(&self) {
-        self.listener.clear_calls();
+impl std::ops::Deref for Ozon {
+    type Target = Listener;
+
+    fn deref(&self) -> &Listener {
+        &self.listener
     }
 }

@@ -5,12 +5,19 @@ mod answer;
 mod calls;
 mod faults;
 mod listener;
+mod market;
+mod weather;
 
 pub use calls::{CallRecord, Calls};
 pub use faults::{Effect, Fault};
+pub use listener::Listener;
+pub use weather::Weather;
 
 pub(crate) use answer::{Answer, Call};
-pub(crate) use listener::Listener;
+pub(crate) use market::{Market, Stall, Time, asked_seller, control, with};
+pub(crate) use weather::Ways;
+
+use chrono::{DateTime, Utc};
 
 /// A simulator could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +69,14 @@ pub(crate) trait Simulated: Send + Sync + 'static {
     fn rate_limited(&self, call: &Call, retry_seconds: u64) -> Answer;
     /// Called regularly while the server runs.
     fn tick(&self);
+    /// The service's own time, for the header `Date`; the machine's where there is none.
+    fn date(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+    /// Which source a call is for, where bad weather may hit it, and the service's ways to fail.
+    fn exposed(&self, _call: &Call) -> Option<(&'static str, Ways)> {
+        None
+    }
 }
 
 /// Locks a mutex whether or not another thread panicked while holding it: the simulators' data stays usable.

@@ -4,8 +4,9 @@
 
 mod cards;
 mod control;
-pub(crate) mod dice;
 mod errors;
+mod ledger;
+mod life;
 mod limits;
 mod marketplace;
 mod names;
@@ -15,7 +16,6 @@ mod remains;
 mod seller;
 mod service;
 mod stocks;
-pub(crate) mod text;
 mod tokens;
 mod truth;
 mod world;
@@ -32,7 +32,8 @@ pub use tokens::{TokenKind, scope, token};
 pub use truth::{ProductTruth, Truth};
 
 use crate::clock::Clock;
-use crate::server::{Calls, Fault, Listener, SimulatorError};
+use crate::ledger::Ledger;
+use crate::server::{Listener, Market as _, SimulatorError};
 use service::Service;
 
 /// How the simulated Wildberries starts.
@@ -92,12 +93,6 @@ impl Wildberries {
         Ok(Self { listener, service })
     }
 
-    /// Address for every base-address setting, without a trailing slash.
-    #[must_use]
-    pub fn base_url(&self) -> String {
-        self.listener.base_url()
-    }
-
     /// Address that answers only for one host, as in reality (matters for `/ping`).
     #[must_use]
     pub fn host_url(&self, host: Host) -> String {
@@ -154,6 +149,11 @@ impl Wildberries {
         self.service.advance(steps);
     }
 
+    /// Lets all cabinets live for some hours, at the rates of their [`Life`](crate::Life).
+    pub fn live(&self, hours: u32) {
+        self.service.live(hours);
+    }
+
     /// Changes the amount in a fraction of all cells that hold stock; returns how many cells changed.
     pub fn mutate_fraction(&self, fraction: f64) -> usize {
         self.service.mutate_fraction(fraction)
@@ -195,29 +195,17 @@ impl Wildberries {
         self.service.truth(sid, since)
     }
 
-    /// Adds a fault rule.
-    pub fn script(&self, fault: Fault) {
-        self.listener.script(fault);
-    }
-
-    /// Ends all fault rules and lets hanging calls go.
-    pub fn clear_faults(&self) {
-        self.listener.clear_faults();
-    }
-
-    /// Lets hanging calls go.
-    pub fn release(&self) {
-        self.listener.release();
-    }
-
-    /// The call log.
+    /// The same, row by row and in the form of all marketplaces; orders from `since` or of a month.
     #[must_use]
-    pub fn calls(&self) -> Calls {
-        self.listener.calls()
+    pub fn ledger(&self, sid: Uuid, since: Option<DateTime<Utc>>) -> Option<Ledger> {
+        self.service.ledger(sid, since)
     }
+}
 
-    /// Empties the call log.
-    pub fn clear_calls(&self) {
-        self.listener.clear_calls();
+impl std::ops::Deref for Wildberries {
+    type Target = Listener;
+
+    fn deref(&self) -> &Listener {
+        &self.listener
     }
 }

@@ -6,6 +6,8 @@ mod google;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod lives;
+#[cfg(test)]
 mod ozon;
 #[cfg(test)]
 mod ozon_faults;

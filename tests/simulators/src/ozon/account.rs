@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::errors;
 use super::world::World;
+use crate::dice::Dice;
 use crate::server::{Answer, Call};
-use crate::wildberries::dice::Dice;
 
 /// Every method there is besides those that any key opens.
 pub const METHODS: [&str; 9] = [

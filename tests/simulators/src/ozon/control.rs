@@ -4,33 +4,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::account::METHODS;
-use super::limits::OzonLimits;
 use super::service::Service;
 use super::wire::Dialect;
-use crate::server::{Answer, Call};
-
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Advance {
-    steps: usize,
-    fraction: f64,
-}
-
-impl Default for Advance {
-    fn default() -> Self {
-        Self {
-            steps: 1,
-            fraction: 0.0,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SetLimits {
-    /// Absent or null switches limits off.
-    speed: Option<f64>,
-}
+use crate::server::{Answer, Call, asked_seller, control, with};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,48 +39,41 @@ struct NewKey {
     expires_in: Option<i64>,
 }
 
+/// Names a seller in a query.
+const SELLER: &str = "clientId";
+
 /// Answers `/_sim/*`.
 pub(crate) fn answer(service: &Service, call: &Call) -> Answer {
-    let first = service.sellers().first().copied();
-    let result = match (call.method.as_str(), call.path.as_str()) {
-        ("GET", "/_sim/sellers") => Ok(Answer::json(200, &service.sellers())),
-        ("GET", "/_sim/truth") => {
-            let client_id = call.param("clientId").map_or(first, |text| text.parse().ok());
-            Ok(match client_id.and_then(|id| service.truth(id, None)) {
-                Some(truth) => Answer::json(200, &truth),
-                None => Answer::empty(404),
-            })
-        }
-        ("POST", "/_sim/advance") => body::<Advance>(call).map(|advance| {
-            service.advance(advance.steps);
-            let changed = service.mutate_fraction(advance.fraction);
-            Answer::json(200, &json!({"steps": advance.steps, "changedCells": changed}))
-        }),
-        ("POST", "/_sim/limits") => body::<SetLimits>(call).map(|limits| {
-            service.limits(limits.speed.map_or(OzonLimits::Off, OzonLimits::Speed));
-            Answer::empty(204)
-        }),
-        ("POST", "/_sim/dialect") => body::<SetDialect>(call).map(|set| {
+    if let Some(answer) = control(service, SELLER, call) {
+        return answer;
+    }
+    let seller = asked_seller(service, SELLER, call);
+    let done = || Answer::empty(204);
+    match (call.method.as_str(), call.path.as_str()) {
+        ("GET", "/_sim/truth") => match seller.and_then(|id| service.truth(id, None)) {
+            Some(truth) => Answer::json(200, &truth),
+            None => Answer::empty(404),
+        },
+        ("POST", "/_sim/dialect") => with::<SetDialect>(call, |set| {
             service.dialect(set.dialect);
-            Answer::empty(204)
+            done()
         }),
-        ("POST", "/_sim/deactivate") => body::<Deactivate>(call).map(|deactivate| {
+        ("POST", "/_sim/deactivate") => with::<Deactivate>(call, |deactivate| {
             service.deactivate(&deactivate.key);
-            Answer::empty(204)
+            done()
         }),
-        ("POST", "/_sim/stock") => body::<SetStock>(call).map(|set| {
+        ("POST", "/_sim/stock") => with::<SetStock>(call, |set| {
             let known = set
                 .client_id
-                .or(first)
+                .or(seller)
                 .is_some_and(|id| service.set_stock(id, set.sku, &set.warehouse, set.units));
             Answer::empty(if known { 204 } else { 404 })
         }),
-        ("POST", "/_sim/key") => {
-            body::<NewKey>(call).map(|wanted| new_key(service, wanted.client_id.or(first), &wanted))
-        }
-        _ => Ok(Answer::json(404, &json!({"error": "no such control"}))),
-    };
-    result.unwrap_or_else(|error| Answer::json(400, &json!({"error": error.to_string()})))
+        ("POST", "/_sim/key") => with::<NewKey>(call, |wanted| {
+            new_key(service, wanted.client_id.or(seller), &wanted)
+        }),
+        _ => Answer::json(404, &json!({"error": "no such control"})),
+    }
 }
 
 fn new_key(service: &Service, client_id: Option<u64>, wanted: &NewKey) -> Answer {
@@ -118,12 +87,4 @@ fn new_key(service: &Service, client_id: Option<u64>, wanted: &NewKey) -> Answer
     let life = chrono::TimeDelta::seconds(wanted.expires_in.unwrap_or(90 * 86_400));
     let key = service.key(client_id, &methods, service.now() + life);
     Answer::json(200, &json!({"clientId": client_id, "key": key}))
-}
-
-fn body<T: serde::de::DeserializeOwned>(call: &Call) -> Result<T, serde_json::Error> {
-    if call.body.is_empty() {
-        serde_json::from_str("{}")
-    } else {
-        call.json()
-    }
 }

@@ -9,7 +9,7 @@ use super::names::CLUSTERS;
 use super::wire::{Dialect, Id, cursor, place, put_price};
 use super::world::{Posting, Site, World};
 use crate::server::{Answer, Call};
-use crate::wildberries::text::utc_text;
+use crate::text::utc_text;
 
 /// Most postings of one page, by the only document that states a number.
 const MOST: usize = 100;
@@ -120,13 +120,13 @@ fn render(
     let products: Vec<Value> = posting
         .lines
         .iter()
-        .filter_map(|&(product, quantity)| {
-            let product = world.products.get(product)?;
+        .filter_map(|sold| {
+            let product = world.products.get(sold.product)?;
             let mut line = json!({
                 "sku": Id::of(product.sku_of(posting.from_fbs), dialect), "name": product.name,
-                "quantity": quantity, "offer_id": product.offer_id, "is_marketplace_buyout": false,
+                "quantity": sold.quantity, "offer_id": product.offer_id, "is_marketplace_buyout": false,
             });
-            put_price(&mut line, product.price, posting.from_fbs, dialect);
+            put_price(&mut line, sold.price, posting.from_fbs, dialect);
             Some(line)
         })
         .collect();

@@ -9,7 +9,7 @@ use super::errors::invalid;
 use super::wire::{Asked, Dialect, Id, cursor, place, roubles};
 use super::world::{Product, World};
 use crate::server::{Answer, Call};
-use crate::wildberries::text::utc_text;
+use crate::text::utc_text;
 
 /// Most ids or items of one request.
 const MOST: usize = 1000;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::names::{CLUSTERS, GOODS, PLACES, TOWNS};
 use super::world::{Cell, FbsCell, Posting, Product, Site, Stage, World};
-use crate::wildberries::dice::Dice;
+use crate::dice::Dice;
+use crate::life::{Agenda, Life};
 
 /// How large a cabinet is and how lively.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub struct OzonSellerConfig {
     pub product_change_percent: usize,
     /// Whether a step may also deliver, return, supply and cancel; off, a step only sells.
     pub lively: bool,
+    /// What happens in an hour of [`live`](super::Ozon::live).
+    pub life: Life,
 }
 
 impl Default for OzonSellerConfig {
@@ -52,6 +55,7 @@ impl Default for OzonSellerConfig {
             sold_per_step: 5,
             product_change_percent: 10,
             lively: true,
+            life: Life::default(),
         }
     }
 }
@@ -81,6 +85,7 @@ impl World {
             fbs_cells: Vec::new(),
             postings: Vec::new(),
             open: Vec::new(),
+            agenda: Agenda::new(),
             dice: Dice::new(config.seed.wrapping_add(1)),
             config,
         };
@@ -107,7 +112,11 @@ impl World {
             updated: now - i64::try_from(dice.below(200 * 86_400)).unwrap_or(0) * 1000,
             archived: false,
         });
-        for _ in 0..self.sites.len() {
+        for site in &self.sites {
+            if !site.open {
+                self.cells.push(Cell::default());
+                continue;
+            }
             // One draw per cell: its bits decide presence and all amounts.
             let bits = dice.bits();
             let part = |shift: u32, mask: u64| u32::try_from(bits >> shift & mask).unwrap_or(0);
@@ -129,10 +138,10 @@ impl World {
             }
             self.cells.push(cell);
         }
-        for _ in 0..self.fbs.len() {
+        for site in &self.fbs {
             let present = u32::try_from(dice.below(60)).unwrap_or(0);
             let reserved = present.min(u32::try_from(dice.below(3)).unwrap_or(0));
-            let stocked = dice.percent(30);
+            let stocked = dice.percent(30) && site.open;
             self.fbs_cells
                 .push(stocked.then_some(FbsCell { present, reserved }));
         }
@@ -155,10 +164,11 @@ impl World {
             } else {
                 self.sites.len()
             });
-            let mut lines = vec![(dice.below(self.products.len()), 1 + u32::from(dice.percent(10)))];
+            let first = dice.below(self.products.len());
+            let mut lines = vec![self.line(first, 1 + u32::from(dice.percent(10)))];
             let second = dice.below(self.products.len());
-            if dice.percent(15) && lines.iter().all(|(product, _)| *product != second) {
-                lines.push((second, 1));
+            if dice.percent(15) && second != first {
+                lines.push(self.line(second, 1));
             }
             // Old parcels have arrived, young ones are on their way.
             let stage = match age / 86_400 {
@@ -184,33 +194,44 @@ impl World {
 
 /// Ozon's warehouses: real names first, then towns with numbers.
 fn sites(count: usize) -> Vec<Site> {
-    (0..count)
-        .map(|index| match PLACES.get(index) {
-            Some(&(id, name, cluster)) => Site {
-                id,
-                name: name.to_owned(),
-                cluster,
-            },
-            None => Site {
-                id: 1_020_002_000_000_000 + i64::try_from(index).unwrap_or(0) * 1000,
-                name: format!(
-                    "{}_{}_РФЦ",
-                    TOWNS.get(index % TOWNS.len()).unwrap_or(&""),
-                    index / TOWNS.len()
-                ),
-                cluster: index % CLUSTERS.len(),
-            },
-        })
-        .collect()
+    (0..count).map(site).collect()
+}
+
+/// The warehouse of that number.
+pub(super) fn site(index: usize) -> Site {
+    match PLACES.get(index) {
+        Some(&(id, name, cluster)) => Site {
+            id,
+            name: name.to_owned(),
+            cluster,
+            open: true,
+        },
+        None => Site {
+            id: 1_020_002_000_000_000 + i64::try_from(index).unwrap_or(0) * 1000,
+            name: format!(
+                "{}_{}_РФЦ",
+                TOWNS.get(index % TOWNS.len()).unwrap_or(&""),
+                index / TOWNS.len()
+            ),
+            cluster: index % CLUSTERS.len(),
+            open: true,
+        },
+    }
 }
 
 fn fbs_sites(config: &OzonSellerConfig) -> Vec<Site> {
-    let first = 22_142_605_386_000 + i64::try_from(config.seed % 10_000).unwrap_or(0) * 1_000_000;
     (0..config.fbs_warehouses)
-        .map(|index| Site {
-            id: first + i64::try_from(index).unwrap_or(0) * 1000,
-            name: format!("Склад продавца {}", index + 1),
-            cluster: 0,
-        })
+        .map(|index| fbs_site(config.seed, index))
         .collect()
+}
+
+/// The seller's own warehouse of that number.
+pub(super) fn fbs_site(seed: u64, index: usize) -> Site {
+    let first = 22_142_605_386_000 + i64::try_from(seed % 10_000).unwrap_or(0) * 1_000_000;
+    Site {
+        id: first + i64::try_from(index).unwrap_or(0) * 1000,
+        name: format!("Склад продавца {}", index + 1),
+        cluster: 0,
+        open: true,
+    }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Instant;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::account::{self, Key, Keys};
 use super::limits::{OzonLimits, Windows};
@@ -12,9 +11,8 @@ use super::truth::OzonTruth;
 use super::wire::Dialect;
 use super::world::World;
 use super::{OzonConfig, errors, postings, products, stocks};
-use crate::clock::Clock;
-use crate::server::{Answer, Call, Simulated, lock};
-use crate::wildberries::dice::Dice;
+use crate::dice::Dice;
+use crate::server::{Answer, Call, Market, Simulated, Time, Ways, lock};
 
 /// Methods that were switched off by October 2026.
 const REMOVED: [&str; 4] = [
@@ -31,13 +29,10 @@ pub(crate) struct Service {
     order: Vec<u64>,
     worlds: HashMap<u64, Mutex<World>>,
     keys: Mutex<Keys>,
-    clock: Clock,
-    step: TimeDelta,
+    time: Time,
     limits: Mutex<OzonLimits>,
     windows: Windows,
     dialect: Mutex<Dialect>,
-    auto_seconds: Option<f64>,
-    last_auto: Mutex<Instant>,
 }
 
 impl Service {
@@ -56,22 +51,15 @@ impl Service {
                 .map(|world| (world.client_id, Mutex::new(world)))
                 .collect(),
             keys: Mutex::new(Keys::new(seed)),
-            clock: config.clock,
-            step: config.step,
+            time: Time::new(config.clock, config.step, config.auto_seconds),
             limits: Mutex::new(config.limits),
             windows: Windows::default(),
             dialect: Mutex::new(config.dialect),
-            auto_seconds: config.auto_seconds,
-            last_auto: Mutex::new(Instant::now()),
         }
     }
 
-    pub(crate) fn sellers(&self) -> Vec<u64> {
-        self.order.clone()
-    }
-
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.clock.now()
+        self.time.now()
     }
 
     pub(crate) fn key(&self, client_id: u64, methods: &[&str], expires: DateTime<Utc>) -> String {
@@ -88,32 +76,6 @@ impl Service {
 
     pub(crate) fn block(&self, client_id: u64, blocked: bool) {
         lock(&self.keys).block(client_id, blocked);
-    }
-
-    pub(crate) fn advance(&self, steps: usize) {
-        for _ in 0..steps {
-            if self.clock.is_manual() {
-                self.clock.add(self.step);
-            }
-            let now = self.now().timestamp_millis();
-            self.each_world(|world| world.step(now));
-        }
-    }
-
-    fn each_world(&self, mut change: impl FnMut(&mut World)) {
-        for world in self.order.iter().filter_map(|id| self.worlds.get(id)) {
-            change(&mut lock(world));
-        }
-    }
-
-    fn with_world<T>(&self, client_id: u64, work: impl FnOnce(&mut World) -> T) -> Option<T> {
-        self.worlds.get(&client_id).map(|world| work(&mut lock(world)))
-    }
-
-    pub(crate) fn mutate_fraction(&self, fraction: f64) -> usize {
-        let mut changed = 0;
-        self.each_world(|world| changed += world.mutate_fraction(fraction));
-        changed
     }
 
     pub(crate) fn set_stock(&self, client_id: u64, sku: u64, warehouse: &str, units: u32) -> bool {
@@ -217,12 +179,53 @@ impl Simulated for Service {
     }
 
     fn tick(&self) {
-        let Some(seconds) = self.auto_seconds else { return };
-        let mut last = lock(&self.last_auto);
-        if last.elapsed().as_secs_f64() >= seconds {
-            *last = Instant::now();
-            drop(last);
+        if self.time.is_step_due() {
             self.advance(1);
         }
+    }
+
+    fn date(&self) -> Option<DateTime<Utc>> {
+        Some(self.now())
+    }
+
+    fn exposed(&self, call: &Call) -> Option<(&'static str, Ways)> {
+        let (source, from, to) = match call.path.as_str() {
+            "/v3/product/list" => ("products", "items", "entries"),
+            "/v3/product/info/list" => ("product details", "items", "entries"),
+            "/v1/analytics/stocks" => ("stock", "available_stock_count", "available_count"),
+            "/v2/product/info/stocks-by-warehouse/fbs" => ("own stock", "free_stock", "free"),
+            "/v2/warehouse/list" => ("own warehouses", "warehouse_id", "id"),
+            "/v3/posting/fbo/list" => ("parcels", "posting_number", "number"),
+            "/v4/posting/fbs/list" => ("own parcels", "posting_number", "number"),
+            _ => return None,
+        };
+        let body = r#"{"code":7,"message":"Api-Key is missing a required role for a method","details":[]}"#;
+        let (refusal, field) = ((403, body), (from, to));
+        Some((source, Ways { refusal, field }))
+    }
+}
+
+impl Market for Service {
+    type Id = u64;
+    type Stall = World;
+
+    fn time(&self) -> &Time {
+        &self.time
+    }
+
+    fn sellers(&self) -> Vec<u64> {
+        self.order.clone()
+    }
+
+    fn with_world<T>(&self, seller: u64, work: impl FnOnce(&mut World) -> T) -> Option<T> {
+        self.worlds.get(&seller).map(|world| work(&mut lock(world)))
+    }
+
+    fn set_speed(&self, speed: Option<f64>) {
+        self.limits(speed.map_or(OzonLimits::Off, OzonLimits::Speed));
+    }
+
+    fn hides_warehouses(&self) -> bool {
+        false
     }
 }

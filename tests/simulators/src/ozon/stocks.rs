@@ -254,8 +254,8 @@ pub(crate) fn warehouses(world: &World, dialect: Dialect, call: &Call) -> Answer
     let Some(from) = place(&request.cursor).and_then(|place| usize::try_from(place).ok()) else {
         return invalid("WarehouseListRequest.Cursor", "value is not a cursor");
     };
-    let rows: Vec<Value> = world
-        .fbs
+    let open: Vec<&Site> = world.fbs.iter().filter(|site| site.open).collect();
+    let rows: Vec<Value> = open
         .iter()
         .skip(from)
         .take(limit)
@@ -267,7 +267,7 @@ pub(crate) fn warehouses(world: &World, dialect: Dialect, call: &Call) -> Answer
             })
         })
         .collect();
-    let has_next = from + rows.len() < world.fbs.len();
+    let has_next = from + rows.len() < open.len();
     let next = next_page(has_next, from + limit);
     Answer::json(
         200,
@@ -337,7 +337,7 @@ pub(crate) fn clusters(world: &World, dialect: Dialect) -> Answer {
             let warehouses: Vec<Value> = world
                 .sites
                 .iter()
-                .filter(|site| site.cluster == index)
+                .filter(|site| site.cluster == index && site.open)
                 .map(|site| {
                     json!({"warehouse_id": Id(site.id, dialect), "name": site.name, "type": "FULL_FILLMENT"})
                 })

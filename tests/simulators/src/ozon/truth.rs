@@ -5,8 +5,20 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::world::{Cell, Stage, World};
-use crate::wildberries::text::utc_text;
+use crate::text::utc_text;
 
+/// Units of one kind in a cell.
+pub(super) type Kind = fn(&Cell) -> u32;
+
+/// Units that are neither for sale nor on the road to or from buyers, by Stock Tracker's names.
+pub(super) const KINDS: [(&str, Kind); 6] = [
+    ("preparing", |cell| cell.preparing),
+    ("requested", |cell| cell.requested),
+    ("supply_transit", |cell| cell.transit),
+    ("in_check", |cell| cell.checking),
+    ("stock_defective", |cell| cell.defective),
+    ("not_sold", |cell| cell.not_sold),
+];
 /// Milliseconds of the last seven days.
 const WEEK: i64 = 7 * 86_400_000;
 
@@ -64,14 +76,14 @@ impl World {
             let Some(site) = sites.get(posting.site) else {
                 continue;
             };
-            for (product, quantity) in &posting.lines {
-                let Some(product) = products.get_mut(*product) else {
+            for line in &posting.lines {
+                let Some(product) = products.get_mut(line.product) else {
                     continue;
                 };
                 if posting.stage == Stage::Cancelled {
-                    product.cancelled += u64::from(*quantity);
+                    product.cancelled += u64::from(line.quantity);
                 } else {
-                    *product.orders.entry(site.name.clone()).or_default() += u64::from(*quantity);
+                    *product.orders.entry(site.name.clone()).or_default() += u64::from(line.quantity);
                 }
             }
         }
@@ -89,14 +101,7 @@ impl World {
         let cells = self.cells.get(index * sites..(index + 1) * sites)?;
         let fbs = self.fbs_cells.get(index * own..(index + 1) * own)?;
         let sum = |of: fn(&Cell) -> u32| cells.iter().map(|cell| u64::from(of(cell))).sum::<u64>();
-        let kinds: [(&str, u64); 6] = [
-            ("preparing", sum(|cell| cell.preparing)),
-            ("requested", sum(|cell| cell.requested)),
-            ("supply_transit", sum(|cell| cell.transit)),
-            ("in_check", sum(|cell| cell.checking)),
-            ("stock_defective", sum(|cell| cell.defective)),
-            ("not_sold", sum(|cell| cell.not_sold)),
-        ];
+        let kinds = KINDS.map(|(name, of)| (name, sum(of)));
         let named = |(name, units): (&str, u64)| (units > 0).then(|| (name.to_owned(), units));
         Some(OzonProductTruth {
             sku: product.sku,

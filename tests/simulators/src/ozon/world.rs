@@ -1,8 +1,10 @@
 //! One seller's true state and how it moves: sales, deliveries, returns, cancellations, supplies, new and
 //! archived products.
 
+use super::life::Next;
 use super::seller::OzonSellerConfig;
-use crate::wildberries::dice::Dice;
+use crate::dice::Dice;
+use crate::life::Agenda;
 
 /// A warehouse, Ozon's or the seller's own.
 #[derive(Debug, Clone)]
@@ -11,6 +13,8 @@ pub(crate) struct Site {
     pub(crate) name: String,
     /// Index into the list of clusters; means nothing for the seller's own.
     pub(crate) cluster: usize,
+    /// A closed one holds nothing and takes nothing; it is never forgotten, because parcels point to it.
+    pub(crate) open: bool,
 }
 
 pub(crate) struct Product {
@@ -76,11 +80,20 @@ impl Stage {
     }
 }
 
+/// A product in a parcel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    pub(crate) product: usize,
+    pub(crate) quantity: u32,
+    /// Kopecks, as the product said then.
+    pub(crate) price: i64,
+}
+
 /// A parcel.
 pub(crate) struct Posting {
     pub(crate) number: String,
-    /// Products and how many of each.
-    pub(crate) lines: Vec<(usize, u32)>,
+    /// Each product once.
+    pub(crate) lines: Vec<Line>,
     pub(crate) site: usize,
     pub(crate) from_fbs: bool,
     pub(crate) created: i64,
@@ -100,8 +113,10 @@ pub(crate) struct World {
     pub(crate) fbs_cells: Vec<Option<FbsCell>>,
     /// By time of creation.
     pub(crate) postings: Vec<Posting>,
-    /// Parcels of this life (not of the history) that still move.
+    /// Parcels of steps (not of the history) that still move.
     pub(crate) open: Vec<usize>,
+    /// What was begun in a life and ends later.
+    pub(crate) agenda: Agenda<Next>,
     pub(crate) dice: Dice,
 }
 
@@ -111,8 +126,16 @@ impl World {
         self.products.iter().position(has)
     }
 
-    /// One step of the shop's life at the moment `now`.
-    pub(crate) fn step(&mut self, now: i64) {
+    pub(crate) fn line(&self, product: usize, quantity: u32) -> Line {
+        Line {
+            product,
+            quantity,
+            price: self.products.get(product).map_or(0, |product| product.price),
+        }
+    }
+
+    /// One step at the moment `now`.
+    pub(crate) fn push_on(&mut self, now: i64) {
         for _ in 0..self.config.sold_per_step {
             self.sell(now);
         }
@@ -129,7 +152,7 @@ impl World {
     }
 
     /// A random cell that satisfies `wanted`; gives up after some misses on a nearly empty cabinet.
-    fn find_cell(&mut self, wanted: impl Fn(&Cell) -> bool) -> Option<usize> {
+    pub(crate) fn find_cell(&mut self, wanted: impl Fn(&Cell) -> bool) -> Option<usize> {
         for _ in 0..200 {
             let cell = self.dice.below(self.cells.len());
             if self.cells.get(cell).is_some_and(&wanted) {
@@ -164,7 +187,7 @@ impl World {
         let number = self.dice.below(100_000_000);
         self.postings.push(Posting {
             number: format!("{number:08}-{:04}-1", self.postings.len()),
-            lines: vec![(product, 1)],
+            lines: vec![self.line(product, 1)],
             site,
             from_fbs,
             created: now,
@@ -192,7 +215,7 @@ impl World {
             posting.handed = Some(now);
         }
         let (stage, from_fbs, site) = (posting.stage, posting.from_fbs, posting.site);
-        let product = posting.lines.first().map_or(0, |line| line.0);
+        let product = posting.lines.first().map_or(0, |line| line.product);
         if matches!(stage, Stage::Delivered | Stage::Cancelled) {
             self.open.swap_remove(at);
         }
@@ -216,7 +239,7 @@ impl World {
         }
     }
 
-    fn move_fbs(&mut self, product: usize, site: usize, before: Stage, stage: Stage) {
+    pub(crate) fn move_fbs(&mut self, product: usize, site: usize, before: Stage, stage: Stage) {
         let at = product * self.fbs.len() + site;
         let Some(Some(cell)) = self.fbs_cells.get_mut(at) else {
             return;
@@ -280,12 +303,12 @@ impl World {
         self.open.retain(|&at| {
             postings
                 .get(at)
-                .is_some_and(|posting| posting.lines.iter().all(|line| line.0 != index))
+                .is_some_and(|posting| posting.lines.iter().all(|line| line.product != index))
         });
     }
 
     /// Gives a fraction of the cells that hold stock another amount; returns how many changed.
-    pub(crate) fn mutate_fraction(&mut self, fraction: f64) -> usize {
+    pub(crate) fn change_fraction(&mut self, fraction: f64) -> usize {
         let threshold = (fraction.clamp(0.0, 1.0) * 1_000_000.0) as usize;
         let mut changed = 0;
         for cell in self.cells.iter_mut().filter(|cell| cell.available > 0) {

@@ -39,6 +39,10 @@ pub enum Effect {
     },
     /// Announces the whole body and closes the connection after half of it.
     CutBody,
+    /// Takes the call and closes the connection without a word.
+    Reset,
+    /// The first two thirds of the real body, as if they were all of it.
+    Truncated,
     /// Renames a field everywhere in the real JSON answer.
     RenameField {
         /// The name to look for.
@@ -219,6 +223,7 @@ pub(crate) fn distort(effect: &Effect, mut answer: Answer) -> Answer {
             answer = Answer::raw(200, "text/html; charset=utf-8", page);
         }
         Effect::EmptyBody => answer = Answer::empty(200),
+        Effect::Truncated => answer.body = answer.body.slice(..answer.body.len() * 2 / 3),
         Effect::DuplicateRows => {
             if let Ok(mut value) = serde_json::from_slice::<Value>(&answer.body) {
                 duplicate(&mut value);
@@ -234,7 +239,11 @@ pub(crate) fn distort(effect: &Effect, mut answer: Answer) -> Answer {
                 &serde_json::json!({"title": "internal server error", "status": 500}),
             );
         }
-        Effect::RateLimited { .. } | Effect::Status { .. } | Effect::Hang { .. } | Effect::CutBody => {}
+        Effect::RateLimited { .. }
+        | Effect::Status { .. }
+        | Effect::Hang { .. }
+        | Effect::CutBody
+        | Effect::Reset => {}
     }
     answer
 }

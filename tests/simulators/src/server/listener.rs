@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use actix_web::body::SizedStream;
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
@@ -19,6 +20,8 @@ use serde_json::json;
 use super::answer::{Answer, Call, parse_query, percent_decode};
 use super::calls::{CallLog, Calls};
 use super::faults::{Effect, Fault, Faults, distort};
+use super::market::with;
+use super::weather::{Sky, Weather};
 use super::{Simulated, SimulatorError};
 
 /// Google accepted 9 MB in one request; this leaves room for everything that a test may try.
@@ -34,15 +37,17 @@ struct Core {
     service: Arc<dyn Simulated>,
     calls: Arc<CallLog>,
     faults: Arc<Faults>,
+    sky: Arc<Sky>,
 }
 
-/// A running server.
-pub(crate) struct Listener {
+/// A running server: its address, its call log and its misbehaviour, the same for every simulator.
+pub struct Listener {
     address: SocketAddr,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
     calls: Arc<CallLog>,
     faults: Arc<Faults>,
+    sky: Arc<Sky>,
 }
 
 impl Listener {
@@ -64,10 +69,12 @@ impl Listener {
             .local_addr()
             .map_err(|source| SimulatorError::Listen { port: 0, source })?;
         let (calls, faults) = (Arc::new(CallLog::new()), Arc::new(Faults::new()));
+        let sky = Arc::new(Sky::default());
         let core = web::Data::new(Core {
             service,
             calls: Arc::clone(&calls),
             faults: Arc::clone(&faults),
+            sky: Arc::clone(&sky),
         });
         let (ready, started) = tokio::sync::oneshot::channel();
         let thread = std::thread::Builder::new()
@@ -84,6 +91,7 @@ impl Listener {
                 thread: Some(thread),
                 calls,
                 faults,
+                sky,
             }),
             Ok(Err(source)) => Err(SimulatorError::Listen {
                 port: address.port(),
@@ -93,27 +101,40 @@ impl Listener {
         }
     }
 
-    pub(crate) fn base_url(&self) -> String {
+    /// Address for every base-address setting, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn script(&self, fault: Fault) {
+    /// Adds a fault rule.
+    pub fn script(&self, fault: Fault) {
         self.faults.add(fault);
     }
 
-    pub(crate) fn clear_faults(&self) {
+    /// Ends all fault rules and lets hanging calls go.
+    pub fn clear_faults(&self) {
         self.faults.clear();
     }
 
-    pub(crate) fn release(&self) {
+    /// Lets hanging calls go.
+    pub fn release(&self) {
         self.faults.release();
     }
 
-    pub(crate) fn calls(&self) -> Calls {
+    /// Lets sources fail now and then, or ends that.
+    pub fn weather(&self, weather: Weather) {
+        self.sky.set(weather);
+    }
+
+    /// The call log.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
         self.calls.snapshot(true)
     }
 
-    pub(crate) fn clear_calls(&self) {
+    /// Empties the call log.
+    pub fn clear_calls(&self) {
         self.calls.clear();
     }
 
@@ -202,11 +223,16 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
         body,
     };
     if call.path.starts_with("/_sim/") {
-        return send(control(&core, &call));
+        return send(control(&core, &call), None);
     }
     let mut running = core.calls.enter(&call.method, &call.path);
     let principal = core.service.principal(&call);
-    let effect = core.faults.pick(&call.method, &call.path, principal.as_deref());
+    let scripted = core.faults.pick(&call.method, &call.path, principal.as_deref());
+    let date = core.service.date();
+    let effect = scripted.or_else(|| {
+        let (source, ways) = core.service.exposed(&call)?;
+        core.sky.over(source, principal.as_deref()?, date?, &ways)
+    });
     if let Some(Effect::Hang { millis }) = &effect {
         core.faults.wait(*millis).await;
     }
@@ -233,16 +259,22 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
     if effect == Some(Effect::CutBody) {
         return cut(&answer);
     }
+    if effect == Some(Effect::Reset) {
+        return reset();
+    }
     running.status(answer.status);
-    send(answer)
+    send(answer, date)
 }
 
 fn status_code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn send(answer: Answer) -> HttpResponse {
+fn send(answer: Answer, date: Option<DateTime<Utc>>) -> HttpResponse {
     let mut response = HttpResponse::build(status_code(answer.status));
+    if let Some(date) = date {
+        response.insert_header((DATE, date.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+    }
     for (name, value) in answer.headers {
         response.insert_header((name, value));
     }
@@ -269,6 +301,13 @@ fn cut(answer: &Answer) -> HttpResponse {
         .body(SizedStream::new(length, Box::pin(parts)))
 }
 
+/// An answer that breaks before its first byte.
+fn reset() -> HttpResponse {
+    let broken = || std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset by script");
+    let nothing = futures_util::stream::once(async move { Err::<Bytes, _>(broken()) });
+    HttpResponse::Ok().body(SizedStream::new(1, Box::pin(nothing)))
+}
+
 /// One rule or a list of them.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -291,6 +330,11 @@ fn control(core: &Core, call: &Call) -> Answer {
             core.faults.clear();
             Answer::empty(204)
         }
+        ("GET", "/_sim/weather") => Answer::json(200, &core.sky.hits()),
+        ("POST", "/_sim/weather") => with::<Weather>(call, |weather| {
+            core.sky.set(weather);
+            Answer::empty(204)
+        }),
         ("POST", "/_sim/release") => {
             core.faults.release();
             Answer::empty(204)

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::errors::bad_request;
 use super::limits::Host;
 use super::names::{BRANDS, COLOURS, SUBJECTS};
-use super::text::{parse_moscow, utc_text};
 use super::world::{Card, World};
 use crate::server::{Answer, Call};
+use crate::text::{parse_moscow, utc_text};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -4,39 +4,15 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::limits::Limits;
 use super::service::Service;
-use super::text::parse_moscow;
 use super::tokens::{TokenKind, scope, token};
-use crate::server::{Answer, Call};
-
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Advance {
-    steps: usize,
-    fraction: f64,
-}
-
-impl Default for Advance {
-    fn default() -> Self {
-        Self {
-            steps: 1,
-            fraction: 0.0,
-        }
-    }
-}
+use crate::server::{Answer, Call, asked_seller, control, with};
+use crate::text::{from_millis, parse_moscow};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mask {
     masked: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SetLimits {
-    /// Absent or null switches limits off.
-    speed: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -64,74 +40,52 @@ struct NewToken {
     expires_in: Option<i64>,
 }
 
+/// Names a seller in a query.
+const SELLER: &str = "sid";
+
 /// Answers `/_sim/*`.
 pub(crate) fn answer(service: &Service, call: &Call) -> Answer {
-    let first = service.sellers().first().copied();
-    let result = match (call.method.as_str(), call.path.as_str()) {
-        ("GET", "/_sim/sellers") => Ok(Answer::json(200, &service.sellers())),
-        ("GET", "/_sim/truth") => return truth(service, call, first),
+    if let Some(answer) = control(service, SELLER, call) {
+        return answer;
+    }
+    let seller = asked_seller(service, SELLER, call);
+    let done = || Answer::empty(204);
+    match (call.method.as_str(), call.path.as_str()) {
+        ("GET", "/_sim/truth") => {
+            let since = call.param("since").and_then(parse_moscow).map(from_millis);
+            match seller.and_then(|sid| service.truth(sid, since)) {
+                Some(truth) => Answer::json(200, &truth),
+                None => Answer::empty(404),
+            }
+        }
         ("POST", "/_sim/purge") => {
             service.purge_tasks();
-            Ok(Answer::empty(204))
+            done()
         }
-        ("POST", "/_sim/advance") => body::<Advance>(call).map(|advance| {
-            service.advance(advance.steps);
-            let changed = service.mutate_fraction(advance.fraction);
-            Answer::json(200, &json!({"steps": advance.steps, "changedCells": changed}))
-        }),
-        ("POST", "/_sim/mask") => body::<Mask>(call).map(|mask| {
+        ("POST", "/_sim/mask") => with::<Mask>(call, |mask| {
             service.mask(mask.masked);
-            Answer::empty(204)
+            done()
         }),
-        ("POST", "/_sim/limits") => body::<SetLimits>(call).map(|limits| {
-            service.limits(limits.speed.map_or(Limits::Off, Limits::Speed));
-            Answer::empty(204)
-        }),
-        ("POST", "/_sim/revoke") => body::<Revoke>(call).map(|revoke| {
+        ("POST", "/_sim/revoke") => with::<Revoke>(call, |revoke| {
             service.revoke(&revoke.token);
-            Answer::empty(204)
+            done()
         }),
-        ("POST", "/_sim/stock") => body::<SetStock>(call).map(|set| {
+        ("POST", "/_sim/stock") => with::<SetStock>(call, |set| {
             let known = set
                 .sid
-                .or(first)
+                .or(seller)
                 .is_some_and(|sid| service.set_stock(sid, set.nm_id, &set.warehouse, set.units));
             Answer::empty(if known { 204 } else { 404 })
         }),
-        ("POST", "/_sim/token") => body::<NewToken>(call).map(|wanted| match wanted.sid.or(first) {
+        ("POST", "/_sim/token") => with::<NewToken>(call, |wanted| match wanted.sid.or(seller) {
             Some(sid) => {
                 let life = chrono::TimeDelta::seconds(wanted.expires_in.unwrap_or(180 * 86_400));
-                let text = token(
-                    sid,
-                    wanted.kind,
-                    wanted.scope.unwrap_or(scope::ALL),
-                    service.now() + life,
-                );
+                let scope = wanted.scope.unwrap_or(scope::ALL);
+                let text = token(sid, wanted.kind, scope, service.now() + life);
                 Answer::json(200, &json!({"token": text}))
             }
             None => Answer::empty(404),
         }),
-        _ => Ok(Answer::json(404, &json!({"error": "no such control"}))),
-    };
-    result.unwrap_or_else(|error| Answer::json(400, &json!({"error": error.to_string()})))
-}
-
-fn body<T: serde::de::DeserializeOwned>(call: &Call) -> Result<T, serde_json::Error> {
-    if call.body.is_empty() {
-        serde_json::from_str("{}")
-    } else {
-        call.json()
-    }
-}
-
-fn truth(service: &Service, call: &Call, first: Option<Uuid>) -> Answer {
-    let sid = call.param("sid").map_or(first, |text| text.parse().ok());
-    let since = call
-        .param("since")
-        .and_then(parse_moscow)
-        .map(super::text::from_millis);
-    match sid.and_then(|sid| service.truth(sid, since)) {
-        Some(truth) => Answer::json(200, &truth),
-        None => Answer::empty(404),
+        _ => Answer::json(404, &json!({"error": "no such control"})),
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::limits::{Host, Refused};
-use super::text::utc_text;
 use crate::server::Answer;
+use crate::text::utc_text;
 
 const PROBLEM: &str = "application/problem+json";
 /// Not random on purpose: a client must never depend on it.

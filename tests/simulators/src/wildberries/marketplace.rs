@@ -15,10 +15,11 @@ pub(crate) fn warehouses(world: &World) -> Answer {
     let list: Vec<Value> = world
         .fbs
         .iter()
+        .filter(|site| site.open || site.leaving)
         .map(|site| {
             json!({
                 "name": site.name, "officeId": 15, "id": site.id, "cargoType": 1, "deliveryType": 1,
-                "isDeleting": false, "isProcessing": false,
+                "isDeleting": site.leaving, "isProcessing": false,
             })
         })
         .collect();
@@ -42,7 +43,7 @@ pub(crate) fn stocks(world: &mut World, call: &Call, warehouse: &str, read_only:
     let Some(site) = warehouse
         .parse::<i64>()
         .ok()
-        .and_then(|id| world.fbs.iter().position(|site| site.id == id))
+        .and_then(|id| world.fbs.iter().position(|site| site.id == id && site.open))
     else {
         return error(404, "NotFound", "");
     };

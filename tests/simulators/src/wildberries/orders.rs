@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::errors::bad_request;
 use super::limits::Host;
 use super::names::{BRANDS, BUYERS, MASKED_REMAINS, SUBJECTS};
-use super::text::{moscow_day, parse_moscow, push_moscow, push_number, push_text, utc_text};
-use super::world::{Order, Site, World};
+use super::world::{Order, Site, Status, World};
 use crate::server::{Answer, Call};
+use crate::text::{moscow_day, parse_moscow, push_moscow, push_number, push_text, utc_text};
 
 /// Rows of one answer with flag 0, "conditional" in the documentation.
 const MAX_ROWS: usize = 80_000;
@@ -111,11 +111,11 @@ fn push_order(out: &mut Vec<u8>, world: &World, order: &Order, masked: bool, row
         out.push(b':');
         push_text(out, value);
     }
-    let discounted = card.price * 70 / 100;
+    let discounted = order.price * 70 / 100;
     let numbers = [
         ("nmId", i64::try_from(card.nm_id).unwrap_or(i64::MAX)),
         ("incomeID", 1),
-        ("totalPrice", card.price),
+        ("totalPrice", order.price),
         ("discountPercent", 30),
         ("spp", 10),
         ("finishedPrice", discounted * 90 / 100),
@@ -128,15 +128,12 @@ fn push_order(out: &mut Vec<u8>, world: &World, order: &Order, masked: bool, row
         push_number(out, value);
     }
     out.extend_from_slice(b",\"isSupply\":false,\"isRealization\":true,\"isCancel\":");
-    out.extend_from_slice(if order.cancelled.is_some() {
-        b"true"
-    } else {
-        b"false"
-    });
+    out.extend_from_slice(if order.is_cancelled() { b"true" } else { b"false" });
     out.extend_from_slice(b",\"cancelDate\":");
-    match order.cancelled {
-        Some(at) => push_moscow(out, at / 1000 * 1000),
-        None => out.extend_from_slice(NO_DATE),
+    if order.is_cancelled() {
+        push_moscow(out, order.changed / 1000 * 1000);
+    } else {
+        out.extend_from_slice(NO_DATE);
     }
     out.extend_from_slice(b",\"gNumber\":");
     push_text(out, &format!("3434{:016}", order.number % 10_000_000_000_000_000));
@@ -227,17 +224,16 @@ fn feed_row(world: &World, order: &Order, masked: bool, snapshot: i64) -> Option
     let (size, card) = (world.sizes.get(order.size)?, world.card_of(order.size)?);
     let site = site_of(world, order)?;
     let (district, city) = buyer(order);
-    let cancelled = order.cancelled.filter(|&at| at <= snapshot);
+    let (status, changed) = order.known_at(snapshot);
     let mut row = json!({
         "nmId": card.nm_id, "chrtId": size.chrt_id, "srid": srid(order),
         "createdAt": utc_text(order.date),
-        "updatedAt": utc_text(if order.changed <= snapshot { order.changed } else { order.changed_before }),
-        "status": if cancelled.is_some() { "cancel" } else { "created" },
+        "updatedAt": utc_text(changed), "status": status.word(),
         "warehouseName": shown_name(world, order, masked), "warehouseRegion": site.region,
         "isMp": order.from_fbs, "destinationCity": city, "destinationDistrict": district,
-        "sellerPrice": card.price * 70 / 100, "isB2b": false,
+        "sellerPrice": order.price * 70 / 100, "isB2b": false,
     });
-    if cancelled.is_some() {
+    if status == Status::Cancelled {
         row["cancelType"] = json!("buyer");
     }
     Some(row)

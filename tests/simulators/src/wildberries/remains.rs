@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::errors::task as error;
 use super::names::{BRANDS, FROM_CLIENT, MASKED_REMAINS, MASKED_REMAINS_BULKY, SUBJECTS, TO_CLIENT, TOTAL};
-use super::text::{push_number, push_text};
 use super::world::World;
 use crate::server::{Answer, Call};
+use crate::text::{push_number, push_text};
 
 /// Status of a task; each poll moves an unfinished one on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

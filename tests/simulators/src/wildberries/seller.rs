@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::dice::Dice;
 use super::names::{BRANDS, COLOURS, PLACES, SIZES, SUBJECTS, TOWNS};
-use super::world::{Card, Order, Site, Size, World};
+use super::world::{Card, Order, Site, Size, Status, World};
+use crate::dice::Dice;
+use crate::life::{Agenda, Life};
 
 /// How large a cabinet is and how lively.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub struct SellerConfig {
     pub card_change_percent: usize,
     /// Whether a step may also deliver, return, restock and cancel; off, a step only sells.
     pub lively: bool,
+    /// What happens in an hour of [`live`](super::Wildberries::live).
+    pub life: Life,
 }
 
 impl Default for SellerConfig {
@@ -56,6 +59,7 @@ impl Default for SellerConfig {
             sold_per_step: 5,
             card_change_percent: 10,
             lively: true,
+            life: Life::default(),
         }
     }
 }
@@ -98,6 +102,7 @@ impl World {
             by_change: BTreeSet::new(),
             by_update: BTreeSet::new(),
             rows: Vec::new(),
+            agenda: Agenda::new(),
             dice: Dice::new(config.seed.wrapping_add(1)),
             config,
         };
@@ -160,30 +165,26 @@ impl World {
     /// Stock of the size pushed last, for every warehouse.
     fn fill(&mut self, dice: &mut Dice) {
         let filled = self.config.filled_percent as u64;
-        for _ in 0..self.sites.len() {
+        for site in &self.sites {
+            if !site.open {
+                self.stock.push(0);
+                self.to_client.push(0);
+                self.from_client.push(0);
+                continue;
+            }
             // One draw per cell: its bits decide presence, amount and what is on its way.
             let bits = dice.bits();
+            let part = |shift: u32, mask: u64| u32::try_from(bits >> shift & mask).unwrap_or(0);
             let present = bits % 100 < filled;
-            self.stock.push(if present {
-                1 + u32::try_from(bits >> 8 & 0x7f).unwrap_or(0)
-            } else {
-                0
-            });
+            self.stock.push(if present { 1 + part(8, 0x7f) } else { 0 });
             let moving = bits >> 20 & 0xf == 0;
-            self.to_client.push(if moving {
-                u32::try_from(bits >> 30 & 0x7).unwrap_or(0)
-            } else {
-                0
-            });
-            self.from_client.push(if moving {
-                u32::try_from(bits >> 40 & 0x3).unwrap_or(0)
-            } else {
-                0
-            });
+            self.to_client.push(if moving { part(30, 0x7) } else { 0 });
+            self.from_client.push(if moving { part(40, 0x3) } else { 0 });
         }
-        for _ in 0..self.fbs.len() {
+        for site in &self.fbs {
             let amount = u32::try_from(dice.below(60)).unwrap_or(0);
-            self.fbs_stock.push(dice.percent(30).then_some(amount));
+            let present = dice.percent(30) && site.open;
+            self.fbs_stock.push(present.then_some(amount));
         }
     }
 
@@ -211,17 +212,23 @@ impl World {
             } else {
                 0
             };
-            let cancelled = dice.percent(8);
+            let status = if dice.percent(8) {
+                Status::Cancelled
+            } else {
+                Status::Created
+            };
             let changed = (date + later + fraction).min(now);
             self.push_order(Order {
                 number: dice.bits(),
                 size,
                 site,
                 from_fbs,
+                price: self.card_of(size).map_or(0, |card| card.price),
                 date,
                 changed,
+                status,
                 changed_before: changed,
-                cancelled: cancelled.then_some(date + later),
+                status_before: status,
             });
         }
     }
@@ -229,31 +236,39 @@ impl World {
 
 /// Wildberries warehouses: the real names first, then towns with numbers.
 fn sites(count: usize) -> Vec<Site> {
-    (0..count)
-        .map(|index| match PLACES.get(index) {
-            Some(&(id, name, region, russian, bulky)) => Site {
-                id,
-                name: name.to_owned(),
-                region: region.to_owned(),
-                russian,
-                bulky,
-            },
-            None => Site {
-                id: 400_000 + i64::try_from(index).unwrap_or(0),
-                name: format!(
-                    "{} {}",
-                    TOWNS.get(index % TOWNS.len()).unwrap_or(&""),
-                    index / TOWNS.len()
-                ),
-                region: "Центральный".to_owned(),
-                russian: true,
-                bulky: false,
-            },
-        })
-        .collect()
+    (0..count).map(site).collect()
 }
 
-fn fbs_site(seed: u64, index: usize) -> Site {
+/// The warehouse of that number.
+pub(super) fn site(index: usize) -> Site {
+    match PLACES.get(index) {
+        Some(&(id, name, region, russian, bulky)) => Site {
+            id,
+            name: name.to_owned(),
+            region: region.to_owned(),
+            russian,
+            bulky,
+            open: true,
+            leaving: false,
+        },
+        None => Site {
+            id: 400_000 + i64::try_from(index).unwrap_or(0),
+            name: format!(
+                "{} {}",
+                TOWNS.get(index % TOWNS.len()).unwrap_or(&""),
+                index / TOWNS.len()
+            ),
+            region: "Центральный".to_owned(),
+            russian: true,
+            bulky: false,
+            open: true,
+            leaving: false,
+        },
+    }
+}
+
+/// The seller's own warehouse of that number.
+pub(super) fn fbs_site(seed: u64, index: usize) -> Site {
     let number = i64::try_from(seed % 10_000).unwrap_or(0) * 100 + i64::try_from(index).unwrap_or(0) + 1;
     Site {
         id: 600_000 + number,
@@ -261,5 +276,7 @@ fn fbs_site(seed: u64, index: usize) -> Site {
         region: "Центральный".to_owned(),
         russian: true,
         bulky: false,
+        open: true,
+        leaving: false,
     }
 }

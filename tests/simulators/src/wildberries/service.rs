@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -16,9 +15,9 @@ use super::remains::Tasks;
 use super::tokens::{Claims, TokenKind, parse, scope};
 use super::truth::Truth;
 use super::world::World;
-use super::{WildberriesConfig, cards, errors, marketplace, orders, stocks, text};
-use crate::clock::Clock;
-use crate::server::{Answer, Call, Simulated, SimulatorError, lock};
+use super::{WildberriesConfig, cards, errors, marketplace, orders, stocks};
+use crate::server::{Answer, Call, Market, Simulated, SimulatorError, Time, Ways, lock};
+use crate::text;
 
 struct Seller {
     world: World,
@@ -29,13 +28,10 @@ struct Seller {
 pub(crate) struct Service {
     order: Vec<Uuid>,
     sellers: HashMap<Uuid, Mutex<Seller>>,
-    clock: Clock,
-    step: chrono::TimeDelta,
+    time: Time,
     limits: Mutex<(Limits, Buckets)>,
     masked: AtomicBool,
     polls_until_done: u32,
-    auto_seconds: Option<f64>,
-    last_auto: Mutex<Instant>,
     revoked: Mutex<HashSet<Uuid>>,
     past: Mutex<Past>,
     /// Steps that are on disk already.
@@ -144,7 +140,7 @@ impl Service {
         for seller in config.sellers {
             let mut world = World::generate(seller, text::from_millis(past.start));
             for &at in &past.steps {
-                world.step(at);
+                world.push_on(at);
             }
             order.push(world.sid);
             sellers.insert(
@@ -158,13 +154,10 @@ impl Service {
         Ok(Self {
             order,
             sellers,
-            clock: config.clock,
-            step: config.step,
+            time: Time::new(config.clock, config.step, config.auto_seconds),
             limits: Mutex::new((config.limits, Buckets::new())),
             masked: AtomicBool::new(config.masked),
             polls_until_done: config.polls_until_done,
-            auto_seconds: config.auto_seconds,
-            last_auto: Mutex::new(Instant::now()),
             revoked: Mutex::new(HashSet::new()),
             saved: AtomicUsize::new(if past.steps.is_empty() {
                 usize::MAX
@@ -188,45 +181,18 @@ impl Service {
         }
     }
 
-    pub(crate) fn sellers(&self) -> Vec<Uuid> {
-        self.order.clone()
-    }
-
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.clock.now()
+        self.time.now()
     }
 
     pub(crate) fn millis(&self) -> i64 {
-        self.clock.now().timestamp_millis()
+        self.now().timestamp_millis()
     }
 
     pub(crate) fn revoke(&self, token: &str) {
         if let Ok(claims) = parse(Some(token)) {
             lock(&self.revoked).insert(claims.id);
         }
-    }
-
-    pub(crate) fn advance(&self, steps: usize) {
-        for _ in 0..steps {
-            if self.clock.is_manual() {
-                self.clock.add(self.step);
-            }
-            let now = self.millis();
-            lock(&self.past).steps.push(now);
-            self.each_world(|world| world.step(now));
-        }
-    }
-
-    fn each_world(&self, mut change: impl FnMut(&mut World)) {
-        for seller in self.order.iter().filter_map(|sid| self.sellers.get(sid)) {
-            change(&mut lock(seller).world);
-        }
-    }
-
-    pub(crate) fn mutate_fraction(&self, fraction: f64) -> usize {
-        let mut changed = 0;
-        self.each_world(|world| changed += world.mutate_fraction(fraction));
-        changed
     }
 
     pub(crate) fn set_stock(&self, sid: Uuid, nm_id: u64, warehouse: &str, units: u32) -> bool {
@@ -246,14 +212,10 @@ impl Service {
         let now = self.millis();
         self.with_world(sid, |world| {
             let seed = world.dice.bits();
-            world.add_card(&mut super::dice::Dice::new(seed), world.cards.len(), now);
+            world.add_card(&mut crate::dice::Dice::new(seed), world.cards.len(), now);
             world.cards.last().map(|card| card.nm_id)
         })
         .flatten()
-    }
-
-    fn with_world<T>(&self, sid: Uuid, work: impl FnOnce(&mut World) -> T) -> Option<T> {
-        self.sellers.get(&sid).map(|seller| work(&mut lock(seller).world))
     }
 
     pub(crate) fn mask(&self, masked: bool) {
@@ -388,13 +350,64 @@ impl Simulated for Service {
     }
 
     fn tick(&self) {
-        let Some(seconds) = self.auto_seconds else { return };
-        let mut last = lock(&self.last_auto);
-        if last.elapsed().as_secs_f64() >= seconds {
-            *last = Instant::now();
-            drop(last);
+        if self.time.is_step_due() {
             self.advance(1);
             self.save();
         }
+    }
+
+    fn date(&self) -> Option<DateTime<Utc>> {
+        Some(self.now())
+    }
+
+    fn exposed(&self, call: &Call) -> Option<(&'static str, Ways)> {
+        let (host, path) = split_host(&call.path);
+        let (source, from, to) = match Method::find(&call.method, path, host)? {
+            Method::Cards => ("cards", "nmID", "nmIdentifier"),
+            Method::WbWarehouses => ("stock", "nmId", "nmIdentifier"),
+            Method::RemainsCreate | Method::RemainsTask { .. } => ("remains", "data", "content"),
+            Method::Warehouses => ("own warehouses", "id", "identifier"),
+            Method::Stocks(_) => ("own stock", "chrtId", "sizeId"),
+            Method::Orders => ("orders", "srid", "orderUid"),
+            Method::OrderFeed => ("order feed", "srid", "orderUid"),
+            Method::Ping(_) | Method::SellerInfo | Method::Prices | Method::SellerWarehouses => return None,
+        };
+        let refusal = (
+            401,
+            r#"{"title":"unauthorized","detail":"token problem","status":401}"#,
+        );
+        let field = (from, to);
+        Some((source, Ways { refusal, field }))
+    }
+}
+
+impl Market for Service {
+    type Id = Uuid;
+    type Stall = World;
+
+    fn time(&self) -> &Time {
+        &self.time
+    }
+
+    fn sellers(&self) -> Vec<Uuid> {
+        self.order.clone()
+    }
+
+    fn with_world<T>(&self, seller: Uuid, work: impl FnOnce(&mut World) -> T) -> Option<T> {
+        self.sellers
+            .get(&seller)
+            .map(|seller| work(&mut lock(seller).world))
+    }
+
+    fn set_speed(&self, speed: Option<f64>) {
+        self.limits(speed.map_or(Limits::Off, Limits::Speed));
+    }
+
+    fn hides_warehouses(&self) -> bool {
+        self.masked()
+    }
+
+    fn stepped(&self, now: i64) {
+        lock(&self.past).steps.push(now);
     }
 }

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::errors::bad_request;
 use super::limits::Host;
 use super::names::{MASKED_ID, MASKED_SYNC, STILL_NAMED};
-use super::text::{push_number, push_text};
 use super::world::{Rendered, World};
 use crate::server::{Answer, Call};
+use crate::text::{push_number, push_text};
 
 const MAX_ROWS: usize = 250_000;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::text::utc_text;
 use super::world::World;
+use crate::text::utc_text;
 
 /// Milliseconds of the last seven days, the period of Stock Tracker's order counts.
 const WEEK: i64 = 7 * 86_400_000;
@@ -68,7 +68,7 @@ impl World {
             let (Some(site), Some(product)) = (site, product) else {
                 continue;
             };
-            if order.cancelled.is_some() {
+            if order.is_cancelled() {
                 product.cancelled += 1;
             } else {
                 *product.orders.entry(site.name.clone()).or_default() += 1;

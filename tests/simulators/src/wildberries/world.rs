@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::dice::Dice;
+use super::life::Next;
 use super::seller::SellerConfig;
+use crate::dice::Dice;
+use crate::life::Agenda;
 
 /// A warehouse, Wildberries' or the seller's own.
 #[derive(Debug, Clone)]
@@ -17,6 +19,10 @@ pub(crate) struct Site {
     pub(crate) region: String,
     pub(crate) russian: bool,
     pub(crate) bulky: bool,
+    /// A closed one holds nothing and takes nothing; it is never forgotten, because orders point to it.
+    pub(crate) open: bool,
+    /// A warehouse of the seller that is on its way out.
+    pub(crate) leaving: bool,
 }
 
 pub(crate) struct Card {
@@ -43,16 +49,57 @@ pub(crate) struct Size {
     pub(crate) barcodes: Vec<String>,
 }
 
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Created,
+    Buyout,
+    Cancelled,
+    Returned,
+    Defective,
+}
+
+impl Status {
+    /// The order feed's word.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Buyout => "buyout",
+            Self::Cancelled => "cancel",
+            Self::Returned => "return",
+            Self::Defective => "returnDefective",
+        }
+    }
+}
+
 pub(crate) struct Order {
     pub(crate) number: u64,
     pub(crate) size: usize,
     pub(crate) site: usize,
     pub(crate) from_fbs: bool,
+    /// Whole roubles, as the card said then.
+    pub(crate) price: i64,
     pub(crate) date: i64,
     pub(crate) changed: i64,
-    /// The last change before the cancellation.
+    pub(crate) status: Status,
+    /// The same before the last change.
     pub(crate) changed_before: i64,
-    pub(crate) cancelled: Option<i64>,
+    pub(crate) status_before: Status,
+}
+
+impl Order {
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.status == Status::Cancelled
+    }
+
+    /// What was known at that time: the status and when it had last changed.
+    pub(crate) fn known_at(&self, moment: i64) -> (Status, i64) {
+        if self.changed <= moment {
+            (self.status, self.changed)
+        } else {
+            (self.status_before, self.changed_before)
+        }
+    }
 }
 
 /// Rows of one size in the synchronous stock report, ready to send.
@@ -84,6 +131,8 @@ pub(crate) struct World {
     pub(crate) by_update: BTreeSet<(i64, u64, usize)>,
     /// Rendered rows per size; `None` after a change.
     pub(crate) rows: Vec<Option<Rendered>>,
+    /// What was begun in this life and ends later.
+    pub(crate) agenda: Agenda<Next>,
     pub(crate) dice: Dice,
 }
 
@@ -107,14 +156,14 @@ impl World {
         self.orders.push(order);
     }
 
-    fn touch(&mut self, cell: usize) {
+    pub(crate) fn touch(&mut self, cell: usize) {
         if let Some(row) = self.rows.get_mut(cell / self.sites.len().max(1)) {
             *row = None;
         }
     }
 
     /// Changes a counter of one cell and forgets the size's rendered rows.
-    fn change(&mut self, counter: Counter, cell: usize, by: i64) {
+    pub(crate) fn change(&mut self, counter: Counter, cell: usize, by: i64) {
         let counters = match counter {
             Counter::Stock => &mut self.stock,
             Counter::ToClient => &mut self.to_client,
@@ -126,8 +175,8 @@ impl World {
         self.touch(cell);
     }
 
-    /// One step of the shop's life at the moment `now`.
-    pub(crate) fn step(&mut self, now: i64) {
+    /// One step at the moment `now`.
+    pub(crate) fn push_on(&mut self, now: i64) {
         for _ in 0..self.config.sold_per_step {
             self.sell(now);
         }
@@ -149,7 +198,7 @@ impl World {
     }
 
     /// A random cell that satisfies `wanted`; gives up after some misses on a nearly empty cabinet.
-    fn find_cell(&mut self, wanted: impl Fn(&Self, usize) -> bool) -> Option<usize> {
+    pub(crate) fn find_cell(&mut self, wanted: impl Fn(&Self, usize) -> bool) -> Option<usize> {
         for _ in 0..200 {
             let cell = self.dice.below(self.stock.len());
             if wanted(self, cell) {
@@ -167,17 +216,25 @@ impl World {
         self.change(Counter::Stock, cell, -1);
         self.change(Counter::ToClient, cell, 1);
         let sites = self.sites.len().max(1);
+        self.order(cell / sites, cell % sites, false, now);
+    }
+
+    /// Somebody orders one unit; returns the order's index.
+    pub(crate) fn order(&mut self, size: usize, site: usize, from_fbs: bool, now: i64) -> usize {
         let number = self.dice.bits();
         self.push_order(Order {
             number,
-            size: cell / sites,
-            site: cell % sites,
-            from_fbs: false,
+            size,
+            site,
+            from_fbs,
+            price: self.card_of(size).map_or(0, |card| card.price),
             date: now / 1000 * 1000,
             changed: now,
+            status: Status::Created,
             changed_before: now,
-            cancelled: None,
+            status_before: Status::Created,
         });
+        self.orders.len() - 1
     }
 
     /// Units on their way to a buyer arrive; some come back, and what comes back returns to stock.
@@ -208,27 +265,34 @@ impl World {
 
     /// Cancels one order; false if it is unknown or already cancelled.
     pub(crate) fn cancel_order(&mut self, index: usize, now: i64) -> bool {
-        let Some(order) = self
-            .orders
-            .get_mut(index)
-            .filter(|order| order.cancelled.is_none())
-        else {
+        let Some((size, site, from_fbs)) = self.become_of(index, Status::Cancelled, now) else {
             return false;
         };
-        self.by_change.remove(&(order.changed, index));
-        order.cancelled = Some(now);
-        order.changed_before = order.changed;
-        order.changed = now;
-        let place = (!order.from_fbs).then_some((order.size, order.site));
-        self.by_change.insert((now, index));
-        if let Some((size, site)) = place {
-            let cell = self.cell(size, site);
-            if self.to_client.get(cell).is_some_and(|&units| units > 0) {
-                self.change(Counter::ToClient, cell, -1);
-                self.change(Counter::FromClient, cell, 1);
-            }
+        let cell = self.cell(size, site);
+        if !from_fbs && self.to_client.get(cell).is_some_and(|&units| units > 0) {
+            self.change(Counter::ToClient, cell, -1);
+            self.change(Counter::FromClient, cell, 1);
         }
         true
+    }
+
+    /// Gives an order another status and moves its `lastChangeDate`; its size, site and scheme, or none where
+    /// it is unknown or has that status.
+    pub(crate) fn become_of(
+        &mut self,
+        index: usize,
+        status: Status,
+        now: i64,
+    ) -> Option<(usize, usize, bool)> {
+        let order = self
+            .orders
+            .get_mut(index)
+            .filter(|order| order.status != status)?;
+        self.by_change.remove(&(order.changed, index));
+        (order.changed_before, order.status_before) = (order.changed, order.status);
+        (order.changed, order.status) = (now, status);
+        self.by_change.insert((now, index));
+        Some((order.size, order.site, order.from_fbs))
     }
 
     fn restock(&mut self) {
@@ -283,16 +347,23 @@ impl World {
     }
 
     fn retitle(&mut self, index: usize, now: i64) {
+        self.edit(index, now, |card| {
+            card.title = format!("{} (обновлено)", card.title.trim_end_matches(" (обновлено)"));
+        });
+    }
+
+    /// Changes a listed card and moves it to the end of the list of changes.
+    pub(crate) fn edit(&mut self, index: usize, now: i64, change: impl FnOnce(&mut Card)) {
         if let Some(card) = self.cards.get_mut(index).filter(|card| card.listed) {
             self.by_update.remove(&(card.updated, card.nm_id, index));
             card.updated = now;
-            card.title = format!("{} (обновлено)", card.title.trim_end_matches(" (обновлено)"));
+            change(card);
             self.by_update.insert((now, card.nm_id, index));
         }
     }
 
     /// Gives a fraction of the cells that hold stock another amount; returns how many changed.
-    pub(crate) fn mutate_fraction(&mut self, fraction: f64) -> usize {
+    pub(crate) fn change_fraction(&mut self, fraction: f64) -> usize {
         let filled: Vec<usize> = self
             .stock
             .iter()
@@ -333,7 +404,7 @@ impl World {
 
 /// Which counter of a cell changes.
 #[derive(Clone, Copy)]
-enum Counter {
+pub(crate) enum Counter {
     Stock,
     ToClient,
     FromClient,
