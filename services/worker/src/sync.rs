@@ -291,7 +291,7 @@ impl Attempt<'_> {
         seen.resolve_warehouses(&keys);
         let articles = memory.articles(&seen.articles()).await?;
         let mut recorded = record_observations::Recorded::default();
-        let composer = compose::Composer::new(self.job, &self.attempt, seen, self.syncs.clock.now());
+        let composer = compose::Composer::new(self.job, &self.attempt, seen, keys, self.syncs.clock.now());
         for (number, chunk) in articles
             .iter()
             .copied()

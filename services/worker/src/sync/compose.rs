@@ -39,12 +39,20 @@ struct Stock {
 }
 
 impl<'a> Composer<'a> {
-    /// Takes over what was seen.
+    /// Takes over what was seen. `known` are the keys of all warehouses that were ever seen, by the key that
+    /// would be made from the name: where no stock was told this time, orders find their warehouse there.
     #[must_use]
-    pub fn new(job: &'a SyncJob, attempt: &Attempt, seen: Seen, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        job: &'a SyncJob,
+        attempt: &Attempt,
+        seen: Seen,
+        known: HashMap<String, String>,
+        now: DateTime<Utc>,
+    ) -> Self {
         let reports = seen.reports();
         let catalogue_complete = matches!(&seen.cards, Source::Read(fetched) if fetched.complete);
-        let keys = known_keys(&seen);
+        let mut keys = known;
+        keys.extend(told_keys(&seen));
         let mut stock = Vec::new();
         for (source, fulfilment, seen) in [
             (STOCK_FBO, Fulfilment::Fbo, seen.fbo),
@@ -203,7 +211,7 @@ impl Stock {
 
 /// Keys of this sync's own stock answers by the key that would be made from the name: orders carry names
 /// only.
-fn known_keys(seen: &Seen) -> HashMap<String, String> {
+fn told_keys(seen: &Seen) -> HashMap<String, String> {
     let mut keys: HashMap<String, Option<String>> = HashMap::new();
     for (key, name) in seen.warehouses() {
         let made = format!("{}:name:{name}", key.get(..3).unwrap_or("fbo"));

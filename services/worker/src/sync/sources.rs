@@ -172,7 +172,14 @@ pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &Marketpla
         let mut catalogue = Catalogue::default();
         let cards = asking.ask(CARDS, read_cards(client, &mut catalogue)).await;
         let fbs = if opens_fbs(client) && !catalogue.sizes.is_empty() {
-            asking.ask(STOCK_FBS, client.fbs_stock(&catalogue.sizes)).await
+            // What was asked by half a catalogue says nothing about the other half.
+            let whole = matches!(&cards, Source::Read(fetched) if fetched.complete);
+            let stock = async {
+                let mut fetched = client.fbs_stock(&catalogue.sizes).await?;
+                fetched.complete &= whole;
+                Ok(fetched)
+            };
+            asking.ask(STOCK_FBS, stock).await
         } else {
             Source::NotAsked
         };

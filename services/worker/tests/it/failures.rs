@@ -64,6 +64,36 @@ async fn a_failed_source_keeps_its_last_numbers_and_the_sync_says_which_one_fail
     }
 }
 
+/// The catalogue breaks off after its first page, so only some articles are asked for.
+#[tokio::test]
+async fn half_a_catalogue_empties_no_warehouse_of_the_seller() {
+    let many = simulators::SellerConfig {
+        articles: 150,
+        ..seller()
+    };
+    let world = World::start(many).await;
+    world.sync(true).await;
+    world.assert_equals_truth().await;
+    let cards = Fault::on("/content-api/content/v2/get/cards/list", broken("{}"));
+    world.simulator.script(cards.after(1));
+    assert_eq!(world.sync(true).await, End::Done);
+    assert_eq!(world.outcomes().await["cards"], "failed");
+    assert_eq!(world.outcomes().await["stock_fbs"], "partial");
+    world.assert_equals_truth().await;
+}
+
+/// Orders name their warehouse, stock tells its id: an order is the same one with or without the stock.
+#[tokio::test]
+async fn orders_stay_at_their_warehouse_while_the_stock_is_not_told() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    let before = world.product_events().await;
+    world.simulator.script(Fault::on(STOCK, broken("{}")));
+    assert_eq!(world.sync(true).await, End::Done);
+    assert_eq!(world.outcomes().await["stock_fbo"], "failed");
+    assert_eq!(world.product_events().await, before);
+}
+
 async fn stock(world: &World) -> Vec<i64> {
     let mut known = Vec::new();
     for truth in world.truth() {
