@@ -5,7 +5,7 @@ ARGS ?=
 # rules; UPDATE_GOLDEN=1 rewrites instead.
 GENERATED := --workspace --lib --test rules -- up_to_date checked_in
 
-.PHONY: help tools build run demo-clean test e2e torture fuzz-api fmt fmt-check lint tidy gen check-gen bench deny sbom ci clean
+.PHONY: help tools build run demo-clean test e2e torture year fuzz-api fmt fmt-check lint tidy gen check-gen bench deny sbom ci clean
 
 help: ## Shows this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -34,6 +34,9 @@ e2e: tools ## Runs the journeys through the running system only
 torture: tools ## Runs the tests that kill and wipe things only
 	cargo build --workspace --all-targets
 	cargo test -p e2e accidents $(ARGS)
+
+year: tools ## Plays sellers' years and compares every number; ARGS are handed on
+	cargo run -p year -- $(ARGS)
 
 fuzz-api: tools build ## Sends generated requests to the running product and holds its answers against the document
 	tests/fuzz-api.sh

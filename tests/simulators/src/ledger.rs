@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Ledger {
     /// The simulator's time.
     pub now: DateTime<Utc>,
+    /// What happened in this life, and how often.
+    pub happened: BTreeMap<String, u64>,
     /// Every warehouse that there ever was.
     pub warehouses: Vec<LedgerWarehouse>,
     /// Every article that there ever was.

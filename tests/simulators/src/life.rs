@@ -1,7 +1,7 @@
 //! A shop's life, hour by hour and the same for every marketplace: what may happen, how often, and what was
 //! begun and comes to its end later. What an event does to a shop is the shop's own business.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,26 @@ pub(crate) enum Happening {
     Clearance,
 }
 
+impl Happening {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Sale => "sale",
+            Self::Supply => "supply",
+            Self::Move => "move",
+            Self::Loss => "loss",
+            Self::Price => "price",
+            Self::Appearance => "appearance",
+            Self::Delisting => "delisting",
+            Self::Relisting => "relisting",
+            Self::Rename => "rename",
+            Self::Opening => "opening",
+            Self::Closing => "closing",
+            Self::WarehouseRename => "warehouse rename",
+            Self::Clearance => "clearance",
+        }
+    }
+}
+
 impl Life {
     fn rates(&self) -> [(Happening, u32); 13] {
         [
@@ -112,6 +132,8 @@ pub(crate) trait Shop {
     fn dice(&mut self) -> &mut Dice;
     /// How often what happens to it.
     fn life(&self) -> &Life;
+    /// How often what happened, by name.
+    fn lived(&mut self) -> &mut BTreeMap<String, u64>;
     /// It happens, somewhere in the shop; nothing where there is no place for it.
     fn happen(&mut self, what: Happening, now: i64);
     /// Everything that was begun and is due by now comes to its end.
@@ -129,6 +151,7 @@ pub(crate) fn hour(shop: &mut impl Shop, now: i64) {
         for _ in 0..rate / HOURS + usize::from(more) {
             let ago = i64::try_from(shop.dice().below(3_600)).unwrap_or(0) * 1000;
             shop.happen(what, now - ago);
+            *shop.lived().entry(what.word().to_owned()).or_default() += 1;
         }
     }
 }
@@ -175,14 +198,15 @@ pub(crate) fn hours(dice: &mut Dice, from: i64, to: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::{Agenda, Happening, Life, Shop, hour, widen};
     use crate::dice::Dice;
 
     struct Counting {
         dice: Dice,
         life: Life,
-        sales: u32,
-        openings: u32,
+        lived: BTreeMap<String, u64>,
     }
 
     impl Shop for Counting {
@@ -194,10 +218,11 @@ mod tests {
             &self.life
         }
 
-        fn happen(&mut self, what: Happening, _now: i64) {
-            self.sales += u32::from(what == Happening::Sale);
-            self.openings += u32::from(what == Happening::Opening);
+        fn lived(&mut self) -> &mut BTreeMap<String, u64> {
+            &mut self.lived
         }
+
+        fn happen(&mut self, _what: Happening, _now: i64) {}
 
         fn come_due(&mut self, _now: i64) {}
     }
@@ -211,14 +236,13 @@ mod tests {
                 openings: 50,
                 ..Life::default()
             },
-            sales: 0,
-            openings: 0,
+            lived: BTreeMap::new(),
         };
         for number in 0..24_000 {
             hour(&mut shop, number * super::HOUR);
         }
-        assert!((59_000..61_000).contains(&shop.sales), "{}", shop.sales);
-        assert!((400..600).contains(&shop.openings), "{}", shop.openings);
+        assert!((59_000..61_000).contains(&shop.lived["sale"]), "{:?}", shop.lived);
+        assert!((400..600).contains(&shop.lived["opening"]), "{:?}", shop.lived);
     }
 
     #[test]

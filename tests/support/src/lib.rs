@@ -23,6 +23,7 @@
 mod databases;
 mod eventually;
 mod golden;
+mod log;
 mod scratch;
 mod servers;
 
@@ -30,5 +31,6 @@ pub use databases::{Database, Template, connect, fresh_database, template};
 pub use embedded::{Nats, NatsOptions, Postgres, PostgresOptions};
 pub use eventually::{SOON, eventually};
 pub use golden::golden;
+pub use log::broken_log;
 pub use scratch::scratch_folder;
 pub use servers::{Own, nats, own_nats, own_nats_with, own_postgres, own_postgres_with, postgres};

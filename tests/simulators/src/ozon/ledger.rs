@@ -25,6 +25,7 @@ impl Stall for World {
         let own = self.fbs.iter().map(|site| warehouse(site, true));
         Ledger {
             now,
+            happened: self.lived.clone(),
             warehouses: here.chain(own).collect(),
             products: self.products.iter().map(product_row).collect(),
             levels: (0..self.products.len())

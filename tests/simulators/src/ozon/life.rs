@@ -1,5 +1,7 @@
 //! What an event of a life does to an Ozon cabinet.
 
+use std::collections::BTreeMap;
+
 use super::names::GOODS;
 use super::seller::{fbs_site, site};
 use super::world::{Cell, FbsCell, Posting, Site, Stage, World};
@@ -41,6 +43,10 @@ impl Shop for World {
 
     fn life(&self) -> &Life {
         &self.config.life
+    }
+
+    fn lived(&mut self) -> &mut BTreeMap<String, u64> {
+        &mut self.lived
     }
 
     fn happen(&mut self, what: Happening, now: i64) {

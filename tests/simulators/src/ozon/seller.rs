@@ -1,5 +1,7 @@
 //! Makes a cabinet of any size from a seed.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +88,7 @@ impl World {
             postings: Vec::new(),
             open: Vec::new(),
             agenda: Agenda::new(),
+            lived: BTreeMap::new(),
             dice: Dice::new(config.seed.wrapping_add(1)),
             config,
         };

@@ -1,6 +1,8 @@
 //! One seller's true state and how it moves: sales, deliveries, returns, cancellations, supplies, new and
 //! archived products.
 
+use std::collections::BTreeMap;
+
 use super::life::Next;
 use super::seller::OzonSellerConfig;
 use crate::dice::Dice;
@@ -117,6 +119,8 @@ pub(crate) struct World {
     pub(crate) open: Vec<usize>,
     /// What was begun in a life and ends later.
     pub(crate) agenda: Agenda<Next>,
+    /// What happened in this life, and how often.
+    pub(crate) lived: BTreeMap<String, u64>,
     pub(crate) dice: Dice,
 }
 

@@ -32,6 +32,7 @@ impl Stall for World {
             .partition_point(|order| order.date < since - 86_400_000);
         Ledger {
             now,
+            happened: self.lived.clone(),
             warehouses: here.chain(own).collect(),
             products: self.cards.iter().map(|card| self.product_row(card)).collect(),
             levels: (0..self.sizes.len())

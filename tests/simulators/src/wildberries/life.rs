@@ -1,5 +1,7 @@
 //! What an event of a life does to a Wildberries cabinet.
 
+use std::collections::BTreeMap;
+
 use super::names::{BRANDS, COLOURS, STILL_NAMED, SUBJECTS};
 use super::seller::{fbs_site, site};
 use super::world::{Counter, Site, Status, World};
@@ -37,6 +39,10 @@ impl Shop for World {
 
     fn life(&self) -> &Life {
         &self.config.life
+    }
+
+    fn lived(&mut self) -> &mut BTreeMap<String, u64> {
+        &mut self.lived
     }
 
     fn happen(&mut self, what: Happening, now: i64) {

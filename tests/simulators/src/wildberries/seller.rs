@@ -1,7 +1,7 @@
 //! Makes a cabinet of any size from a seed, in one pass, so that 10,000 articles × 60 warehouses cost no
 //! time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,7 @@ impl World {
             by_update: BTreeSet::new(),
             rows: Vec::new(),
             agenda: Agenda::new(),
+            lived: BTreeMap::new(),
             dice: Dice::new(config.seed.wrapping_add(1)),
             config,
         };

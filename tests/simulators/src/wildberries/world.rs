@@ -1,7 +1,7 @@
 //! One seller's true state and how it moves: sales, deliveries, returns, cancellations, new and removed
 //! cards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -133,6 +133,8 @@ pub(crate) struct World {
     pub(crate) rows: Vec<Option<Rendered>>,
     /// What was begun in this life and ends later.
     pub(crate) agenda: Agenda<Next>,
+    /// What happened in this life, and how often.
+    pub(crate) lived: BTreeMap<String, u64>,
     pub(crate) dice: Dice,
 }
 
