@@ -1,6 +1,12 @@
 //! Sellers' years: whatever the marketplace does and however its sources fail, the read models end up with the
 //! marketplace's own numbers.
 
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a year that fails ends the test, and what one was like is told"
+)]
+
 use year::{Market, Plan, play};
 
 async fn a_year(market: Market, seed: u64) {
