@@ -1,5 +1,5 @@
 //! A seller's year at high speed: a simulated marketplace lives hour by hour while the real policy, queue,
-//! worker, relay and projector keep up with it, sources fail one time in twenty, keys expire and are replaced.
+//! worker, relay and projector keep up with it, sources fail one time in twenty, keys end and are replaced.
 //! Now and then, and at the end, every number in the read models has to be the marketplace's own.
 //!
 //! Start at [`Plan`] (what is played) and [`play`].

@@ -415,7 +415,7 @@ impl World {
         }
     }
 
-    /// A warehouse closes; what is for sale there goes to another one, everything else stays where it is told.
+    /// A warehouse closes; what is for sale there goes to another one, the rest stays where it is told.
     fn close_warehouse(&mut self) {
         if self.dice.percent(30) {
             let open = positions(&self.fbs, |site| site.open);

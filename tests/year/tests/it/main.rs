@@ -1,5 +1,5 @@
-//! Sellers' years: whatever the marketplace does and however its sources fail, the read models end up with the
-//! marketplace's own numbers.
+//! Sellers' years: whatever the marketplace does and however its sources fail, the read models end up with
+//! the marketplace's own numbers.
 
 #![expect(
     clippy::panic,
