@@ -1,5 +1,5 @@
-//! What every simulated marketplace does in the same way: time passes for its shops, and the controls
-//! for that are the same. What differs between marketplaces is theirs: keys, warehouses by name, masking, dialects.
+//! What every simulated marketplace does in the same way: time passes for its shops, and the controls for
+//! that are the same. What differs is theirs: keys, warehouses by name, masking, dialects.
 
 use std::str::FromStr;
 use std::sync::Mutex;
