@@ -1,7 +1,9 @@
 //! Clients that begin and do not go on, over bare sockets: each part of a request has its time, whoever is
 //! slow is sent away, and whoever holds a place gives it up.
 
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{ServerOptions, Times};
@@ -253,8 +255,8 @@ async fn who_reads_slowly_but_reads_gets_the_whole_answer() {
     assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
 }
 
-#[tokio::test]
-async fn who_connects_to_tls_and_says_nothing_is_sent_away() {
+/// An API that speaks TLS, and its certificate.
+async fn with_tls(times: Times) -> (World, rcgen::CertifiedKey<rcgen::KeyPair>) {
     let folder = support::scratch_folder("api-slow-tls");
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let put = |name: &str, text: String| -> PathBuf {
@@ -266,16 +268,68 @@ async fn who_connects_to_tls_and_says_nothing_is_sent_away() {
         put("c.pem", made.cert.pem()),
         put("k.pem", made.signing_key.serialize_pem()),
     );
-    let times = Times {
-        head: SHORT,
-        ..patient()
-    };
     let world = edge(|options: &mut ServerOptions| {
         options.certificate = Some(certificate);
         options.times = times;
     })
     .await;
+    (world, made)
+}
+
+#[tokio::test]
+async fn who_connects_to_tls_and_says_nothing_is_sent_away() {
+    let times = Times {
+        head: SHORT,
+        ..patient()
+    };
+    let (world, _) = with_tls(times).await;
     rest(&mut connected(&world).await).await;
+}
+
+#[tokio::test]
+async fn over_tls_a_later_head_has_its_time_as_well() {
+    let times = Times {
+        head: SHORT,
+        idle: SHORT,
+        ..patient()
+    };
+    let (world, made) = with_tls(times).await;
+    let address = world.base.strip_prefix("http://").unwrap().to_owned();
+    let dialogue = move || {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = "localhost".try_into().unwrap();
+        let mut connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(SOON)).unwrap();
+        let mut stream = rustls::Stream::new(&mut connection, &mut socket);
+        stream.write_all(REQUEST.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let mut piece = [0; 1_024];
+        while !is_whole(&text(&answer)) {
+            let read = stream.read(&mut piece).unwrap();
+            answer.extend_from_slice(&piece[..read]);
+        }
+        stream
+            .write_all(b"GET /api/v1/health/live HTTP/1.1\r\nX: ")
+            .unwrap();
+        // An end without a good-bye is one too; only that nothing comes for so long is not.
+        match stream.read(&mut piece) {
+            Ok(0) => true,
+            Ok(_) => false,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
+    };
+    assert!(
+        tokio::task::spawn_blocking(dialogue).await.unwrap(),
+        "it goes on for ever"
+    );
 }
 
 #[tokio::test]

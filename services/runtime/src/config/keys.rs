@@ -85,7 +85,7 @@ pub const KEYS: &[Key] = &[
     plain(
         "ST_HTTP_CONNECTIONS",
         "4096",
-        "Connections that the HTTP API holds at a time (16 to 100000); more wait",
+        "Connections that the HTTP API holds at a time (16 to 100000); more wait. Each takes two file handles",
     ),
     plain(
         "ST_HTTP_HEAD_SECONDS",

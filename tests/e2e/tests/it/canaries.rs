@@ -20,7 +20,7 @@ use crate::checks;
 use crate::seller::{Seller, plain, send, text};
 use crate::traces::Collector;
 use crate::world::{ROLES, World, shop};
-use places::{cells, messages, metrics};
+use places::{cells, exports, messages, metrics};
 use search::Planted;
 
 /// Our own crates say everything; libraries what anybody would ask them for.
@@ -111,9 +111,15 @@ async fn no_secret_and_no_personal_datum_is_found_anywhere_but_where_it_belongs(
     checks::rest(&journey.world).await;
 
     let seen = journey.everywhere(&journey.witness()).await;
+    let files = exports(&journey.seller).await;
+    let exported = files
+        .iter()
+        .map(|(path, _)| ("article".to_owned(), format!("export {path}")));
     let unseen: Vec<_> = WITNESSES
         .iter()
-        .filter(|witness| !seen.contains(&owned(witness)))
+        .map(owned)
+        .chain(exported)
+        .filter(|witness| !seen.contains(witness))
         .collect();
     assert!(unseen.is_empty(), "the search does not see {unseen:?}");
     let hits = journey.everywhere(&journey.planted).await;
@@ -407,6 +413,9 @@ impl Journey {
         // Cells, notes, metadata, and whom it is shared with.
         let sheet = self.world.google.everything(&self.seller.spreadsheet);
         look("sheet", sheet.unwrap().to_string().as_bytes());
+        for (path, file) in exports(&self.seller).await {
+            look(&format!("export {path}"), &file);
+        }
         for (name, message) in messages(&self.world).await {
             look(&format!("stream {name}"), &message);
         }

@@ -1,9 +1,11 @@
 //! Reads the places where the program may have written something.
 
+use std::io::{Cursor, Read as _};
+
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use crate::seller::plain;
+use crate::seller::{Seller, plain};
 use crate::world::World;
 
 /// The page of a role, whose address its log tells.
@@ -64,4 +66,33 @@ pub(super) async fn cells(client: &Client) -> Vec<(String, Value)> {
         }
     }
     cells
+}
+
+/// Every file that the API exports, by its path: its bytes, and of a workbook those of its parts.
+pub(super) async fn exports(seller: &Seller) -> Vec<(String, Vec<u8>)> {
+    let origin = seller.base.strip_suffix("/api/v1").unwrap();
+    let document = plain().get(format!("{}/openapi.json", seller.base));
+    let document: Value = document.send().await.unwrap().json().await.unwrap();
+    let paths = document["paths"].as_object().unwrap().keys();
+    let mut files = Vec::new();
+    for path in paths.filter(|path| path.starts_with("/api/v1/exports/")) {
+        let request = plain().get(format!("{origin}{path}")).bearer_auth(&seller.token);
+        let answer = request.send().await.unwrap();
+        let is_file = answer.status().is_success();
+        let bytes = answer.bytes().await.unwrap().to_vec();
+        let is_workbook = is_file && path.ends_with(".xlsx");
+        files.push((path.clone(), if is_workbook { unpacked(bytes) } else { bytes }));
+    }
+    files
+}
+
+fn unpacked(workbook: Vec<u8>) -> Vec<u8> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(workbook)).unwrap();
+    let mut parts = Vec::new();
+    for index in 0..archive.len() {
+        let mut part = archive.by_index(index).unwrap();
+        parts.extend_from_slice(part.name().as_bytes());
+        part.read_to_end(&mut parts).unwrap();
+    }
+    parts
 }
