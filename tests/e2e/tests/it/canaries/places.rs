@@ -91,7 +91,7 @@ fn unpacked(workbook: Vec<u8>) -> Vec<u8> {
     let mut parts = Vec::new();
     for index in 0..archive.len() {
         let mut part = archive.by_index(index).unwrap();
-        parts.extend_from_slice(part.name().as_bytes());
+        parts.extend_from_slice(part.name().unwrap().as_bytes());
         part.read_to_end(&mut parts).unwrap();
     }
     parts
