@@ -1,6 +1,6 @@
 #!/bin/sh
-# One login per process, each a member of exactly one role of migrations/core/V1__roles.sql. The role st_keys has
-# none: keys are rotated by whoever may run migrations. Runs after the migrations, as often as you like.
+# One login per process, each a member of exactly one role of migrations/core/V1__roles.sql. The roles st_keys and
+# st_audit have none: keys are rotated and raw answers are read by whoever may run migrations. Runs after the migrations, as often as you like.
 set -eu
 
 secrets=${ST_SECRETS_DIR:-/run/secrets}

@@ -103,6 +103,95 @@ pub struct CredentialRejected {
     pub checked_at: DateTime<Utc>,
 }
 
+/// How one category of methods answered to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum RightStatus {
+    /// The key opens it.
+    Open,
+    /// The key was made without it; nobody was asked.
+    NotInCredential,
+    /// The marketplace does not take the key there.
+    Unauthorized,
+    /// The marketplace knows the key and says that it may not.
+    Forbidden,
+    /// The marketplace asks for payment first.
+    PaymentRequired,
+    /// The marketplace said nothing about the key.
+    NoAnswer,
+}
+
+impl RightStatus {
+    /// Whether the category is closed to the key. Silence is no refusal.
+    #[must_use]
+    pub const fn is_refused(self) -> bool {
+        !matches!(self, Self::Open | Self::NoAnswer)
+    }
+}
+
+/// What a key may do in one category of methods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Right {
+    /// The category, as the marketplace names it.
+    pub category: String,
+    /// Whether products, stock or orders cannot be read without it.
+    pub needed: bool,
+    /// How it answered.
+    pub status: RightStatus,
+}
+
+/// A key was tried category by category; nothing but the trying was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CredentialChecked {
+    /// Which key.
+    pub credential_id: CredentialId,
+    /// The marketplace's own id of the seller account.
+    pub seller_id: Option<String>,
+    /// When the key ends, where the key or the marketplace tells it.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether the key can only read, where that is known.
+    pub read_only: Option<bool>,
+    /// One entry per category, in a fixed order.
+    pub rights: Vec<Right>,
+    /// When it was tried.
+    pub checked_at: DateTime<Utc>,
+}
+
+/// Another key was given. It is tried before it takes the place of the one in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CredentialOffered {
+    /// The new key, without the key.
+    pub credential: CredentialFacts,
+}
+
+/// The key that was offered is no good; the one in use stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CredentialOfferRefused {
+    /// Which key.
+    pub credential_id: CredentialId,
+    /// `unauthorized`, `forbidden`, `expired`, `payment_required`, `other_seller`.
+    pub reason: String,
+    /// When it was tried.
+    pub checked_at: DateTime<Utc>,
+}
+
+/// The key ends soon. Told once per key and number of days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CredentialExpiring {
+    /// Which key.
+    pub credential_id: CredentialId,
+    /// 14, 3 or 1: it ends within so many days.
+    pub days_left: u32,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// The cabinet's rhythm changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

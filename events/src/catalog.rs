@@ -210,6 +210,10 @@ catalog! {
         CredentialRotated = "credential_rotated" v FIRST;
         CredentialAccepted = "credential_accepted" v FIRST;
         CredentialRejected = "credential_rejected" v FIRST;
+        CredentialChecked = "credential_checked" v FIRST;
+        CredentialOffered = "credential_offered" v FIRST;
+        CredentialOfferRefused = "credential_offer_refused" v FIRST;
+        CredentialExpiring = "credential_expiring" v FIRST;
         ScheduleChanged = "schedule_changed" v FIRST;
         CabinetDisconnected = "cabinet_disconnected" v FIRST;
     }
@@ -218,7 +222,11 @@ catalog! {
         SyncStarted = "sync_started" v FIRST;
         SyncCompleted = "sync_completed" v 2;
         SyncFailed = "sync_failed" v FIRST;
-        SyncQuarantined = "sync_quarantined" v FIRST;
+        SyncQuarantined = "sync_quarantined" v 2;
+        SyncReleased = "sync_released" v FIRST;
+        SyncDiscarded = "sync_discarded" v FIRST;
+        SourceDegraded = "source_degraded" v FIRST;
+        SourceRecovered = "source_recovered" v FIRST;
     }
     Product ProductEvent product {
         ProductListed = "product_listed" v 2;

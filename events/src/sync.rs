@@ -133,4 +133,59 @@ pub struct SyncQuarantined {
     pub reason: String,
     /// Numbers that show it.
     pub evidence: String,
+    /// Per source: what was seen and is held.
+    pub sources: Vec<SourceReport>,
+}
+
+/// A person believes the held result: what was seen is recorded after all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SyncReleased {
+    /// Which.
+    pub sync_id: SyncId,
+    /// When.
+    pub released_at: DateTime<Utc>,
+}
+
+/// A person does not believe the held result: it is destroyed, and the next one is judged against what was
+/// believed before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SyncDiscarded {
+    /// Which.
+    pub sync_id: SyncId,
+    /// When.
+    pub discarded_at: DateTime<Utc>,
+}
+
+/// A source that had worked has failed so often in a row that it is no accident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SourceDegraded {
+    /// The sync that failed last.
+    pub sync_id: SyncId,
+    /// Which source.
+    pub source: String,
+    /// How often it failed in a row.
+    pub failures: u32,
+    /// When the first of these failed.
+    pub failing_since: DateTime<Utc>,
+    /// When it last worked.
+    pub worked_at: DateTime<Utc>,
+    /// Why it failed last; no secrets, no personal data.
+    pub error: Option<String>,
+}
+
+/// A source that had degraded works again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SourceRecovered {
+    /// The sync in which it worked.
+    pub sync_id: SyncId,
+    /// Which source.
+    pub source: String,
+    /// When it had begun to fail.
+    pub failing_since: DateTime<Utc>,
+    /// When it worked.
+    pub recovered_at: DateTime<Utc>,
 }

@@ -14,6 +14,7 @@ pub fn step(event_type: &str, version: u16, payload: Value) -> Option<Value> {
         // the old payload says just that.
         ("stock_observed", 1) => Some(payload),
         ("orders_observed", 1) => Some(orders_observed_v1(payload)),
+        ("sync_quarantined", 1) => Some(sync_quarantined_v1(payload)),
         _ => None,
     }
 }
@@ -47,6 +48,14 @@ fn orders_observed_v1(mut payload: Value) -> Value {
             order.insert("size_id".into(), Value::Null);
             order.insert("cluster".into(), Value::Null);
         }
+    }
+    payload
+}
+
+/// Version 1 did not tell the sources.
+fn sync_quarantined_v1(mut payload: Value) -> Value {
+    if let Some(fields) = payload.as_object_mut() {
+        fields.insert("sources".into(), json!([]));
     }
     payload
 }

@@ -68,6 +68,7 @@ CREATE TABLE cabinets (
     credential_status text NOT NULL,        -- unchecked, accepted, rejected
     credential_reason text,
     checked_at        timestamptz,
+    guard             jsonb NOT NULL,       -- what trials of the key brought out, and what became of a new one
     interval_seconds  bigint,               -- none until somebody sets it
     paused            boolean NOT NULL,
     connected_at      timestamptz NOT NULL,
@@ -83,7 +84,7 @@ CREATE TABLE syncs (
     cabinet_id       uuid NOT NULL,
     trigger          text NOT NULL,         -- manual, schedule, connected
     forced           boolean NOT NULL,
-    status           text NOT NULL,         -- pending, running, waiting_retry, succeeded, failed, quarantined
+    status           text NOT NULL,         -- pending, running, waiting_retry, succeeded, failed, quarantined, discarded
     attempt          bigint NOT NULL,       -- 0 until a worker took it up
     requested_at     timestamptz NOT NULL,
     started_at       timestamptz,           -- of the latest attempt
@@ -94,6 +95,8 @@ CREATE TABLE syncs (
     error_class      text,
     error_detail     text,
     retry_at         timestamptz,
+    decided_by       text,                  -- who released or discarded what was held back
+    decided_at       timestamptz,
     updated_at       timestamptz NOT NULL,
     first_position   bigint NOT NULL,
     position         bigint NOT NULL,
@@ -109,6 +112,16 @@ CREATE TABLE sync_progress (
     position  bigint NOT NULL,
     PRIMARY KEY (tenant_id, sync_id)
 ) WITH (fillfactor = 50);
+
+-- How each source of a cabinet came out last, and since when it has been failing. One row a cabinet, beside
+-- `cabinets`, because it is fed by the stream of its syncs.
+CREATE TABLE freshness (
+    tenant_id  uuid NOT NULL,
+    cabinet_id uuid NOT NULL,
+    sources    jsonb NOT NULL,              -- by name of the source
+    position   bigint NOT NULL,
+    PRIMARY KEY (tenant_id, cabinet_id)
+) WITH (fillfactor = 70);
 
 CREATE TABLE sheets (
     tenant_id      uuid NOT NULL PRIMARY KEY,

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::cabinet::{
-    CabinetConnected, CabinetDisconnected, CredentialAccepted, CredentialFacts, CredentialRejected,
-    CredentialRotated, Marketplace, ScheduleChanged, TokenKind,
+    CabinetConnected, CabinetDisconnected, CredentialAccepted, CredentialChecked, CredentialExpiring,
+    CredentialFacts, CredentialOfferRefused, CredentialOffered, CredentialRejected, CredentialRotated,
+    Marketplace, Right, RightStatus, ScheduleChanged, TokenKind,
 };
 use crate::catalog::{CabinetEvent, Event, ProductEvent, SheetEvent, SyncEvent, TenantEvent, UserEvent};
 use crate::product::{
@@ -16,8 +17,8 @@ use crate::product::{
 };
 use crate::sheet::{SheetLayoutChanged, SheetLinked, SheetUnlinked};
 use crate::sync::{
-    SourceOutcome, SourceReport, SyncCompleted, SyncFailed, SyncQuarantined, SyncRequested, SyncStarted,
-    Trigger,
+    SourceDegraded, SourceOutcome, SourceRecovered, SourceReport, SyncCompleted, SyncDiscarded, SyncFailed,
+    SyncQuarantined, SyncReleased, SyncRequested, SyncStarted, Trigger,
 };
 use crate::tenant::{
     MemberAdded, MemberRemoved, MemberRoleChanged, Role, TenantErased, TenantReactivated, TenantRegistered,
@@ -104,7 +105,7 @@ fn user() -> [UserEvent; 9] {
     ]
 }
 
-fn cabinet() -> [CabinetEvent; 6] {
+fn cabinet() -> [CabinetEvent; 10] {
     [
         CabinetConnected {
             marketplace: Marketplace::Wildberries,
@@ -142,6 +143,49 @@ fn cabinet() -> [CabinetEvent; 6] {
             checked_at: at("2026-11-21T06:30:09Z"),
         }
         .into(),
+        CredentialChecked {
+            credential_id: id("c4e1"),
+            seller_id: Some("c5b1a9d2-6f0e-4b7a-9d55-0a8f5b7c1e22".into()),
+            expires_at: Some(at("2027-05-14T00:00:00Z")),
+            read_only: Some(true),
+            rights: vec![
+                Right {
+                    category: "content".into(),
+                    needed: true,
+                    status: RightStatus::Open,
+                },
+                Right {
+                    category: "marketplace".into(),
+                    needed: false,
+                    status: RightStatus::NotInCredential,
+                },
+            ],
+            checked_at: at("2026-11-20T06:30:11Z"),
+        }
+        .into(),
+        CredentialOffered {
+            credential: CredentialFacts {
+                credential_id: id("c4e3"),
+                fingerprint: "k1:5c10e8b19f2c1ab84d6e0377".into(),
+                token_kind: TokenKind::ApiKey,
+                seller_id: Some("1046812".into()),
+                expires_at: None,
+                scopes: vec![],
+            },
+        }
+        .into(),
+        CredentialOfferRefused {
+            credential_id: id("c4e3"),
+            reason: "unauthorized".into(),
+            checked_at: at("2026-11-21T06:31:09Z"),
+        }
+        .into(),
+        CredentialExpiring {
+            credential_id: id("c4e1"),
+            days_left: 14,
+            expires_at: at("2027-05-14T00:00:00Z"),
+        }
+        .into(),
         ScheduleChanged {
             interval_seconds: 1_800,
             paused: false,
@@ -174,7 +218,7 @@ fn failed_orders() -> SourceReport {
     }
 }
 
-fn sync() -> [SyncEvent; 5] {
+fn sync() -> [SyncEvent; 9] {
     [
         SyncRequested {
             sync_id: id("51c2"),
@@ -222,6 +266,33 @@ fn sync() -> [SyncEvent; 5] {
             quarantined_at: at("2026-11-22T09:15:41Z"),
             reason: "most_products_vanished".into(),
             evidence: "cards: 1204 known, 3 told".into(),
+            sources: vec![report("cards", SourceOutcome::Complete)],
+        }
+        .into(),
+        SyncReleased {
+            sync_id: id("51c2"),
+            released_at: at("2026-11-22T10:02:00Z"),
+        }
+        .into(),
+        SyncDiscarded {
+            sync_id: id("51c2"),
+            discarded_at: at("2026-11-22T10:02:30Z"),
+        }
+        .into(),
+        SourceDegraded {
+            sync_id: id("51c2"),
+            source: "orders".into(),
+            failures: 3,
+            failing_since: at("2026-11-22T08:15:41Z"),
+            worked_at: at("2026-11-22T07:45:40Z"),
+            error: Some("malformed: field `items[].nmId` is missing".into()),
+        }
+        .into(),
+        SourceRecovered {
+            sync_id: id("51c9"),
+            source: "orders".into(),
+            failing_since: at("2026-11-22T08:15:41Z"),
+            recovered_at: at("2026-11-22T11:15:40Z"),
         }
         .into(),
     ]

@@ -1,6 +1,8 @@
 //! What goes on: the projection behind tenants, members, cabinets, syncs (operations) and the sheet's link.
 
 mod fold;
+mod freshness;
+mod guard;
 pub mod queries;
 mod rows;
 mod store;
@@ -9,6 +11,9 @@ use deadpool_postgres::Transaction;
 use events::ids::SyncId;
 use events::{DecodeError, Decoded, Event, Recorded, StreamType};
 use serde::Deserialize;
+
+pub use freshness::SourceState;
+pub use guard::{Guard, OfferRefusal};
 
 use crate::projection::{Projection, Reading, Rejected};
 
@@ -34,7 +39,7 @@ struct Provenance {
 
 impl Projection for Operations {
     const NAME: &'static str = "operations";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = "rm_operations";
     const DDL: &'static str = include_str!("../../../migrations/read-models/operations.sql");
 

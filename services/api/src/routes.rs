@@ -115,6 +115,8 @@ routes! {
 
     get    "/api/v1/syncs"                      Needs(Action::ReadSyncs) => syncs::list::handle;
     get    "/api/v1/syncs/{id}"                 Needs(Action::ReadSyncs) => syncs::show::handle;
+    post   "/api/v1/syncs/{id}/release"         Needs(Action::DecideSync) => syncs::decide::release;
+    post   "/api/v1/syncs/{id}/discard"         Needs(Action::DecideSync) => syncs::decide::discard;
     get    "/api/v1/operations/{id}"            Needs(Action::ReadSyncs) => operations::show::handle;
     get    "/api/v1/operations/{id}/events"     Needs(Action::ReadSyncs) => operations::events::handle;
 

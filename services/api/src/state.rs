@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use application::App;
+use application::wire::CredentialCheck;
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
 use connectors::google::{Accounts, KeyError, ServiceAccount, SheetsClient, SheetsOptions, TokenHosts};
 use connectors::http::HttpClient;
@@ -59,12 +60,13 @@ impl ApiState {
 /// Things that need a credential opened and are therefore done by another process (the worker, the sheets
 /// role). All of them are safe to ask for again.
 pub trait Errands: Send + Sync {
-    /// Tries the cabinet's credential at its marketplace and records the verdict.
+    /// Tries the cabinet's credential at its marketplace, or one that was offered in its place, and records
+    /// what it brought out.
     fn check_credential(
         &self,
         tenant: TenantId,
         cabinet: CabinetId,
-    ) -> Asked<'_, Result<Verdict, ErrandError>>;
+    ) -> Asked<'_, Result<CredentialCheck, ErrandError>>;
 
     /// Tries the linked spreadsheet with the account it was linked with.
     fn test_sheet(&self, tenant: TenantId) -> Asked<'_, Result<SheetTest, ErrandError>>;
@@ -74,15 +76,6 @@ pub trait Errands: Send + Sync {
 
     /// How far the linked spreadsheet is written.
     fn sheet_progress(&self, tenant: TenantId) -> Asked<'_, Result<SheetProgress, ErrandError>>;
-}
-
-/// What the marketplace said of a credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It took it.
-    Accepted,
-    /// It refused it, in its class of reasons.
-    Rejected(String),
 }
 
 /// How a link test came out.

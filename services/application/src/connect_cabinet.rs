@@ -2,13 +2,15 @@
 
 use auth::StoreError;
 use auth::profiles::Subject;
+use auth::sellers::Account;
 use domain::cabinet::{Cabinet, CabinetCommand, CabinetRefusal};
+use event_store::{Loaded, ReadError};
 use events::cabinet::{CredentialFacts, Marketplace};
 use events::ids::CabinetId;
 use secrecy::SecretString;
 
 use crate::credential::{self, CredentialError};
-use crate::{App, Context, ExecuteError, Receipt};
+use crate::{App, Context, ExecuteError, Folded, Receipt};
 
 /// Why a cabinet was not connected.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +21,18 @@ pub enum Error {
     /// The cabinet refused, or the log failed.
     #[error("the cabinet was not connected")]
     Execute(#[from] ExecuteError<CabinetRefusal>),
-    /// The side table failed.
-    #[error("the cabinet's title could not be stored")]
+    /// The seller account is connected already; a second time, every number would count double.
+    #[error("the seller account is already connected as the cabinet {cabinet_id}")]
+    SellerConnected {
+        /// As which.
+        cabinet_id: CabinetId,
+    },
+    /// A side table failed.
+    #[error("the cabinet's side tables could not be used")]
     Store(#[from] StoreError),
+    /// The log could not be read.
+    #[error("the cabinet that has the seller account could not be read")]
+    Read(#[from] ReadError),
 }
 
 /// A connected cabinet.
@@ -49,6 +60,14 @@ pub async fn execute(
 ) -> Result<Connected, Error> {
     let credential = credential::admit(app, context, marketplace, secret).await?;
     let cabinet_id = CabinetId(context.new_id("cabinet"));
+    if let Some(holder) = other_holder(app, context, marketplace, &credential, cabinet_id).await? {
+        // The key is of no use to anybody; the cabinet that has the account has its own.
+        app.vault
+            .destroy(context.tenant_id, credential.credential_id)
+            .await
+            .map_err(CredentialError::from)?;
+        return Err(Error::SellerConnected { cabinet_id: holder });
+    }
     if let Some(title) = title {
         app.profiles
             .set(context.tenant_id, Subject::Cabinet, cabinet_id.uuid(), title)
@@ -66,4 +85,36 @@ pub async fn execute(
         credential: executed.state.credential.unwrap_or(credential),
         receipt: executed.receipt,
     })
+}
+
+/// The connected cabinet that has the seller account already, if it is another one.
+async fn other_holder(
+    app: &App,
+    context: &Context,
+    marketplace: Marketplace,
+    credential: &CredentialFacts,
+    cabinet_id: CabinetId,
+) -> Result<Option<CabinetId>, Error> {
+    let Some(seller_id) = &credential.seller_id else {
+        return Ok(None);
+    };
+    let account = Account {
+        tenant: context.tenant_id,
+        marketplace,
+        seller_id,
+    };
+    let holder = app.sellers.take(account, cabinet_id).await?;
+    if holder == cabinet_id {
+        return Ok(None);
+    }
+    let Loaded {
+        state: Folded(cabinet),
+        ..
+    } = app
+        .states
+        .load::<Folded<Cabinet>>(context.tenant_id, holder.uuid())
+        .await?;
+    let stands = cabinet.marketplace.is_some() && !cabinet.disconnected;
+    let free = !stands && app.sellers.take_over(account, holder, cabinet_id).await?;
+    Ok((!free).then_some(holder))
 }

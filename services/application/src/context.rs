@@ -1,6 +1,6 @@
 //! Who asks, when, and with what means.
 
-use auth::{Accounts, ApiKeys, Attempts, Invitations, PasswordResets, People, Profiles};
+use auth::{Accounts, ApiKeys, Attempts, Invitations, PasswordResets, People, Profiles, Sellers};
 use chrono::{DateTime, Utc};
 use event_store::{EventStore, States};
 use events::Metadata;
@@ -21,6 +21,8 @@ pub struct App {
     pub accounts: Accounts,
     /// What people call their business and their cabinets.
     pub profiles: Profiles,
+    /// Which cabinet a seller account is.
+    pub sellers: Sellers,
     /// Keys for programs.
     pub api_keys: ApiKeys,
     /// Codes by which people join.
@@ -44,6 +46,7 @@ impl App {
             vault,
             accounts: Accounts::new(pool.clone()),
             profiles: Profiles::new(pool.clone()),
+            sellers: Sellers::new(pool.clone()),
             api_keys: ApiKeys::new(pool.clone()),
             invitations: Invitations::new(pool.clone()),
             resets: PasswordResets::new(pool.clone()),

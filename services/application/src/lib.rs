@@ -13,6 +13,7 @@ pub mod change_password;
 pub mod change_schedule;
 pub mod connect_cabinet;
 pub mod credential;
+pub mod decide_held;
 pub mod disconnect_cabinet;
 pub mod erase_tenant;
 pub mod erase_user;
@@ -21,6 +22,7 @@ pub mod judge_credential;
 pub mod link_sheet;
 pub mod members;
 pub mod membership;
+pub mod record_check;
 pub mod record_observations;
 pub mod register;
 pub mod rename_tenant;
@@ -28,6 +30,7 @@ pub mod replace_credential;
 pub mod request_sync;
 pub mod sync_attempt;
 pub mod unlink_sheet;
+pub mod watch_expiry;
 pub mod wire;
 
 /// The words in which use cases are asked and refuse.

@@ -1,4 +1,5 @@
-//! A seller gives a cabinet another key; the old one is used until the new one is recorded.
+//! A seller gives a cabinet another key. The old one is used until the new one was tried and found good; one
+//! that the marketplace refuses anyway is replaced at once.
 
 use domain::cabinet::{Cabinet, CabinetCommand, CabinetRefusal};
 use event_store::Loaded;
@@ -10,6 +11,17 @@ pub use crate::connect_cabinet::Error;
 use crate::credential;
 use crate::{App, Context, ExecuteError, Folded, Receipt};
 
+/// A key that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// What it says about itself.
+    pub credential: CredentialFacts,
+    /// Whether the cabinet uses it; else it is to be tried first.
+    pub in_use: bool,
+    /// For the caller.
+    pub receipt: Receipt,
+}
+
 /// Seals the new key and records it.
 ///
 /// # Errors
@@ -19,7 +31,7 @@ pub async fn execute(
     context: &Context,
     cabinet_id: CabinetId,
     secret: &SecretString,
-) -> Result<(CredentialFacts, Receipt), Error> {
+) -> Result<Given, Error> {
     let Loaded {
         state: Folded(cabinet),
         ..
@@ -32,11 +44,17 @@ pub async fn execute(
         return Err(ExecuteError::Refused(CabinetRefusal::NotConnected).into());
     };
     let credential = credential::admit(app, context, marketplace, secret).await?;
-    let command = CabinetCommand::RotateCredential {
+    let command = CabinetCommand::OfferCredential {
         credential: credential.clone(),
     };
     let executed = app
         .execute::<Cabinet>(context, cabinet_id.uuid(), command, |_| None)
         .await?;
-    Ok((executed.state.credential.unwrap_or(credential), executed.receipt))
+    let is_given = |facts: &CredentialFacts| facts.fingerprint == credential.fingerprint;
+    let in_use = executed.state.credential.filter(is_given);
+    Ok(Given {
+        in_use: in_use.is_some(),
+        credential: in_use.or(executed.state.offered).unwrap_or(credential),
+        receipt: executed.receipt,
+    })
 }

@@ -4,8 +4,8 @@
 use domain::cabinet::Cabinet;
 use domain::sync::{Sync, SyncCommand, SyncRefusal};
 use event_store::Loaded;
-use events::cabinet::{CredentialFacts, Marketplace};
-use events::ids::{CabinetId, SyncId};
+use events::cabinet::{CredentialFacts, Marketplace, Right};
+use events::ids::{CabinetId, CredentialId, SyncId};
 use events::sync::{SyncCompleted, SyncFailed, SyncQuarantined};
 
 use crate::{App, Context, ExecuteError, Folded, Receipt};
@@ -28,6 +28,12 @@ pub struct Attempt {
     pub credential: Option<CredentialFacts>,
     /// Whether the marketplace refused that key.
     pub rejected: bool,
+    /// What the key may do; none where it was never tried.
+    pub rights: Option<Vec<Right>>,
+    /// A key that was given and waits to be tried.
+    pub offered: Option<CredentialId>,
+    /// Whether a person released what an earlier attempt saw: that is recorded, and nothing is read.
+    pub released: bool,
 }
 
 /// Takes the sync up.
@@ -75,6 +81,9 @@ pub async fn start(
         forced: outstanding.forced,
         marketplace: cabinet.marketplace.filter(|_| !cabinet.disconnected),
         rejected: cabinet.rejected.is_some(),
+        rights: cabinet.rights,
+        offered: cabinet.offered.map(|facts| facts.credential_id),
+        released: outstanding.released,
         credential: cabinet.credential,
     })
 }

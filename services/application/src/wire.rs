@@ -1,7 +1,9 @@
 //! Bodies of requests over NATS, shared by those who ask (scheduler, bot) and the gateway that answers.
 //! Secrets never travel this way.
 
-use events::ids::{CabinetId, CommandId, TenantId};
+use chrono::{DateTime, Utc};
+use events::cabinet::Right;
+use events::ids::{CabinetId, CommandId, CredentialId, TenantId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -133,8 +135,17 @@ pub struct CheckCredential {
 /// Answer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialCheck {
-    /// Whether the marketplace took the key.
-    pub accepted: bool,
-    /// What it said; also the categories it does not open.
-    pub detail: Vec<String>,
+    /// The key that was tried: one that was offered, else the one in use.
+    pub credential_id: CredentialId,
+    /// Whether the cabinet uses it now.
+    pub in_use: bool,
+    /// Why it is refused: `unauthorized`, `forbidden`, `payment_required`, `missing_rights`, `other_seller`,
+    /// `expired`.
+    pub refused: Option<String>,
+    /// What it may do, category by category.
+    pub rights: Vec<Right>,
+    /// When it ends.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether it can only read, where that is known.
+    pub read_only: Option<bool>,
 }

@@ -30,6 +30,7 @@ pub mod people;
 pub mod permission;
 pub mod profiles;
 pub mod resets;
+pub mod sellers;
 pub mod sessions;
 
 pub use access::{AccessTokens, Principal};
@@ -44,6 +45,7 @@ pub use people::People;
 pub use permission::{Action, Role};
 pub use profiles::Profiles;
 pub use resets::PasswordResets;
+pub use sellers::Sellers;
 pub use sessions::{Sessions, Standing};
 
 /// Why the tables of this crate could not be used.

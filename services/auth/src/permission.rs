@@ -33,6 +33,8 @@ pub enum Action {
     ReadSyncs,
     /// Ask for a sync.
     RequestSync,
+    /// Believe, or not, a result that was held back because it looks implausible.
+    DecideSync,
     /// See products, stock and warehouses.
     ReadProducts,
     /// See which spreadsheet is linked.
@@ -45,7 +47,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ReadSelf,
         Self::ManageSelf,
         Self::ReadTenant,
@@ -59,6 +61,7 @@ impl Action {
         Self::CheckCredential,
         Self::ReadSyncs,
         Self::RequestSync,
+        Self::DecideSync,
         Self::ReadProducts,
         Self::ReadSheet,
         Self::ManageSheet,
@@ -78,6 +81,7 @@ impl Action {
             | Self::ReadSheet => Role::Viewer,
             Self::RequestSync | Self::CheckCredential | Self::RequestSheetSync => Role::Member,
             Self::ManageCabinets
+            | Self::DecideSync
             | Self::ManageSheet
             | Self::ReadMembers
             | Self::ManageMembers
@@ -93,7 +97,7 @@ impl Action {
     }
 
     /// The scope under which an API key may do it; none for what only a person may: whoever finds a key must
-    /// not get to logins, members or further keys with it.
+    /// not get to logins, members or further keys with it, and doubts are for people.
     #[must_use]
     pub const fn scope(self) -> Option<&'static str> {
         match self {
@@ -101,7 +105,8 @@ impl Action {
             | Self::EraseTenant
             | Self::ReadMembers
             | Self::ManageMembers
-            | Self::ManageApiKeys => None,
+            | Self::ManageApiKeys
+            | Self::DecideSync => None,
             Self::ReadSelf => Some("self:read"),
             Self::ReadTenant => Some("tenant:read"),
             Self::RenameTenant => Some("tenant:rename"),
@@ -162,14 +167,14 @@ mod tests {
             (
                 Role::Admin,
                 "ReadSelf ManageSelf ReadTenant ReadMembers ManageMembers ManageApiKeys ReadCabinets \
-                 ManageCabinets CheckCredential ReadSyncs RequestSync ReadProducts ReadSheet ManageSheet \
-                 RequestSheetSync",
+                 ManageCabinets CheckCredential ReadSyncs RequestSync DecideSync ReadProducts ReadSheet \
+                 ManageSheet RequestSheetSync",
             ),
             (
                 Role::Owner,
                 "ReadSelf ManageSelf ReadTenant RenameTenant EraseTenant ReadMembers ManageMembers \
-                 ManageApiKeys ReadCabinets ManageCabinets CheckCredential ReadSyncs RequestSync ReadProducts \
-                 ReadSheet ManageSheet RequestSheetSync",
+                 ManageApiKeys ReadCabinets ManageCabinets CheckCredential ReadSyncs RequestSync DecideSync \
+                 ReadProducts ReadSheet ManageSheet RequestSheetSync",
             ),
         ];
         for (role, expected) in table {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use api::state::Asked;
-use api::{ErrandError, SheetProgress, SheetTest, Verdict};
+use api::{ErrandError, SheetProgress, SheetTest};
 use application::wire::{CheckCredential, CommandHead, CredentialCheck};
 use database::Pool;
 use events::ids::{CabinetId, CommandId, TenantId};
@@ -58,7 +58,7 @@ impl api::Errands for Errands {
         &self,
         tenant: TenantId,
         cabinet: CabinetId,
-    ) -> Asked<'_, Result<Verdict, ErrandError>> {
+    ) -> Asked<'_, Result<CredentialCheck, ErrandError>> {
         Box::pin(async move {
             let command_id = CommandId(self.ids.next());
             let question = CheckCredential {
@@ -70,12 +70,7 @@ impl api::Errands for Errands {
                 },
                 cabinet_id: cabinet,
             };
-            let check: CredentialCheck = self.ask("worker.check_credential", &question).await?;
-            Ok(if check.accepted {
-                Verdict::Accepted
-            } else {
-                Verdict::Rejected(check.detail.join("; "))
-            })
+            self.ask("worker.check_credential", &question).await
         })
     }
 

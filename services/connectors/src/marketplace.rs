@@ -11,7 +11,9 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 pub use figures::{Bucket, BucketUnits, Cluster, Grade, Turnover, TurnoverFigures};
-pub use observation::{AccountCheck, Card, CardSize, CategoryCheck, OrderObservation, OrderStatus};
+pub use observation::{
+    AccountCheck, Card, CardSize, CategoryCheck, CategoryStatus, OrderObservation, OrderStatus,
+};
 pub use stock::{
     Fulfilment, InWay, MASKED_KEY, MASKED_NAME, ProductStock, SizeRef, StockBuilder, StockLevel,
     StockLevelObservation, StockOverflow, StockSnapshot, WarehouseRef,

@@ -30,6 +30,8 @@ pub enum Role {
     Sheets,
     /// Rotates the vault's keys; for the tool `keys`, never for a server.
     Keys,
+    /// Reads kept raw answers; for the tool `payloads`, never for a server.
+    Audit,
 }
 
 impl Role {
@@ -44,6 +46,7 @@ impl Role {
             Self::Worker => "st_worker",
             Self::Sheets => "st_sheets",
             Self::Keys => "st_keys",
+            Self::Audit => "st_audit",
         }
     }
 }

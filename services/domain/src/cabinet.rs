@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use events::StreamType;
 use events::cabinet::{
-    CabinetConnected, CabinetDisconnected, CredentialAccepted, CredentialFacts, CredentialRejected,
-    CredentialRotated, Marketplace, ScheduleChanged,
+    CabinetConnected, CabinetDisconnected, CredentialAccepted, CredentialFacts, CredentialOffered,
+    CredentialRejected, CredentialRotated, Marketplace, Right, ScheduleChanged,
 };
 use events::catalog::CabinetEvent;
 use events::ids::CredentialId;
@@ -19,6 +19,10 @@ pub const SHORTEST_INTERVAL_SECONDS: u32 = 300;
 /// Longest rhythm that can be asked for, seconds (a week).
 pub const LONGEST_INTERVAL_SECONDS: u32 = 604_800;
 
+pub use guardian::{CheckOutcome, Findings, REMINDERS};
+
+mod guardian;
+
 /// What the cabinet aggregate knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cabinet {
@@ -30,6 +34,12 @@ pub struct Cabinet {
     pub rejected: Option<String>,
     /// Whether the key in use was ever taken.
     pub accepted: bool,
+    /// What the key in use may do, since it was last tried.
+    pub rights: Option<Vec<Right>>,
+    /// The fewest days before its end that were announced for the key in use.
+    pub announced: Option<u32>,
+    /// A key that was given and not yet tried.
+    pub offered: Option<CredentialFacts>,
     /// Seconds between scheduled syncs, when set.
     pub interval_seconds: Option<u32>,
     /// Whether the schedule rests.
@@ -48,10 +58,24 @@ pub enum CabinetCommand {
         /// The key, without the key.
         credential: CredentialFacts,
     },
-    /// Use another key from now on.
-    RotateCredential {
+    /// Use another key, once it has been tried; at once, where the one in use is refused anyway.
+    OfferCredential {
         /// The new key, without the key.
         credential: CredentialFacts,
+    },
+    /// A key was tried, the one in use or the one that was offered.
+    RecordCheck {
+        /// Which key.
+        credential_id: CredentialId,
+        /// What came of it.
+        outcome: CheckOutcome,
+        /// When it was tried.
+        checked_at: DateTime<Utc>,
+    },
+    /// See whether the end of the key in use is to be announced, or has come.
+    WatchExpiry {
+        /// Now.
+        at: DateTime<Utc>,
     },
     /// The marketplace took the key.
     AcceptCredential {
@@ -114,6 +138,24 @@ impl Cabinet {
             .is_some_and(|facts| facts.credential_id == credential_id)
     }
 
+    fn offer(&self, credential: CredentialFacts) -> Result<Vec<CabinetEvent>, CabinetRefusal> {
+        if self.belongs_to_other_seller(&credential) {
+            return Err(CabinetRefusal::OtherSeller);
+        }
+        let is = |facts: &Option<CredentialFacts>| {
+            facts
+                .as_ref()
+                .is_some_and(|facts| facts.fingerprint == credential.fingerprint)
+        };
+        if self.rejected.is_some() {
+            return Ok(vec![CredentialRotated { credential }.into()]);
+        }
+        if is(&self.credential) || is(&self.offered) {
+            return Ok(vec![]);
+        }
+        Ok(vec![CredentialOffered { credential }.into()])
+    }
+
     /// Whether syncs can be made: connected, and its key not refused.
     #[must_use]
     pub const fn is_usable(&self) -> bool {
@@ -123,7 +165,7 @@ impl Cabinet {
 
 impl Decider for Cabinet {
     const STREAM: StreamType = StreamType::Cabinet;
-    const FOLD_VERSION: i32 = 1;
+    const FOLD_VERSION: i32 = 2;
     type Command = CabinetCommand;
     type Happened = CabinetEvent;
     type Refusal = CabinetRefusal;
@@ -150,17 +192,13 @@ impl Decider for Cabinet {
         }
         match command {
             CabinetCommand::Connect { .. } => Err(CabinetRefusal::AlreadyConnected),
-            CabinetCommand::RotateCredential { credential } => {
-                if self.belongs_to_other_seller(&credential) {
-                    return Err(CabinetRefusal::OtherSeller);
-                }
-                let same = self.credential.as_ref().map(|facts| facts.fingerprint.as_str())
-                    == Some(credential.fingerprint.as_str());
-                if same && self.rejected.is_none() {
-                    return Ok(vec![]);
-                }
-                Ok(vec![CredentialRotated { credential }.into()])
-            }
+            CabinetCommand::OfferCredential { credential } => self.offer(credential),
+            CabinetCommand::RecordCheck {
+                credential_id,
+                outcome,
+                checked_at,
+            } => Ok(self.record_check(credential_id, outcome, checked_at)),
+            CabinetCommand::WatchExpiry { at } => Ok(self.watch_expiry(at)),
             // News of a key that is no longer in use changes nothing.
             CabinetCommand::AcceptCredential { credential_id, .. }
             | CabinetCommand::RejectCredential { credential_id, .. }
@@ -226,7 +264,22 @@ impl Decider for Cabinet {
                 self.credential = Some(rotated.credential.clone());
                 self.rejected = None;
                 self.accepted = false;
+                self.rights = None;
+                self.announced = None;
+                self.offered = None;
             }
+            CabinetEvent::CredentialChecked(checked) => {
+                if let Some(facts) = &mut self.credential {
+                    facts.expires_at = checked.expires_at.or(facts.expires_at);
+                    if facts.seller_id.is_none() {
+                        facts.seller_id.clone_from(&checked.seller_id);
+                    }
+                }
+                self.rights = Some(checked.rights.clone());
+            }
+            CabinetEvent::CredentialOffered(offered) => self.offered = Some(offered.credential.clone()),
+            CabinetEvent::CredentialOfferRefused(_) => self.offered = None,
+            CabinetEvent::CredentialExpiring(expiring) => self.announced = Some(expiring.days_left),
             CabinetEvent::CredentialAccepted(_) => {
                 self.accepted = true;
                 self.rejected = None;

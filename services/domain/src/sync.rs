@@ -1,17 +1,24 @@
 //! The attempts to bring one cabinet up to date. One at a time: while one is outstanding, a second request
 //! changes nothing and its caller is given the waiting one.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use events::StreamType;
 use events::catalog::SyncEvent;
 use events::ids::SyncId;
 use events::sync::{
-    SourceReport, SyncCompleted, SyncFailed, SyncQuarantined, SyncRequested, SyncStarted, Trigger,
+    SourceReport, SyncCompleted, SyncDiscarded, SyncFailed, SyncQuarantined, SyncReleased, SyncRequested,
+    SyncStarted, Trigger,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::Decider;
 use crate::decider::aggregate;
+
+pub use health::{DEGRADED_AFTER, Health};
+
+mod health;
 
 /// How far the outstanding attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +45,17 @@ pub struct Outstanding {
     pub forced: bool,
     /// When it was asked for.
     pub requested_at: DateTime<Utc>,
+    /// Whether what it saw is held already and a person believes it.
+    pub released: bool,
+}
+
+/// The sync whose result is held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Which.
+    pub sync_id: SyncId,
+    /// Its last attempt.
+    pub attempt: u32,
 }
 
 /// What the sync aggregate of a cabinet knows.
@@ -47,6 +65,10 @@ pub struct Sync {
     pub outstanding: Option<Outstanding>,
     /// When the last good one ended.
     pub completed_at: Option<DateTime<Utc>>,
+    /// The sync whose result is held back, until another one is believed or a person decides.
+    pub held: Option<Held>,
+    /// How each source has been doing.
+    pub health: BTreeMap<String, Health>,
 }
 
 /// What a cabinet's syncs can be asked.
@@ -76,6 +98,20 @@ pub enum SyncCommand {
     Fail(SyncFailed),
     /// Its result is implausible.
     Quarantine(SyncQuarantined),
+    /// A person believes the result that is held back.
+    Release {
+        /// Whose.
+        sync_id: SyncId,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// A person does not believe it.
+    Discard {
+        /// Whose.
+        sync_id: SyncId,
+        /// Now.
+        at: DateTime<Utc>,
+    },
 }
 
 /// Why it refuses.
@@ -90,6 +126,12 @@ pub enum SyncRefusal {
         /// The attempt that counts.
         current: u32,
     },
+    /// Nothing of that sync is held back, or no longer.
+    #[error("nothing of this sync is held back")]
+    NotHeld,
+    /// Another one is under way, and what it sees is newer than what is held.
+    #[error("another sync is under way and will tell whether the result was right")]
+    Busy,
 }
 
 impl Sync {
@@ -98,6 +140,13 @@ impl Sync {
             .as_ref()
             .filter(|known| known.sync_id == sync_id)
             .ok_or(SyncRefusal::NotOutstanding)
+    }
+
+    fn held(&self, sync_id: SyncId) -> Result<&Held, SyncRefusal> {
+        self.held
+            .as_ref()
+            .filter(|held| held.sync_id == sync_id)
+            .ok_or(SyncRefusal::NotHeld)
     }
 
     /// The attempt, if the one that reports is the one that counts: a worker that slept through its lease
@@ -115,7 +164,7 @@ impl Sync {
 
 impl Decider for Sync {
     const STREAM: StreamType = StreamType::Sync;
-    const FOLD_VERSION: i32 = 1;
+    const FOLD_VERSION: i32 = 2;
     type Command = SyncCommand;
     type Happened = SyncEvent;
     type Refusal = SyncRefusal;
@@ -150,15 +199,43 @@ impl Decider for Sync {
             }
             SyncCommand::Complete(completed) => {
                 self.running(completed.sync_id, completed.attempt)?;
-                Ok(vec![completed.into()])
+                let news =
+                    self.news_of_sources(completed.sync_id, &completed.sources, completed.completed_at);
+                Ok(first(completed.into(), news))
             }
             SyncCommand::Fail(failed) => {
                 self.running(failed.sync_id, failed.attempt)?;
-                Ok(vec![failed.into()])
+                let news = self.news_of_sources(failed.sync_id, &failed.sources, failed.failed_at);
+                Ok(first(failed.into(), news))
             }
             SyncCommand::Quarantine(quarantined) => {
                 self.running(quarantined.sync_id, quarantined.attempt)?;
-                Ok(vec![quarantined.into()])
+                let at = quarantined.quarantined_at;
+                let news = self.news_of_sources(quarantined.sync_id, &quarantined.sources, at);
+                Ok(first(quarantined.into(), news))
+            }
+            SyncCommand::Release { sync_id, at } => {
+                self.held(sync_id)?;
+                if self.outstanding.is_some() {
+                    return Err(SyncRefusal::Busy);
+                }
+                Ok(vec![
+                    SyncReleased {
+                        sync_id,
+                        released_at: at,
+                    }
+                    .into(),
+                ])
+            }
+            SyncCommand::Discard { sync_id, at } => {
+                self.held(sync_id)?;
+                Ok(vec![
+                    SyncDiscarded {
+                        sync_id,
+                        discarded_at: at,
+                    }
+                    .into(),
+                ])
             }
         }
     }
@@ -172,6 +249,7 @@ impl Decider for Sync {
                     attempt: 0,
                     forced: requested.forced,
                     requested_at: requested.requested_at,
+                    released: false,
                 });
             }
             SyncEvent::SyncStarted(started) => {
@@ -181,17 +259,63 @@ impl Decider for Sync {
                 }
             }
             SyncEvent::SyncCompleted(completed) => {
+                self.count_sources(&completed.sources, completed.completed_at);
                 self.outstanding = None;
+                self.held = None;
                 self.completed_at = Some(completed.completed_at);
             }
-            SyncEvent::SyncFailed(failed) if failed.retry_at.is_some() => {
-                if let Some(known) = &mut self.outstanding {
-                    known.phase = Phase::Retrying;
+            SyncEvent::SyncFailed(failed) => {
+                self.count_sources(&failed.sources, failed.failed_at);
+                match &mut self.outstanding {
+                    Some(known) if failed.retry_at.is_some() => known.phase = Phase::Retrying,
+                    // What could not be recorded is still held.
+                    Some(known) if known.released => {
+                        self.held = Some(Held {
+                            sync_id: known.sync_id,
+                            attempt: known.attempt,
+                        });
+                        self.outstanding = None;
+                    }
+                    _ => self.outstanding = None,
                 }
             }
-            SyncEvent::SyncFailed(_) | SyncEvent::SyncQuarantined(_) => self.outstanding = None,
+            SyncEvent::SyncQuarantined(quarantined) => {
+                self.count_sources(&quarantined.sources, quarantined.quarantined_at);
+                self.outstanding = None;
+                self.held = Some(Held {
+                    sync_id: quarantined.sync_id,
+                    attempt: quarantined.attempt,
+                });
+            }
+            SyncEvent::SyncReleased(released) => {
+                let attempt = self.held.take().map_or(0, |held| held.attempt);
+                self.outstanding = Some(Outstanding {
+                    sync_id: released.sync_id,
+                    phase: Phase::Waiting,
+                    attempt,
+                    forced: false,
+                    requested_at: released.released_at,
+                    released: true,
+                });
+            }
+            SyncEvent::SyncDiscarded(_) => self.held = None,
+            SyncEvent::SourceDegraded(degraded) => {
+                if let Some(health) = self.health.get_mut(&degraded.source) {
+                    health.degraded = true;
+                }
+            }
+            SyncEvent::SourceRecovered(recovered) => {
+                if let Some(health) = self.health.get_mut(&recovered.source) {
+                    health.degraded = false;
+                }
+            }
         }
     }
+}
+
+fn first(end: SyncEvent, mut news: Vec<SyncEvent>) -> Vec<SyncEvent> {
+    news.insert(0, end);
+    news
 }
 
 aggregate!(Sync, "sync");

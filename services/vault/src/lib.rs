@@ -12,12 +12,14 @@
 //! `migrations/core/V3__vault.sql`: a process that only seals cannot even read a ciphertext.
 
 mod master_keys;
+mod payload_key;
 mod place;
 mod rotation;
 mod sealed;
 mod store;
 
 pub use master_keys::{MasterKeyError, MasterKeys};
+pub use payload_key::PayloadKey;
 pub use place::Place;
 pub use rotation::{Inventory, Keeper, KeyFacts, LONGEST_USE_DAYS, MOST_SEALS, Rotated, Scope, Verified};
 pub use sealed::SealError;

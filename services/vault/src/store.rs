@@ -136,6 +136,35 @@ impl Vault {
         Ok(())
     }
 
+    /// Keeps `secret` under `credential`, unless something is there already.
+    pub(crate) async fn seal_new(
+        &self,
+        tenant: TenantId,
+        credential: CredentialId,
+        kind: &str,
+        secret: &SecretString,
+    ) -> Result<(), VaultError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let key = self.take_key(&transaction, tenant).await?;
+        let place = credential_place(tenant, credential, key.version);
+        let sealed = seal(&key.bytes, &place, secret.expose_secret().as_bytes())?;
+        let insert = transaction
+            .prepare_cached(
+                "INSERT INTO core.credentials (tenant_id, credential_id, kind, key_version, sealed)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, credential_id) DO NOTHING",
+            )
+            .await?;
+        transaction
+            .execute(
+                &insert,
+                &[&tenant.uuid(), &credential.uuid(), &kind, &key.version, &sealed],
+            )
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
     /// The secret under `credential`.
     ///
     /// # Errors

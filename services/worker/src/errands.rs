@@ -1,17 +1,13 @@
 //! Small things other processes may not do themselves, because only the worker may open credentials.
 
-use application::domain::cabinet::Cabinet;
-use application::judge_credential::{self, Verdict};
+use application::Context;
 use application::wire::{CheckCredential, CredentialCheck};
-use application::{Context, Folded};
 use bytes::Bytes;
-use connectors::error::FailureClass;
-use connectors::marketplace::Marketplace as _;
-use events::ids::{CabinetId, TenantId};
 use messaging::Broker;
 use messaging::rpc::{self, Problem, RpcError, Service, Serving};
 use tracing::Instrument as _;
 
+use crate::check::{self, CheckError};
 use crate::sync::Syncs;
 
 /// Name of the service; its one subject is `worker.check_credential`.
@@ -41,83 +37,24 @@ pub async fn answer(broker: &Broker, syncs: &Syncs) -> Result<Serving, RpcError>
 
 /// Tries the cabinet's key at its marketplace and records what it says.
 async fn check_credential(syncs: &Syncs, asked: &CheckCredential) -> Result<CredentialCheck, Problem> {
-    let (tenant, cabinet_id): (TenantId, CabinetId) = (asked.head.tenant_id, asked.cabinet_id);
-    let loaded = syncs
-        .app
-        .states
-        .load::<Folded<Cabinet>>(tenant, cabinet_id.uuid())
-        .await
-        .map_err(|error| trouble(&error))?;
-    let Folded(cabinet) = loaded.state;
-    let (Some(marketplace), Some(credential), false) =
-        (cabinet.marketplace, cabinet.credential, cabinet.disconnected)
-    else {
-        return Err(refuse("not-found", 404, "there is no such cabinet"));
+    let context = Context {
+        tenant_id: asked.head.tenant_id,
+        actor: asked.head.actor.clone(),
+        command_id: asked.head.command_id,
+        correlation_id: asked.head.correlation_id,
+        causation_id: None,
+        traceparent: runtime::trace::current(),
+        now: syncs.clock.now(),
     };
-    let secret = syncs
-        .app
-        .vault
-        .open(tenant, credential.credential_id)
-        .await
-        .map_err(|error| trouble(&error))?;
-    let client = syncs
-        .marketplaces
-        .client(marketplace, &secret)
-        .map_err(|error| trouble(&error))?;
-    let (verdict, check) = match client.check().await {
-        Ok(found) => {
-            let refusals = found.categories.iter().filter_map(|category| {
-                category
-                    .refusal
-                    .as_ref()
-                    .map(|why| format!("{}: {why}", category.category))
-            });
-            let detail: Vec<String> = refusals.collect();
-            (
-                Some(Verdict::Accepted),
-                CredentialCheck {
-                    accepted: true,
-                    detail,
-                },
-            )
+    match check::run(syncs, &context, asked.cabinet_id).await {
+        Ok(checked) => Ok(checked.check),
+        Err(CheckError::NoCabinet) => Err(refuse("not-found", 404, "there is no such cabinet")),
+        Err(CheckError::NoAnswer(error)) => {
+            tracing::info!(error = ?error, "a key could not be tried");
+            Err(refuse("upstream-failed", 502, "the marketplace did not answer"))
         }
-        Err(error) => {
-            let verdict = match error.class() {
-                FailureClass::Credential => Some(Verdict::Rejected("unauthorized".to_owned())),
-                FailureClass::Payment => Some(Verdict::Rejected("payment_required".to_owned())),
-                // The marketplace said nothing about the key.
-                _ => None,
-            };
-            (
-                verdict,
-                CredentialCheck {
-                    accepted: false,
-                    detail: vec![error.to_string()],
-                },
-            )
-        }
-    };
-    if let Some(verdict) = verdict {
-        let context = Context {
-            tenant_id: tenant,
-            actor: asked.head.actor.clone(),
-            command_id: asked.head.command_id,
-            correlation_id: asked.head.correlation_id,
-            causation_id: None,
-            traceparent: runtime::trace::current(),
-            now: syncs.clock.now(),
-        };
-        judge_credential::execute(
-            &syncs.app,
-            &context,
-            cabinet_id,
-            credential.credential_id,
-            verdict,
-        )
-        .await
-        .map_err(|error| trouble(&error))?;
+        Err(error) => Err(trouble(&error)),
     }
-    Ok(check)
 }
 
 fn refuse(kind: &str, status: u16, detail: &str) -> Problem {

@@ -5,10 +5,12 @@
 //!   the log says that they ended. A wiped broker or a dead worker therefore leaves nothing hanging.
 //! - [`jobs`] takes jobs off the queue and runs them with a lease, a soft and a hard limit.
 //! - [`sync`] is one such job.
+//! - [`check`] tries a cabinet's key before anything depends on it.
 //! - [`maintenance`] is what is done now and then for the installation as a whole.
 //! - [`scheduler`] asks over NATS which cabinets are due and requests their syncs; it holds no database
 //!   password.
 
+pub mod check;
 pub mod erasures;
 pub mod errands;
 pub mod jobs;

@@ -179,8 +179,17 @@ impl SyncPolicy {
 
 /// What an event changes in the table; the pure part, so that it can be read.
 enum Change {
-    Connected,
+    Connected {
+        key_ends_at: Option<DateTime<Utc>>,
+    },
     Usable(bool),
+    NewKey {
+        ends_at: Option<DateTime<Utc>>,
+    },
+    KeyEnds {
+        at: DateTime<Utc>,
+    },
+    Offered(bool),
     Rhythm {
         interval_seconds: i32,
         paused: bool,
@@ -203,11 +212,22 @@ enum Change {
 fn change(event: &Event) -> Option<Change> {
     Some(match event {
         Event::Cabinet(event) => match event {
-            CabinetEvent::CabinetConnected(_) => Change::Connected,
+            CabinetEvent::CabinetConnected(connected) => Change::Connected {
+                key_ends_at: connected.credential.expires_at,
+            },
             CabinetEvent::CredentialRejected(_) | CabinetEvent::CabinetDisconnected(_) => {
                 Change::Usable(false)
             }
-            CabinetEvent::CredentialRotated(_) | CabinetEvent::CredentialAccepted(_) => Change::Usable(true),
+            CabinetEvent::CredentialAccepted(_) => Change::Usable(true),
+            CabinetEvent::CredentialRotated(rotated) => Change::NewKey {
+                ends_at: rotated.credential.expires_at,
+            },
+            CabinetEvent::CredentialChecked(checked) => Change::KeyEnds {
+                at: checked.expires_at?,
+            },
+            CabinetEvent::CredentialOffered(_) => Change::Offered(true),
+            CabinetEvent::CredentialOfferRefused(_) => Change::Offered(false),
+            CabinetEvent::CredentialExpiring(_) => return None,
             CabinetEvent::ScheduleChanged(changed) => Change::Rhythm {
                 interval_seconds: i32::try_from(changed.interval_seconds).unwrap_or(i32::MAX),
                 paused: changed.paused,
@@ -231,6 +251,13 @@ fn change(event: &Event) -> Option<Change> {
             SyncEvent::SyncQuarantined(quarantined) => Change::Ended {
                 at: quarantined.quarantined_at,
             },
+            SyncEvent::SyncReleased(released) => Change::Outstanding {
+                sync_id: released.sync_id,
+                queue_at: released.released_at,
+            },
+            SyncEvent::SyncDiscarded(_) | SyncEvent::SourceDegraded(_) | SyncEvent::SourceRecovered(_) => {
+                return None;
+            }
         },
         _ => return None,
     })
@@ -250,16 +277,34 @@ async fn apply(
         return Ok(());
     };
     match change {
-        Change::Connected => {
+        Change::Connected { key_ends_at } => {
             let sql = format!(
-                "INSERT INTO {table} (tenant_id, cabinet_id, usable, connected_at) VALUES ($1, $2, true, $3) \
-                 ON CONFLICT DO NOTHING"
+                "INSERT INTO {table} (tenant_id, cabinet_id, usable, connected_at, key_ends_at) \
+                 VALUES ($1, $2, true, $3, $4) ON CONFLICT DO NOTHING"
             );
+            let statement = transaction.prepare_cached(&sql).await?;
             transaction
-                .execute(
-                    &transaction.prepare_cached(&sql).await?,
-                    &[&tenant, &cabinet, &recorded_at],
-                )
+                .execute(&statement, &[&tenant, &cabinet, &recorded_at, &key_ends_at])
+                .await?
+        }
+        Change::NewKey { ends_at } => {
+            let sql =
+                format!("UPDATE {table} SET usable = true, key_offered = false, key_ends_at = $3 {mine}");
+            let statement = transaction.prepare_cached(&sql).await?;
+            transaction
+                .execute(&statement, &[&tenant, &cabinet, &ends_at])
+                .await?
+        }
+        Change::KeyEnds { at } => {
+            let sql = format!("UPDATE {table} SET key_ends_at = $3 {mine}");
+            let statement = transaction.prepare_cached(&sql).await?;
+            transaction.execute(&statement, &[&tenant, &cabinet, &at]).await?
+        }
+        Change::Offered(offered) => {
+            let sql = format!("UPDATE {table} SET key_offered = $3 {mine}");
+            let statement = transaction.prepare_cached(&sql).await?;
+            transaction
+                .execute(&statement, &[&tenant, &cabinet, &offered])
                 .await?
         }
         Change::Usable(usable) => {

@@ -22,7 +22,10 @@ use uuid::Uuid;
 
 use crate::memory::{Believed, Memory};
 use crate::sync::sources::{Failure, Seen};
-use crate::{Marketplaces, SyncJob};
+use crate::{Marketplaces, SyncJob, check};
+
+/// How long a sync waits for a key to be tried.
+const CHECK: Duration = Duration::from_secs(20);
 
 /// How long a sync may take.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +119,7 @@ impl Syncs {
         let marketplace = attempt
             .marketplace
             .map_or("none", events::cabinet::Marketplace::as_str);
+        let attempt = self.with_tried_key(job, attempt).await;
         let running = Attempt {
             syncs: self,
             job,
@@ -134,6 +138,31 @@ impl Syncs {
             observer(marketplace, outcome, began.elapsed());
         }
         end
+    }
+
+    /// Tries a key that nobody has tried yet, or that waits to take the place of the one in use. Whatever comes
+    /// of it, the sync goes on with the key that is in use then.
+    async fn with_tried_key(&self, job: &SyncJob, attempt: sync_attempt::Attempt) -> sync_attempt::Attempt {
+        let is_tried = attempt.rights.is_some() || attempt.rejected || attempt.credential.is_none();
+        if attempt.released || attempt.marketplace.is_none() || (attempt.offered.is_none() && is_tried) {
+            return attempt;
+        }
+        let context = self.context(job, &format!("attempt:{}:check", attempt.attempt));
+        let checking = Box::pin(check::run(self, &context, job.cabinet_id));
+        match tokio::time::timeout(CHECK, checking).await {
+            Ok(Ok(checked)) => sync_attempt::Attempt {
+                rejected: checked.cabinet.rejected.is_some(),
+                credential: checked.cabinet.credential,
+                rights: checked.cabinet.rights,
+                offered: None,
+                ..attempt
+            },
+            Ok(Err(error)) => {
+                tracing::info!(error = ?error, cabinet.id = %job.cabinet_id, "the key could not be tried");
+                attempt
+            }
+            Err(_elapsed) => attempt,
+        }
     }
 
     fn context(&self, job: &SyncJob, name: &str) -> Context {
@@ -238,8 +267,24 @@ impl Attempt<'_> {
         use application::judge_credential::Verdict;
         if let Some(reason) = seen.credential_refused() {
             self.tell_credential(Verdict::Rejected(reason.to_owned())).await;
-        } else if seen.credential_taken() {
+            return;
+        }
+        if seen.credential_taken() {
             self.tell_credential(Verdict::Accepted).await;
+        }
+        let known =
+            |rights: &Vec<events::cabinet::Right>| rights.iter().any(|right| right.status.is_refused());
+        if seen.refuses_a_part() && !self.attempt.rights.as_ref().is_some_and(known) {
+            self.find_out_what_is_closed().await;
+        }
+    }
+
+    /// One source refused the key and others did not: which right is gone shall stand with the cabinet.
+    async fn find_out_what_is_closed(&self) {
+        let context = self.part("recheck");
+        let checking = Box::pin(check::run(self.syncs, &context, self.job.cabinet_id));
+        if let Ok(Err(error)) = tokio::time::timeout(CHECK, checking).await {
+            tracing::info!(error = ?error, cabinet.id = %self.job.cabinet_id, "the key could not be tried");
         }
     }
 
@@ -285,7 +330,7 @@ impl Attempt<'_> {
                     ..believed
                 })
                 .await?;
-            return Ok(self.quarantine(&doubt).await);
+            return Ok(self.quarantine(&doubt, seen.reports()).await);
         }
         let keys = memory.warehouse_keys(&seen.warehouses()).await?;
         seen.resolve_warehouses(&keys);
@@ -331,13 +376,14 @@ impl Attempt<'_> {
         )
     }
 
-    async fn quarantine(&self, doubt: &doubt::Doubt) -> (End, &'static str) {
+    async fn quarantine(&self, doubt: &doubt::Doubt, reports: Vec<SourceReport>) -> (End, &'static str) {
         let end = sync_attempt::End::Quarantined(SyncQuarantined {
             sync_id: self.job.sync_id,
             attempt: self.attempt.attempt,
             quarantined_at: self.syncs.clock.now(),
             reason: doubt.rule.to_owned(),
             evidence: doubt.evidence.clone(),
+            sources: reports,
         });
         (self.tell(end, End::Done).await, "quarantined")
     }

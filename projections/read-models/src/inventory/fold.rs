@@ -396,7 +396,14 @@ pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
     let (sources, sync_id, at) = match fact {
         SyncEvent::SyncCompleted(done) => (&done.sources, done.sync_id, done.completed_at),
         SyncEvent::SyncFailed(failed) => (&failed.sources, failed.sync_id, failed.failed_at),
-        SyncEvent::SyncRequested(_) | SyncEvent::SyncStarted(_) | SyncEvent::SyncQuarantined(_) => return,
+        // What is held back is not known yet, and whether a source has degraded is told with the cabinet.
+        SyncEvent::SyncRequested(_)
+        | SyncEvent::SyncStarted(_)
+        | SyncEvent::SyncQuarantined(_)
+        | SyncEvent::SyncReleased(_)
+        | SyncEvent::SyncDiscarded(_)
+        | SyncEvent::SourceDegraded(_)
+        | SyncEvent::SourceRecovered(_) => return,
     };
     for report in sources {
         let mut news = news_of(event, report, sync_id);

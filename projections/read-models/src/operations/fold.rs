@@ -8,6 +8,8 @@ use events::tenant::Role;
 use events::{Event, Recorded};
 use uuid::Uuid;
 
+use super::freshness;
+use super::guard::Guard;
 use super::queries::SyncStatus;
 use super::rows::{Cabinet, Credential, Member, Row, Rows, Sheet, SyncRow, Tenant};
 use crate::projection::{Rejected, name_of};
@@ -17,7 +19,10 @@ pub(super) fn whole(rows: &mut Rows, event: &Recorded, fact: &Event) -> Result<(
     match fact {
         Event::Tenant(fact) => tenant(rows, event, fact),
         Event::Cabinet(fact) => cabinet(rows, event, fact),
-        Event::Sync(fact) => sync(rows, event, fact),
+        Event::Sync(fact) => {
+            freshness::fold(rows, event, fact);
+            sync(rows, event, fact)
+        }
         Event::Sheet(fact) => {
             sheet(rows, event, fact);
             Ok(())
@@ -107,6 +112,7 @@ fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) -> Result<(),
             marketplace: connected.marketplace.as_str().to_owned(),
             status: "connected".to_owned(),
             credential: credential(&connected.credential),
+            guard: Guard::default(),
             interval_seconds: before.and_then(|cabinet| cabinet.interval_seconds),
             paused: before.is_some_and(|cabinet| cabinet.paused),
             connected_at: event.recorded_at,
@@ -125,7 +131,24 @@ fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) -> Result<(),
     cabinet.position = event.position;
     match fact {
         CabinetEvent::CabinetConnected(_) => {}
-        CabinetEvent::CredentialRotated(rotated) => cabinet.credential = credential(&rotated.credential),
+        CabinetEvent::CredentialRotated(rotated) => {
+            cabinet.credential = credential(&rotated.credential);
+            cabinet.guard = Guard::default();
+        }
+        CabinetEvent::CredentialChecked(checked) => {
+            let known = &mut cabinet.credential;
+            if known.id == checked.credential_id.uuid() {
+                known.expires_at = checked.expires_at.or(known.expires_at);
+                known.seller_id = known.seller_id.take().or_else(|| checked.seller_id.clone());
+                known.checked_at = Some(checked.checked_at);
+                cabinet.guard.checked(checked);
+            }
+        }
+        CabinetEvent::CredentialOffered(offered) => cabinet.guard.offered(offered),
+        CabinetEvent::CredentialOfferRefused(refused) => cabinet.guard.offer_refused(refused),
+        CabinetEvent::CredentialExpiring(expiring) => {
+            cabinet.guard.announced_days = Some(expiring.days_left);
+        }
         // The verdict on a key that was replaced meanwhile says nothing of the present one.
         CabinetEvent::CredentialAccepted(accepted) => {
             if cabinet.credential.id == accepted.credential_id.uuid() {
@@ -167,6 +190,9 @@ fn credential(facts: &CredentialFacts) -> Credential {
 fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) -> Result<(), Rejected> {
     let tenant = tenant_of(event);
     let sync_id = sync_id_of(fact).uuid();
+    if matches!(fact, SyncEvent::SourceDegraded(_) | SyncEvent::SourceRecovered(_)) {
+        return Ok(()); // news of a source, not of the sync
+    }
     if let SyncEvent::SyncRequested(requested) = fact {
         let sync = SyncRow {
             cabinet_id: event.stream_id,
@@ -183,6 +209,8 @@ fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) -> Result<(), Rejec
             error_class: None,
             error_detail: None,
             retry_at: None,
+            decided_by: None,
+            decided_at: None,
             updated_at: event.recorded_at,
             first_position: event.position,
             position: event.position,
@@ -204,6 +232,10 @@ pub(super) const fn sync_id_of(fact: &SyncEvent) -> SyncId {
         SyncEvent::SyncCompleted(completed) => completed.sync_id,
         SyncEvent::SyncFailed(failed) => failed.sync_id,
         SyncEvent::SyncQuarantined(quarantined) => quarantined.sync_id,
+        SyncEvent::SyncReleased(released) => released.sync_id,
+        SyncEvent::SyncDiscarded(discarded) => discarded.sync_id,
+        SyncEvent::SourceDegraded(degraded) => degraded.sync_id,
+        SyncEvent::SourceRecovered(recovered) => recovered.sync_id,
     }
 }
 
@@ -252,8 +284,21 @@ fn advance(sync: &mut SyncRow, event: &Recorded, fact: &SyncEvent) {
             sync.error_class = Some("quarantined".to_owned());
             sync.error_detail = Some(format!("{}: {}", quarantined.reason, quarantined.evidence));
             sync.retry_at = None;
+            sync.sources.clone_from(&quarantined.sources);
             SyncStatus::Quarantined
         }
+        SyncEvent::SyncReleased(released) => {
+            sync.finished_at = None;
+            sync.decided_by = Some(event.metadata.actor.clone());
+            sync.decided_at = Some(released.released_at);
+            SyncStatus::Pending
+        }
+        SyncEvent::SyncDiscarded(discarded) => {
+            sync.decided_by = Some(event.metadata.actor.clone());
+            sync.decided_at = Some(discarded.discarded_at);
+            SyncStatus::Discarded
+        }
+        SyncEvent::SourceDegraded(_) | SyncEvent::SourceRecovered(_) => return,
     };
     sync.status = status.as_str().to_owned();
     sync.updated_at = event.recorded_at;

@@ -1,5 +1,6 @@
 //! Questions about a tenant, its members, cabinets, syncs and sheet. Each runs in a tenant's transaction.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
+use super::{Guard, SourceState};
 use crate::QueryError;
 
 /// The only tenant a statement may see.
@@ -29,8 +31,10 @@ pub enum SyncStatus {
     Succeeded,
     /// Given up.
     Failed,
-    /// Done, but implausible.
+    /// Done, but implausible; held back until a later one is believed or a person decides.
     Quarantined,
+    /// Implausible, and a person did not believe it.
+    Discarded,
 }
 
 impl SyncStatus {
@@ -44,13 +48,17 @@ impl SyncStatus {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Quarantined => "quarantined",
+            Self::Discarded => "discarded",
         }
     }
 
     /// Whether nothing more will happen by itself.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Quarantined)
+        matches!(
+            self,
+            Self::Succeeded | Self::Failed | Self::Quarantined | Self::Discarded
+        )
     }
 }
 
@@ -70,6 +78,7 @@ impl FromStr for SyncStatus {
             Self::Succeeded,
             Self::Failed,
             Self::Quarantined,
+            Self::Discarded,
         ]
         .into_iter()
         .find(|status| status.as_str() == name)
@@ -138,6 +147,8 @@ pub struct Cabinet {
     pub credential_reason: Option<String>,
     /// When it was last tried.
     pub checked_at: Option<DateTime<Utc>>,
+    /// What trials of its keys brought out.
+    pub guard: Guard,
     /// Seconds between scheduled syncs; none until somebody set it.
     pub interval_seconds: Option<i64>,
     /// Whether the schedule rests.
@@ -150,6 +161,8 @@ pub struct Cabinet {
     pub position: i64,
     /// Its newest sync.
     pub last_sync: Option<LastSync>,
+    /// How each of its sources is doing, by name.
+    pub sources: BTreeMap<String, SourceState>,
 }
 
 /// A cabinet's newest sync, in short.
@@ -200,6 +213,10 @@ pub struct SyncDetail {
     pub error_detail: Option<String>,
     /// When it is tried again.
     pub retry_at: Option<DateTime<Utc>>,
+    /// Who released or discarded what was held back.
+    pub decided_by: Option<String>,
+    /// When.
+    pub decided_at: Option<DateTime<Utc>>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
     /// Position of the request; orders syncs by age.
@@ -307,12 +324,13 @@ async fn select_cabinets(
     disconnected: bool,
 ) -> Result<Vec<Cabinet>, QueryError> {
     let sql = format!(
-        "SELECT c.*, s.sync_id AS last_id, s.status AS last_status, s.requested_at AS last_requested_at, \
+        "SELECT c.*, f.sources, s.sync_id AS last_id, s.status AS last_status, s.requested_at AS last_requested_at, \
                 (SELECT max(d.finished_at) FROM rm_operations.syncs d \
                   WHERE d.tenant_id = c.tenant_id AND d.cabinet_id = c.cabinet_id AND d.status = \
                   'succeeded') \
                 AS last_success_at \
            FROM rm_operations.cabinets c \
+           LEFT JOIN rm_operations.freshness f ON f.tenant_id = c.tenant_id AND f.cabinet_id = c.cabinet_id \
            LEFT JOIN LATERAL (SELECT * FROM rm_operations.syncs n \
                                WHERE n.tenant_id = c.tenant_id AND n.cabinet_id = c.cabinet_id \
                                ORDER BY n.first_position DESC LIMIT 1) s ON true \
@@ -411,6 +429,8 @@ fn sync_row(row: &Row) -> Result<SyncDetail, QueryError> {
         error_class: row.try_get("error_class")?,
         error_detail: row.try_get("error_detail")?,
         retry_at: row.try_get("retry_at")?,
+        decided_by: row.try_get("decided_by")?,
+        decided_at: row.try_get("decided_at")?,
         updated_at: row.try_get("updated_at")?,
         first_position: row.try_get("first_position")?,
         position: row.try_get("last_position")?,
@@ -440,12 +460,17 @@ fn cabinet_row(row: &Row) -> Result<Cabinet, QueryError> {
         credential_status: row.try_get("credential_status")?,
         credential_reason: row.try_get("credential_reason")?,
         checked_at: row.try_get("checked_at")?,
+        guard: row.try_get::<_, Json<Guard>>("guard")?.0,
         interval_seconds: row.try_get("interval_seconds")?,
         paused: row.try_get("paused")?,
         connected_at: row.try_get("connected_at")?,
         updated_at: row.try_get("updated_at")?,
         position: row.try_get("position")?,
         last_sync,
+        sources: row
+            .try_get::<_, Option<Json<BTreeMap<String, SourceState>>>>("sources")?
+            .map(|json| json.0)
+            .unwrap_or_default(),
     })
 }
 

@@ -6,6 +6,9 @@ use chrono::{DateTime, Utc};
 use events::sync::SourceReport;
 use uuid::Uuid;
 
+use super::freshness::SourceState;
+use super::guard::Guard;
+
 /// Everything a batch touches. A row is written when it is marked.
 #[derive(Default)]
 pub struct Rows {
@@ -14,6 +17,7 @@ pub struct Rows {
     pub(super) members: BTreeMap<(Uuid, Uuid), Row<Option<Member>>>,
     pub(super) cabinets: BTreeMap<(Uuid, Uuid), Row<Cabinet>>,
     pub(super) syncs: BTreeMap<(Uuid, Uuid), Row<SyncRow>>,
+    pub(super) freshness: BTreeMap<(Uuid, Uuid), Row<Freshness>>,
     pub(super) progress: BTreeMap<(Uuid, Uuid), Progress>,
     pub(super) sheets: BTreeMap<Uuid, Row<Sheet>>,
 }
@@ -67,6 +71,7 @@ pub(super) struct Cabinet {
     pub(super) marketplace: String,
     pub(super) status: String,
     pub(super) credential: Credential,
+    pub(super) guard: Guard,
     pub(super) interval_seconds: Option<i64>,
     pub(super) paused: bool,
     pub(super) connected_at: DateTime<Utc>,
@@ -89,6 +94,12 @@ pub(super) struct Credential {
 }
 
 #[derive(Debug, Clone)]
+pub(super) struct Freshness {
+    pub(super) sources: BTreeMap<String, SourceState>,
+    pub(super) position: i64,
+}
+
+#[derive(Debug, Clone)]
 pub(super) struct SyncRow {
     pub(super) cabinet_id: Uuid,
     pub(super) trigger: String,
@@ -104,6 +115,8 @@ pub(super) struct SyncRow {
     pub(super) error_class: Option<String>,
     pub(super) error_detail: Option<String>,
     pub(super) retry_at: Option<DateTime<Utc>>,
+    pub(super) decided_by: Option<String>,
+    pub(super) decided_at: Option<DateTime<Utc>>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) first_position: i64,
     pub(super) position: i64,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Fact;
 use super::fold::sync_id_of;
-use super::rows::{Cabinet, Credential, Member, Row, Rows, Sheet, SyncRow, Tenant};
+use super::rows::{Cabinet, Credential, Freshness, Member, Row, Rows, Sheet, SyncRow, Tenant};
 use crate::projection::write_rows;
 
 /// Keys of the rows that a batch may change.
@@ -21,6 +21,7 @@ struct Keys {
     members: BTreeSet<(Uuid, Uuid)>,
     cabinets: BTreeSet<(Uuid, Uuid)>,
     syncs: BTreeSet<(Uuid, Uuid)>,
+    freshness: BTreeSet<(Uuid, Uuid)>,
     sheets: BTreeSet<Uuid>,
 }
 
@@ -42,6 +43,7 @@ impl Keys {
                 }
                 Event::Sync(fact) => {
                     keys.syncs.insert((tenant, sync_id_of(fact).uuid()));
+                    keys.freshness.insert((tenant, event.stream_id));
                 }
                 Event::Sheet(_) => {
                     keys.sheets.insert(tenant);
@@ -74,6 +76,7 @@ pub(super) async fn load(
     load_members(rows, tx, &keys.members).await?;
     load_cabinets(rows, tx, &keys.cabinets).await?;
     load_syncs(rows, tx, &keys.syncs).await?;
+    load_freshness(rows, tx, &keys.freshness).await?;
     load_sheets(rows, tx, &keys.sheets).await
 }
 
@@ -157,6 +160,7 @@ async fn load_cabinets(
                 reason: row.try_get("credential_reason")?,
                 checked_at: row.try_get("checked_at")?,
             },
+            guard: row.try_get::<_, Json<_>>("guard")?.0,
             interval_seconds: row.try_get("interval_seconds")?,
             paused: row.try_get("paused")?,
             connected_at: row.try_get("connected_at")?,
@@ -191,12 +195,30 @@ async fn load_syncs(
             error_class: row.try_get("error_class")?,
             error_detail: row.try_get("error_detail")?,
             retry_at: row.try_get("retry_at")?,
+            decided_by: row.try_get("decided_by")?,
+            decided_at: row.try_get("decided_at")?,
             updated_at: row.try_get("updated_at")?,
             first_position: row.try_get("first_position")?,
             position: row.try_get("position")?,
         };
         let key = (row.try_get("tenant_id")?, row.try_get("sync_id")?);
         rows.syncs.insert(key, Row::found(sync));
+    }
+    Ok(())
+}
+
+async fn load_freshness(
+    rows: &mut Rows,
+    tx: &Transaction<'_>,
+    keys: &BTreeSet<(Uuid, Uuid)>,
+) -> Result<(), Error> {
+    for row in by_pair(tx, "freshness", "cabinet_id", keys).await? {
+        let freshness = Freshness {
+            sources: row.try_get::<_, Json<_>>("sources")?.0,
+            position: row.try_get("position")?,
+        };
+        let key = (row.try_get("tenant_id")?, row.try_get("cabinet_id")?);
+        rows.freshness.insert(key, Row::found(freshness));
     }
     Ok(())
 }
@@ -231,6 +253,7 @@ pub(super) async fn store(rows: Rows, tx: &Transaction<'_>) -> Result<(), Error>
     store_members(tx, &rows).await?;
     store_cabinets(tx, &rows).await?;
     store_syncs(tx, &rows).await?;
+    store_freshness(tx, &rows).await?;
     let progress: Vec<_> = rows.progress.iter().collect();
     write_rows!(
         tx,
@@ -321,12 +344,12 @@ async fn store_cabinets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> 
            token_kind, \
             seller_id, expires_at, scopes, credential_status, credential_reason, checked_at, \
             interval_seconds, \
-            paused, connected_at, updated_at, first_position, position) \
+            paused, connected_at, updated_at, first_position, position, guard) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], \
          $7::text[], \
             $8::text[], $9::timestamptz[], $10::jsonb[], $11::text[], $12::text[], $13::timestamptz[], \
             $14::bigint[], $15::boolean[], $16::timestamptz[], $17::timestamptz[], $18::bigint[], \
-            $19::bigint[]) \
+            $19::bigint[], $20::jsonb[]) \
          ON CONFLICT (tenant_id, cabinet_id) DO UPDATE SET marketplace = EXCLUDED.marketplace, \
             status = EXCLUDED.status, credential_id = EXCLUDED.credential_id, fingerprint = \
             EXCLUDED.fingerprint, \
@@ -336,7 +359,7 @@ async fn store_cabinets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> 
             credential_reason = EXCLUDED.credential_reason, checked_at = EXCLUDED.checked_at, \
             interval_seconds = EXCLUDED.interval_seconds, paused = EXCLUDED.paused, \
             connected_at = EXCLUDED.connected_at, updated_at = EXCLUDED.updated_at, \
-            first_position = EXCLUDED.first_position, position = EXCLUDED.position",
+            first_position = EXCLUDED.first_position, position = EXCLUDED.position, guard = EXCLUDED.guard",
         |((tenant, cabinet_id), cabinet)| *tenant,
         *cabinet_id,
         cabinet.marketplace.as_str(),
@@ -356,6 +379,7 @@ async fn store_cabinets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> 
         cabinet.updated_at,
         cabinet.first_position,
         cabinet.position,
+        Json(&cabinet.guard),
     );
     Ok(())
 }
@@ -373,12 +397,12 @@ async fn store_syncs(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
         "INSERT INTO syncs (tenant_id, sync_id, cabinet_id, trigger, forced, status, attempt, requested_at, \
             started_at, finished_at, sources, products_seen, products_changed, error_class, error_detail, \
             retry_at, \
-            updated_at, first_position, position) \
+            updated_at, first_position, position, decided_by, decided_at) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::boolean[], $6::text[], \
             $7::bigint[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::jsonb[], \
             $12::bigint[], \
             $13::bigint[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::bigint[], \
-            $19::bigint[]) \
+            $19::bigint[], $20::text[], $21::timestamptz[]) \
          ON CONFLICT (tenant_id, sync_id) DO UPDATE SET trigger = EXCLUDED.trigger, forced = \
          EXCLUDED.forced, \
             status = EXCLUDED.status, attempt = EXCLUDED.attempt, requested_at = EXCLUDED.requested_at, \
@@ -387,7 +411,8 @@ async fn store_syncs(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
             products_seen = EXCLUDED.products_seen, products_changed = EXCLUDED.products_changed, \
             error_class = EXCLUDED.error_class, error_detail = EXCLUDED.error_detail, \
             retry_at = EXCLUDED.retry_at, updated_at = EXCLUDED.updated_at, \
-            first_position = EXCLUDED.first_position, position = EXCLUDED.position",
+            first_position = EXCLUDED.first_position, position = EXCLUDED.position, \
+            decided_by = EXCLUDED.decided_by, decided_at = EXCLUDED.decided_at",
         |((tenant, sync_id), sync)| *tenant,
         *sync_id,
         sync.cabinet_id,
@@ -407,6 +432,30 @@ async fn store_syncs(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
         sync.updated_at,
         sync.first_position,
         sync.position,
+        sync.decided_by.as_deref(),
+        sync.decided_at,
+    );
+    Ok(())
+}
+
+async fn store_freshness(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
+    let freshness: Vec<_> = rows
+        .freshness
+        .iter()
+        .filter(|(_, row)| row.changed)
+        .map(|(key, row)| (key, &row.value))
+        .collect();
+    write_rows!(
+        tx,
+        &freshness,
+        "INSERT INTO freshness (tenant_id, cabinet_id, sources, position) \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::jsonb[], $4::bigint[]) \
+         ON CONFLICT (tenant_id, cabinet_id) DO UPDATE SET sources = EXCLUDED.sources, \
+            position = EXCLUDED.position",
+        |((tenant, cabinet_id), freshness)| *tenant,
+        *cabinet_id,
+        Json(&freshness.sources),
+        freshness.position,
     );
     Ok(())
 }

@@ -240,6 +240,7 @@ async fn an_operation_goes_from_pending_over_retry_to_its_end() {
                 quarantined_at: time,
                 reason: "stock_vanished".to_owned(),
                 evidence: "900 of 1000".to_owned(),
+                sources: vec![],
             }
             .into(),
             SyncStatus::Quarantined,

@@ -9,17 +9,20 @@ pub mod replace_credential;
 pub mod request_sync;
 pub mod show;
 mod tag;
+pub mod trial;
 
 use application::connect_cabinet;
 use application::credential::CredentialError;
 use application::domain::cabinet::CabinetRefusal;
 use chrono::{DateTime, Utc};
 use events::cabinet::CredentialFacts;
+use read_models::operations::SourceState;
 use read_models::operations::queries::Cabinet;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::trial::RightView;
 use crate::handlers::execute_problem;
 use crate::problem::{Code, Problem};
 
@@ -40,6 +43,8 @@ pub struct CabinetView {
     pub schedule: ScheduleView,
     /// Its newest sync.
     pub last_sync: Option<LastSyncView>,
+    /// How each of its sources is doing.
+    pub sources: Vec<SourceFreshnessView>,
     /// Since when.
     pub connected_at: DateTime<Utc>,
     /// When it last changed.
@@ -63,8 +68,66 @@ pub struct CredentialView {
     pub seller_id: Option<String>,
     /// When it ends.
     pub expires_at: Option<DateTime<Utc>>,
-    /// What it opens.
+    /// What it opens, in its own words.
     pub scopes: Vec<String>,
+    /// `unchecked`, `ok`, `expiring`, `missing_rights`, `rejected`, `payment_required` or `expired`.
+    pub state: &'static str,
+    /// Whole days until it ends.
+    pub days_left: Option<i64>,
+    /// Whether it can only read, where that is known.
+    pub read_only: Option<bool>,
+    /// What it may do by a trial at the marketplace, category by category.
+    pub rights: Vec<RightView>,
+    /// When that was tried.
+    pub rights_checked_at: Option<DateTime<Utc>>,
+    /// The fewest days before its end that were announced: 14, 3 or 1.
+    pub announced_days: Option<u32>,
+    /// Fingerprint of a new credential that waits to be tried.
+    pub offered_fingerprint: Option<String>,
+    /// Why the last new credential was not taken; this one stayed in use.
+    pub offer_refused: Option<OfferRefusedView>,
+}
+
+/// A new credential that was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OfferRefusedView {
+    /// `unauthorized`, `forbidden`, `payment_required`, `missing_rights`, `other_seller` or `expired`.
+    pub reason: String,
+    /// When it was tried.
+    pub at: DateTime<Utc>,
+}
+
+/// How one source of a cabinet is doing.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SourceFreshnessView {
+    /// `cards`, `stock_fbo`, `stock_fbs`, `orders`.
+    pub source: String,
+    /// The marketplace's time of the newest complete answer.
+    pub as_of: Option<DateTime<Utc>>,
+    /// When the newest complete answer was recorded.
+    pub complete_at: Option<DateTime<Utc>>,
+    /// `complete`, `partial`, `failed` or `cached`: how it came out last.
+    pub outcome: serde_json::Value,
+    /// When that was.
+    pub outcome_at: DateTime<Utc>,
+    /// Why it failed or is partial.
+    pub error: Option<String>,
+    /// Since when it has been failing, where it had worked and then failed several times in a row.
+    pub degraded_since: Option<DateTime<Utc>>,
+}
+
+impl SourceFreshnessView {
+    fn of((source, state): (String, SourceState)) -> Self {
+        Self {
+            source,
+            as_of: state.as_of,
+            complete_at: state.complete_at,
+            outcome: serde_json::json!(state.outcome),
+            outcome_at: state.outcome_at,
+            error: state.error,
+            degraded_since: state.degraded_since,
+        }
+    }
 }
 
 /// When a cabinet is synced by itself.
@@ -90,13 +153,26 @@ pub struct LastSyncView {
 }
 
 impl CabinetView {
-    fn of(cabinet: Cabinet, title: Option<String>) -> Self {
+    fn of(cabinet: Cabinet, title: Option<String>, now: DateTime<Utc>) -> Self {
+        let credential_state = credential_state(&cabinet, now);
         Self {
             id: cabinet.cabinet_id,
             title: title.unwrap_or_default(),
             marketplace: cabinet.marketplace,
             status: cabinet.status,
+            sources: cabinet.sources.into_iter().map(SourceFreshnessView::of).collect(),
             credential: CredentialView {
+                state: credential_state,
+                days_left: cabinet.expires_at.map(|at| (at - now).num_days().max(0)),
+                read_only: cabinet.guard.read_only,
+                rights: cabinet.guard.rights.into_iter().map(Into::into).collect(),
+                rights_checked_at: cabinet.guard.rights_at,
+                announced_days: cabinet.guard.announced_days,
+                offered_fingerprint: cabinet.guard.offered,
+                offer_refused: cabinet.guard.offer_refused.map(|refused| OfferRefusedView {
+                    reason: refused.reason,
+                    at: refused.at,
+                }),
                 status: cabinet.credential_status,
                 reason: cabinet.credential_reason,
                 checked_at: cabinet.checked_at,
@@ -119,6 +195,34 @@ impl CabinetView {
             connected_at: cabinet.connected_at,
             updated_at: cabinet.updated_at,
         }
+    }
+}
+
+/// Days before its end from which a credential counts as ending.
+const EXPIRING_DAYS: i64 = 14;
+
+/// The one word for what a seller has to do about a credential; the most urgent one.
+fn credential_state(cabinet: &Cabinet, now: DateTime<Utc>) -> &'static str {
+    let ended = cabinet.expires_at.is_some_and(|at| at <= now);
+    let ending = cabinet
+        .expires_at
+        .is_some_and(|at| at - now <= chrono::TimeDelta::days(EXPIRING_DAYS));
+    let rights = &cabinet.guard.rights;
+    let missing = rights
+        .iter()
+        .any(|right| right.needed && right.status.is_refused());
+    match (
+        cabinet.credential_status.as_str(),
+        cabinet.credential_reason.as_deref(),
+    ) {
+        ("rejected", Some("payment_required")) => "payment_required",
+        ("rejected", Some("expired")) => "expired",
+        ("rejected", _) => "rejected",
+        _ if ended => "expired",
+        _ if missing => "missing_rights",
+        _ if ending => "expiring",
+        ("unchecked", _) if rights.is_empty() => "unchecked",
+        _ => "ok",
     }
 }
 
@@ -159,7 +263,11 @@ fn credential_problem(error: connect_cabinet::Error) -> Problem {
             error => refused(error.to_string()),
         },
         connect_cabinet::Error::Execute(error) => execute_problem(error, cabinet_refusal),
+        connect_cabinet::Error::SellerConnected { .. } => {
+            Problem::new(Code::Conflict, error.to_string()).at("#/credential")
+        }
         connect_cabinet::Error::Store(error) => error.into(),
+        connect_cabinet::Error::Read(error) => Problem::failure(error),
     }
 }
 

@@ -74,6 +74,7 @@ impl From<SyncDetail> for OperationView {
             SyncStatus::Succeeded => ("succeeded", "done"),
             SyncStatus::Failed => ("failed", "given up"),
             SyncStatus::Quarantined => ("failed", "set aside as implausible"),
+            SyncStatus::Discarded => ("failed", "set aside as implausible, and not believed"),
         };
         let result = (sync.status == SyncStatus::Succeeded).then_some(ResultView {
             products_synced: sync.products_seen,

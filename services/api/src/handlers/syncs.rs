@@ -1,5 +1,6 @@
 //! Attempts to bring a cabinet up to date.
 
+pub mod decide;
 pub mod list;
 pub mod show;
 
@@ -21,7 +22,7 @@ pub struct SyncView {
     pub trigger: String,
     /// Whether it reads even what was read just before.
     pub forced: bool,
-    /// `pending`, `running`, `waiting_retry`, `succeeded`, `failed` or `quarantined`.
+    /// `pending`, `running`, `waiting_retry`, `succeeded`, `failed`, `quarantined` or `discarded`.
     pub status: &'static str,
     /// Times a worker took it up.
     pub attempt: i64,
@@ -47,6 +48,10 @@ pub struct SyncView {
     pub message: Option<String>,
     /// When it is tried again.
     pub retry_at: Option<DateTime<Utc>>,
+    /// Who released or discarded what was held back.
+    pub decided_by: Option<String>,
+    /// When.
+    pub decided_at: Option<DateTime<Utc>>,
     /// Position of its last change.
     pub position: i64,
 }
@@ -105,6 +110,8 @@ impl From<SyncDetail> for SyncView {
             error_class: sync.error_class,
             message: sync.error_detail,
             retry_at: sync.retry_at,
+            decided_by: sync.decided_by,
+            decided_at: sync.decided_at,
             position: sync.position,
         }
     }

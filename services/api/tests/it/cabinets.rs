@@ -1,6 +1,8 @@
 //! Cabinets: connected, shown, changed, taken away, and nobody else's.
 
-use api::Verdict;
+use application::wire::CredentialCheck;
+use events::cabinet::{Right, RightStatus};
+use events::ids::CredentialId;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -205,11 +207,82 @@ async fn a_credential_is_checked_by_the_worker() {
         .await
         .is(StatusCode::SERVICE_UNAVAILABLE)
         .is_problem("unavailable");
-    *world.others.verdict.lock().unwrap() = Some(Verdict::Rejected("unauthorized".to_owned()));
+    let tried = |refused: Option<&str>| CredentialCheck {
+        credential_id: CredentialId(uuid::Uuid::from_u128(5)),
+        in_use: true,
+        refused: refused.map(str::to_owned),
+        rights: vec![Right {
+            category: "content".to_owned(),
+            needed: true,
+            status: RightStatus::Open,
+        }],
+        expires_at: None,
+        read_only: Some(true),
+    };
+    *world.others.check.lock().unwrap() = Some(tried(Some("unauthorized")));
+    let rejected = check().await;
+    rejected.is(StatusCode::OK);
     assert_eq!(
-        check().await.is(StatusCode::OK).body,
-        json!({"status": "rejected", "reason": "unauthorized"})
+        (&rejected.body["status"], &rejected.body["reason"]),
+        (&json!("rejected"), &json!("unauthorized"))
     );
-    *world.others.verdict.lock().unwrap() = Some(Verdict::Accepted);
-    assert_eq!(check().await.body, json!({"status": "accepted", "reason": null}));
+    *world.others.check.lock().unwrap() = Some(tried(None));
+    assert_eq!(
+        check().await.body,
+        json!({"status": "accepted", "reason": null, "in_use": true, "expires_at": null, "read_only": true,
+            "rights": [{"category": "content", "needed": true, "status": "open"}]})
+    );
+}
+
+#[tokio::test]
+async fn one_seller_account_is_one_cabinet() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let boris = world.registered("boris@shop.ru").await;
+    let connect = async |seller, account| {
+        let body = json!({"marketplace": "wildberries", "credential": world.wildberries_token(account)});
+        world
+            .command(seller, Method::POST, "/api/v1/cabinets", &body)
+            .send()
+            .await
+    };
+    let first = connect(&anna, 1).await;
+    first.is(StatusCode::CREATED);
+    let id = first.id("id").to_string();
+    let again = connect(&anna, 1).await;
+    again.is(StatusCode::CONFLICT).is_problem("conflict");
+    assert!(again.text.contains(&id), "which one: {}", again.text);
+    connect(&anna, 2).await.is(StatusCode::CREATED);
+    connect(&boris, 1).await.is(StatusCode::CREATED);
+    let path = format!("/api/v1/cabinets/{id}");
+    let gone = world
+        .command(&anna, Method::DELETE, &path, &json!({}))
+        .send()
+        .await;
+    gone.is(StatusCode::OK);
+    connect(&anna, 1).await.is(StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_credential_is_shown_with_the_days_it_has_left() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let path = format!("/api/v1/cabinets/{}", world.cabinet(&anna).await);
+    let credential = async || {
+        world.project().await;
+        world.get(&anna, &path).send().await.body["credential"].clone()
+    };
+    let fresh = credential().await;
+    assert_eq!(
+        (&fresh["state"], &fresh["days_left"]),
+        (&json!("unchecked"), &json!(100))
+    );
+    assert!(world.clock.advance(chrono::TimeDelta::days(90)));
+    let ending = credential().await;
+    assert_eq!(
+        (&ending["state"], &ending["days_left"]),
+        (&json!("expiring"), &json!(10))
+    );
+    assert!(world.clock.advance(chrono::TimeDelta::days(11)));
+    assert_eq!(credential().await["state"], "expired");
 }

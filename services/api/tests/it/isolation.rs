@@ -108,6 +108,9 @@ impl Victim {
             ("get", "/api/v1/syncs/{id}" | "/api/v1/operations/{id}" | "/api/v1/operations/{id}/events") => {
                 Theirs(self.sync, none())
             }
+            ("post", "/api/v1/syncs/{id}/release" | "/api/v1/syncs/{id}/discard") => {
+                Theirs(self.sync, none())
+            }
             ("get", "/api/v1/products/{id}" | "/api/v1/products/{id}/history") => {
                 Theirs(self.product, none())
             }

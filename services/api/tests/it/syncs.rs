@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use events::catalog::SyncEvent;
 use events::ids::SyncId;
-use events::sync::{SyncCompleted, SyncStarted};
+use events::sync::{SyncCompleted, SyncQuarantined, SyncStarted};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -228,4 +228,58 @@ async fn an_operation_is_watched_until_it_ends_and_goes_on_after_a_cut() {
     resume(last[0].0).send().await.is(StatusCode::NO_CONTENT);
     let wrong = world.get(&anna, &path).header("last-event-id", "x").send().await;
     wrong.is(StatusCode::BAD_REQUEST).is_problem("malformed-header");
+}
+
+#[tokio::test]
+async fn a_held_result_is_decided_by_a_person_once_and_it_is_shown_by_whom() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let cabinet = world.cabinet(&anna).await;
+    let held = async |version: i64| {
+        let sync = world.sync_requested(&anna, cabinet).await.id("operation_id");
+        world.started(&anna, cabinet, sync, version).await;
+        let quarantined = SyncQuarantined {
+            sync_id: SyncId(sync),
+            attempt: 1,
+            quarantined_at: world.now(),
+            reason: "all_stock_gone".to_owned(),
+            evidence: "1000 units before, 0 now".to_owned(),
+            sources: Vec::new(),
+        };
+        let events = vec![SyncEvent::from(quarantined).into()];
+        world.record(anna.tenant, cabinet, version + 1, events).await;
+        world.project().await;
+        sync
+    };
+    let decide = async |sync: Uuid, what: &str| {
+        let path = format!("/api/v1/syncs/{sync}/{what}");
+        world.command(&anna, Method::POST, &path, &json!({})).send().await
+    };
+    let shown = async |sync: Uuid| {
+        world.project().await;
+        let answer = world.get(&anna, &format!("/api/v1/syncs/{sync}")).send().await;
+        (
+            answer.body["status"].clone(),
+            answer.body["decided_by"].as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    let first = held(1).await;
+    decide(first, "discard").await.is(StatusCode::OK);
+    let (status, by) = shown(first).await;
+    assert_eq!(status, "discarded");
+    assert_eq!(by, format!("user:{}", world.user(&anna)));
+    for again in ["discard", "release"] {
+        decide(first, again)
+            .await
+            .is(StatusCode::CONFLICT)
+            .is_problem("conflict");
+    }
+    let second = held(5).await;
+    decide(second, "release").await.is(StatusCode::ACCEPTED);
+    let (status, by) = shown(second).await;
+    assert_eq!(status, "pending");
+    assert!(by.starts_with("user:"), "{by}");
+    decide(Uuid::from_u128(9), "release")
+        .await
+        .is(StatusCode::NOT_FOUND);
 }

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use api::state::Asked;
-use api::{ApiState, ErrandError, Errands, Google, SheetProgress, SheetTest, Verdict};
+use api::{ApiState, ErrandError, Errands, Google, SheetProgress, SheetTest};
 use application::App;
+use application::wire::CredentialCheck;
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
 use chrono::{DateTime, TimeDelta, Utc};
 use connectors::google::{Accounts, SheetsOptions, TokenHosts};
@@ -27,15 +28,15 @@ use vault::{MasterKeys, Vault};
 /// What other processes would answer; a test says what.
 #[derive(Default)]
 pub(crate) struct Others {
-    pub(crate) verdict: Mutex<Option<Verdict>>,
+    pub(crate) check: Mutex<Option<CredentialCheck>>,
     pub(crate) progress: Mutex<SheetProgress>,
     pub(crate) writes: Mutex<Vec<TenantId>>,
 }
 
 impl Errands for Others {
-    fn check_credential(&self, _: TenantId, _: CabinetId) -> Asked<'_, Result<Verdict, ErrandError>> {
-        let verdict = self.verdict.lock().unwrap().clone();
-        Box::pin(async { verdict.ok_or_else(|| ErrandError::Away("nobody listens".to_owned())) })
+    fn check_credential(&self, _: TenantId, _: CabinetId) -> Asked<'_, Result<CredentialCheck, ErrandError>> {
+        let check = self.check.lock().unwrap().clone();
+        Box::pin(async { check.ok_or_else(|| ErrandError::Away("nobody listens".to_owned())) })
     }
 
     fn test_sheet(&self, _: TenantId) -> Asked<'_, Result<SheetTest, ErrandError>> {

@@ -136,9 +136,12 @@ async fn a_key_of_another_seller_account_does_not_replace_one() {
         ),
         "{foreign:?}"
     );
-    let (facts, receipt) = replace(token("seller-1", 4, SCOPES, at(9_999))).await.unwrap();
-    assert_eq!((facts.token_kind, receipt.version), (TokenKind::Service, 2));
-    assert_eq!(world.happened().await[3..], ["credential_rotated"]);
+    let given = replace(token("seller-1", 4, SCOPES, at(9_999))).await.unwrap();
+    assert_eq!(
+        (given.credential.token_kind, given.in_use, given.receipt.version),
+        (TokenKind::Service, false, 2)
+    );
+    assert_eq!(world.happened().await[3..], ["credential_offered"]);
 }
 
 #[tokio::test]
@@ -146,10 +149,10 @@ async fn no_key_and_no_part_of_one_can_be_read_in_the_database() {
     let world = World::new().await;
     let (tenant, cabinet) = world.seller().await;
     let (first, second) = (good_token(), token("seller-1", 1, SCOPES, at(9_999)));
-    let (facts, _) =
-        replace_credential::execute(&world.app, &context(tenant), cabinet, &second.clone().into())
-            .await
-            .unwrap();
+    let facts = replace_credential::execute(&world.app, &context(tenant), cabinet, &second.clone().into())
+        .await
+        .unwrap()
+        .credential;
     let account = "{\"type\":\"service_account\",\"private_key\":\"очень тайный ключ\"}";
     let input = application::link_sheet::Input {
         spreadsheet_id: "1aBcD3fGh1jKlMn0pQrStUvWxYz".into(),
@@ -206,4 +209,37 @@ async fn no_key_and_no_part_of_one_can_be_read_in_the_database() {
         .await
         .unwrap();
     assert_eq!(opened.expose_secret(), second, "who may, can open it");
+}
+
+#[tokio::test]
+async fn of_two_requests_at_once_for_one_seller_account_one_is_connected() {
+    let world = World::new().await;
+    let tenant = world.register("anna@example.com").await.unwrap().tenant_id;
+    let connect = async || {
+        let secret = SecretString::from(good_token());
+        connect_cabinet::execute(
+            &world.app,
+            &context(tenant),
+            Marketplace::Wildberries,
+            &secret,
+            None,
+        )
+        .await
+    };
+    let (one, two) = tokio::join!(connect(), connect());
+    let (connected, refused) = match (one, two) {
+        (Ok(connected), Err(refused)) | (Err(refused), Ok(connected)) => (connected, refused),
+        both => panic!("{both:?}"),
+    };
+    assert!(
+        matches!(refused, Error::SellerConnected { cabinet_id } if cabinet_id == connected.cabinet_id),
+        "{refused:?}"
+    );
+    let sealed: i64 = support::connect(&world.database.url)
+        .await
+        .query_one("SELECT count(*) FROM core.credentials", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(sealed, 1, "the key that was refused is gone");
 }

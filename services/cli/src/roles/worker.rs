@@ -40,6 +40,7 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     let queue = WorkQueue::new(&assembly.broker);
     let maintenance = Maintenance {
         answers: IdempotencyKeys::new(pool.clone()),
+        syncs: syncs.clone(),
         clock: assembly.clock.clone(),
     };
     let policy = SyncPolicy {

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::stock::{Fulfilment, WarehouseRef};
+use crate::error::CallFailure;
 
 /// A product card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,15 +128,19 @@ pub struct AccountCheck {
     pub name: String,
     /// When the credential ends, if it says so or the marketplace does.
     pub expires_at: Option<DateTime<Utc>>,
-    /// One entry per category that a sync needs.
+    /// True when it can only read; none where the marketplace does not tell.
+    pub read_only: Option<bool>,
+    /// One entry per category that a sync asks, whatever became of the others.
     pub categories: Vec<CategoryCheck>,
 }
 
 impl AccountCheck {
-    /// True when every category that a sync needs is open.
+    /// True when every category that a sync asks is open.
     #[must_use]
     pub fn is_sufficient(&self) -> bool {
-        self.categories.iter().all(|category| category.refusal.is_none())
+        self.categories
+            .iter()
+            .all(|category| category.status == CategoryStatus::Open)
     }
 }
 
@@ -144,6 +149,37 @@ impl AccountCheck {
 pub struct CategoryCheck {
     /// Name of the category, such as `content`.
     pub category: &'static str,
-    /// Why it is closed; none when it is open.
-    pub refusal: Option<String>,
+    /// Whether products, stock or orders cannot be read without it.
+    pub needed: bool,
+    /// How it answered.
+    pub status: CategoryStatus,
+}
+
+/// How a category of methods answered to a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CategoryStatus {
+    /// The credential opens it.
+    Open,
+    /// The credential was made without it; nobody was asked.
+    NotInCredential,
+    /// The credential is not taken there.
+    Unauthorized,
+    /// The credential is known and may not.
+    Forbidden,
+    /// The vendor asks for payment first.
+    PaymentRequired,
+    /// The vendor did not answer, or said something else.
+    NoAnswer,
+}
+
+impl CategoryStatus {
+    /// What a failed trial says of the credential.
+    pub(crate) fn of(failure: &CallFailure) -> Self {
+        match failure {
+            CallFailure::Unauthorized { .. } => Self::Unauthorized,
+            CallFailure::Forbidden { .. } => Self::Forbidden,
+            CallFailure::PaymentRequired { .. } => Self::PaymentRequired,
+            _ => Self::NoAnswer,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::limits::Group;
 use super::wire::{Nothing, Roles, SellerInfo};
 use crate::error::CallError;
 use crate::json;
-use crate::marketplace::{AccountCheck, CategoryCheck};
+use crate::marketplace::{AccountCheck, CategoryCheck, CategoryStatus};
 
 const ROLES: &str = "POST /v1/roles";
 const SELLER: &str = "POST /v1/seller/info";
@@ -29,13 +29,15 @@ impl Ozon {
     /// `#operation/SellerAPI_SellerInfo`. A key lives for six months, since 2026-09-03 for three.
     ///
     /// # Errors
-    /// When either does not answer; a missing right is a finding, not an error.
+    /// When the roles do not answer; a missing right is a finding, not an error, and so is a name that the key
+    /// may not read.
     pub(super) async fn fetch_check(&self) -> Result<AccountCheck, CallError> {
         let reply = self.ask(Group::All, ROLES, &Nothing {}).await?;
         let roles: Roles = json::decode(&reply.body).map_err(|failure| CallError::new(ROLES, failure))?;
-        let reply = self.ask(Group::All, SELLER, &Nothing {}).await?;
-        let info: SellerInfo =
-            json::decode(&reply.body).map_err(|failure| CallError::new(SELLER, failure))?;
+        let name = self.seller_name().await.unwrap_or_else(|error| {
+            tracing::info!(error = ?error, "the seller's name is not told");
+            String::new()
+        });
         let expires_at = roles
             .expires_at
             .as_deref()
@@ -46,21 +48,32 @@ impl Ozon {
             .transpose()?;
         let categories = NEEDED.map(|(category, methods)| CategoryCheck {
             category,
-            refusal: refusal(&roles, methods),
+            needed: true,
+            status: status(&roles, methods),
         });
         Ok(AccountCheck {
             seller_id: self.credential.client_id().to_string(),
-            name: info.company.name,
+            name,
             expires_at,
+            read_only: None,
             categories: categories.into(),
         })
     }
+
+    async fn seller_name(&self) -> Result<String, CallError> {
+        let reply = self.ask(Group::All, SELLER, &Nothing {}).await?;
+        let info: SellerInfo =
+            json::decode(&reply.body).map_err(|failure| CallError::new(SELLER, failure))?;
+        Ok(info.company.name)
+    }
 }
 
-/// The first method that no role of the key opens.
-fn refusal(roles: &Roles, methods: &[&str]) -> Option<String> {
-    let missing = methods.iter().find(|method| !opens(roles, method))?;
-    Some(format!("no role of the key opens {missing}"))
+fn status(roles: &Roles, methods: &[&str]) -> CategoryStatus {
+    if methods.iter().all(|method| opens(roles, method)) {
+        CategoryStatus::Open
+    } else {
+        CategoryStatus::NotInCredential
+    }
 }
 
 /// A role names its methods, or the beginning that they share.
@@ -74,8 +87,9 @@ fn opens(roles: &Roles, method: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{opens, refusal};
+    use super::{opens, status};
     use crate::json;
+    use crate::marketplace::CategoryStatus;
     use crate::ozon::wire::Roles;
 
     #[test]
@@ -88,9 +102,8 @@ mod tests {
         assert!(opens(&roles, "/v3/product/list"));
         assert!(opens(&roles, "/v4/posting/fbs/list"));
         assert!(!opens(&roles, "/v3/product/list2"));
-        assert_eq!(
-            refusal(&roles, &["/v4/posting/fbs/list", "/v3/posting/fbo/list"]).unwrap(),
-            "no role of the key opens /v3/posting/fbo/list"
-        );
+        let both = ["/v4/posting/fbs/list", "/v3/posting/fbo/list"];
+        assert_eq!(status(&roles, &both), CategoryStatus::NotInCredential);
+        assert_eq!(status(&roles, &both[..1]), CategoryStatus::Open);
     }
 }

@@ -6,18 +6,17 @@ use super::token::Scope;
 use super::wire::SellerInfo;
 use crate::error::{CallError, CallFailure};
 use crate::json;
-use crate::marketplace::{AccountCheck, CategoryCheck};
+use crate::marketplace::{AccountCheck, CategoryCheck, CategoryStatus};
 
 const SELLER: &str = "GET /api/v1/seller-info";
 const PING: &str = "GET /ping";
 
-/// What a sync needs: cards, stock and orders, the seller's warehouses. Statistics only stands in for the
-/// order feed, but where a seller has it, losing it should be seen.
-const NEEDED: [(Category, Scope); 4] = [
-    (Category::Content, Scope::Content),
-    (Category::Analytics, Scope::Analytics),
-    (Category::Marketplace, Scope::Marketplace),
-    (Category::Statistics, Scope::Statistics),
+/// What a sync asks: cards, stock and orders, and the seller's warehouses, which most sellers do not have.
+const ASKED: [(Category, Scope, bool); 4] = [
+    (Category::Content, Scope::Content, true),
+    (Category::Analytics, Scope::Analytics, true),
+    (Category::Marketplace, Scope::Marketplace, false),
+    (Category::Statistics, Scope::Statistics, true),
 ];
 
 impl Wildberries {
@@ -28,7 +27,7 @@ impl Wildberries {
     /// burst of 10, `ping` 3 times in 30 s.
     ///
     /// # Errors
-    /// When `seller-info` fails, or a ping fails for another reason than being refused.
+    /// When `seller-info` fails. A ping that fails is a finding and hides none of the others.
     pub(super) async fn fetch_check(&self) -> Result<AccountCheck, CallError> {
         let call = self.call(SELLER, Category::Common, "/api/v1/seller-info")?;
         let reply = self.fetch(Group::SellerInfo, &call).await?;
@@ -38,38 +37,38 @@ impl Wildberries {
             let what = "the token names another seller than the vendor does".to_owned();
             return Err(CallError::new(SELLER, CallFailure::Inconsistent { what }));
         }
-        let mut categories = Vec::with_capacity(NEEDED.len());
-        for (category, scope) in NEEDED {
-            let refusal = self.refusal(category, scope).await?;
+        let mut categories = Vec::with_capacity(ASKED.len());
+        for (category, scope, needed) in ASKED {
+            let status = self.try_category(category, scope).await;
             categories.push(CategoryCheck {
                 category: category.as_str(),
-                refusal,
+                needed,
+                status,
             });
         }
         Ok(AccountCheck {
             seller_id: info.sid,
             name: info.name,
             expires_at: Some(self.token.expires_at()),
+            read_only: Some(self.token.scopes().has(Scope::ReadOnly)),
             categories,
         })
     }
 
-    async fn refusal(&self, category: Category, scope: Scope) -> Result<Option<String>, CallError> {
+    async fn try_category(&self, category: Category, scope: Scope) -> CategoryStatus {
         if !self.token.scopes().has(scope) {
-            return Ok(Some(format!(
-                "the token does not open the category {}",
-                category.as_str()
-            )));
+            return CategoryStatus::NotInCredential;
         }
-        let call = self.call(PING, category, "/ping")?;
-        match self.fetch(Group::Ping(category), &call).await {
-            Ok(_) => Ok(None),
-            Err(error) => match error.failure {
-                CallFailure::Unauthorized { detail }
-                | CallFailure::Forbidden { detail }
-                | CallFailure::PaymentRequired { detail } => Ok(Some(detail)),
-                failure => Err(CallError::new(PING, failure)),
-            },
+        let answered = async {
+            let call = self.call(PING, category, "/ping")?;
+            self.fetch(Group::Ping(category), &call).await
+        };
+        match answered.await {
+            Ok(_) => CategoryStatus::Open,
+            Err(error) => {
+                tracing::info!(error = ?error, category = category.as_str(), "a category does not open");
+                CategoryStatus::of(&error.failure)
+            }
         }
     }
 }

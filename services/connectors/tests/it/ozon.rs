@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use connectors::marketplace::{Marketplace, MarketplaceClient, StockSnapshot};
+use connectors::marketplace::{CategoryStatus, Marketplace, MarketplaceClient, StockSnapshot};
 use simulators::OzonSellerConfig;
 use simulators::ozon::{Dialect, OzonProductTruth, ROLE_PRODUCTS};
 
@@ -255,7 +255,7 @@ async fn a_check_names_the_cabinet_its_end_and_what_is_closed() {
     let closed: Vec<&str> = check
         .categories
         .iter()
-        .filter(|category| category.refusal.is_some())
+        .filter(|category| category.status != CategoryStatus::Open)
         .map(|category| category.category)
         .collect();
     assert_eq!(closed, ["stock", "warehouses", "postings"]);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use connectors::error::CallFailure;
-use connectors::marketplace::{MASKED_KEY, Marketplace, OrderObservation, ProductStock, StockSnapshot};
+use connectors::marketplace::{
+    CategoryStatus, MASKED_KEY, Marketplace, OrderObservation, ProductStock, StockSnapshot,
+};
 use connectors::wildberries::Options;
 use simulators::SellerConfig;
 use simulators::wildberries::{ProductTruth, TokenKind, scope};
@@ -346,7 +348,7 @@ async fn a_check_names_the_seller_and_the_categories_that_are_closed() {
     let closed: Vec<&str> = check
         .categories
         .iter()
-        .filter(|c| c.refusal.is_some())
+        .filter(|c| c.status != CategoryStatus::Open)
         .map(|c| c.category)
         .collect();
     assert_eq!(closed, ["marketplace", "statistics"]);
@@ -364,4 +366,45 @@ async fn an_empty_account_is_empty_everywhere() {
     assert!(cards(&client).await.is_empty());
     assert!(client.fbo_stock().await.unwrap().items.products.is_empty());
     assert!(client.orders(world.week()).await.unwrap().items.is_empty());
+}
+
+#[tokio::test]
+async fn a_category_that_is_refused_or_silent_hides_none_of_the_others() {
+    let world = World::start(seller()).await;
+    let answer = |status: u16, body: &str| simulators::Effect::Status {
+        status,
+        body: body.to_owned(),
+        content_type: None,
+    };
+    for (host, effect) in [
+        (
+            "/content-api/ping",
+            answer(402, r#"{"title":"payment required","detail":"top up"}"#),
+        ),
+        (
+            "/seller-analytics-api/ping",
+            answer(
+                401,
+                r#"{"title":"unauthorized","detail":"token scope not allowed"}"#,
+            ),
+        ),
+        ("/statistics-api/ping", answer(503, "<html>")),
+    ] {
+        world.simulator.script(simulators::Fault::on(host, effect));
+    }
+    let check = world.personal().check().await.unwrap();
+    let found: Vec<_> = check
+        .categories
+        .iter()
+        .map(|category| (category.category, category.status))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("content", CategoryStatus::PaymentRequired),
+            ("analytics", CategoryStatus::Unauthorized),
+            ("marketplace", CategoryStatus::Open),
+            ("statistics", CategoryStatus::NoAnswer),
+        ]
+    );
 }

@@ -4,11 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::test::TestFramework;
 use events::catalog::SyncEvent;
 use events::ids::SyncId;
-use events::sync::{SyncCompleted, SyncFailed, SyncRequested, SyncStarted, Trigger};
+use events::sync::{
+    SourceDegraded, SourceOutcome, SourceRecovered, SourceReport, SyncCompleted, SyncDiscarded, SyncFailed,
+    SyncQuarantined, SyncReleased, SyncRequested, SyncStarted, Trigger,
+};
 use uuid::Uuid;
 
 use super::{Sync, SyncCommand, SyncRefusal};
-use crate::Fact;
+use crate::{Decider as _, Fact};
 
 const FIRST: SyncId = SyncId(Uuid::from_u128(1));
 const SECOND: SyncId = SyncId(Uuid::from_u128(2));
@@ -123,4 +126,184 @@ fn a_worker_that_was_superseded_cannot_report() {
         ])
         .when(SyncCommand::Fail(failed(1, true)))
         .then_expect_error(SyncRefusal::NotOutstanding);
+}
+
+fn quarantined() -> Fact<SyncEvent> {
+    Fact(
+        SyncQuarantined {
+            sync_id: FIRST,
+            attempt: 1,
+            quarantined_at: AT,
+            reason: "all_stock_gone".into(),
+            evidence: "100 units before, 0 now".into(),
+            sources: vec![],
+        }
+        .into(),
+    )
+}
+
+fn released() -> Fact<SyncEvent> {
+    Fact(
+        SyncReleased {
+            sync_id: FIRST,
+            released_at: AT,
+        }
+        .into(),
+    )
+}
+
+fn release(sync_id: SyncId) -> SyncCommand {
+    SyncCommand::Release { sync_id, at: AT }
+}
+
+#[test]
+fn what_is_held_back_can_be_released_and_is_then_recorded_by_a_worker() {
+    TestFramework::<Sync>::with(())
+        .given(vec![requested(FIRST), started(1), quarantined()])
+        .when(release(FIRST))
+        .then_expect_events(vec![released()]);
+    TestFramework::<Sync>::with(())
+        .given(vec![requested(FIRST), started(1), quarantined(), released()])
+        .when(SyncCommand::Start {
+            sync_id: FIRST,
+            at: AT,
+        })
+        .then_expect_events(vec![started(2)]);
+    TestFramework::<Sync>::with(())
+        .given(vec![
+            requested(FIRST),
+            started(1),
+            quarantined(),
+            released(),
+            started(2),
+        ])
+        .when(SyncCommand::Complete(completed(FIRST, 2)))
+        .then_expect_events(vec![Fact(completed(FIRST, 2).into())]);
+}
+
+#[test]
+fn what_was_discarded_released_or_overtaken_cannot_be_released() {
+    let discarded = Fact(
+        SyncDiscarded {
+            sync_id: FIRST,
+            discarded_at: AT,
+        }
+        .into(),
+    );
+    let held = [requested(FIRST), started(1), quarantined()];
+    let later = [
+        vec![discarded],
+        vec![released(), started(2), Fact(completed(FIRST, 2).into())],
+        vec![requested(SECOND), started(1), Fact(completed(SECOND, 1).into())],
+    ];
+    for later in later {
+        TestFramework::<Sync>::with(())
+            .given([held.to_vec(), later].concat())
+            .when(release(FIRST))
+            .then_expect_error(SyncRefusal::NotHeld);
+    }
+    TestFramework::<Sync>::with(())
+        .given([held.to_vec(), vec![requested(SECOND)]].concat())
+        .when(release(FIRST))
+        .then_expect_error(SyncRefusal::Busy);
+}
+
+#[test]
+fn a_release_that_could_not_be_recorded_leaves_the_result_held() {
+    let mut sync = Sync::default();
+    for event in [
+        requested(FIRST),
+        started(1),
+        quarantined(),
+        released(),
+        started(2),
+        Fact(failed(2, false).into()),
+    ] {
+        sync.evolve(&event.0);
+    }
+    assert_eq!(sync.outstanding, None);
+    assert!(sync.decide(release(FIRST)).is_ok());
+}
+
+fn report(outcome: SourceOutcome) -> SourceReport {
+    SourceReport {
+        source: "orders".into(),
+        outcome,
+        rows: 0,
+        as_of: None,
+        payload_sha256: String::new(),
+        payload_bytes: None,
+        error: (outcome == SourceOutcome::Failed).then(|| "unavailable: 503".into()),
+    }
+}
+
+/// The facts of one sync whose one source came out like this.
+fn synced(outcome: SourceOutcome) -> Vec<Fact<SyncEvent>> {
+    vec![requested(FIRST), started(1), Fact(told(outcome).into())]
+}
+
+fn told(outcome: SourceOutcome) -> SyncCompleted {
+    SyncCompleted {
+        sources: vec![report(outcome)],
+        ..completed(FIRST, 1)
+    }
+}
+
+fn degraded() -> Fact<SyncEvent> {
+    Fact(
+        SourceDegraded {
+            sync_id: FIRST,
+            source: "orders".into(),
+            failures: 3,
+            failing_since: AT,
+            worked_at: AT,
+            error: Some("unavailable: 503".into()),
+        }
+        .into(),
+    )
+}
+
+#[test]
+fn a_source_that_worked_and_fails_three_times_in_a_row_has_degraded_and_is_told_once() {
+    use SourceOutcome::{Cached, Complete, Failed};
+    for (before, news) in [
+        (vec![Failed, Failed], false),
+        (vec![Complete, Failed], false),
+        (vec![Complete, Failed, Complete, Failed], false),
+        (vec![Complete, Failed, Cached, Failed], true),
+        (vec![Complete, Failed, Failed], true),
+    ] {
+        let mut given: Vec<_> = before.iter().flat_map(|outcome| synced(*outcome)).collect();
+        given.extend([requested(FIRST), started(1)]);
+        let mut expected = vec![Fact(told(Failed).into())];
+        expected.extend(news.then(degraded));
+        TestFramework::<Sync>::with(())
+            .given(given)
+            .when(SyncCommand::Complete(told(Failed)))
+            .then_expect_events(expected);
+    }
+}
+
+#[test]
+fn a_degraded_source_is_not_told_again_and_recovers_with_its_first_complete_answer() {
+    use SourceOutcome::{Complete, Failed};
+    let mut given: Vec<_> = [Complete, Failed, Failed, Failed]
+        .iter()
+        .flat_map(|outcome| synced(*outcome))
+        .collect();
+    given.extend([degraded(), requested(FIRST), started(1)]);
+    TestFramework::<Sync>::with(())
+        .given(given.clone())
+        .when(SyncCommand::Complete(told(Failed)))
+        .then_expect_events(vec![Fact(told(Failed).into())]);
+    let recovered = SourceRecovered {
+        sync_id: FIRST,
+        source: "orders".into(),
+        failing_since: AT,
+        recovered_at: AT,
+    };
+    TestFramework::<Sync>::with(())
+        .given(given)
+        .when(SyncCommand::Complete(told(Complete)))
+        .then_expect_events(vec![Fact(told(Complete).into()), Fact(recovered.into())]);
 }

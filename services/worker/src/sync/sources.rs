@@ -354,6 +354,13 @@ impl Seen {
         reasons.all(|reason| reason.is_some()).then_some(first)
     }
 
+    /// Whether a source refused the key.
+    #[must_use]
+    pub fn refuses_a_part(&self) -> bool {
+        self.failures()
+            .any(|failure| matches!(failure.class, FailureClass::Credential | FailureClass::Payment))
+    }
+
     /// Whether the marketplace answered anything with this key.
     #[must_use]
     pub const fn credential_taken(&self) -> bool {

@@ -46,6 +46,7 @@ async fn answers_are_forgotten_after_a_day_and_not_before() {
     };
     let maintenance = Maintenance {
         answers: IdempotencyKeys::new(pool(Role::Worker)),
+        syncs: world.syncs.clone(),
         clock: world.clock.clone(),
     };
     let (queue, stopping) = (world.queue.clone(), stop.clone());

@@ -5,31 +5,22 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use events::ids::CabinetId;
 use read_models::operations::queries;
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::trial::Trial;
 use crate::call::{Call, path_id};
 use crate::input::{self, Nothing};
 use crate::problem::{Code, Problem};
 use crate::reply::Reply;
-use crate::state::{ErrandError, Verdict};
+use crate::state::ErrandError;
 
-/// How the credential came out.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Checked {
-    /// `accepted` or `rejected`.
-    pub status: &'static str,
-    /// Why it was rejected.
-    pub reason: Option<String>,
-}
-
-/// Try a cabinet's credential now.
+/// Try a cabinet's credential now, or one that waits to take its place. A rejected cabinet whose credential is
+/// taken again goes on.
 ///
 /// # Errors
 /// 404; 502 when the marketplace does not answer; 503 when no worker does.
 #[utoipa::path(post, path = "/api/v1/cabinets/{id}/check", tag = "cabinets",
     operation_id = "check_credential", params(("id" = Uuid, Path, description = "Id of the cabinet")),
-    responses((status = 200, body = Checked), (status = 502)))]
+    responses((status = 200, body = Trial), (status = 502)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let id = path_id(&request, "cabinet")?;
@@ -39,22 +30,12 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         return Err(Problem::not_found("cabinet"));
     }
     call.command(&request, &body.raw, move |state, context| async move {
-        let verdict = state
+        let check = state
             .errands
             .check_credential(context.tenant_id, CabinetId(id))
             .await
             .map_err(problem)?;
-        let view = match verdict {
-            Verdict::Accepted => Checked {
-                status: "accepted",
-                reason: None,
-            },
-            Verdict::Rejected(reason) => Checked {
-                status: "rejected",
-                reason: Some(reason),
-            },
-        };
-        Reply::json(200, &view)
+        Reply::json(200, &Trial::from(check))
     })
     .await
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::trial::{self, Trial};
 use super::{CredentialFactsView, credential_problem};
 use crate::call::Call;
 use crate::input::{self, Fields, Input, shape};
@@ -57,17 +58,19 @@ pub struct Connected {
     pub id: Uuid,
     /// What its credential said about itself.
     pub credential: CredentialFactsView,
+    /// What a trial at the marketplace brought out.
+    pub check: Trial,
     /// What was written.
     #[serde(flatten)]
     pub receipt: ReceiptView,
 }
 
-/// Connect a cabinet. Its first sync is asked for by itself.
+/// Connect a cabinet. The credential is tried at once, and the first sync is asked for by itself.
 ///
 /// # Errors
-/// 422 for a credential that cannot be used, saying why.
+/// 422 for a credential that cannot be used, saying why; 409 where the seller account is connected already.
 #[utoipa::path(post, path = "/api/v1/cabinets", tag = "cabinets", operation_id = "connect_cabinet",
-    request_body = ConnectRequest, responses((status = 201, body = Connected)))]
+    request_body = ConnectRequest, responses((status = 201, body = Connected), (status = 409)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<ConnectRequest>(&request, payload).await?;
@@ -78,9 +81,11 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
             connect_cabinet::execute(&state.app, &context, given.marketplace, &given.credential, title)
                 .await
                 .map_err(credential_problem)?;
+        let check = trial::of_given(&state, &context, connected.cabinet_id, true).await;
         let view = Connected {
             id: connected.cabinet_id.uuid(),
             credential: connected.credential.into(),
+            check,
             receipt: ReceiptView::of(context.command_id, &connected.receipt),
         };
         let location = format!("/api/v1/cabinets/{}", connected.cabinet_id);

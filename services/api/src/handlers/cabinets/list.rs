@@ -48,11 +48,12 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         .profiles
         .all(call.tenant(), Subject::Cabinet)
         .await?;
+    let now = call.state.clock.now();
     let views = cabinets
         .into_iter()
         .map(|cabinet| {
             let title = titles.remove(&cabinet.cabinet_id);
-            CabinetView::of(cabinet, title)
+            CabinetView::of(cabinet, title, now)
         })
         .collect();
     Ok(Reply::json(200, &Page::whole(views))?.position(position).into())

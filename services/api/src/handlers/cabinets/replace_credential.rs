@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::connect::LONGEST_CREDENTIAL;
+use super::trial::{self, Trial};
 use super::{CredentialFactsView, credential_problem};
 use crate::call::{Call, path_id};
 use crate::input::{self, Fields, Input, shape};
@@ -32,17 +33,20 @@ impl Input for CredentialRequest {
     }
 }
 
-/// A credential that was replaced.
+/// A credential that was given.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Replaced {
     /// What the new one said about itself.
     pub credential: CredentialFactsView,
+    /// What a trial at the marketplace brought out, and whether the new one is in use.
+    pub check: Trial,
     /// What was written.
     #[serde(flatten)]
     pub receipt: ReceiptView,
 }
 
-/// Replace a cabinet's credential.
+/// Replace a cabinet's credential. The new one is tried first and takes the place of the old one when nothing
+/// is lost by it; a running sync goes on with the old one.
 ///
 /// # Errors
 /// 404; 422 for a credential that cannot be used, saying why.
@@ -55,14 +59,16 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let body = input::body::<CredentialRequest>(&request, payload).await?;
     let credential = body.value.credential;
     call.command(&request, &body.raw, move |state, context| async move {
-        let (facts, receipt) = replace_credential::execute(&state.app, &context, CabinetId(id), &credential)
+        let given = replace_credential::execute(&state.app, &context, CabinetId(id), &credential)
             .await
             .map_err(credential_problem)?;
+        let check = trial::of_given(&state, &context, CabinetId(id), given.in_use).await;
         let view = Replaced {
-            credential: facts.into(),
-            receipt: ReceiptView::of(context.command_id, &receipt),
+            credential: given.credential.into(),
+            check,
+            receipt: ReceiptView::of(context.command_id, &given.receipt),
         };
-        Ok(Reply::json(200, &view)?.position(receipt.position))
+        Ok(Reply::json(200, &view)?.position(given.receipt.position))
     })
     .await
 }

@@ -34,7 +34,11 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         .all(call.tenant(), Subject::Cabinet)
         .await?;
     let changed_at = cabinet.position;
-    let reply = Reply::json(200, &CabinetView::of(cabinet, titles.remove(&id)))?.position(position);
+    let reply = Reply::json(
+        200,
+        &CabinetView::of(cabinet, titles.remove(&id), call.state.clock.now()),
+    )?
+    .position(position);
     let tag = tag::of(changed_at, &reply.answer().body);
     let known = tag::is_known(&request, &tag);
     let mut response = HttpResponse::from(reply.etag(tag));

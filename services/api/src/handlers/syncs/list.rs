@@ -22,6 +22,7 @@ const STATUSES: &[(&str, SyncStatus)] = &[
     ("succeeded", SyncStatus::Succeeded),
     ("failed", SyncStatus::Failed),
     ("quarantined", SyncStatus::Quarantined),
+    ("discarded", SyncStatus::Discarded),
 ];
 
 /// Which syncs.

@@ -1,0 +1,98 @@
+//! How each source of a cabinet is doing: how old its numbers are, how it came out last, and since when it
+//! has been failing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use events::Recorded;
+use events::catalog::SyncEvent;
+use events::ids::SyncId;
+use events::sync::{SourceOutcome, SourceReport};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::rows::{Freshness, Row, Rows};
+
+/// One source of a cabinet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceState {
+    /// The marketplace's time of the newest complete answer.
+    pub as_of: Option<DateTime<Utc>>,
+    /// When the newest complete answer was recorded.
+    pub complete_at: Option<DateTime<Utc>>,
+    /// How it came out last.
+    pub outcome: SourceOutcome,
+    /// When that was.
+    pub outcome_at: DateTime<Utc>,
+    /// Why it failed or is partial.
+    pub error: Option<String>,
+    /// The sync that tried last.
+    pub sync_id: Uuid,
+    /// Since when it has been failing; told only where it had worked and then failed several times in a row.
+    pub degraded_since: Option<DateTime<Utc>>,
+}
+
+/// Folds an event of a cabinet's syncs.
+pub(super) fn fold(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
+    let key = (event.metadata.tenant_id.uuid(), event.stream_id);
+    let mut sources = |change: &mut dyn FnMut(&mut BTreeMap<String, SourceState>)| {
+        let row = rows.freshness.entry(key).or_insert_with(|| {
+            Row::found(Freshness {
+                sources: BTreeMap::new(),
+                position: 0,
+            })
+        });
+        let freshness = row.change();
+        freshness.position = event.position;
+        change(&mut freshness.sources);
+    };
+    match fact {
+        SyncEvent::SyncCompleted(done) if !done.sources.is_empty() => sources(&mut |known| {
+            see(known, &done.sources, done.sync_id, done.completed_at);
+        }),
+        SyncEvent::SyncFailed(failed) if !failed.sources.is_empty() => sources(&mut |known| {
+            see(known, &failed.sources, failed.sync_id, failed.failed_at);
+        }),
+        SyncEvent::SourceDegraded(degraded) => sources(&mut |known| {
+            if let Some(state) = known.get_mut(&degraded.source) {
+                state.degraded_since = Some(degraded.failing_since);
+            }
+        }),
+        SyncEvent::SourceRecovered(recovered) => sources(&mut |known| {
+            if let Some(state) = known.get_mut(&recovered.source) {
+                state.degraded_since = None;
+            }
+        }),
+        _ => {}
+    }
+}
+
+fn see(
+    known: &mut BTreeMap<String, SourceState>,
+    reports: &[SourceReport],
+    sync_id: SyncId,
+    at: DateTime<Utc>,
+) {
+    for report in reports {
+        let before = known.get(&report.source);
+        let complete = report.outcome == SourceOutcome::Complete;
+        let state = SourceState {
+            as_of: if complete {
+                Some(report.as_of.unwrap_or(at))
+            } else {
+                before.and_then(|before| before.as_of)
+            },
+            complete_at: if complete {
+                Some(at)
+            } else {
+                before.and_then(|before| before.complete_at)
+            },
+            outcome: report.outcome,
+            outcome_at: at,
+            error: report.error.clone(),
+            sync_id: sync_id.uuid(),
+            degraded_since: before.and_then(|before| before.degraded_since),
+        };
+        known.insert(report.source.clone(), state);
+    }
+}
