@@ -3,6 +3,7 @@
 --
 -- Functions that run with the owner's rights, the complete list:
 --   core.purge_payloads        of all tenants: deletes raw answers that are too old or too many
+--   core.drop_holds            of a cabinet whose held result was discarded; the policy serves all tenants at once
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'st_audit') THEN
@@ -161,7 +162,12 @@ BEGIN
     SELECT count(*), coalesce(sum(p.sealed_bytes), 0)::bigint INTO kept, kept_bytes FROM core.sync_payloads p;
     RETURN NEXT;
 END $$;
-REVOKE ALL ON FUNCTION core.purge_payloads FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION core.purge_payloads TO st_worker;
+CREATE FUNCTION core.drop_holds(p_tenant uuid, p_cabinet uuid) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = core, pg_temp
+BEGIN ATOMIC
+    DELETE FROM core.sync_holds h WHERE h.tenant_id = p_tenant AND h.cabinet_id = p_cabinet;
+END;
+REVOKE ALL ON FUNCTION core.purge_payloads, core.drop_holds FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION core.purge_payloads, core.drop_holds TO st_worker;
 
 RESET ROLE;

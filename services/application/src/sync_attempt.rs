@@ -34,6 +34,8 @@ pub struct Attempt {
     pub offered: Option<CredentialId>,
     /// Whether a person released what an earlier attempt saw: that is recorded, and nothing is read.
     pub released: bool,
+    /// The sync whose result is held back.
+    pub held: Option<SyncId>,
 }
 
 /// Takes the sync up.
@@ -63,6 +65,7 @@ pub async fn start(
         .answer
         .as_deref()
         .and_then(|attempt| attempt.parse::<u32>().ok());
+    let held = executed.state.held.map(|held| held.sync_id);
     let outstanding = executed
         .state
         .outstanding
@@ -84,6 +87,7 @@ pub async fn start(
         rights: cabinet.rights,
         offered: cabinet.offered.map(|facts| facts.credential_id),
         released: outstanding.released,
+        held,
         credential: cabinet.credential,
     })
 }

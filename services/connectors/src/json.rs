@@ -1,10 +1,12 @@
 //! Decoding that says *where* an answer left the contract: serde names a missing field but not a retyped one,
 //! and a page of HTML in place of JSON deserves better words than "expected value".
 
+mod drift;
 mod rows;
 
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde::{Deserialize, Deserializer};
 
 use crate::error::CallFailure;
 
@@ -12,17 +14,16 @@ pub(crate) use rows::Rows;
 
 /// Decodes a whole body.
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallFailure> {
+    decode_in("", body)
+}
+
+/// Decodes a piece of a body; `at` is where it stands, such as `data.items[]`.
+pub(crate) fn decode_in<T: DeserializeOwned>(at: &str, body: &[u8]) -> Result<T, CallFailure> {
     if body.trim_ascii().is_empty() {
         return Err(malformed("an empty body"));
     }
-    serde_json::from_slice(body).map_err(|error| {
-        let end = offset(body, error.line(), error.column());
-        explain(
-            error,
-            &body[..end.min(body.len())],
-            body.trim_ascii_start().first().copied(),
-        )
-    })
+    // The decoder's own complaint is not kept: it can quote the value.
+    serde_json::from_slice(body).map_err(|error| malformed(drift::describe(&error, body, at)))
 }
 
 /// A failure of the contract that the decoder did not see.
@@ -33,70 +34,83 @@ pub(crate) fn malformed(what: impl Into<String>) -> CallFailure {
     }
 }
 
-/// Turns the decoder's complaint into one that names the field. `read` is what had been read until then,
-/// `first` the first byte of the body.
-fn explain(error: serde_json::Error, read: &[u8], first: Option<u8>) -> CallFailure {
-    let what = match error.classify() {
-        Category::Eof => "the body ends early".to_owned(),
-        Category::Data => {
-            let text = error.to_string();
-            match text
-                .strip_prefix("missing field `")
-                .and_then(|rest| rest.split('`').next())
-            {
-                Some(field) => format!("field `{field}` is missing"),
-                None => match last_key(read) {
-                    Some(key) => format!("field `{key}` has another type or value"),
-                    None => "the outermost value has another type".to_owned(),
-                },
-            }
-        }
-        Category::Syntax if first == Some(b'<') => "HTML instead of JSON".to_owned(),
-        Category::Syntax | Category::Io => "not JSON".to_owned(),
+/// Refuses an answer that says itself that it is something else than JSON, whatever is in it. One that says
+/// nothing is looked at.
+pub(crate) fn is_announced(headers: &HeaderMap) -> Result<(), CallFailure> {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
     };
-    CallFailure::Malformed {
-        what,
-        source: Some(error),
+    let text = value.to_str().unwrap_or("?");
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "" | "application/json" => Ok(()),
+        json if json.ends_with("+json") => Ok(()),
+        "text/html" => Err(malformed("HTML instead of JSON")),
+        other => {
+            let shown: String = other.chars().filter(|c| !c.is_control()).take(60).collect();
+            Err(malformed(format!("content type `{shown}` instead of JSON")))
+        }
     }
 }
 
-/// The key whose value was being read at the end of `read`.
-fn last_key(read: &[u8]) -> Option<String> {
-    let mut end = read.len();
-    loop {
-        let colon = read[..end].iter().rposition(|byte| *byte == b':')?;
-        let before = read[..colon].trim_ascii_end();
-        // A colon inside a value (a time, an address) has no quote before it.
-        if let Some(inner) = before.strip_suffix(b"\"")
-            && let Some(start) = inner.iter().rposition(|byte| *byte == b'"')
-        {
-            let key = &inner[start + 1..];
-            if !key.is_empty()
-                && key.len() <= 64
-                && key.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
-            {
-                return Some(String::from_utf8_lossy(key).into_owned());
-            }
-        }
-        end = colon;
+/// A field that may be `null` or absent, and of which it matters which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told<T> {
+    /// It is not there.
+    Absent,
+    /// It is `null`.
+    Null,
+    /// It is there.
+    Value(T),
+}
+
+impl<T> Default for Told<T> {
+    fn default() -> Self {
+        Self::Absent
     }
 }
 
-fn offset(body: &[u8], line: usize, column: usize) -> usize {
-    let mut start = 0;
-    for _ in 1..line.max(1) {
-        match body[start..].iter().position(|byte| *byte == b'\n') {
-            Some(found) => start += found + 1,
-            None => break,
+impl<T: Default> Told<T> {
+    /// The value; none told is the type's own nothing.
+    pub(crate) fn or_default(self) -> T {
+        match self {
+            Self::Value(value) => value,
+            Self::Absent | Self::Null => T::default(),
         }
     }
-    start + column
+}
+
+impl<T> Told<T> {
+    /// Whether the field is there at all.
+    pub(crate) const fn is_there(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Told<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
+    }
+}
+
+/// Refuses a list in which a field that single rows may lack is in none of them: then it was renamed or taken
+/// away, and everything that it told would silently become nothing.
+pub(crate) fn told_somewhere<T>(
+    rows: &[T],
+    path: &str,
+    is_there: impl Fn(&T) -> bool,
+) -> Result<(), CallFailure> {
+    if rows.is_empty() || rows.iter().any(is_there) {
+        return Ok(());
+    }
+    Err(malformed(format!("field `{path}` is missing in every row")))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{decode, is_announced};
     use crate::error::CallFailure;
+    use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
     #[derive(Debug, serde::Deserialize)]
     struct Row {
@@ -116,18 +130,37 @@ mod tests {
     #[test]
     fn a_retyped_field_is_named() {
         assert_eq!(
-            what(r#"[{"at":"10:20:30","nmId":"seven"}]"#),
-            "field `nmId` has another type or value"
+            what(r#"[{"at":"10:20:30","nmId":"seven, expected eight"}]"#),
+            "field `[].nmId` has another type or value: a whole number expected, a text seen"
         );
         assert_eq!(
             what("[\n{\"at\":\"10:20\",\n\"nmId\":1.5}]"),
-            "field `nmId` has another type or value"
+            "field `[].nmId` has another type or value: a whole number expected, a number seen"
+        );
+        assert_eq!(
+            what(r#"[{"nmId":1,"at":{"b":[1,{}]}}]"#),
+            "field `[].at` has another type or value: a text expected, an object seen"
+        );
+        assert_eq!(
+            what(r#"[{"nmId":1,"at":null}]"#),
+            "field `[].at` has another type or value: a text expected, null seen"
         );
     }
 
     #[test]
     fn a_missing_field_is_named() {
-        assert_eq!(what(r#"[{"at":"x"}]"#), "field `nmId` is missing");
+        assert_eq!(
+            what(r#"[{"at":"x","nmID":7,"+79990000000":1}]"#),
+            "field `[].nmId` is missing (there are at, nmID)"
+        );
+        assert_eq!(
+            what(r#"[{"nmId":1,"at":"x"},{}]"#),
+            "field `[].nmId` is missing"
+        );
+        assert_eq!(
+            what(r#"[{"nmId":1,"nmId":2,"at":"x"}]"#),
+            "field `[].nmId` is there twice"
+        );
     }
 
     #[test]
@@ -136,6 +169,50 @@ mod tests {
         assert_eq!(what(" \n"), "an empty body");
         assert_eq!(what(r#"[{"nmId":1,"#), "the body ends early");
         assert_eq!(what("nonsense"), "not JSON");
-        assert_eq!(what(r#""text""#), "the outermost value has another type");
+        assert_eq!(
+            what(r#""text""#),
+            "the outermost value has another type: a list expected, a text seen"
+        );
+        assert_eq!(what(r#"[{"nmId":1e999,"at":"x"}]"#), "a number out of range");
+        assert_eq!(what(&"[".repeat(200)), "values nested too deeply");
+    }
+
+    #[test]
+    fn no_value_is_in_the_words() {
+        for body in [
+            r#"[{"nmId":"Иванов","at":"x"}]"#,
+            r#"[{"nmId":1,"at":["Иванов"]}]"#,
+            r#"[{"Иванов":1}]"#,
+            r#"{"Иванов":{"Иванов":"Иванов"}}"#,
+        ] {
+            let error = decode::<Vec<Row>>(body.as_bytes()).unwrap_err();
+            let all = format!("{error} {error:?}");
+            assert!(!all.contains("Иванов"), "{all}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_announces_something_else_is_refused_by_name() {
+        let refused = |content_type: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            is_announced(&headers).err().map(|failure| failure.to_string())
+        };
+        for good in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/problem+json",
+        ] {
+            assert_eq!(refused(good), None);
+        }
+        assert_eq!(is_announced(&HeaderMap::new()).err().map(|e| e.to_string()), None);
+        assert_eq!(
+            refused("text/csv; charset=utf-8").unwrap(),
+            "unexpected answer: content type `text/csv` instead of JSON"
+        );
+        assert_eq!(
+            refused("text/html").unwrap(),
+            "unexpected answer: HTML instead of JSON"
+        );
     }
 }

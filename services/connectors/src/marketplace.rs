@@ -47,6 +47,8 @@ pub struct SourceOutcome {
     pub payload_bytes: u64,
     /// How many answers it took.
     pub pages: u32,
+    /// Why what came is not complete, where it is not.
+    pub trouble: Option<&'static str>,
 }
 
 /// What a source gave.
@@ -68,9 +70,15 @@ pub(crate) struct Tally {
     pub(crate) bytes: u64,
     pub(crate) pages: u32,
     pub(crate) as_of: Option<DateTime<Utc>>,
+    trouble: Option<&'static str>,
 }
 
 impl Tally {
+    /// Says why the answer is not complete; the first reason stays.
+    pub(crate) fn trouble(&mut self, what: &'static str) {
+        self.trouble = self.trouble.or(Some(what));
+    }
+
     /// Counts a page that was held in memory.
     pub(crate) fn page(&mut self, body: &[u8], rows: usize, as_of: Option<DateTime<Utc>>) {
         self.hasher.update(body);
@@ -93,6 +101,7 @@ impl Tally {
             payload_sha256: hex::encode(self.hasher.finalize()),
             payload_bytes: self.bytes,
             pages: self.pages,
+            trouble: self.trouble,
         }
     }
 }

@@ -143,7 +143,7 @@ pub struct Product {
 }
 
 /// What the catalogue said about the article.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Card {
     /// It is there. A price in the details counts where no source of prices told another.
     Seen(Details),
@@ -154,7 +154,7 @@ pub enum Card {
 }
 
 /// What one stock source said about the article.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockSeen {
     /// `stock_fbo` or `stock_fbs`.
     pub source: String,
@@ -175,7 +175,7 @@ pub struct StockSeen {
 }
 
 /// What a sync saw of one article.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// Which sync.
     pub sync_id: SyncId,

@@ -14,15 +14,26 @@ pub struct Totals {
     pub available: i64,
     /// Articles in the catalogue.
     pub articles: i64,
+    /// Articles of which there is something to sell.
+    pub stocked: i64,
 }
 
-/// The last believed answer, and the sync whose implausible one waits for confirmation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The last believed answer, and the implausible one that waits for confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Believed {
     /// Its size.
     pub totals: Totals,
-    /// Whose answer is doubted.
-    pub doubted_by: Option<SyncId>,
+    /// What is doubted.
+    pub doubted: Option<Doubted>,
+}
+
+/// An answer that waits for confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubted {
+    /// Whose.
+    pub sync_id: SyncId,
+    /// By which rule; empty where that was not kept.
+    pub rule: String,
 }
 
 /// One cabinet's memory.
@@ -128,8 +139,8 @@ impl Memory {
         let transaction = session.begin().await?;
         let statement = transaction
             .prepare_cached(
-                "SELECT available, articles, doubted_by FROM core.cabinet_totals \
-                 WHERE tenant_id = $1 AND cabinet_id = $2",
+                "SELECT available, articles, doubted_by, coalesce(stocked, 0), coalesce(doubted_rule, '') \
+                 FROM core.cabinet_totals WHERE tenant_id = $1 AND cabinet_id = $2",
             )
             .await?;
         let row = transaction
@@ -140,8 +151,12 @@ impl Memory {
             totals: Totals {
                 available: row.get(0),
                 articles: row.get(1),
+                stocked: row.get(3),
             },
-            doubted_by: row.get::<_, Option<uuid::Uuid>>(2).map(SyncId),
+            doubted: row.get::<_, Option<uuid::Uuid>>(2).map(|id| Doubted {
+                sync_id: SyncId(id),
+                rule: row.get(4),
+            }),
         }))
     }
 
@@ -149,15 +164,17 @@ impl Memory {
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub async fn believe(&self, believed: Believed) -> Result<(), DatabaseError> {
+    pub async fn believe(&self, believed: &Believed) -> Result<(), DatabaseError> {
         let mut session = self.pool.tenant(self.tenant_id).await?;
         let transaction = session.begin().await?;
         let statement = transaction
             .prepare_cached(
-                "INSERT INTO core.cabinet_totals (tenant_id, cabinet_id, available, articles, doubted_by) \
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, cabinet_id) DO UPDATE \
+                "INSERT INTO core.cabinet_totals \
+                    (tenant_id, cabinet_id, available, articles, doubted_by, stocked, doubted_rule) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, cabinet_id) DO UPDATE \
                     SET available = EXCLUDED.available, articles = EXCLUDED.articles, \
-                        doubted_by = EXCLUDED.doubted_by",
+                        doubted_by = EXCLUDED.doubted_by, stocked = EXCLUDED.stocked, \
+                        doubted_rule = EXCLUDED.doubted_rule",
             )
             .await?;
         transaction
@@ -168,7 +185,9 @@ impl Memory {
                     &self.cabinet_id.uuid(),
                     &believed.totals.available,
                     &believed.totals.articles,
-                    &believed.doubted_by.map(SyncId::uuid),
+                    &believed.doubted.as_ref().map(|doubted| doubted.sync_id.uuid()),
+                    &believed.totals.stocked,
+                    &believed.doubted.as_ref().map(|doubted| doubted.rule.as_str()),
                 ],
             )
             .await?;

@@ -207,6 +207,7 @@ enum Change {
     Ended {
         at: DateTime<Utc>,
     },
+    Discarded,
 }
 
 fn change(event: &Event) -> Option<Change> {
@@ -255,9 +256,8 @@ fn change(event: &Event) -> Option<Change> {
                 sync_id: released.sync_id,
                 queue_at: released.released_at,
             },
-            SyncEvent::SyncDiscarded(_) | SyncEvent::SourceDegraded(_) | SyncEvent::SourceRecovered(_) => {
-                return None;
-            }
+            SyncEvent::SyncDiscarded(_) => Change::Discarded,
+            SyncEvent::SourceDegraded(_) | SyncEvent::SourceRecovered(_) => return None,
         },
         _ => return None,
     })
@@ -306,6 +306,10 @@ async fn apply(
             transaction
                 .execute(&statement, &[&tenant, &cabinet, &offered])
                 .await?
+        }
+        Change::Discarded => {
+            let drop = transaction.prepare_cached("SELECT core.drop_holds($1, $2)").await?;
+            transaction.execute(&drop, &[&tenant, &cabinet]).await?
         }
         Change::Usable(usable) => {
             let sql = format!("UPDATE {table} SET usable = $3 {mine}");

@@ -7,6 +7,7 @@
 
 pub mod compose;
 pub mod doubt;
+pub mod held;
 pub mod sources;
 
 use std::time::Duration;
@@ -20,7 +21,8 @@ use runtime::Clock;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::memory::{Believed, Memory};
+use crate::memory::{Believed, Doubted, Memory};
+use crate::sync::held::Holds;
 use crate::sync::sources::{Failure, Seen};
 use crate::{Marketplaces, SyncJob, check};
 
@@ -184,6 +186,10 @@ impl Attempt<'_> {
             let detail = format!("given up after {} attempts", self.attempt.attempt - 1);
             return self.fail("attempts", &detail, None, vec![], false).await;
         }
+        if self.attempt.released {
+            let ended = Box::pin(self.record_held()).await;
+            return self.or_failed(ended).await;
+        }
         let client = match self.client().await {
             Ok(client) => client,
             Err((class, detail)) => {
@@ -205,18 +211,18 @@ impl Attempt<'_> {
                 )
                 .await;
         }
-        match self.record(seen).await {
-            Ok(end) => end,
+        let ended = Box::pin(self.record(seen)).await;
+        self.or_failed(ended).await
+    }
+
+    /// Our own side's trouble is a failed attempt.
+    async fn or_failed(&self, ended: Result<(End, &'static str), Trouble>) -> (End, &'static str) {
+        match ended {
+            Ok(ended) => ended,
             Err(error) => {
                 tracing::error!(error = ?error, sync.id = %self.job.sync_id, "observations not recorded");
-                self.fail(
-                    "internal",
-                    "the observations could not be recorded",
-                    None,
-                    vec![],
-                    true,
-                )
-                .await
+                let detail = "the observations could not be recorded";
+                self.fail("internal", detail, None, vec![], true).await
             }
         }
     }
@@ -312,53 +318,131 @@ impl Attempt<'_> {
     }
 
     async fn record(&self, mut seen: Seen) -> Result<(End, &'static str), Trouble> {
-        let memory = Memory::new(
-            self.syncs.app.store.pool().clone(),
-            self.job.tenant_id,
-            self.job.cabinet_id,
-        );
+        let memory = self.memory();
         let totals = seen.totals();
-        let believed = memory.believed().await?;
-        if let Some(doubt) = doubt::judge(believed.as_ref(), &totals) {
-            let believed = believed.unwrap_or(Believed {
-                totals: totals.or_zero(),
-                doubted_by: None,
-            });
-            memory
-                .believe(Believed {
-                    doubted_by: Some(self.job.sync_id),
-                    ..believed
-                })
-                .await?;
-            return Ok(self.quarantine(&doubt, seen.reports()).await);
-        }
+        let believed = memory.believed().await?.map(|believed| Believed {
+            // A doubt that a person has done away with is none.
+            doubted: believed
+                .doubted
+                .filter(|doubted| self.attempt.held == Some(doubted.sync_id)),
+            ..believed
+        });
+        let doubt = doubt::judge(believed.as_ref(), &totals);
         let keys = memory.warehouse_keys(&seen.warehouses()).await?;
         seen.resolve_warehouses(&keys);
-        let articles = memory.articles(&seen.articles()).await?;
-        let mut recorded = record_observations::Recorded::default();
+        let articles: Vec<i64> = memory.articles(&seen.articles()).await?.into_iter().collect();
         let composer = compose::Composer::new(self.job, &self.attempt, seen, keys, self.syncs.clock.now());
-        for (number, chunk) in articles
-            .iter()
-            .copied()
-            .collect::<Vec<_>>()
-            .chunks(record_observations::CHUNK)
-            .enumerate()
-        {
+        if let (Some(doubt), Some(believed)) = (doubt, &believed) {
+            return self.hold(&composer, &articles, totals, &doubt, believed).await;
+        }
+        let mut recorded = record_observations::Recorded::default();
+        for (number, chunk) in articles.chunks(record_observations::CHUNK).enumerate() {
             let context = self.part(&format!("observe:{number}"));
             let observations = composer.observations(chunk);
             recorded.add(record_observations::execute(&self.syncs.app, &context, observations).await?);
         }
-        memory
-            .believe(Believed {
-                totals: totals.over(believed),
-                doubted_by: None,
-            })
-            .await?;
+        self.believe(totals, believed.as_ref()).await?;
         let reports = composer.into_reports(&recorded.refused);
-        Ok(self.complete(articles.len(), recorded.changed, reports).await)
+        Ok(self
+            .complete(articles.len() as u64, recorded.changed, reports)
+            .await)
     }
 
-    async fn complete(&self, seen: usize, changed: u64, sources: Vec<SourceReport>) -> (End, &'static str) {
+    fn memory(&self) -> Memory {
+        Memory::new(
+            self.syncs.app.store.pool().clone(),
+            self.job.tenant_id,
+            self.job.cabinet_id,
+        )
+    }
+
+    fn holds(&self) -> Holds {
+        Holds {
+            pool: self.syncs.app.store.pool().clone(),
+            tenant_id: self.job.tenant_id,
+            cabinet_id: self.job.cabinet_id,
+        }
+    }
+
+    /// What was seen is believed now, and nothing is held any more.
+    async fn believe(
+        &self,
+        totals: doubt::SeenTotals,
+        before: Option<&Believed>,
+    ) -> Result<(), Trouble> {
+        let believed = Believed {
+            totals: totals.over(before.map(|before| before.totals)),
+            doubted: None,
+        };
+        self.memory().believe(&believed).await?;
+        self.holds().clear(None).await?;
+        Ok(())
+    }
+
+    /// Keeps what was seen for a person to decide about, in place of recording it.
+    async fn hold(
+        &self,
+        composer: &compose::Composer<'_>,
+        articles: &[i64],
+        totals: doubt::SeenTotals,
+        doubt: &doubt::Doubt,
+        believed: &Believed,
+    ) -> Result<(End, &'static str), Trouble> {
+        let (holds, sync_id, now) = (self.holds(), self.job.sync_id, self.syncs.clock.now());
+        let key = self.syncs.app.vault.payload_key(self.job.tenant_id).await?;
+        holds.clear(Some(sync_id)).await?;
+        let mut parts = 0;
+        for chunk in articles.chunks(record_observations::CHUNK) {
+            parts += 1;
+            let observations = composer.observations(chunk);
+            holds.put(&key, sync_id, parts, &observations, now).await?;
+        }
+        let summary = held::Summary {
+            parts,
+            articles: articles.len() as u64,
+            totals,
+            reports: composer.reports().to_vec(),
+        };
+        holds.put(&key, sync_id, 0, &summary, now).await?;
+        let doubted = Doubted {
+            sync_id,
+            rule: doubt.rule.to_owned(),
+        };
+        let believed = Believed {
+            doubted: Some(doubted),
+            ..believed.clone()
+        };
+        self.memory().believe(&believed).await?;
+        Ok(self.quarantine(doubt, summary.reports).await)
+    }
+
+    /// A person believes what an earlier attempt saw: exactly that is recorded.
+    async fn record_held(&self) -> Result<(End, &'static str), Trouble> {
+        let (holds, sync_id) = (self.holds(), self.job.sync_id);
+        let key = self
+            .syncs
+            .app
+            .vault
+            .stored_payload_key(self.job.tenant_id)
+            .await?;
+        let summary = holds.summary(&key, sync_id).await?;
+        let mut recorded = record_observations::Recorded::default();
+        for part in 1..=summary.parts {
+            let context = self.part(&format!("observe:{part}"));
+            let observations = holds.observations(&key, sync_id, part).await?;
+            recorded.add(record_observations::execute(&self.syncs.app, &context, observations).await?);
+        }
+        let believed = self.memory().believed().await?;
+        let reports = compose::with_refused(summary.reports, &recorded.refused);
+        let ended = self.complete(summary.articles, recorded.changed, reports).await;
+        // Only now: an end that was not recorded is tried again, and needs what is held.
+        if ended.0 == End::Done {
+            self.believe(summary.totals, believed.as_ref()).await?;
+        }
+        Ok(ended)
+    }
+
+    async fn complete(&self, seen: u64, changed: u64, sources: Vec<SourceReport>) -> (End, &'static str) {
         let all = sources
             .iter()
             .all(|report| matches!(report.outcome, SourceOutcome::Complete | SourceOutcome::Cached));
@@ -367,7 +451,7 @@ impl Attempt<'_> {
             attempt: self.attempt.attempt,
             completed_at: self.syncs.clock.now(),
             sources,
-            products_seen: seen as u64,
+            products_seen: seen,
             products_changed: changed,
         });
         (
@@ -463,6 +547,10 @@ enum Trouble {
     Memory(#[from] database::DatabaseError),
     #[error("the observations cannot be recorded")]
     Record(#[from] record_observations::Error),
+    #[error("the held result cannot be used")]
+    Hold(#[from] held::HoldError),
+    #[error("the key of the held result cannot be used")]
+    Key(#[from] vault::VaultError),
 }
 
 impl Failure {

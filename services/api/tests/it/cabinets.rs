@@ -6,7 +6,7 @@ use events::ids::CredentialId;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::world::world;
+use crate::world::{Seller, world};
 
 #[tokio::test]
 async fn a_connected_cabinet_is_shown_without_its_credential() {
@@ -268,21 +268,23 @@ async fn what_is_known_of_a_credential_is_shown_with_the_days_it_has_left() {
     let world = world().await;
     let anna = world.registered("anna@shop.ru").await;
     let path = format!("/api/v1/cabinets/{}", world.cabinet(&anna).await);
-    let credential = async || {
+    let credential = async |anna: &Seller| {
         world.project().await;
-        world.get(&anna, &path).send().await.body["credential"].clone()
+        world.get(anna, &path).send().await.body["credential"].clone()
     };
-    let fresh = credential().await;
+    let fresh = credential(&anna).await;
     assert_eq!(
         (&fresh["state"], &fresh["days_left"]),
         (&json!("unchecked"), &json!(100))
     );
     assert!(world.clock.advance(chrono::TimeDelta::days(90)));
-    let ending = credential().await;
+    let anna = world.logged_in("anna@shop.ru").await;
+    let ending = credential(&anna).await;
     assert_eq!(
         (&ending["state"], &ending["days_left"]),
         (&json!("expiring"), &json!(10))
     );
     assert!(world.clock.advance(chrono::TimeDelta::days(11)));
-    assert_eq!(credential().await["state"], "expired");
+    let anna = world.logged_in("anna@shop.ru").await;
+    assert_eq!(credential(&anna).await["state"], "expired");
 }

@@ -108,7 +108,7 @@ async fn a_sync_is_accepted_and_the_second_request_finds_the_first() {
 async fn all_cabinets_are_synced_with_one_command() {
     let world = world().await;
     let anna = world.registered("anna@shop.ru").await;
-    let (one, two) = (world.cabinet(&anna).await, world.cabinet(&anna).await);
+    let (one, two) = (world.cabinet(&anna).await, world.cabinet_of(&anna, 2).await);
     world.project().await;
     let answer = world
         .command(&anna, Method::POST, "/api/v1/products/sync", &json!({}))
@@ -132,8 +132,8 @@ async fn syncs_are_listed_in_pages_and_another_tenant_s_are_not() {
         world.registered("boris@shop.ru").await,
     );
     let mut ids = Vec::new();
-    for _ in 0..3 {
-        let cabinet = world.cabinet(&anna).await;
+    for account in 1..=3 {
+        let cabinet = world.cabinet_of(&anna, account).await;
         ids.insert(0, world.sync_requested(&anna, cabinet).await.id("operation_id"));
     }
     world.project().await;

@@ -219,7 +219,12 @@ impl World {
     }
 
     pub(crate) async fn cabinet(&self, seller: &Seller) -> Uuid {
-        let body = json!({"marketplace": "wildberries", "credential": self.wildberries_token(1)});
+        self.cabinet_of(seller, 1).await
+    }
+
+    /// A cabinet of another seller account.
+    pub(crate) async fn cabinet_of(&self, seller: &Seller, account: u128) -> Uuid {
+        let body = json!({"marketplace": "wildberries", "credential": self.wildberries_token(account)});
         let answer = self
             .command(seller, Method::POST, "/api/v1/cabinets", &body)
             .send()

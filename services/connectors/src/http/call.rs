@@ -212,6 +212,15 @@ impl Opened<'_> {
         self.response.status().is_success()
     }
 
+    /// Refuses a success that announces something else than JSON.
+    pub(crate) fn expect_json(&self) -> Result<(), CallError> {
+        if self.status() == 204 {
+            return Ok(());
+        }
+        crate::json::is_announced(self.response.headers())
+            .map_err(|failure| CallError::new(self.call.endpoint, failure))
+    }
+
     /// Reads the whole body. The body of a failure is cut at 64 KiB in place of failing again.
     pub(crate) async fn read(mut self) -> Result<Reply, CallError> {
         let status = self.status();

@@ -107,6 +107,9 @@ impl Ozon {
         let complete = ids
             .iter()
             .all(|id| id.parse().is_ok_and(|id: i64| told.contains(&id)));
+        if !complete {
+            tally.trouble("the details leave out a product that the list names");
+        }
         Ok(Catalogue {
             cards,
             articles,

@@ -133,7 +133,11 @@ impl Ozon {
         }
         let opened = self.http.open(call).await;
         bucket.answered();
-        let reply = opened?.read().await?;
+        let opened = opened?;
+        if (200..300).contains(&opened.status()) {
+            opened.expect_json()?;
+        }
+        let reply = opened.read().await?;
         if reply.is_success() {
             return Ok(reply);
         }

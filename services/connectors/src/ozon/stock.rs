@@ -43,6 +43,9 @@ impl Ozon {
                 .page(batch, &page.items)
                 .map_err(|failure| CallError::new(STOCKS, failure))?;
         }
+        if !catalogue.complete {
+            tally.trouble("the catalogue is not complete");
+        }
         Ok(Fetched {
             items: gathered.builder.finish(),
             outcome: tally.finish("ozon.stock.fbo"),

@@ -42,6 +42,8 @@ impl Wildberries {
             let date = reply.date();
             let page: CardsPage =
                 json::decode(&reply.body).map_err(|failure| CallError::new(LIST, failure))?;
+            page.is_whole()
+                .map_err(|failure| CallError::new(LIST, failure))?;
             tally.page(&reply.body, page.cards.len(), date);
             let last = page.cursor.total < u64::from(self.options.card_page);
             on_page(page.cards.into_iter().map(card).collect());
@@ -80,6 +82,7 @@ fn request(limit: u32, cursor: Option<&CardsCursor>) -> CardsRequest<'_> {
 fn card(row: CardRow) -> Card {
     let sizes: Vec<CardSize> = row
         .sizes
+        .or_default()
         .into_iter()
         .map(|size| CardSize {
             chrt_id: size.chrt_id,
@@ -89,10 +92,10 @@ fn card(row: CardRow) -> Card {
         .collect();
     Card {
         nm_id: row.nm_id,
-        vendor_code: row.vendor_code,
-        brand: row.brand,
-        subject: row.subject_name,
-        title: row.title,
+        vendor_code: row.vendor_code.or_default(),
+        brand: row.brand.or_default(),
+        subject: row.subject_name.or_default(),
+        title: row.title.or_default(),
         barcodes: sizes.iter().flat_map(|size| size.skus.iter().cloned()).collect(),
         sizes,
         updated_at: row.updated_at.as_deref().and_then(time::parse),
@@ -154,7 +157,28 @@ mod tests {
     fn a_missing_article_is_named() {
         let error =
             json::decode::<CardsPage>(br#"{"cards":[{"brand":"x"}],"cursor":{"total":1}}"#).unwrap_err();
-        assert_eq!(error.to_string(), "unexpected answer: field `nmID` is missing");
+        assert_eq!(
+            error.to_string(),
+            "unexpected answer: field `cards[].nmID` is missing (there are brand)"
+        );
+    }
+
+    #[test]
+    fn a_field_that_no_card_has_any_more_is_named_and_does_not_empty_the_catalogue() {
+        for (field, renamed) in [
+            ("vendorCode", "vendor_code"),
+            ("brand", "brandName"),
+            ("subjectName", "subject"),
+            ("title", "name"),
+            ("sizes", "variants"),
+        ] {
+            let body = PAGE.replace(&format!("\"{field}\":"), &format!("\"{renamed}\":"));
+            let page: CardsPage = json::decode(body.as_bytes()).unwrap();
+            assert_eq!(
+                page.is_whole().unwrap_err().to_string(),
+                format!("unexpected answer: field `cards[].{field}` is missing in every row")
+            );
+        }
     }
 
     #[test]

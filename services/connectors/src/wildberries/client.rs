@@ -213,6 +213,7 @@ impl Wildberries {
         bucket.answered();
         let opened = opened?;
         if (200..300).contains(&opened.status()) {
+            opened.expect_json()?;
             return Ok(opened);
         }
         let reply = opened.read().await?;

@@ -85,6 +85,9 @@ impl Wildberries {
             (_, false) => json::decode(&reply.body).map_err(|failure| CallError::new(WAREHOUSES, failure))?,
         };
         let complete = list.is_some();
+        if !complete {
+            tally.trouble("no list of warehouses");
+        }
         let list = list.unwrap_or_default();
         tally.page(&reply.body, list.len(), date);
         Ok((list, complete))

@@ -12,7 +12,7 @@ use super::time;
 use super::token::Scope;
 use super::wire::{Data, FeedPage, FeedPagination, FeedPeriod, FeedRequest, FeedRow, SupplierOrder};
 use crate::error::{CallError, CallFailure};
-use crate::json;
+use crate::json::{self, Told};
 use crate::marketplace::{Fetched, OrderObservation, OrderStatus, Period, Tally};
 
 const FEED: &str = "POST /api/analytics/v1/order-feed";
@@ -125,6 +125,9 @@ impl Wildberries {
             let reply = self.fetch(Group::OrderFeed, &call).await?;
             if reply.body.trim_ascii().is_empty() {
                 tally.page(&reply.body, 0, reply.date());
+                if reply.status != 204 {
+                    tally.trouble("an empty body");
+                }
                 return Ok(Some(reply.status == 204));
             }
             let page: Data<Option<FeedPage>> =
@@ -132,10 +135,11 @@ impl Wildberries {
             let Some(FeedPage {
                 snapshot_time,
                 currency,
-                orders: Some(rows),
-            }) = page.data
+                orders: Told::Value(rows),
+            }) = feed_page(page)?
             else {
                 tally.page(&reply.body, 0, reply.date());
+                tally.trouble("no list of orders");
                 return Ok(Some(false));
             };
             let as_of = snapshot_time.as_deref().and_then(time::parse);
@@ -184,7 +188,10 @@ impl Wildberries {
             };
             tally.page(&reply.body, rows.as_ref().map_or(0, Vec::len), reply.date());
             // No list at all is an end like any other once something came before it.
-            let Some(rows) = rows else { break tally.pages > 1 };
+            let Some(rows) = rows else {
+                tally.trouble("no list of orders");
+                break tally.pages > 1;
+            };
             let Some(last) = rows.last() else { break true };
             date_from = next_date_from(&last.last_change_date)?;
             let (count, before) = (rows.len(), orders.len());
@@ -203,6 +210,17 @@ impl Wildberries {
             outcome: tally.finish("wb.orders.supplier"),
             complete,
         })
+    }
+}
+
+/// A list that is `null` was seen; one that is not there at all was renamed.
+fn feed_page(page: Data<Option<FeedPage>>) -> Result<Option<FeedPage>, CallError> {
+    match page.data {
+        Some(page) if !page.orders.is_there() => {
+            let failure = json::malformed("field `data.orders` is missing");
+            Err(CallError::new(FEED, failure))
+        }
+        page => Ok(page),
     }
 }
 

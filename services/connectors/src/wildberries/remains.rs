@@ -153,6 +153,9 @@ impl Wildberries {
             return Err(CallError::new(DOWNLOAD, CallFailure::Inconsistent { what }));
         }
         tally.streamed(streamed.bytes, report.rows, streamed.date);
+        if !has_list {
+            tally.trouble(if streamed.bytes == 0 { "an empty body" } else { "no list of rows" });
+        }
         let outcome = tally.finish(SOURCE);
         Ok(Fetched {
             items: report.builder.finish(),
@@ -199,7 +202,7 @@ struct Report {
 
 impl Report {
     fn row(&mut self, row: &[u8]) -> Result<(), CallFailure> {
-        let row: RemainsRow = json::decode(row)?;
+        let row: RemainsRow = json::decode_in("[]", row)?;
         self.rows += 1;
         let nm_id = row.nm_id;
         let mut in_way = InWay::default();

@@ -80,6 +80,7 @@ impl Wildberries {
             let rows = gathered.page_rows;
             tally.streamed(streamed.bytes, rows, streamed.date);
             if !has_list {
+                tally.trouble(if streamed.bytes == 0 { "an empty body" } else { "no list of rows" });
                 complete = false;
                 break;
             }
@@ -125,7 +126,7 @@ impl Gathered {
     }
 
     fn row(&mut self, row: &[u8]) -> Result<(), CallFailure> {
-        let row: WbWarehousesRow = json::decode(row)?;
+        let row: WbWarehousesRow = json::decode_in("data.items[]", row)?;
         self.page_rows += 1;
         let mut hasher = DefaultHasher::new();
         (row.nm_id, row.chrt_id, row.warehouse_id, &row.warehouse_name).hash(&mut hasher);

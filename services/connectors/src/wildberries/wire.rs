@@ -5,6 +5,9 @@
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::error::CallFailure;
+use crate::json::{self, Told};
+
 /// `null` where a list or a text is documented means none.
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -70,18 +73,30 @@ pub(super) struct CardsCursor {
 pub(super) struct CardRow {
     #[serde(rename = "nmID")]
     pub(super) nm_id: i64,
-    #[serde(rename = "vendorCode", default, deserialize_with = "null_is_default")]
-    pub(super) vendor_code: String,
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(super) brand: String,
-    #[serde(rename = "subjectName", default, deserialize_with = "null_is_default")]
-    pub(super) subject_name: String,
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(super) title: String,
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(super) sizes: Vec<SizeRow>,
+    #[serde(rename = "vendorCode", default)]
+    pub(super) vendor_code: Told<String>,
+    #[serde(default)]
+    pub(super) brand: Told<String>,
+    #[serde(rename = "subjectName", default)]
+    pub(super) subject_name: Told<String>,
+    #[serde(default)]
+    pub(super) title: Told<String>,
+    #[serde(default)]
+    pub(super) sizes: Told<Vec<SizeRow>>,
     #[serde(rename = "updatedAt")]
     pub(super) updated_at: Option<String>,
+}
+
+impl CardsPage {
+    /// What a single card may lack, not all of them lack.
+    pub(super) fn is_whole(&self) -> Result<(), CallFailure> {
+        let rows = &self.cards;
+        json::told_somewhere(rows, "cards[].vendorCode", |row| row.vendor_code.is_there())?;
+        json::told_somewhere(rows, "cards[].brand", |row| row.brand.is_there())?;
+        json::told_somewhere(rows, "cards[].subjectName", |row| row.subject_name.is_there())?;
+        json::told_somewhere(rows, "cards[].title", |row| row.title.is_there())?;
+        json::told_somewhere(rows, "cards[].sizes", |row| row.sizes.is_there())
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,9 +147,9 @@ pub(super) struct WbWarehousesRow {
     #[serde(rename = "regionName")]
     pub(super) region_name: Option<String>,
     pub(super) quantity: i64,
-    #[serde(rename = "inWayToClient", default, deserialize_with = "null_is_default")]
+    #[serde(rename = "inWayToClient", deserialize_with = "null_is_default")]
     pub(super) in_way_to_client: i64,
-    #[serde(rename = "inWayFromClient", default, deserialize_with = "null_is_default")]
+    #[serde(rename = "inWayFromClient", deserialize_with = "null_is_default")]
     pub(super) in_way_from_client: i64,
 }
 
@@ -163,7 +178,7 @@ pub(super) type RemainsEnvelope = Option<Vec<IgnoredAny>>;
 pub(super) struct RemainsRow {
     #[serde(rename = "nmId")]
     pub(super) nm_id: i64,
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "null_is_default")]
     pub(super) warehouses: Vec<RemainsWarehouse>,
 }
 
@@ -232,7 +247,8 @@ pub(super) struct FeedPage {
     #[serde(rename = "snapshotTime")]
     pub(super) snapshot_time: Option<String>,
     pub(super) currency: Option<String>,
-    pub(super) orders: Option<Vec<FeedRow>>,
+    #[serde(default)]
+    pub(super) orders: Told<Vec<FeedRow>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -267,7 +283,7 @@ pub(super) struct SupplierOrder {
     pub(super) nm_id: i64,
     #[serde(rename = "priceWithDisc")]
     pub(super) price_with_disc: Option<f64>,
-    #[serde(rename = "isCancel", default, deserialize_with = "null_is_default")]
+    #[serde(rename = "isCancel", deserialize_with = "null_is_default")]
     pub(super) is_cancel: bool,
     pub(super) srid: String,
 }

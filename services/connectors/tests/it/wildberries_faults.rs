@@ -129,7 +129,8 @@ async fn a_renamed_field_and_a_page_of_html_are_named() {
     let failure = stock_failure(renamed).await;
     assert_eq!(
         failure.to_string(),
-        "unexpected answer: field `quantity` is missing"
+        "unexpected answer: field `data.items[].quantity` is missing (there are chrtId, inWayFromClient, \
+         inWayToClient, nmId, qty, regionName, warehouseId, warehouseName)"
     );
     assert_eq!(failure.class(), FailureClass::Contract);
     let failure = stock_failure(Effect::HtmlPage).await;
@@ -191,7 +192,8 @@ async fn a_token_that_ended_is_refused_as_a_credential() {
 #[tokio::test]
 async fn a_cursor_that_does_not_move_ends_the_listing_with_an_error() {
     let world = world().await;
-    let card = |nm_id: u32| serde_json::json!({"nmID": nm_id, "vendorCode": "x"});
+    let card = |nm_id: u32| serde_json::json!({"nmID": nm_id, "vendorCode": "x", "brand": "", "subjectName": "",
+        "title": "", "sizes": []});
     let cursor = serde_json::json!({"updatedAt": "2026-10-01T00:00:00Z", "nmID": 7, "total": 20});
     let body = serde_json::json!({"cards": (1..=20).map(card).collect::<Vec<_>>(), "cursor": cursor});
     let stuck = Effect::Status {

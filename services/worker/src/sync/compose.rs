@@ -112,7 +112,19 @@ impl<'a> Composer<'a> {
     /// The reports of all sources; articles whose numbers made no sense are named in them.
     #[must_use]
     pub fn into_reports(self, refused: &[Refused]) -> Vec<SourceReport> {
-        let mut reports = self.reports;
+        with_refused(self.reports, refused)
+    }
+
+    /// The reports of all sources, as they answered.
+    #[must_use]
+    pub fn reports(&self) -> &[SourceReport] {
+        &self.reports
+    }
+}
+
+/// Names in the reports the articles whose numbers made no sense.
+#[must_use]
+pub fn with_refused(mut reports: Vec<SourceReport>, refused: &[Refused]) -> Vec<SourceReport> {
         let Some(first) = refused.first() else {
             return reports;
         };
@@ -131,7 +143,6 @@ impl<'a> Composer<'a> {
         }
         reports
     }
-}
 
 impl Stock {
     fn new(

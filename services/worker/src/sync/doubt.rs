@@ -1,46 +1,48 @@
 //! When an answer is too strange to be believed at once: most of the stock gone, everything zero, half of the
-//! catalogue missing. It is held back until the next sync says the same; sellers do empty their warehouses,
-//! and marketplaces do answer nonsense, and one answer cannot tell which.
+//! catalogue missing, ten times as much as before. It is held back until the next sync says the same, or a
+//! person decides; sellers do empty their warehouses, and marketplaces do answer nonsense, and one answer
+//! cannot tell which.
+//!
+//! Only sums are judged. Which warehouse the units lie in is none of it: a marketplace that masks, renames or
+//! regroups its warehouses moves no unit.
+
+use serde::{Deserialize, Serialize};
 
 use crate::memory::{Believed, Totals};
 
 /// Fewer units or articles than this are too few to be surprised about.
 const ENOUGH_UNITS: i64 = 100;
 const ENOUGH_ARTICLES: i64 = 20;
+/// Fewer than one in so many units left is most of the stock gone; so many times as many is too much.
+const MOST: i64 = 10;
+/// Fewer than one in so many articles still in stock is no ordinary day.
+const ARTICLES_LEFT: i64 = 4;
 
 /// What a sync's complete answers add up to; none for what was not answered completely.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenTotals {
     /// Units that can be sold.
     pub available: Option<i64>,
     /// Articles in the catalogue.
     pub articles: Option<i64>,
+    /// Articles of which there is something to sell.
+    pub stocked: Option<i64>,
 }
 
 impl SeenTotals {
-    /// With nothing for what was not answered.
-    #[must_use]
-    pub fn or_zero(self) -> Totals {
-        Totals {
-            available: self.available.unwrap_or(0),
-            articles: self.articles.unwrap_or(0),
-        }
-    }
-
     /// What is believed after this sync: its own totals, and the last believed ones for what was not
     /// answered.
     #[must_use]
-    pub fn over(self, believed: Option<Believed>) -> Totals {
-        let before = believed.map_or(
-            Totals {
-                available: 0,
-                articles: 0,
-            },
-            |believed| believed.totals,
-        );
+    pub fn over(self, believed: Option<Totals>) -> Totals {
+        let before = believed.unwrap_or(Totals {
+            available: 0,
+            articles: 0,
+            stocked: 0,
+        });
         Totals {
             available: self.available.unwrap_or(before.available),
             articles: self.articles.unwrap_or(before.articles),
+            stocked: self.stocked.unwrap_or(before.stocked),
         }
     }
 }
@@ -55,34 +57,55 @@ pub struct Doubt {
 }
 
 /// Judges an answer against the last believed one. The first answer of a cabinet is believed, and so is one
-/// that follows a doubted one: it confirms, or it is plausible again.
+/// that follows a doubted one and confirms it: it breaks the same rule, or none.
 #[must_use]
 pub fn judge(believed: Option<&Believed>, seen: &SeenTotals) -> Option<Doubt> {
-    let believed = believed.filter(|believed| believed.doubted_by.is_none())?;
-    let before = believed.totals;
-    if let Some(available) = seen.available
-        && before.available >= ENOUGH_UNITS
-        && available * 10 < before.available
-    {
-        let rule = if available == 0 {
-            "all_stock_gone"
-        } else {
-            "most_stock_gone"
-        };
-        return Some(Doubt {
-            rule,
-            evidence: format!("{} units before, {available} now", before.available),
-        });
+    let believed = believed?;
+    let doubt = broken_rule(&believed.totals, seen)?;
+    let confirmed = believed
+        .doubted
+        .as_ref()
+        .is_some_and(|doubted| doubted.rule.is_empty() || family(&doubted.rule) == family(doubt.rule));
+    (!confirmed).then_some(doubt)
+}
+
+/// Rules that say the same of two answers: nothing left and next to nothing left confirm each other.
+fn family(rule: &str) -> &str {
+    match rule {
+        "all_stock_gone" | "most_stock_gone" | "most_articles_out_of_stock" => "stock_gone",
+        other => other,
     }
-    if let Some(articles) = seen.articles
-        && before.articles >= ENOUGH_ARTICLES
-        && articles * 2 < before.articles
+}
+
+fn broken_rule(before: &Totals, seen: &SeenTotals) -> Option<Doubt> {
+    let doubt = |rule, what: &str, before: i64, now: i64| {
+        let evidence = format!("{before} {what} before, {now} now");
+        Some(Doubt { rule, evidence })
+    };
+    if let Some(now) = seen.available
+        && before.available >= ENOUGH_UNITS
     {
-        let evidence = format!("{} articles before, {articles} now", before.articles);
-        return Some(Doubt {
-            rule: "catalogue_halved",
-            evidence,
-        });
+        if now == 0 {
+            return doubt("all_stock_gone", "units", before.available, now);
+        }
+        if now.saturating_mul(MOST) < before.available {
+            return doubt("most_stock_gone", "units", before.available, now);
+        }
+        if before.available.saturating_mul(MOST) < now {
+            return doubt("stock_multiplied", "units", before.available, now);
+        }
+    }
+    if let Some(now) = seen.articles
+        && before.articles >= ENOUGH_ARTICLES
+        && now.saturating_mul(2) < before.articles
+    {
+        return doubt("catalogue_halved", "articles", before.articles, now);
+    }
+    if let Some(now) = seen.stocked
+        && before.stocked >= ENOUGH_ARTICLES
+        && now.saturating_mul(ARTICLES_LEFT) < before.stocked
+    {
+        return doubt("most_articles_out_of_stock", "articles in stock", before.stocked, now);
     }
     None
 }
@@ -90,13 +113,27 @@ pub fn judge(believed: Option<&Believed>, seen: &SeenTotals) -> Option<Doubt> {
 #[cfg(test)]
 mod tests {
     use super::{SeenTotals, judge};
-    use crate::memory::{Believed, Totals};
+    use crate::memory::{Believed, Doubted, Totals};
     use events::ids::SyncId;
 
     fn believed(available: i64, articles: i64) -> Believed {
         Believed {
-            totals: Totals { available, articles },
-            doubted_by: None,
+            totals: Totals {
+                available,
+                articles,
+                stocked: articles,
+            },
+            doubted: None,
+        }
+    }
+
+    fn doubted(rule: &str) -> Believed {
+        Believed {
+            doubted: Some(Doubted {
+                sync_id: SyncId(uuid::Uuid::nil()),
+                rule: rule.to_owned(),
+            }),
+            ..believed(1_000, 50)
         }
     }
 
@@ -104,34 +141,57 @@ mod tests {
         SeenTotals {
             available: Some(available),
             articles: Some(articles),
+            stocked: Some(articles),
+        }
+    }
+
+    fn rule(believed: &Believed, seen: &SeenTotals) -> Option<&'static str> {
+        judge(Some(believed), seen).map(|doubt| doubt.rule)
+    }
+
+    #[test]
+    fn what_jumps_is_doubted_by_name() {
+        for (now, expected) in [
+            (seen(0, 50), "all_stock_gone"),
+            (seen(99, 50), "most_stock_gone"),
+            (seen(10_001, 50), "stock_multiplied"),
+            (seen(1_000, 24), "catalogue_halved"),
+            (
+                SeenTotals {
+                    stocked: Some(12),
+                    ..seen(1_000, 50)
+                },
+                "most_articles_out_of_stock",
+            ),
+        ] {
+            assert_eq!(rule(&believed(1_000, 50), &now), Some(expected));
         }
     }
 
     #[test]
-    fn everything_gone_at_once_is_doubted_and_the_next_answer_is_believed() {
-        let before = believed(1_000, 50);
-        assert_eq!(
-            judge(Some(&before), &seen(0, 50)).map(|doubt| doubt.rule),
-            Some("all_stock_gone")
-        );
-        let doubted = Believed {
-            doubted_by: Some(SyncId(uuid::Uuid::nil())),
-            ..before
-        };
-        assert_eq!(judge(Some(&doubted), &seen(0, 50)), None);
+    fn the_next_answer_is_believed_when_it_confirms_and_when_it_is_plausible_again() {
+        let before = doubted("all_stock_gone");
+        for now in [seen(0, 50), seen(7, 50), seen(980, 50)] {
+            assert_eq!(rule(&before, &now), None, "{now:?}");
+        }
     }
 
     #[test]
-    fn half_a_catalogue_is_doubted() {
-        let rule = judge(Some(&believed(1_000, 50)), &seen(1_000, 24)).map(|doubt| doubt.rule);
-        assert_eq!(rule, Some("catalogue_halved"));
+    fn another_jump_does_not_confirm_the_first_one() {
+        let before = doubted("catalogue_halved");
+        assert_eq!(rule(&before, &seen(0, 50)), Some("all_stock_gone"));
+        assert_eq!(
+            rule(&doubted("all_stock_gone"), &seen(20_000, 50)),
+            Some("stock_multiplied")
+        );
     }
 
     #[test]
     fn ordinary_sales_small_sellers_first_answers_and_failed_sources_are_not() {
-        assert_eq!(judge(Some(&believed(1_000, 50)), &seen(120, 40)), None);
-        assert_eq!(judge(Some(&believed(99, 19)), &seen(0, 0)), None);
+        assert_eq!(rule(&believed(1_000, 50), &seen(120, 40)), None);
+        assert_eq!(rule(&believed(1_000, 50), &seen(9_000, 90)), None);
+        assert_eq!(rule(&believed(99, 19), &seen(0, 0)), None);
         assert_eq!(judge(None, &seen(0, 0)), None);
-        assert_eq!(judge(Some(&believed(1_000, 50)), &SeenTotals::default()), None);
+        assert_eq!(rule(&believed(1_000, 50), &SeenTotals::default()), None);
     }
 }

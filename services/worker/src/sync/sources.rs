@@ -126,7 +126,10 @@ impl<T> Source<T> {
                 as_of: fetched.outcome.as_of,
                 payload_sha256: fetched.outcome.payload_sha256.clone(),
                 payload_bytes: Some(fetched.outcome.payload_bytes),
-                error: (!fetched.complete).then(|| "the answer does not prove that it is all".to_owned()),
+                error: (!fetched.complete).then(|| {
+                    let why = fetched.outcome.trouble;
+                    why.unwrap_or("the answer does not prove that it is all").to_owned()
+                }),
             },
         })
     }
@@ -371,6 +374,10 @@ impl Seen {
     #[must_use]
     pub fn totals(&self) -> SeenTotals {
         SeenTotals {
+            stocked: self.fbo.complete().map(|stock| {
+                let in_stock = stock.products.iter().filter(|product| product.available() > 0);
+                i64::try_from(in_stock.count()).unwrap_or(i64::MAX)
+            }),
             available: self.fbo.complete().map(|stock| {
                 stock
                     .products

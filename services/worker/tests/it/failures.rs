@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use application::decide_held::{self, Decision};
 use chrono::TimeDelta;
 use events::StreamType;
 use events::catalog::SyncEvent;
@@ -23,15 +24,36 @@ fn broken(body: &str) -> Effect {
 
 #[tokio::test]
 async fn a_failed_source_keeps_its_last_numbers_and_the_sync_says_which_one_failed_and_why() {
-    for effect in [
-        broken("{}"),
-        Effect::CutBody,
-        Effect::HtmlPage,
-        Effect::EmptyBody,
-        Effect::RenameField {
-            from: "quantity".into(),
-            to: "qty".into(),
-        },
+    let quantity = || "quantity".to_owned();
+    for (effect, named) in [
+        (broken("{}"), "500"),
+        (Effect::CutBody, "connection"),
+        (Effect::HtmlPage, "HTML instead of JSON"),
+        (Effect::EmptyBody, "an empty body"),
+        (
+            Effect::ContentType {
+                value: "text/csv".into(),
+            },
+            "content type `text/csv`",
+        ),
+        (
+            Effect::RenameField {
+                from: quantity(),
+                to: "qty".into(),
+            },
+            "field `data.items[].quantity` is missing",
+        ),
+        (
+            Effect::RemoveField { name: quantity() },
+            "field `data.items[].quantity` is missing",
+        ),
+        (
+            Effect::RetypeField {
+                name: quantity(),
+                value: serde_json::json!("many"),
+            },
+            "field `data.items[].quantity` has another type or value: a whole number expected, a text seen",
+        ),
     ] {
         let world = World::start(seller()).await;
         world.sync(true).await;
@@ -54,10 +76,8 @@ async fn a_failed_source_keeps_its_last_numbers_and_the_sync_says_which_one_fail
             events::sync::SourceOutcome::Complete,
             "{effect:?}"
         );
-        assert!(
-            report.error.as_ref().is_some_and(|error| !error.is_empty()),
-            "{effect:?}"
-        );
+        let error = report.error.clone().unwrap_or_default();
+        assert!(error.contains(named), "{effect:?}: {error}");
         world.simulator.clear_faults();
         world.sync(true).await;
         world.assert_equals_truth().await;
@@ -182,10 +202,143 @@ async fn an_answer_in_which_everything_is_gone_is_held_back_until_the_next_one_c
         panic!()
     };
     assert_eq!(quarantined.reason, "all_stock_gone");
+    let sources: Vec<_> = quarantined.sources.iter().map(|report| &report.source).collect();
+    assert_eq!(sources, ["cards", "stock_fbo", "stock_fbs", "orders"]);
     assert_eq!(stock(&world).await, before);
+    assert!(held(&world).await > 0);
     world.sync(true).await;
     assert!(matches!(world.last().await, SyncEvent::SyncCompleted(_)));
     assert!(stock(&world).await.iter().all(|available| *available == 0));
+    assert_eq!(held(&world).await, 0, "what is believed is held no longer");
+}
+
+/// Parts of results that are held back.
+async fn held(world: &World) -> i64 {
+    let admin = support::connect(world.database_url()).await;
+    let row = admin.query_one("SELECT count(*) FROM core.sync_holds", &[]).await;
+    row.unwrap().get(0)
+}
+
+impl World {
+    /// An answer in which everything is gone; returns the sync that is held back.
+    async fn quarantined(&self) -> events::ids::SyncId {
+        for truth in self.truth() {
+            for warehouse in truth.stock.keys() {
+                self.simulator
+                    .set_stock(self.simulator.sellers()[0], truth.nm_id, warehouse, 0);
+            }
+        }
+        self.sync(true).await;
+        let SyncEvent::SyncQuarantined(quarantined) = self.last().await else {
+            panic!()
+        };
+        quarantined.sync_id
+    }
+
+    async fn decide(&self, sync_id: events::ids::SyncId, decision: Decision) {
+        let decided = decide_held::execute(&self.app, &self.context(), self.cabinet_id, sync_id, decision);
+        decided.await.unwrap();
+        while self.policy.round().await.unwrap() > 0 {}
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_releases_is_recorded_exactly_as_it_was_seen() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    let sync_id = world.quarantined().await;
+    // The marketplace has changed its mind since; what is released is what was seen.
+    for truth in world.truth() {
+        for warehouse in truth.stock.keys() {
+            let seller = world.simulator.sellers()[0];
+            world.simulator.set_stock(seller, truth.nm_id, warehouse, 9);
+        }
+    }
+    let asked = world.simulator.calls().total;
+    world.decide(sync_id, Decision::Release).await;
+    let job = world.queued().await.unwrap();
+    assert_eq!(job.sync_id, sync_id);
+    assert_eq!(Box::pin(world.syncs.run(&job, 7, 1)).await, End::Done);
+    assert_eq!(world.simulator.calls().total, asked, "nothing was asked again");
+    let SyncEvent::SyncCompleted(completed) = world.last().await else {
+        panic!("{:?}", world.last().await)
+    };
+    assert_eq!((completed.sync_id, completed.attempt), (sync_id, 2));
+    assert!(completed.products_changed > 0);
+    assert!(stock(&world).await.iter().all(|available| *available == 0));
+    assert_eq!(held(&world).await, 0);
+    world.sync(true).await;
+    assert!(
+        matches!(world.last().await, SyncEvent::SyncCompleted(_)),
+        "what was released is what the next answer is compared with"
+    );
+}
+
+#[tokio::test]
+async fn what_a_person_discards_is_destroyed_and_does_not_count_as_a_first_doubt() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    let before = stock(&world).await;
+    let sync_id = world.quarantined().await;
+    world.decide(sync_id, Decision::Discard).await;
+    assert_eq!(held(&world).await, 0);
+    assert!(world.queued().await.is_none());
+    world.sync(true).await;
+    assert!(
+        matches!(world.last().await, SyncEvent::SyncQuarantined(_)),
+        "the same again is doubted again"
+    );
+    assert_eq!(stock(&world).await, before);
+}
+
+#[tokio::test]
+async fn a_held_result_cannot_be_read_in_the_database() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    world.quarantined().await;
+    let admin = support::connect(world.database_url()).await;
+    let rows = admin.query("SELECT sealed FROM core.sync_holds", &[]).await.unwrap();
+    let vendor_code = world.truth()[0].vendor_code.clone();
+    for row in rows {
+        let sealed: Vec<u8> = row.get(0);
+        assert!(!String::from_utf8_lossy(&sealed).contains(&vendor_code));
+        assert!(!String::from_utf8_lossy(&sealed).contains("nm_id"));
+    }
+}
+
+#[tokio::test]
+async fn masked_warehouses_are_no_jump() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    world.simulator.mask(true);
+    world.sync(true).await;
+    assert!(
+        matches!(world.last().await, SyncEvent::SyncCompleted(_)),
+        "{:?}",
+        world.last().await
+    );
+}
+
+#[tokio::test]
+async fn a_source_that_fails_three_times_after_it_worked_has_degraded_until_it_works_again() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    world
+        .simulator
+        .script(Fault::on(STOCK, Effect::RemoveField { name: "quantity".into() }));
+    for _ in 0..2 {
+        world.sync(true).await;
+        assert!(matches!(world.last().await, SyncEvent::SyncCompleted(_)));
+    }
+    world.sync(true).await;
+    let SyncEvent::SourceDegraded(degraded) = world.last().await else {
+        panic!("{:?}", world.last().await)
+    };
+    assert_eq!((degraded.source.as_str(), degraded.failures), ("stock_fbo", 3));
+    assert!(degraded.error.unwrap().contains("data.items[].quantity"));
+    world.simulator.clear_faults();
+    world.sync(true).await;
+    assert!(matches!(world.last().await, SyncEvent::SourceRecovered(_)));
 }
 
 #[tokio::test]

@@ -50,6 +50,23 @@ pub enum Effect {
         /// The name to send.
         to: String,
     },
+    /// Takes a field away everywhere in the real JSON answer.
+    RemoveField {
+        /// The name to look for.
+        name: String,
+    },
+    /// Gives a field another type everywhere in the real JSON answer.
+    RetypeField {
+        /// The name to look for.
+        name: String,
+        /// What to send in its place.
+        value: Value,
+    },
+    /// The real answer under another content type.
+    ContentType {
+        /// The type to announce.
+        value: String,
+    },
     /// An HTML page with status 200, as a proxy would send.
     HtmlPage,
     /// Status 200 and no body.
@@ -217,6 +234,14 @@ pub(crate) fn distort(effect: &Effect, mut answer: Answer) -> Answer {
             let text = String::from_utf8_lossy(&answer.body);
             answer.body = Bytes::from(text.replace(&format!("\"{from}\":"), &format!("\"{to}\":")));
         }
+        Effect::RemoveField { name } => change(&mut answer, &mut |fields| {
+            fields.remove(name);
+        }),
+        Effect::RetypeField { name, value } => change(&mut answer, &mut |fields| {
+            if let Some(field) = fields.get_mut(name) {
+                field.clone_from(value);
+            }
+        }),
         Effect::HtmlPage => {
             let page =
                 "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>";
@@ -241,11 +266,30 @@ pub(crate) fn distort(effect: &Effect, mut answer: Answer) -> Answer {
         }
         Effect::RateLimited { .. }
         | Effect::Status { .. }
+        | Effect::ContentType { .. }
         | Effect::Hang { .. }
         | Effect::CutBody
         | Effect::Reset => {}
     }
     answer
+}
+
+/// Changes every object of a JSON answer.
+fn change(answer: &mut Answer, on_object: &mut impl FnMut(&mut serde_json::Map<String, Value>)) {
+    fn walk(value: &mut Value, on_object: &mut impl FnMut(&mut serde_json::Map<String, Value>)) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| walk(item, on_object)),
+            Value::Object(fields) => {
+                on_object(fields);
+                fields.values_mut().for_each(|field| walk(field, on_object));
+            }
+            _ => {}
+        }
+    }
+    if let Ok(mut value) = serde_json::from_slice::<Value>(&answer.body) {
+        walk(&mut value, on_object);
+        answer.body = Bytes::from(value.to_string());
+    }
 }
 
 /// Doubles the outermost lists of objects.

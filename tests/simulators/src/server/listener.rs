@@ -252,6 +252,13 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
                 .insert_header((CONTENT_TYPE, kind))
                 .body(body.clone());
         }
+        Some(Effect::ContentType { value }) => {
+            let answer = core.service.respond(&call);
+            running.status(answer.status);
+            return HttpResponse::build(status_code(answer.status))
+                .insert_header((CONTENT_TYPE, value.clone()))
+                .body(answer.body);
+        }
         Some(effect) => distort(effect, core.service.respond(&call)),
         None => core.service.respond(&call),
     };
