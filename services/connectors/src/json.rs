@@ -41,7 +41,12 @@ pub(crate) fn is_announced(headers: &HeaderMap) -> Result<(), CallFailure> {
         return Ok(());
     };
     let text = value.to_str().unwrap_or("?");
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = text
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     match essence.as_str() {
         "" | "application/json" => Ok(()),
         json if json.ends_with("+json") => Ok(()),
@@ -54,20 +59,15 @@ pub(crate) fn is_announced(headers: &HeaderMap) -> Result<(), CallFailure> {
 }
 
 /// A field that may be `null` or absent, and of which it matters which.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Told<T> {
     /// It is not there.
+    #[default]
     Absent,
     /// It is `null`.
     Null,
     /// It is there.
     Value(T),
-}
-
-impl<T> Default for Told<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T: Default> Told<T> {
@@ -153,10 +153,7 @@ mod tests {
             what(r#"[{"at":"x","nmID":7,"+79990000000":1}]"#),
             "field `[].nmId` is missing (there are at, nmID)"
         );
-        assert_eq!(
-            what(r#"[{"nmId":1,"at":"x"},{}]"#),
-            "field `[].nmId` is missing"
-        );
+        assert_eq!(what(r#"[{"nmId":1,"at":"x"},{}]"#), "field `[].nmId` is missing");
         assert_eq!(
             what(r#"[{"nmId":1,"nmId":2,"at":"x"}]"#),
             "field `[].nmId` is there twice"

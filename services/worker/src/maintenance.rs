@@ -3,6 +3,8 @@
 
 mod keys;
 
+pub use keys::watch_keys;
+
 use std::time::Duration;
 
 use auth::{IdempotencyKeys, StoreError};
@@ -85,7 +87,7 @@ impl Maintenance {
     async fn one(&self, job: &Job) {
         let done = match job.subject.as_str() {
             PURGE_ANSWERS => self.purge_answers().await,
-            WATCH_KEYS => keys::watch(&self.syncs).await.map_err(Into::into),
+            WATCH_KEYS => keys::watch_keys(&self.syncs).await.map_err(Into::into),
             // A newer scheduler's job; an operator replays it when the workers are new as well.
             _ => return report(job.dead("this worker does not know the job").await),
         };

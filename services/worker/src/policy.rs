@@ -13,6 +13,7 @@ use events::ids::{CabinetId, SyncId, TenantId};
 use events::{Decoded, Event};
 use messaging::{WorkError, WorkQueue};
 use runtime::Clock;
+use tokio_postgres::types::ToSql;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -290,35 +291,23 @@ async fn apply(
         Change::NewKey { ends_at } => {
             let sql =
                 format!("UPDATE {table} SET usable = true, key_offered = false, key_ends_at = $3 {mine}");
-            let statement = transaction.prepare_cached(&sql).await?;
-            transaction
-                .execute(&statement, &[&tenant, &cabinet, &ends_at])
-                .await?
+            run(transaction, &sql, &[&tenant, &cabinet, &ends_at]).await?
         }
         Change::KeyEnds { at } => {
             let sql = format!("UPDATE {table} SET key_ends_at = $3 {mine}");
-            let statement = transaction.prepare_cached(&sql).await?;
-            transaction.execute(&statement, &[&tenant, &cabinet, &at]).await?
+            run(transaction, &sql, &[&tenant, &cabinet, &at]).await?
         }
         Change::Offered(offered) => {
             let sql = format!("UPDATE {table} SET key_offered = $3 {mine}");
-            let statement = transaction.prepare_cached(&sql).await?;
-            transaction
-                .execute(&statement, &[&tenant, &cabinet, &offered])
-                .await?
+            run(transaction, &sql, &[&tenant, &cabinet, &offered]).await?
         }
         Change::Discarded => {
-            let drop = transaction.prepare_cached("SELECT core.drop_holds($1, $2)").await?;
-            transaction.execute(&drop, &[&tenant, &cabinet]).await?
+            let sql = "SELECT core.drop_holds($1, $2)";
+            run(transaction, sql, &[&tenant, &cabinet]).await?
         }
         Change::Usable(usable) => {
             let sql = format!("UPDATE {table} SET usable = $3 {mine}");
-            transaction
-                .execute(
-                    &transaction.prepare_cached(&sql).await?,
-                    &[&tenant, &cabinet, &usable],
-                )
-                .await?
+            run(transaction, &sql, &[&tenant, &cabinet, &usable]).await?
         }
         Change::Rhythm {
             interval_seconds,
@@ -367,4 +356,13 @@ async fn apply(
         }
     };
     Ok(())
+}
+
+async fn run(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<u64, tokio_postgres::Error> {
+    let statement = transaction.prepare_cached(sql).await?;
+    transaction.execute(&statement, values).await
 }

@@ -365,11 +365,7 @@ impl Attempt<'_> {
     }
 
     /// What was seen is believed now, and nothing is held any more.
-    async fn believe(
-        &self,
-        totals: doubt::SeenTotals,
-        before: Option<&Believed>,
-    ) -> Result<(), Trouble> {
+    async fn believe(&self, totals: doubt::SeenTotals, before: Option<&Believed>) -> Result<(), Trouble> {
         let believed = Believed {
             totals: totals.over(before.map(|before| before.totals)),
             doubted: None,

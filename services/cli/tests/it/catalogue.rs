@@ -202,8 +202,8 @@ async fn every_right_of_every_role_is_the_one_that_is_checked_in() {
 const WIDE_POLICIES: &[&str] = &[
     "core.cabinet_work policy_all to st_worker",
     "core.credentials all_tenants to st_keys",
-    "core.credentials audit_reads to st_audit",         // keys of raw answers only
-    "core.credentials only_payload_keys to st_worker",  // restricts further
+    "core.credentials audit_reads to st_audit", // keys of raw answers only
+    "core.credentials only_payload_keys to st_worker", // restricts further
     "core.destroyed_keys all_tenants to st_keys",
     "core.events whole_log to st_projector st_relay",
     "core.key_rotations all_tenants to st_keys",

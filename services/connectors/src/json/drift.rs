@@ -104,9 +104,16 @@ fn names(object: &[u8]) -> String {
     let is_name = |name: &&String| {
         name.len() <= LONGEST
             && name.starts_with(|first: char| first.is_ascii_alphabetic())
-            && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
     };
-    let names: Vec<&str> = fields.keys().filter(is_name).take(NAMES).map(String::as_str).collect();
+    let names: Vec<&str> = fields
+        .keys()
+        .filter(is_name)
+        .take(NAMES)
+        .map(String::as_str)
+        .collect();
     if names.is_empty() {
         return String::new();
     }

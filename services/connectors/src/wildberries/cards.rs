@@ -42,8 +42,7 @@ impl Wildberries {
             let date = reply.date();
             let page: CardsPage =
                 json::decode(&reply.body).map_err(|failure| CallError::new(LIST, failure))?;
-            page.is_whole()
-                .map_err(|failure| CallError::new(LIST, failure))?;
+            page.is_whole().map_err(|failure| CallError::new(LIST, failure))?;
             tally.page(&reply.body, page.cards.len(), date);
             let last = page.cursor.total < u64::from(self.options.card_page);
             on_page(page.cards.into_iter().map(card).collect());

@@ -154,7 +154,11 @@ impl Wildberries {
         }
         tally.streamed(streamed.bytes, report.rows, streamed.date);
         if !has_list {
-            tally.trouble(if streamed.bytes == 0 { "an empty body" } else { "no list of rows" });
+            tally.trouble(if streamed.bytes == 0 {
+                "an empty body"
+            } else {
+                "no list of rows"
+            });
         }
         let outcome = tally.finish(SOURCE);
         Ok(Fetched {

@@ -80,7 +80,11 @@ impl Wildberries {
             let rows = gathered.page_rows;
             tally.streamed(streamed.bytes, rows, streamed.date);
             if !has_list {
-                tally.trouble(if streamed.bytes == 0 { "an empty body" } else { "no list of rows" });
+                tally.trouble(if streamed.bytes == 0 {
+                    "an empty body"
+                } else {
+                    "no list of rows"
+                });
                 complete = false;
                 break;
             }

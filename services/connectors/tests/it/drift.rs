@@ -82,11 +82,17 @@ fn assert_named(source: &Source, effect: &Effect, said: &str, outcome: Outcome) 
             let CallFailure::Malformed { source: chained, .. } = &error.failure else {
                 panic!("{what}: {error:?}")
             };
-            assert!(chained.is_none(), "the decoder's words can hold values: {chained:?}");
+            assert!(
+                chained.is_none(),
+                "the decoder's words can hold values: {chained:?}"
+            );
             assert!(!format!("{error:?}").contains("Иванов"), "{what}: {error:?}");
         }
         Ok((rows, complete, trouble)) => {
-            assert!(source.empty_was_seen && *effect == Effect::EmptyBody, "{what}: {rows} rows");
+            assert!(
+                source.empty_was_seen && *effect == Effect::EmptyBody,
+                "{what}: {rows} rows"
+            );
             assert_eq!((rows, complete, trouble), (0, false, Some(said)), "{what}");
         }
     }

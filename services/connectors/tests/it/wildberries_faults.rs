@@ -192,8 +192,10 @@ async fn a_token_that_ended_is_refused_as_a_credential() {
 #[tokio::test]
 async fn a_cursor_that_does_not_move_ends_the_listing_with_an_error() {
     let world = world().await;
-    let card = |nm_id: u32| serde_json::json!({"nmID": nm_id, "vendorCode": "x", "brand": "", "subjectName": "",
-        "title": "", "sizes": []});
+    let card = |nm_id: u32| {
+        serde_json::json!({"nmID": nm_id, "vendorCode": "x", "brand": "", "subjectName": "",
+        "title": "", "sizes": []})
+    };
     let cursor = serde_json::json!({"updatedAt": "2026-10-01T00:00:00Z", "nmID": 7, "total": 20});
     let body = serde_json::json!({"cards": (1..=20).map(card).collect::<Vec<_>>(), "cursor": cursor});
     let stuck = Effect::Status {

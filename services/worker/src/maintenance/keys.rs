@@ -14,7 +14,10 @@ use crate::sync::Syncs;
 const AHEAD: TimeDelta = TimeDelta::days(14);
 
 /// One round over all cabinets.
-pub(super) async fn watch(syncs: &Syncs) -> Result<(), DatabaseError> {
+///
+/// # Errors
+/// [`DatabaseError`] when the cabinets cannot be listed; one that fails does not stop the others.
+pub async fn watch_keys(syncs: &Syncs) -> Result<(), DatabaseError> {
     let session = syncs.app.store.pool().get().await?;
     let statement = session
         .prepare_cached(

@@ -125,24 +125,24 @@ impl<'a> Composer<'a> {
 /// Names in the reports the articles whose numbers made no sense.
 #[must_use]
 pub fn with_refused(mut reports: Vec<SourceReport>, refused: &[Refused]) -> Vec<SourceReport> {
-        let Some(first) = refused.first() else {
-            return reports;
-        };
-        let note = format!(
-            "{} articles left as they were; {}: {}",
-            refused.len(),
-            first.nm_id,
-            first.refusal
-        );
-        for report in reports
-            .iter_mut()
-            .filter(|report| report.source.starts_with("stock"))
-        {
-            report.outcome = events::sync::SourceOutcome::Partial;
-            report.error = Some(note.clone());
-        }
-        reports
+    let Some(first) = refused.first() else {
+        return reports;
+    };
+    let note = format!(
+        "{} articles left as they were; {}: {}",
+        refused.len(),
+        first.nm_id,
+        first.refusal
+    );
+    for report in reports
+        .iter_mut()
+        .filter(|report| report.source.starts_with("stock"))
+    {
+        report.outcome = events::sync::SourceOutcome::Partial;
+        report.error = Some(note.clone());
     }
+    reports
+}
 
 impl Stock {
     fn new(

@@ -105,7 +105,12 @@ fn broken_rule(before: &Totals, seen: &SeenTotals) -> Option<Doubt> {
         && before.stocked >= ENOUGH_ARTICLES
         && now.saturating_mul(ARTICLES_LEFT) < before.stocked
     {
-        return doubt("most_articles_out_of_stock", "articles in stock", before.stocked, now);
+        return doubt(
+            "most_articles_out_of_stock",
+            "articles in stock",
+            before.stocked,
+            now,
+        );
     }
     None
 }

@@ -128,7 +128,8 @@ impl<T> Source<T> {
                 payload_bytes: Some(fetched.outcome.payload_bytes),
                 error: (!fetched.complete).then(|| {
                     let why = fetched.outcome.trouble;
-                    why.unwrap_or("the answer does not prove that it is all").to_owned()
+                    why.unwrap_or("the answer does not prove that it is all")
+                        .to_owned()
                 }),
             },
         })

@@ -236,8 +236,9 @@ impl World {
     }
 
     async fn decide(&self, sync_id: events::ids::SyncId, decision: Decision) {
-        let decided = decide_held::execute(&self.app, &self.context(), self.cabinet_id, sync_id, decision);
-        decided.await.unwrap();
+        decide_held::execute(&self.app, &self.context(), self.cabinet_id, sync_id, decision)
+            .await
+            .unwrap();
         while self.policy.round().await.unwrap() > 0 {}
     }
 }
@@ -297,7 +298,10 @@ async fn a_held_result_cannot_be_read_in_the_database() {
     world.sync(true).await;
     world.quarantined().await;
     let admin = support::connect(world.database_url()).await;
-    let rows = admin.query("SELECT sealed FROM core.sync_holds", &[]).await.unwrap();
+    let rows = admin
+        .query("SELECT sealed FROM core.sync_holds", &[])
+        .await
+        .unwrap();
     let vendor_code = world.truth()[0].vendor_code.clone();
     for row in rows {
         let sealed: Vec<u8> = row.get(0);
@@ -323,9 +327,12 @@ async fn masked_warehouses_are_no_jump() {
 async fn a_source_that_fails_three_times_after_it_worked_has_degraded_until_it_works_again() {
     let world = World::start(seller()).await;
     world.sync(true).await;
-    world
-        .simulator
-        .script(Fault::on(STOCK, Effect::RemoveField { name: "quantity".into() }));
+    world.simulator.script(Fault::on(
+        STOCK,
+        Effect::RemoveField {
+            name: "quantity".into(),
+        },
+    ));
     for _ in 0..2 {
         world.sync(true).await;
         assert!(matches!(world.last().await, SyncEvent::SyncCompleted(_)));

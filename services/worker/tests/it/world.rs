@@ -169,6 +169,13 @@ impl World {
         .sync_id
     }
 
+    /// How many cabinets are due for a scheduled sync.
+    pub(crate) async fn due(&self) -> i64 {
+        let admin = support::connect(self.database_url()).await;
+        let sql = "SELECT count(*) FROM core.due_cabinets($1, 1800, 10)";
+        admin.query_one(sql, &[&self.clock.now()]).await.unwrap().get(0)
+    }
+
     pub(crate) fn database_url(&self) -> &str {
         &self.database.url
     }
@@ -304,7 +311,7 @@ fn connect_app(pool: &Pool) -> App {
 }
 
 /// Only the API may seal, so the cabinet is connected with its rights.
-async fn api_app(world: &World) -> App {
+pub(crate) async fn api_app(world: &World) -> App {
     let pool = Pool::open(&world.database.url.clone().into(), Role::Api, 2).unwrap();
     connect_app(&pool)
 }
