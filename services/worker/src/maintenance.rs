@@ -3,14 +3,14 @@
 
 mod keys;
 
-pub use keys::watch_keys;
-
 use std::time::Duration;
 
 use auth::{IdempotencyKeys, StoreError};
 use messaging::{Job, Queue, WorkError, WorkQueue};
 use runtime::Clock;
 use tokio_util::sync::CancellationToken;
+
+pub use keys::watch_keys;
 
 use crate::sync::Syncs;
 

@@ -2,10 +2,10 @@
 
 use application::replace_credential;
 use chrono::TimeDelta;
+use events::Decoded;
 use events::StreamType;
 use events::cabinet::RightStatus;
 use events::catalog::{CabinetEvent, Event, SyncEvent};
-use events::Decoded;
 use simulators::wildberries::{TokenKind, scope};
 use simulators::{Effect, Fault, Wildberries};
 use worker::check::{self, CheckError};
@@ -44,7 +44,7 @@ impl World {
     }
 
     /// Another key of the same seller, which lives a hundred days.
-    fn other_token(&self, scopes: u64) -> String {
+    fn other_token(&self, scopes: u32) -> String {
         self.simulator.token(
             self.simulator.sellers()[0],
             TokenKind::Personal,
@@ -107,19 +107,14 @@ async fn a_key_that_nobody_tried_is_tried_by_the_first_sync_and_by_no_other() {
             ("statistics", RightStatus::Open),
         ]
     );
-    assert_eq!(
-        checked.seller_id,
-        Some(world.simulator.sellers()[0].to_string())
-    );
+    assert_eq!(checked.seller_id, Some(world.simulator.sellers()[0].to_string()));
 }
 
 #[tokio::test]
 async fn a_right_that_is_lost_while_others_stay_stands_with_the_cabinet_and_pauses_nothing() {
     let world = World::start(seller()).await;
     world.sync(true).await;
-    world
-        .simulator
-        .script(Fault::on("/content-api", refused(403)));
+    world.simulator.script(Fault::on("/content-api", refused(403)));
     assert_eq!(world.sync(true).await, End::Done);
     let Some(CabinetEvent::CredentialChecked(checked)) = world.cabinet_events().await.pop() else {
         panic!("{:?}", world.happened().await)
@@ -142,7 +137,11 @@ async fn a_new_key_is_tried_first_and_the_next_sync_uses_it() {
         ["credential_rotated", "credential_checked", "credential_accepted"]
     );
     world.simulator.revoke(&world.token);
-    assert_eq!(world.sync(true).await, End::Done, "the old key is not used any more");
+    assert_eq!(
+        world.sync(true).await,
+        End::Done,
+        "the old key is not used any more"
+    );
 }
 
 #[tokio::test]
@@ -165,9 +164,7 @@ async fn a_new_key_that_cannot_be_tried_now_waits_and_the_old_one_goes_on() {
     let world = World::start(seller()).await;
     world.sync(true).await;
     world.give(&world.other_token(scope::ALL)).await;
-    world
-        .simulator
-        .script(Fault::on("/common-api", refused(503)));
+    world.simulator.script(Fault::on("/common-api", refused(503)));
     assert!(matches!(world.tried().await, Err(CheckError::NoAnswer(_))));
     assert_eq!(world.sync(true).await, End::Done);
     assert_eq!(world.happened().await.last(), Some(&"credential_offered"));
@@ -209,7 +206,12 @@ async fn the_end_of_a_key_is_announced_once_per_step_also_after_a_long_silence()
     let ends_in = |days: i64| {
         move |simulator: &Wildberries, seller| {
             let now: chrono::DateTime<chrono::Utc> = "2026-10-15T09:00:00Z".parse().unwrap();
-            simulator.token(seller, TokenKind::Personal, scope::ALL, now + TimeDelta::days(days))
+            simulator.token(
+                seller,
+                TokenKind::Personal,
+                scope::ALL,
+                now + TimeDelta::days(days),
+            )
         }
     };
     let announced = async |world: &World| {

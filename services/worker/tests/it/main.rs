@@ -8,6 +8,7 @@
 
 mod erasures;
 mod failures;
+mod guardian;
 mod journeys;
 mod maintenance;
 mod outstanding;
