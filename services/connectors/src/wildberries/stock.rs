@@ -96,6 +96,9 @@ impl Wildberries {
         if let Some(what) = gathered.contradiction {
             return Err(CallError::new(REPORT, CallFailure::Inconsistent { what }));
         }
+        gathered
+            .is_whole()
+            .map_err(|failure| CallError::new(REPORT, failure))?;
         let outcome = tally.finish("wb.stock.sync");
         Ok(Fetched {
             items: gathered.builder.finish(),
@@ -116,6 +119,9 @@ struct Gathered {
     before: HashSet<u64>,
     page: HashSet<u64>,
     contradiction: Option<String>,
+    /// Whether any row told the units on the way; single rows may not.
+    told_to_client: bool,
+    told_from_client: bool,
 }
 
 impl Gathered {
@@ -127,6 +133,17 @@ impl Gathered {
         } else {
             self.before.extend(page);
         }
+    }
+
+    /// What single rows may lack, not all of them lack: it would silently become nothing.
+    fn is_whole(&self) -> Result<(), CallFailure> {
+        let path = match (self.told_to_client, self.told_from_client) {
+            _ if self.page.is_empty() && self.before.is_empty() => return Ok(()),
+            (true, true) => return Ok(()),
+            (false, _) => "data.items[].inWayToClient",
+            (true, false) => "data.items[].inWayFromClient",
+        };
+        Err(json::malformed(format!("field `{path}` is missing in every row")))
     }
 
     fn row(&mut self, row: &[u8]) -> Result<(), CallFailure> {
@@ -141,11 +158,13 @@ impl Gathered {
             );
         }
         self.page.insert(key);
+        self.told_to_client |= row.in_way_to_client.is_there();
+        self.told_from_client |= row.in_way_from_client.is_there();
         let level = StockLevel {
             warehouse: self.warehouse(&row)?,
             available: row.quantity,
-            in_way_to_client: row.in_way_to_client,
-            in_way_from_client: row.in_way_from_client,
+            in_way_to_client: row.in_way_to_client.or_default(),
+            in_way_from_client: row.in_way_from_client.or_default(),
         };
         self.builder
             .add(row.nm_id, level)

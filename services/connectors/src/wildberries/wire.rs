@@ -147,10 +147,10 @@ pub(super) struct WbWarehousesRow {
     #[serde(rename = "regionName")]
     pub(super) region_name: Option<String>,
     pub(super) quantity: i64,
-    #[serde(rename = "inWayToClient", deserialize_with = "null_is_default")]
-    pub(super) in_way_to_client: i64,
-    #[serde(rename = "inWayFromClient", deserialize_with = "null_is_default")]
-    pub(super) in_way_from_client: i64,
+    #[serde(rename = "inWayToClient", default)]
+    pub(super) in_way_to_client: Told<i64>,
+    #[serde(rename = "inWayFromClient", default)]
+    pub(super) in_way_from_client: Told<i64>,
 }
 
 /// `{"data":…}` around the answers of the background report.

@@ -75,7 +75,7 @@ fn prices_come_as_objects_texts_and_numbers() {
     let failure = read(false, &wrong).unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "unexpected answer: field `price` has another type or value"
+        "unexpected answer: field `postings[].products[].price` has another type or value: a list seen"
     );
 }
 

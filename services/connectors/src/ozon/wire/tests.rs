@@ -102,9 +102,10 @@ fn a_missing_or_renamed_field_is_named() {
         for field in fields {
             let renamed = sample.replace(&format!("\"{field}\":"), &format!("\"{field}_new\":"));
             let error = decode(renamed.as_bytes()).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("unexpected answer: field `{field}` is missing")
+            let words = error.to_string();
+            assert!(
+                words.contains(&format!("{field}` is missing")),
+                "{field}: {words}"
             );
         }
     }
@@ -127,10 +128,9 @@ fn a_retyped_field_is_named() {
         let (text, decode) = SAMPLES[sample];
         assert!(text.contains(from), "{from}");
         let error = decode(text.replace(from, to).as_bytes()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("unexpected answer: field `{field}` has another type or value")
-        );
+        let words = error.to_string();
+        let named = format!(".{field}` has another type or value");
+        assert!(words.contains(&named), "{field}: {words}");
     }
 }
 
