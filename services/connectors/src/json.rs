@@ -171,7 +171,8 @@ mod tests {
             "the outermost value has another type: a list expected, a text seen"
         );
         assert_eq!(what(r#"[{"nmId":1e999,"at":"x"}]"#), "a number out of range");
-        assert_eq!(what(&"[".repeat(200)), "values nested too deeply");
+        let deep = format!(r#"[{{"x":{}"#, "[".repeat(200));
+        assert_eq!(what(&deep), "values nested too deeply");
     }
 
     #[test]

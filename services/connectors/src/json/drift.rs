@@ -41,7 +41,15 @@ fn data(text: &str, body: &[u8], end: usize, at: &str) -> String {
             .map_or_else(String::new, |frame| names(&body[frame.start..end]));
         return format!("field `{}` is missing{there}", join(&path, &field));
     }
-    let place = Place::at_end_of(&body[..end]);
+    let mut read = body[..end].trim_ascii_end();
+    // A list or an object where something else is expected is complained about behind its bracket.
+    if text.starts_with("invalid type: sequence") || text.starts_with("invalid type: map") {
+        read = read
+            .strip_suffix(b"[")
+            .or(read.strip_suffix(b"{"))
+            .unwrap_or(read);
+    }
+    let place = Place::at_end_of(read);
     let path = place.path(at, place.frames.len());
     if let Some(field) = quoted(text, "duplicate field `") {
         let parent = place.path(at, place.frames.len().saturating_sub(1));

@@ -86,7 +86,12 @@ impl Wildberries {
         };
         let complete = list.is_some();
         if !complete {
-            tally.trouble("no list of warehouses");
+            let empty = reply.body.trim_ascii().is_empty();
+            tally.trouble(if empty {
+                "an empty body"
+            } else {
+                "no list of warehouses"
+            });
         }
         let list = list.unwrap_or_default();
         tally.page(&reply.body, list.len(), date);

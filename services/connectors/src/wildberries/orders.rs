@@ -189,7 +189,12 @@ impl Wildberries {
             tally.page(&reply.body, rows.as_ref().map_or(0, Vec::len), reply.date());
             // No list at all is an end like any other once something came before it.
             let Some(rows) = rows else {
-                tally.trouble("no list of orders");
+                let empty = reply.body.trim_ascii().is_empty();
+                tally.trouble(if empty {
+                    "an empty body"
+                } else {
+                    "no list of orders"
+                });
                 break tally.pages > 1;
             };
             let Some(last) = rows.last() else { break true };
