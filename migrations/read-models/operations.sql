@@ -84,7 +84,7 @@ CREATE TABLE syncs (
     cabinet_id       uuid NOT NULL,
     trigger          text NOT NULL,         -- manual, schedule, connected
     forced           boolean NOT NULL,
-    status           text NOT NULL,         -- pending, running, waiting_retry, succeeded, failed, quarantined, discarded
+    status           text NOT NULL,         -- as SyncStatus of operations/queries.rs
     attempt          bigint NOT NULL,       -- 0 until a worker took it up
     requested_at     timestamptz NOT NULL,
     started_at       timestamptz,           -- of the latest attempt

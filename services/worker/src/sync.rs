@@ -142,8 +142,8 @@ impl Syncs {
         end
     }
 
-    /// Tries a key that nobody has tried yet, or that waits to take the place of the one in use. Whatever comes
-    /// of it, the sync goes on with the key that is in use then.
+    /// Tries a key that nobody has tried yet, or that waits to take the place of the one in use. Whatever
+    /// comes of it, the sync goes on with the key that is in use then.
     async fn with_tried_key(&self, job: &SyncJob, attempt: sync_attempt::Attempt) -> sync_attempt::Attempt {
         let is_tried = attempt.rights.is_some() || attempt.rejected || attempt.credential.is_none();
         if attempt.released || attempt.marketplace.is_none() || (attempt.offered.is_none() && is_tried) {

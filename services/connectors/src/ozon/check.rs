@@ -29,8 +29,8 @@ impl Ozon {
     /// `#operation/SellerAPI_SellerInfo`. A key lives for six months, since 2026-09-03 for three.
     ///
     /// # Errors
-    /// When the roles do not answer; a missing right is a finding, not an error, and so is a name that the key
-    /// may not read.
+    /// When the roles do not answer; a missing right is a finding, not an error, and so is a name that the
+    /// key may not read.
     pub(super) async fn fetch_check(&self) -> Result<AccountCheck, CallError> {
         let reply = self.ask(Group::All, ROLES, &Nothing {}).await?;
         let roles: Roles = json::decode(&reply.body).map_err(|failure| CallError::new(ROLES, failure))?;

@@ -13,8 +13,8 @@ use crate::problem::{Code, Problem};
 use crate::reply::Reply;
 use crate::state::ErrandError;
 
-/// Try a cabinet's credential now, or one that waits to take its place. A rejected cabinet whose credential is
-/// taken again goes on.
+/// Try a cabinet's credential now, or one that waits to take its place. A rejected cabinet whose credential
+/// is taken again goes on.
 ///
 /// # Errors
 /// 404; 502 when the marketplace does not answer; 503 when no worker does.

@@ -95,7 +95,7 @@ pub(super) async fn of_given(state: &ApiState, context: &Context, cabinet: Cabin
                 // Nobody will use it; it need not lie in the vault. Whoever is late with this harms nothing.
                 let gone = state.app.vault.destroy(context.tenant_id, check.credential_id);
                 if let Err(error) = gone.await {
-                    tracing::warn!(error = ?error, cabinet.id = %cabinet, "a refused key is still in the vault");
+                    tracing::warn!(error = ?error, cabinet.id = %cabinet, "a refused key still in the vault");
                 }
             }
             check.into()
