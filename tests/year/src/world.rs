@@ -284,14 +284,19 @@ impl World {
             .store
             .read_stream(self.tenant_id, stream, self.seen)
             .await?;
-        let Some(last) = events.last() else {
-            return Ok(None);
-        };
-        self.seen = last.version - 1;
-        match last.decode()? {
-            Decoded::Known(Event::Sync(event)) => Ok(Some(event)),
-            other => Err(format!("{other:?} in a stream of syncs").into()),
+        for last in events.iter().rev() {
+            match last.decode()? {
+                // News of a source, not of a sync.
+                Decoded::Known(Event::Sync(SyncEvent::SourceDegraded(_) | SyncEvent::SourceRecovered(_))) => {
+                }
+                Decoded::Known(Event::Sync(event)) => {
+                    self.seen = last.version - 1;
+                    return Ok(Some(event));
+                }
+                other => return Err(format!("{other:?} in a stream of syncs").into()),
+            }
         }
+        Ok(None)
     }
 
     /// How the last sync ended, for a person.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use api::state::Asked;
-use api::{ApiState, ErrandError, Errands, Google, ServerOptions, SheetProgress, SheetTest, Verdict};
+use api::{ApiState, ErrandError, Errands, Google, ServerOptions, SheetProgress, SheetTest};
 use application::App;
+use application::wire::CredentialCheck;
 use auth::{AccessTokens, IdempotencyKeys, Principal, Role as Membership, Sessions};
 use connectors::google::{Accounts, SheetsOptions, TokenHosts};
 use connectors::http::{HttpClient, NoObserver};
@@ -147,7 +148,7 @@ fn nobody<T: Send + 'static>() -> Asked<'static, Result<T, ErrandError>> {
 }
 
 impl Errands for Nobody {
-    fn check_credential(&self, _: TenantId, _: CabinetId) -> Asked<'_, Result<Verdict, ErrandError>> {
+    fn check_credential(&self, _: TenantId, _: CabinetId) -> Asked<'_, Result<CredentialCheck, ErrandError>> {
         nobody()
     }
 
