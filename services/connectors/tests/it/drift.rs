@@ -1,5 +1,5 @@
-//! Every source of both marketplaces with every kind of drift: what is missing, renamed, retyped, announced as
-//! something else or not JSON at all is named with its place, and nothing of it becomes a number.
+//! Every source of both marketplaces with every kind of drift: what is missing, renamed, retyped, announced
+//! as something else or not JSON at all is named with its place, and nothing of it becomes a number.
 
 use connectors::error::{CallError, CallFailure, FailureClass};
 use connectors::marketplace::{Fetched, Marketplace};
