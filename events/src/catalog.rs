@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::DecodeError;
-use crate::{cabinet, product, sheet, sync, tenant, user};
+use crate::{cabinet, product, sheet, subscription, sync, tenant, user};
 
 /// The kinds of streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,17 +22,20 @@ pub enum StreamType {
     Product,
     /// See [`crate::sheet`].
     Sheet,
+    /// See [`crate::subscription`].
+    Subscription,
 }
 
 impl StreamType {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Tenant,
         Self::User,
         Self::Cabinet,
         Self::Sync,
         Self::Product,
         Self::Sheet,
+        Self::Subscription,
     ];
 
     /// The name used in the store, in subjects and in the API.
@@ -45,6 +48,7 @@ impl StreamType {
             Self::Sync => "sync",
             Self::Product => "product",
             Self::Sheet => "sheet",
+            Self::Subscription => "subscription",
         }
     }
 
@@ -192,6 +196,7 @@ catalog! {
         MemberAdded = "member_added" v FIRST;
         MemberRoleChanged = "member_role_changed" v FIRST;
         MemberRemoved = "member_removed" v FIRST;
+        TenantTimeZoneChanged = "tenant_time_zone_changed" v FIRST;
         TenantErased = "tenant_erased" v FIRST;
     }
     User UserEvent user {
@@ -240,6 +245,11 @@ catalog! {
         SheetLinked = "sheet_linked" v FIRST;
         SheetUnlinked = "sheet_unlinked" v FIRST;
         SheetLayoutChanged = "sheet_layout_changed" v FIRST;
+    }
+    Subscription SubscriptionEvent subscription {
+        SubscriptionStarted = "subscription_started" v FIRST;
+        SubscriptionChanged = "subscription_changed" v FIRST;
+        SubscriptionEnded = "subscription_ended" v FIRST;
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `sync` | the **cabinet's** id: all attempts of one cabinet are one history, so that "one at a time" is a rule of one stream | [`sync`] |
 //! | `product` | derived from cabinet and article, [`ids::ProductId::of`] | [`product`] |
 //! | `sheet` | the tenant's id: a tenant has one sheet | [`sheet`] |
+//! | `subscription` | the user's id: a user has one contract at a time | [`subscription`] |
 //!
 //! Start at [`catalog`]: the table of every event type and version. [`codec`] turns stored bytes into
 //! [`Event`]s and runs the [`upcast`] chain.
@@ -24,6 +25,7 @@ pub mod ids;
 pub mod product;
 pub mod sheet;
 pub mod subject;
+pub mod subscription;
 pub mod sync;
 pub mod tenant;
 pub mod upcast;

@@ -78,6 +78,14 @@ pub struct MemberRemoved {
     pub user_id: UserId,
 }
 
+/// The business keeps its days by another clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TenantTimeZoneChanged {
+    /// IANA time zone of daily things.
+    pub time_zone: String,
+}
+
 /// The tenant's personal data and keys were destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

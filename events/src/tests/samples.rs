@@ -10,19 +10,24 @@ use crate::cabinet::{
     CredentialFacts, CredentialOfferRefused, CredentialOffered, CredentialRejected, CredentialRotated,
     Marketplace, Right, RightStatus, ScheduleChanged, TokenKind,
 };
-use crate::catalog::{CabinetEvent, Event, ProductEvent, SheetEvent, SyncEvent, TenantEvent, UserEvent};
+use crate::catalog::{
+    CabinetEvent, Event, ProductEvent, SheetEvent, SubscriptionEvent, SyncEvent, TenantEvent, UserEvent,
+};
 use crate::product::{
     Details, Fulfilment, InWay, MarketplaceTurnover, OrderLine, OrdersObserved, Price, ProductDelisted,
     ProductDetailsChanged, ProductListed, ProductRelisted, ProductSize, SizeUnits, StockLevel, StockObserved,
 };
 use crate::sheet::{SheetLayoutChanged, SheetLinked, SheetUnlinked};
+use crate::subscription::{
+    Plan, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted, SubscriptionStatus,
+};
 use crate::sync::{
     SourceDegraded, SourceOutcome, SourceRecovered, SourceReport, SyncCompleted, SyncDiscarded, SyncFailed,
     SyncQuarantined, SyncReleased, SyncRequested, SyncStarted, Trigger,
 };
 use crate::tenant::{
     MemberAdded, MemberRemoved, MemberRoleChanged, Role, TenantErased, TenantReactivated, TenantRegistered,
-    TenantRenamed, TenantSuspended,
+    TenantRenamed, TenantSuspended, TenantTimeZoneChanged,
 };
 use crate::user::{
     AdminGranted, AdminRevoked, PasswordChanged, TelegramLinked, TelegramUnlinked, UserDeactivated,
@@ -50,10 +55,11 @@ pub(super) fn all() -> Vec<Event> {
     events.extend(sync().map(Event::from));
     events.extend(product().map(Event::from));
     events.extend(sheet().map(Event::from));
+    events.extend(subscription().map(Event::from));
     events
 }
 
-fn tenant() -> [TenantEvent; 8] {
+fn tenant() -> [TenantEvent; 9] {
     [
         TenantRegistered {
             owner: id("05e1"),
@@ -78,6 +84,10 @@ fn tenant() -> [TenantEvent; 8] {
         }
         .into(),
         MemberRemoved { user_id: id("05e2") }.into(),
+        TenantTimeZoneChanged {
+            time_zone: "Asia/Vladivostok".into(),
+        }
+        .into(),
         TenantErased {
             request: "ERASE-2026-0017".into(),
         }
@@ -469,6 +479,29 @@ fn sheet() -> [SheetEvent; 3] {
         SheetUnlinked {}.into(),
         SheetLayoutChanged {
             language: "ru".into(),
+        }
+        .into(),
+    ]
+}
+
+fn subscription() -> [SubscriptionEvent; 3] {
+    [
+        SubscriptionStarted {
+            plan: Plan::Pro,
+            status: SubscriptionStatus::Trialing,
+            period_end: Some(at("2026-11-29T09:00:00Z")),
+            cancel_at: None,
+        }
+        .into(),
+        SubscriptionChanged {
+            plan: Plan::Enterprise,
+            status: SubscriptionStatus::Active,
+            period_end: Some(at("2026-12-29T09:00:00Z")),
+            cancel_at: Some(at("2026-12-29T09:00:00Z")),
+        }
+        .into(),
+        SubscriptionEnded {
+            reason: "canceled".into(),
         }
         .into(),
     ]

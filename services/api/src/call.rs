@@ -65,7 +65,7 @@ impl Call {
         } else {
             (session(&state, token, &trace).await?, None)
         };
-        crate::limits::admit_caller(request, &standing.principal).await?;
+        crate::limits::admit_caller(request, &standing).await?;
         let access = routes::of(request).map(|route| route.access);
         if let Err(problem) = allow(access, &standing, scopes.as_deref()) {
             tracing::info!(

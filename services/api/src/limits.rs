@@ -9,7 +9,8 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest};
-use auth::Principal;
+use auth::Standing;
+use events::subscription::Plan;
 use limits::Decision;
 
 use crate::gate::Gate;
@@ -47,7 +48,7 @@ pub(crate) async fn admit_address(
 ///
 /// # Errors
 /// 429.
-pub(crate) async fn admit_caller(request: &HttpRequest, caller: &Principal) -> Result<(), Problem> {
+pub(crate) async fn admit_caller(request: &HttpRequest, standing: &Standing) -> Result<(), Problem> {
     let Some(gate) = request.app_data::<Data<Gate>>().cloned() else {
         return Ok(());
     };
@@ -55,8 +56,10 @@ pub(crate) async fn admit_caller(request: &HttpRequest, caller: &Principal) -> R
         return Ok(());
     };
     let now = milliseconds(request);
+    let caller = &standing.principal;
     let (user, tenant) = (caller.user_id.to_string(), caller.tenant_id.to_string());
-    let (user, tenant) = (limiter.user(&user), limiter.tenant(&tenant, None));
+    let plan = standing.plan.map(Plan::as_str);
+    let (user, tenant) = (limiter.user(&user), limiter.tenant(&tenant, plan));
     let decided = futures_util::join!(limiter.admit(&user, now), limiter.admit(&tenant, now));
     judge(request, &[decided.0, decided.1])
 }

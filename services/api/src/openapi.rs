@@ -40,7 +40,7 @@ use crate::routes::{Access, ROUTES, Route};
         erasure::tenant, erasure::user,
         tenants::show::handle, tenants::rename::handle, tenants::members::list, tenants::members::invite,
         tenants::members::change_role, tenants::members::remove, tenants::members::reset_password,
-        admin::users, admin::change_access, admin::reset_password, admin::suspend,
+        admin::users, admin::access::change, admin::reset_password, admin::suspend,
         cabinets::connect::handle, cabinets::list::handle, cabinets::show::handle, cabinets::change::handle,
         cabinets::disconnect::handle, cabinets::replace_credential::handle, cabinets::check::handle,
         cabinets::request_sync::handle,

@@ -99,7 +99,7 @@ routes! {
         => tenants::members::reset_password;
 
     get    "/api/v1/admin/users"                Platform => admin::users;
-    patch  "/api/v1/admin/users/{id}/access"    Platform => admin::change_access;
+    patch  "/api/v1/admin/users/{id}/access"    Platform => admin::access::change;
     post   "/api/v1/admin/users/{id}/password-reset"  Platform => admin::reset_password;
     patch  "/api/v1/admin/tenants/{id}"         Platform => admin::suspend;
 

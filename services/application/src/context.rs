@@ -1,7 +1,8 @@
 //! Who asks, when, and with what means.
 
-use auth::{Accounts, ApiKeys, Attempts, Invitations, PasswordResets, People, Profiles, Sellers};
+use auth::{Accounts, ApiKeys, Attempts, Invitations, PasswordResets, People, Profiles, Sellers, Terms};
 use chrono::{DateTime, Utc};
+use domain::plans::Plans;
 use event_store::{EventStore, States};
 use events::Metadata;
 use events::ids::{CommandId, TenantId};
@@ -33,6 +34,10 @@ pub struct App {
     pub attempts: Attempts,
     /// People of all tenants, for platform administrators.
     pub people: People,
+    /// Plans and clocks of tenants.
+    pub terms: Terms,
+    /// What the plans allow.
+    pub plans: Plans,
 }
 
 impl App {
@@ -51,8 +56,16 @@ impl App {
             invitations: Invitations::new(pool.clone()),
             resets: PasswordResets::new(pool.clone()),
             attempts: Attempts::new(pool.clone()),
-            people: People::new(pool),
+            people: People::new(pool.clone()),
+            terms: Terms::new(pool),
+            plans: Plans::unlimited(),
         }
+    }
+
+    /// The same under an installation's table of plans.
+    #[must_use]
+    pub fn selling(self, plans: Plans) -> Self {
+        Self { plans, ..self }
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Attempt {
     pub sync_id: SyncId,
     /// How many times it was taken up, this one included.
     pub attempt: u32,
+    /// How many of the earlier ones failed.
+    pub failures: u32,
     /// Read even what was read less than five minutes ago.
     pub forced: bool,
     /// Where the cabinet is; none when it was taken away meanwhile.
@@ -81,6 +83,7 @@ pub async fn start(
     Ok(Attempt {
         sync_id,
         attempt: begun.unwrap_or(outstanding.attempt),
+        failures: outstanding.failures,
         forced: outstanding.forced,
         marketplace: cabinet.marketplace.filter(|_| !cabinet.disconnected),
         rejected: cabinet.rejected.is_some(),

@@ -11,10 +11,10 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DueCabinets {
-    /// Seconds between syncs of cabinets that set nothing else.
-    pub default_interval_seconds: u32,
     /// At most so many.
     pub limit: u32,
+    /// Syncs that the workers may have or be about to get, all tenants together; beyond, none is due.
+    pub most_outstanding: u32,
 }
 
 /// One answer to it.

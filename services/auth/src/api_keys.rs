@@ -17,6 +17,7 @@ use crate::access::Principal;
 use crate::opaque::{self, IssueError};
 use crate::permission::{Action, role_named};
 use crate::sessions::{BELIEVED, REMEMBERED, Standing};
+use crate::terms;
 
 /// What a key begins with.
 pub const PREFIX: &str = "stk_";
@@ -253,7 +254,8 @@ impl ApiKeys {
         let select = transaction
             .prepare_cached(
                 "SELECT k.key_id, k.user_id, a.role, k.scopes, k.last_used_at,
-                        EXISTS (SELECT FROM core.suspensions u WHERE u.tenant_id = k.tenant_id)
+                        EXISTS (SELECT FROM core.suspensions u WHERE u.tenant_id = k.tenant_id),
+                        (SELECT t.plan FROM core.tenant_terms t WHERE t.tenant_id = k.tenant_id)
                    FROM core.api_keys k
                    JOIN core.accounts a ON a.tenant_id = k.tenant_id AND a.user_id = k.user_id
                   WHERE k.tenant_id = $1 AND k.key_hash = $2 AND k.revoked_at IS NULL
@@ -287,6 +289,7 @@ impl ApiKeys {
                 // A key is no person; platform administration is for persons.
                 admin: false,
                 suspended: row.try_get(5)?,
+                plan: terms::plan(row.try_get(6)?)?,
             },
             scopes: scopes
                 .into_iter()

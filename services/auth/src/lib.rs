@@ -11,6 +11,7 @@
 //! | [`attempts`] | were there too many failures from there |
 //! | [`idempotency`] | was this very request answered before |
 //! | [`profiles`] | what do people call their tenant and their cabinets |
+//! | [`terms`] | what may this tenant, and by which clock does it live |
 //! | [`erasures`] | who asked to be forgotten, and what was destroyed |
 //!
 //! It stores and checks. That a registration is also an event is the business of the use cases above it. Time
@@ -32,6 +33,7 @@ pub mod profiles;
 pub mod resets;
 pub mod sellers;
 pub mod sessions;
+pub mod terms;
 
 pub use access::{AccessTokens, Principal};
 pub use accounts::Accounts;
@@ -47,6 +49,7 @@ pub use profiles::Profiles;
 pub use resets::PasswordResets;
 pub use sellers::Sellers;
 pub use sessions::{Sessions, Standing};
+pub use terms::Terms;
 
 /// Why the tables of this crate could not be used.
 #[derive(Debug, thiserror::Error)]

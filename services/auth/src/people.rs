@@ -29,6 +29,10 @@ pub struct Person {
     pub suspended: bool,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
+    /// The plan of its own contract, if it has one.
+    pub plan: Option<String>,
+    /// When that contract ends, if somebody said so.
+    pub plan_ends_at: Option<DateTime<Utc>>,
 }
 
 /// Where a page begins: after the one that was registered then.
@@ -60,8 +64,9 @@ impl People {
         let session = self.pool.get().await?;
         let select = session
             .prepare_cached(
-                "SELECT tenant_id, user_id, email, display_name, role, state, admin, suspended, created_at
-                   FROM core.list_people($1, $2, $3, $4)",
+                "SELECT tenant_id, user_id, email, display_name, role, state, admin, suspended, created_at,
+                        plan, plan_ends_at
+                   FROM core.list_people_and_plans($1, $2, $3, $4)",
             )
             .await?;
         let (since, id) = after.unzip();
@@ -80,6 +85,8 @@ impl People {
                     admin: row.try_get(6)?,
                     suspended: row.try_get(7)?,
                     created_at: row.try_get(8)?,
+                    plan: row.try_get(9)?,
+                    plan_ends_at: row.try_get(10)?,
                 })
             })
             .collect()

@@ -1,7 +1,6 @@
 //! Sessions as families of refresh tokens. Each refresh token works once and is replaced by the next; a token
 //! that is used a second time was copied, and since nobody can tell the thief from the owner, the whole
-//! family ends (RFC 9700, section 4.14.2). Of two refreshes at once one wins and the other one counts as a
-//! second use.
+//! family ends (RFC 9700, section 4.14.2). Of two refreshes at once one wins, the other is a second use.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,8 +23,7 @@ pub const REFRESH_LIFETIME: TimeDelta = TimeDelta::days(14);
 pub const SESSION_LIFETIME: TimeDelta = TimeDelta::days(60);
 /// Refresh tokens have no prefix: nobody copies them by hand.
 const PREFIX: &str = "";
-/// How long a session that was found alive is believed to be. It bounds how long an access token outlives its
-/// session.
+/// How long a session found alive is believed to be; it bounds how long an access token outlives it.
 pub(crate) const BELIEVED: TimeDelta = TimeDelta::seconds(1);
 /// Sessions remembered as alive before the memory is emptied.
 pub(crate) const REMEMBERED: usize = 10_000;
@@ -134,6 +132,8 @@ pub struct Standing {
     pub admin: bool,
     /// Whether its tenant may not use the service for now.
     pub suspended: bool,
+    /// The plan that its tenant's contracts give, if they give one.
+    pub plan: Option<events::subscription::Plan>,
 }
 
 /// Sessions that were found alive, and when.
@@ -307,7 +307,8 @@ impl Sessions {
         let select = transaction
             .prepare_cached(
                 "SELECT a.role, a.admin,
-                        EXISTS (SELECT FROM core.suspensions u WHERE u.tenant_id = s.tenant_id)
+                        EXISTS (SELECT FROM core.suspensions u WHERE u.tenant_id = s.tenant_id),
+                        (SELECT t.plan FROM core.tenant_terms t WHERE t.tenant_id = s.tenant_id)
                    FROM core.sessions s
                    JOIN core.accounts a ON a.tenant_id = s.tenant_id AND a.user_id = s.user_id
                   WHERE s.tenant_id = $1 AND s.session_id = $2 AND s.user_id = $3
@@ -330,6 +331,7 @@ impl Sessions {
             principal: Principal { role, ..*claimed },
             admin: row.try_get(1)?,
             suspended: row.try_get(2)?,
+            plan: crate::terms::plan(row.try_get(3)?)?,
         }))
     }
 

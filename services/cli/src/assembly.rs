@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use application::App;
+use application::domain::plans::Plans;
+use connectors::bucket::Buckets;
 use connectors::google::{Accounts, SheetsOptions, TokenHosts};
 use connectors::http::{CallObserver, CallRecord, HttpClient};
+use connectors::limits::{LimitTable, Limits};
 use database::{Pool, Role};
 use event_store::{EventStore, Wake};
-use messaging::{Broker, BrokerOptions, BrokerTls, Hints};
+use limits::{LevelPlaces, Table};
+use messaging::{Broker, BrokerOptions, BrokerTls, Bucket, Hints};
 use runtime::{Clock, Health, Ids, Lifecycle, Metrics, Settings};
 use secrecy::ExposeSecret as _;
 use tokio::sync::Mutex;
@@ -100,7 +104,26 @@ impl Assembly {
             combiner.run().await;
             Ok::<(), Failure>(())
         });
-        Ok(App::new(store, self.vault(pool)?))
+        Ok(App::new(store, self.vault(pool)?).selling(self.plans()?))
+    }
+
+    /// What the plans allow of the API, from the installation's file where it has one.
+    pub(crate) fn limits(&self) -> Result<Table, Failure> {
+        Ok(match &self.settings.http.limits_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| format!("ST_LIMITS_FILE: {}: {error}", path.display()))?;
+                Table::parse(&text)?
+            }
+            None => Table::built_in()?,
+        })
+    }
+
+    /// What the plans allow of the schedule.
+    pub(crate) fn plans(&self) -> Result<Plans, Failure> {
+        let everywhere = self.settings.sync.interval;
+        let seconds = everywhere.map(|interval| u32::try_from(interval.as_secs()).unwrap_or(u32::MAX));
+        Ok(self.limits()?.plans()?.everywhere(seconds))
     }
 
     /// Outgoing HTTP.
@@ -124,7 +147,25 @@ impl Assembly {
             options.report_poll = options.report_poll.div_f64(speed).max(Duration::from_millis(20));
             options.repeat_pause = options.repeat_pause.div_f64(speed).max(Duration::from_millis(20));
         }
-        Ok(Marketplaces::new(self.http()?, hosts, options, speed))
+        let limits = self.marketplace_limits(speed)?;
+        Ok(Marketplaces::new(self.http()?, hosts, options, speed).within(limits))
+    }
+
+    /// The marketplaces' limits, kept together with the other workers.
+    fn marketplace_limits(&self, speed: f64) -> Result<Limits, Failure> {
+        let settings = &self.settings.sync;
+        let mut table = LimitTable::built_in()?;
+        if let Some(path) = &settings.marketplace_limits_file {
+            let unusable = |error: &dyn std::fmt::Display| {
+                format!("ST_MARKETPLACE_LIMITS_FILE: {}: {error}", path.display())
+            };
+            let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
+            table = table.with(&text).map_err(|error| unusable(&error))?;
+        }
+        let places = Arc::new(LevelPlaces::new(Bucket::marketplace_limits(&self.broker)));
+        let clock = self.clock.clone();
+        let buckets = Buckets::shared(places, Arc::new(move || clock.now().timestamp_micros()));
+        Ok(Limits::new(table, buckets, settings.egress.clone(), speed))
     }
 
     /// Google at its configured address: options, quotas, and where keys may lead to.

@@ -1,5 +1,10 @@
-//! A token bucket in process memory: it keeps us inside a vendor's limits so that a 429 is the exception, and
-//! it remembers the delay when one comes all the same.
+//! Token buckets: they keep us inside a vendor's limits so that a 429 is the exception, and remember the
+//! delay when one comes all the same. [`Bucket`] lies in process memory, [`SharedBucket`] where several
+//! processes find it.
+
+pub mod shared;
+
+pub use shared::{Buckets, Now, PlaceError, Placed, Places, SharedBucket};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -3,12 +3,14 @@
 
 mod call;
 mod traces;
+mod turns;
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 pub(crate) use call::{Call, Opened, Reply};
 pub use traces::TraceClient;
+pub use turns::{Turn, Turns};
 
 /// Time allowed for the connection itself, within the deadline of the whole call.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,6 +51,8 @@ impl CallObserver for NoObserver {
 pub struct HttpClient {
     inner: reqwest::Client,
     observer: Arc<dyn CallObserver>,
+    /// Whose turns requests take, if they do.
+    turns: Option<(Turns, u128)>,
 }
 
 impl std::fmt::Debug for HttpClient {
@@ -83,7 +87,20 @@ impl HttpClient {
             .pool_idle_timeout(Duration::from_secs(60))
             .build()
             .map_err(BuildError)?;
-        Ok(Self { inner, observer })
+        Ok(Self {
+            inner,
+            observer,
+            turns: None,
+        })
+    }
+
+    /// The same client for a tenant, whose requests take turns with those of the others.
+    #[must_use]
+    pub fn taking_turns(&self, turns: &Turns, tenant: u128) -> Self {
+        Self {
+            turns: Some((turns.clone(), tenant)),
+            ..self.clone()
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! When a request is sent again, the same for every marketplace: trouble on the way a few times with growing
 //! pauses, a told delay as long as it is near, everything else never.
 
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -27,13 +28,13 @@ impl Repeats {
     pub(crate) async fn pause_after(
         self,
         error: CallError,
-        turn: impl FnOnce() -> Duration,
+        turn: impl Future<Output = Duration>,
         attempt: &mut u32,
     ) -> Result<(), CallError> {
         match &error.failure {
             // The bucket is closed for the told time, so the repeat waits for it by itself.
             CallFailure::RateLimited { .. } => {
-                if turn() > self.patience || *attempt >= TOLD_DELAYS {
+                if turn.await > self.patience || *attempt >= TOLD_DELAYS {
                     return Err(error);
                 }
                 tracing::info!(

@@ -17,7 +17,7 @@ mod token;
 mod wire;
 
 pub use client::{Hosts, Options, Wildberries};
-pub use limits::{Category, Group, Sellers, Tariff};
+pub use limits::{Category, Group, Sellers};
 pub use pending::PendingReports;
 pub use token::{Scope, Scopes, Token, TokenError, TokenKind};
 

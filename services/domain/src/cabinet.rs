@@ -99,6 +99,8 @@ pub enum CabinetCommand {
         interval_seconds: u32,
         /// Whether the schedule rests.
         paused: bool,
+        /// Shortest rhythm that the tenant's plan allows, seconds.
+        shortest_seconds: u32,
     },
     /// Take it away.
     Disconnect,
@@ -121,6 +123,12 @@ pub enum CabinetRefusal {
         "the interval must be between {SHORTEST_INTERVAL_SECONDS} and {LONGEST_INTERVAL_SECONDS} seconds"
     )]
     IntervalOutOfRange,
+    /// The plan does not allow a rhythm that short.
+    #[error("the tenant's plan allows an interval of {shortest_seconds} seconds or more")]
+    IntervalBelowPlan {
+        /// What it allows.
+        shortest_seconds: u32,
+    },
 }
 
 impl Cabinet {
@@ -235,12 +243,17 @@ impl Decider for Cabinet {
             CabinetCommand::ChangeSchedule {
                 interval_seconds,
                 paused,
+                shortest_seconds,
             } => {
                 if !(SHORTEST_INTERVAL_SECONDS..=LONGEST_INTERVAL_SECONDS).contains(&interval_seconds) {
                     return Err(CabinetRefusal::IntervalOutOfRange);
                 }
                 if self.interval_seconds == Some(interval_seconds) && self.paused == paused {
                     return Ok(vec![]);
+                }
+                // One that was chosen under a better plan may stay; the schedule keeps to the plan anyway.
+                if interval_seconds < shortest_seconds && self.interval_seconds != Some(interval_seconds) {
+                    return Err(CabinetRefusal::IntervalBelowPlan { shortest_seconds });
                 }
                 Ok(vec![
                     ScheduleChanged {

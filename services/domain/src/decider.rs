@@ -2,7 +2,8 @@
 
 use cqrs_es::DomainEvent;
 use events::catalog::{
-    CabinetEvent, Event, ProductEvent, SheetEvent, StreamType, SyncEvent, TenantEvent, UserEvent,
+    CabinetEvent, Event, ProductEvent, SheetEvent, StreamType, SubscriptionEvent, SyncEvent, TenantEvent,
+    UserEvent,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,7 @@ catalog_event! {
     Sync SyncEvent;
     Product ProductEvent;
     Sheet SheetEvent;
+    Subscription SubscriptionEvent;
 }
 
 /// An event of the catalog as `cqrs-es` wants to see it. Transparent: its JSON is the stored payload, which

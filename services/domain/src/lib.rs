@@ -7,8 +7,11 @@
 
 pub mod cabinet;
 pub mod decider;
+pub mod plans;
 pub mod product;
+pub mod schedule;
 pub mod sheet;
+pub mod subscription;
 pub mod sync;
 pub mod tenant;
 pub mod user;

@@ -41,6 +41,9 @@ pub struct Outstanding {
     pub phase: Phase,
     /// How many times it was taken up.
     pub attempt: u32,
+    /// How many of these failed: lost with their worker, or ended badly. One that was put back because a
+    /// limit was used up is none ([`is_put_back`]).
+    pub failures: u32,
     /// Whether it reads what was read less than five minutes ago.
     pub forced: bool,
     /// When it was asked for.
@@ -164,7 +167,7 @@ impl Sync {
 
 impl Decider for Sync {
     const STREAM: StreamType = StreamType::Sync;
-    const FOLD_VERSION: i32 = 2;
+    const FOLD_VERSION: i32 = 3;
     type Command = SyncCommand;
     type Happened = SyncEvent;
     type Refusal = SyncRefusal;
@@ -247,6 +250,7 @@ impl Decider for Sync {
                     sync_id: requested.sync_id,
                     phase: Phase::Waiting,
                     attempt: 0,
+                    failures: 0,
                     forced: requested.forced,
                     requested_at: requested.requested_at,
                     released: false,
@@ -254,6 +258,8 @@ impl Decider for Sync {
             }
             SyncEvent::SyncStarted(started) => {
                 if let Some(known) = &mut self.outstanding {
+                    // Taken up while it ran: the one before was lost.
+                    known.failures += u32::from(known.phase == Phase::Running);
                     known.attempt = started.attempt;
                     known.phase = Phase::Running;
                 }
@@ -267,7 +273,10 @@ impl Decider for Sync {
             SyncEvent::SyncFailed(failed) => {
                 self.count_sources(&failed.sources, failed.failed_at);
                 match &mut self.outstanding {
-                    Some(known) if failed.retry_at.is_some() => known.phase = Phase::Retrying,
+                    Some(known) if failed.retry_at.is_some() => {
+                        known.failures += u32::from(!is_put_back(&failed.class));
+                        known.phase = Phase::Retrying;
+                    }
                     // What could not be recorded is still held.
                     Some(known) if known.released => {
                         self.held = Some(Held {
@@ -293,6 +302,7 @@ impl Decider for Sync {
                     sync_id: released.sync_id,
                     phase: Phase::Waiting,
                     attempt,
+                    failures: 0,
                     forced: false,
                     requested_at: released.released_at,
                     released: true,
@@ -319,6 +329,13 @@ fn first(end: SyncEvent, mut news: Vec<SyncEvent>) -> Vec<SyncEvent> {
 }
 
 aggregate!(Sync, "sync");
+
+/// Whether an attempt that ended with this class was only put back: nothing was wrong, the marketplace's
+/// limit was used up and names the time to come again, or a report was not ready.
+#[must_use]
+pub fn is_put_back(class: &str) -> bool {
+    matches!(class, "rate_limited" | "report_pending")
+}
 
 /// Whether a source's part can be believed to be all there is.
 #[must_use]

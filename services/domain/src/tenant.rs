@@ -7,12 +7,12 @@ use events::catalog::TenantEvent;
 use events::ids::UserId;
 use events::tenant::{
     MemberAdded, MemberRemoved, MemberRoleChanged, Role, TenantErased, TenantReactivated, TenantRegistered,
-    TenantRenamed, TenantSuspended,
+    TenantRenamed, TenantSuspended, TenantTimeZoneChanged,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Decider;
 use crate::decider::aggregate;
+use crate::{Decider, schedule};
 
 /// What the tenant aggregate knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Tenant {
     pub suspended: bool,
     /// Whether its data were destroyed.
     pub erased: bool,
+    /// IANA time zone of daily things.
+    #[serde(default)]
+    pub time_zone: String,
     /// Who may do what.
     pub members: BTreeMap<UserId, Role>,
 }
@@ -41,6 +44,11 @@ pub enum TenantCommand {
     },
     /// The name in the side table changed.
     Rename,
+    /// Keep days by another clock.
+    SetTimeZone {
+        /// IANA time zone.
+        time_zone: String,
+    },
     /// Stop all use.
     Suspend {
         /// Why, as a short code.
@@ -94,6 +102,9 @@ pub enum TenantRefusal {
     /// Never registered, or erased.
     #[error("there is no such tenant")]
     NotRegistered,
+    /// No clock goes by that name.
+    #[error("there is no time zone of that name")]
+    UnknownTimeZone,
     /// Not while suspended.
     #[error("the tenant is suspended")]
     Suspended,
@@ -179,7 +190,7 @@ impl Tenant {
 
 impl Decider for Tenant {
     const STREAM: StreamType = StreamType::Tenant;
-    const FOLD_VERSION: i32 = 1;
+    const FOLD_VERSION: i32 = 2;
     type Command = TenantCommand;
     type Happened = TenantEvent;
     type Refusal = TenantRefusal;
@@ -216,6 +227,11 @@ impl Decider for Tenant {
             TenantCommand::Leave { user_id } => self.leave(user_id),
             TenantCommand::Erase { request } => Ok(vec![TenantErased { request }.into()]),
             _ if self.suspended => Err(TenantRefusal::Suspended),
+            TenantCommand::SetTimeZone { time_zone } if time_zone == self.time_zone => Ok(vec![]),
+            TenantCommand::SetTimeZone { time_zone } if schedule::zone(&time_zone).is_none() => {
+                Err(TenantRefusal::UnknownTimeZone)
+            }
+            TenantCommand::SetTimeZone { time_zone } => Ok(vec![TenantTimeZoneChanged { time_zone }.into()]),
             TenantCommand::Rename => Ok(vec![TenantRenamed {}.into()]),
             TenantCommand::AddMember { by, user_id, role } => self.add(by, user_id, role),
             TenantCommand::ChangeRole { by, user_id, role } => self.change_role(by, user_id, role),
@@ -227,9 +243,11 @@ impl Decider for Tenant {
         match event {
             TenantEvent::TenantRegistered(registered) => {
                 self.registered = true;
+                self.time_zone.clone_from(&registered.time_zone);
                 self.members.insert(registered.owner, Role::Owner);
             }
             TenantEvent::TenantRenamed(_) => {}
+            TenantEvent::TenantTimeZoneChanged(changed) => self.time_zone.clone_from(&changed.time_zone),
             TenantEvent::TenantSuspended(_) => self.suspended = true,
             TenantEvent::TenantReactivated(_) => self.suspended = false,
             TenantEvent::MemberAdded(added) => {

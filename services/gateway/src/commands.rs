@@ -47,11 +47,13 @@ async fn change_schedule(gateway: &Gateway, request: &Request) -> Result<Bytes, 
         &gateway.app,
         &context,
         body.cabinet_id,
-        body.interval_seconds,
-        body.paused,
+        change_schedule::Wanted {
+            interval_seconds: Some(body.interval_seconds),
+            paused: body.paused,
+        },
     )
     .await
-    .map_err(problem::cabinet)?;
+    .map_err(problem::schedule)?;
     answer(&receipt, None)
 }
 

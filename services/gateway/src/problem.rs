@@ -2,7 +2,7 @@
 
 use application::domain::cabinet::CabinetRefusal;
 use application::domain::sheet::SheetRefusal;
-use application::{ExecuteError, request_sync};
+use application::{ExecuteError, change_schedule, request_sync};
 use messaging::rpc::Problem;
 
 pub(crate) fn problem(kind: &str, status: u16, title: &str, detail: impl Into<String>) -> Problem {
@@ -42,7 +42,9 @@ pub(crate) fn no_such(what: &str) -> Problem {
 pub(crate) fn cabinet(error: ExecuteError<CabinetRefusal>) -> Problem {
     match error {
         ExecuteError::Refused(CabinetRefusal::NotConnected) => no_such("cabinet"),
-        ExecuteError::Refused(refusal @ CabinetRefusal::IntervalOutOfRange) => problem(
+        ExecuteError::Refused(
+            refusal @ (CabinetRefusal::IntervalOutOfRange | CabinetRefusal::IntervalBelowPlan { .. }),
+        ) => problem(
             "validation-failed",
             422,
             "The schedule does not fit",
@@ -50,6 +52,13 @@ pub(crate) fn cabinet(error: ExecuteError<CabinetRefusal>) -> Problem {
         ),
         ExecuteError::Refused(refusal) => problem("conflict", 409, "Refused", refusal.to_string()),
         error => internal(&error),
+    }
+}
+
+pub(crate) fn schedule(error: change_schedule::Error) -> Problem {
+    match error {
+        change_schedule::Error::Execute(error) => cabinet(error),
+        error @ change_schedule::Error::Terms(_) => internal(&error),
     }
 }
 

@@ -42,13 +42,13 @@ async fn due_cabinets(gateway: &Gateway, request: &Request) -> Result<Bytes, Pro
 
 async fn due(gateway: &Gateway, question: &DueCabinets) -> Result<Vec<DueCabinet>, database::DatabaseError> {
     let session = gateway.pool.get().await?;
-    let interval = i32::try_from(question.default_interval_seconds).unwrap_or(i32::MAX);
     let limit = i32::try_from(question.limit.min(MOST_DUE)).unwrap_or(i32::MAX);
+    let most = i32::try_from(question.most_outstanding).unwrap_or(i32::MAX);
     let statement = session
-        .prepare_cached("SELECT tenant_id, cabinet_id, connected FROM core.due_cabinets($1, $2, $3)")
+        .prepare_cached("SELECT tenant_id, cabinet_id, never_synced FROM core.next_due_cabinets($1, $2, $3)")
         .await?;
     let rows = session
-        .query(&statement, &[&gateway.clock.now(), &interval, &limit])
+        .query(&statement, &[&gateway.clock.now(), &limit, &most])
         .await?;
     Ok(rows
         .iter()

@@ -9,13 +9,17 @@
 //! When the broker is away every replica counts for itself with the same numbers: `n` replicas then admit up
 //! to `n` times the limit, and nobody is refused for our trouble. What was admitted meanwhile is entered
 //! afterwards.
+//!
+//! [`LevelPlaces`] is the other direction: where several processes keep the limits of those whom we ask.
 
 mod limiter;
+mod places;
 mod store;
 mod table;
 mod window;
 
 pub use limiter::{Decision, Limiter, Observer, Subject};
+pub use places::LevelPlaces;
 pub use store::{Shared, Store, StoreError};
 pub use table::{Quota, Table, TableError};
 pub use window::{SLOTS, Window};

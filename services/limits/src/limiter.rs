@@ -89,8 +89,9 @@ struct Entry {
     slice: (u64, u32),
     /// Admitted without asking; to be entered.
     owed: Window,
-    /// In this slot the answer was no; asking again before the next is no use.
-    refused_in: Option<u64>,
+    /// In this slot, under this limit, the answer was no; asking again before the next is no use, unless
+    /// the subject may more by now.
+    refused_in: Option<(u64, u32)>,
     /// Last slot in which somebody came.
     used_in: u64,
     slot_ms: u64,
@@ -162,7 +163,10 @@ impl Limiter {
         let mut alone = false;
         let admitted = if entry.take(slot) {
             true
-        } else if entry.refused_in == Some(slot) {
+        } else if entry
+            .refused_in
+            .is_some_and(|(refused, under)| refused == slot && limit <= under)
+        {
             false
         } else {
             match self
@@ -178,7 +182,7 @@ impl Limiter {
             }
         };
         if !admitted && !alone {
-            entry.refused_in = Some(slot);
+            entry.refused_in = Some((slot, limit));
         }
         let decision = entry.told(subject, slot, now_ms, admitted, alone);
         (self.observer)(&decision);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::plans::{Plans, PlansError};
+use events::subscription::Plan;
 use serde::Deserialize;
 
 use crate::window::SLOTS;
@@ -18,6 +20,12 @@ pub enum TableError {
     /// The plan of tenants of which nothing is known is not in it.
     #[error("`default_plan` names `{0}`, which the table does not have")]
     NoDefault(String),
+    /// Not the plans that are sold, or not what a schedule can keep.
+    #[error("the table has no schedule for the plans")]
+    Schedule(#[from] PlansError),
+    /// A plan that nobody can have.
+    #[error("there is no plan `{0}`")]
+    UnknownPlan(String),
     /// A quota that admits nobody or has no end.
     #[error("`{0}` needs at least 1 request and a window of 1 to 3600 seconds")]
     Quota(String),
@@ -51,6 +59,24 @@ impl Quota {
     }
 }
 
+/// What a plan allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Terms {
+    requests: u32,
+    window_seconds: u32,
+    sync_interval_minutes: Option<u32>,
+}
+
+impl Terms {
+    const fn quota(self) -> Quota {
+        Quota {
+            requests: self.requests,
+            window_seconds: self.window_seconds,
+        }
+    }
+}
+
 /// All quotas.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,7 +86,13 @@ pub struct Table {
     pub address: Quota,
     /// Per user.
     pub user: Quota,
-    plan: BTreeMap<String, Quota>,
+    plan: BTreeMap<String, Terms>,
+    #[serde(default = "daily_hour")]
+    daily_hour: u32,
+}
+
+const fn daily_hour() -> u32 {
+    5
 }
 
 impl Table {
@@ -73,8 +105,11 @@ impl Table {
         if !table.plan.contains_key(&table.default_plan) {
             return Err(TableError::NoDefault(table.default_plan));
         }
-        let plans = table.plan.iter().map(|(name, quota)| (name.as_str(), quota));
-        let all = plans.chain([("address", &table.address), ("user", &table.user)]);
+        let plans = table
+            .plan
+            .iter()
+            .map(|(name, terms)| (name.as_str(), terms.quota()));
+        let all = plans.chain([("address", table.address), ("user", table.user)]);
         let unsound = all.into_iter().find(|(_, quota)| !quota.is_sound());
         if let Some((name, _)) = unsound {
             return Err(TableError::Quota(name.to_owned()));
@@ -95,12 +130,30 @@ impl Table {
     pub fn tenant(&self, plan: Option<&str>) -> Quota {
         let named = plan.and_then(|plan| self.plan.get(plan));
         let default = self.plan.get(&self.default_plan);
-        named.or(default).copied().unwrap_or(self.user)
+        named.or(default).map_or(self.user, |terms| terms.quota())
+    }
+
+    /// What the plans allow of the schedule. Strict: every plan that is sold has an interval, and no other
+    /// is named.
+    ///
+    /// # Errors
+    /// [`TableError`] naming what is wrong.
+    pub fn plans(&self) -> Result<Plans, TableError> {
+        let known = |name: &str| Plan::parse(name).ok_or_else(|| TableError::UnknownPlan(name.to_owned()));
+        let mut minutes = BTreeMap::new();
+        for (name, terms) in &self.plan {
+            if let Some(interval) = terms.sync_interval_minutes {
+                minutes.insert(known(name)?, interval);
+            }
+        }
+        Ok(Plans::new(&minutes, known(&self.default_plan)?, self.daily_hour)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use events::subscription::Plan;
+
     use super::{DECLARED, Table, TableError};
 
     #[test]
@@ -110,6 +163,20 @@ mod tests {
         assert!(of("starter") < of("pro") && of("pro") < of("enterprise"));
         assert_eq!(table.tenant(None), table.tenant(Some("starter")));
         assert_eq!(table.tenant(Some("unheard of")), table.tenant(None));
+        let plans = table.plans().unwrap();
+        let every = Plan::ALL.map(|plan| plans.shortest_seconds(Some(plan)) / 60);
+        assert_eq!(every, [1440, 120, 30, 10]);
+    }
+
+    #[test]
+    fn a_table_whose_schedule_cannot_be_kept_is_refused_before_anything_runs() {
+        let with = |from: &str, to: &str| Table::parse(&DECLARED.replace(from, to)).unwrap().plans();
+        let unsold = with("[plan.pro]", "[plan.gold]");
+        assert!(matches!(unsold, Err(TableError::UnknownPlan(name)) if name == "gold"));
+        let hasty = with("sync_interval_minutes = 10", "sync_interval_minutes = 1");
+        assert!(matches!(hasty, Err(TableError::Schedule(_))));
+        let without = with("sync_interval_minutes = 30", "");
+        assert!(matches!(without, Err(TableError::Schedule(_))));
     }
 
     #[test]

@@ -66,6 +66,12 @@ impl Bucket {
         Self::new(broker, "limits")
     }
 
+    /// Levels of the token buckets by which workers keep the marketplaces' limits; entries live for a day.
+    #[must_use]
+    pub fn marketplace_limits(broker: &Broker) -> Self {
+        Self::new(broker, "marketplace_limits")
+    }
+
     fn new(broker: &Broker, name: &'static str) -> Self {
         Self {
             broker: broker.clone(),

@@ -2,6 +2,8 @@
 //! the job itself, before the broker gives it to somebody else.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use messaging::{Job, Queue, WorkQueue};
@@ -21,18 +23,45 @@ const RENEW: Duration = Duration::from_secs(8);
 /// A lease that could not be renewed for this long is taken for lost.
 const LEASE: Duration = Duration::from_secs(25);
 
-/// Takes up sync jobs, `parallel` at a time, until told to stop; then lets the running ones end.
+/// Takes up sync jobs, `parallel` at a time, until told to stop; then lets the running ones end. While all
+/// places are taken nobody waits long for a limit: somebody else's job may be waiting for the place.
 pub async fn run(queue: &WorkQueue, syncs: &Syncs, parallel: usize, stop: &CancellationToken) {
     let running = TaskTracker::new();
-    for _slot in 0..parallel.max(1) {
-        let (queue, syncs, stop) = (queue.clone(), syncs.clone(), stop.clone());
-        running.spawn(async move { slot(&queue, &syncs, &stop).await });
+    let places = Arc::new(Places {
+        all: parallel.max(1),
+        taken: AtomicUsize::new(0),
+    });
+    for _slot in 0..places.all {
+        let (queue, syncs, stop, places) = (queue.clone(), syncs.clone(), stop.clone(), Arc::clone(&places));
+        running.spawn(async move { slot(&queue, &syncs, &places, &stop).await });
     }
     running.close();
     running.wait().await;
 }
 
-async fn slot(queue: &WorkQueue, syncs: &Syncs, stop: &CancellationToken) {
+/// The places of a process for running syncs.
+struct Places {
+    all: usize,
+    taken: AtomicUsize,
+}
+
+impl Places {
+    fn took(&self, syncs: &Syncs) {
+        let taken = self.taken.fetch_add(1, Ordering::Relaxed) + 1;
+        // The only place is nobody else's.
+        syncs
+            .marketplaces
+            .limits()
+            .crowd(taken >= self.all && self.all > 1);
+    }
+
+    fn left(&self, syncs: &Syncs) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+        syncs.marketplaces.limits().crowd(false);
+    }
+}
+
+async fn slot(queue: &WorkQueue, syncs: &Syncs, places: &Places, stop: &CancellationToken) {
     let mut jobs = queue.consumer(Queue::Sync);
     while !stop.is_cancelled() {
         let next = tokio::select! {
@@ -40,7 +69,11 @@ async fn slot(queue: &WorkQueue, syncs: &Syncs, stop: &CancellationToken) {
             next = jobs.next(WAIT) => next,
         };
         match next {
-            Ok(Some(job)) => one(&job, syncs).await,
+            Ok(Some(job)) => {
+                places.took(syncs);
+                one(&job, syncs).await;
+                places.left(syncs);
+            }
             Ok(None) => {}
             Err(error) => {
                 tracing::debug!(error = ?error, "no jobs at the moment");

@@ -5,7 +5,10 @@ mod keys;
 
 use std::time::Duration;
 
+use application::domain::subscription::GRACE;
+use application::{Context, subscriptions};
 use auth::{IdempotencyKeys, StoreError};
+use events::ids::CommandId;
 use messaging::{Job, Queue, WorkError, WorkQueue};
 use runtime::Clock;
 use tokio_util::sync::CancellationToken;
@@ -18,15 +21,19 @@ use crate::sync::Syncs;
 pub const PURGE_ANSWERS: &str = "work.maintenance.purge_answers";
 /// Announces the end of keys, and tries keys that were offered and could not be tried then.
 pub const WATCH_KEYS: &str = "work.maintenance.watch_keys";
+/// Ends contracts whose time is over and that nobody prolonged.
+pub const END_CONTRACTS: &str = "work.maintenance.end_contracts";
 /// Every job, to be queued once per [`EVERY`].
-pub const JOBS: [&str; 2] = [PURGE_ANSWERS, WATCH_KEYS];
-/// How often: answers are kept for a day, so an hour more is little.
+pub const JOBS: [&str; 3] = [PURGE_ANSWERS, WATCH_KEYS, END_CONTRACTS];
+/// How often: answers are kept for a day and contracts for a month, so an hour more is little.
 pub const EVERY: Duration = Duration::from_secs(3600);
 
 /// How long a worker waits for a job before it asks again.
 const WAIT: Duration = Duration::from_secs(5);
 /// Pause after the queue could not be asked.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Contracts ended in one go.
+const CONTRACTS: i32 = 100;
 /// A job that failed comes again after this.
 const AGAIN: Duration = Duration::from_secs(60);
 
@@ -62,6 +69,9 @@ pub enum MaintenanceError {
     /// Keys could not be listed.
     #[error("the keys could not be looked at")]
     Keys(#[from] database::DatabaseError),
+    /// A contract could not be ended.
+    #[error("a contract could not be ended")]
+    Contracts(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Maintenance {
@@ -88,6 +98,7 @@ impl Maintenance {
         let done = match job.subject.as_str() {
             PURGE_ANSWERS => self.purge_answers().await,
             WATCH_KEYS => keys::watch_keys(&self.syncs).await.map_err(Into::into),
+            END_CONTRACTS => self.end_contracts().await,
             // A newer scheduler's job; an operator replays it when the workers are new as well.
             _ => return report(job.dead("this worker does not know the job").await),
         };
@@ -98,6 +109,33 @@ impl Maintenance {
                 job.nak(AGAIN).await
             }
         });
+    }
+
+    /// Ends every contract whose time is over; returns when none is left.
+    async fn end_contracts(&self) -> Result<(), MaintenanceError> {
+        loop {
+            let now = self.clock.now();
+            let over = self.syncs.app.terms.lapsed(now, GRACE, CONTRACTS).await?;
+            for (tenant_id, user_id) in &over {
+                let command_id = CommandId::derived(user_id.uuid(), &format!("lapse {now}"));
+                let context = Context {
+                    tenant_id: *tenant_id,
+                    actor: "worker".to_owned(),
+                    command_id,
+                    correlation_id: command_id.uuid(),
+                    causation_id: None,
+                    traceparent: runtime::trace::current(),
+                    now,
+                };
+                subscriptions::lapse(&self.syncs.app, &context, *user_id)
+                    .await
+                    .map_err(|error| MaintenanceError::Contracts(Box::new(error)))?;
+                tracing::info!(user.id = %user_id, "a contract ended");
+            }
+            if over.len() < usize::try_from(CONTRACTS).unwrap_or(usize::MAX) {
+                return Ok(());
+            }
+        }
     }
 
     async fn purge_answers(&self) -> Result<(), MaintenanceError> {

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use connectors::http::HttpClient;
+use connectors::http::{HttpClient, Turns};
+use connectors::limits::Limits;
 use connectors::marketplace::MarketplaceClient;
 use connectors::wildberries::{Hosts, Options, PendingReports, Sellers, Token, TokenError, Wildberries};
 use events::cabinet::Marketplace;
+use events::ids::TenantId;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Why no client can be made.
@@ -27,19 +29,48 @@ pub struct Marketplaces {
     hosts: Hosts,
     options: Options,
     sellers: Arc<Sellers>,
-    speed: f64,
+    limits: Limits,
 }
 
 impl Marketplaces {
-    /// `speed` 1.0 keeps the vendors' published limits.
+    /// With limits that this process keeps alone; `speed` 1.0 keeps the vendors' published ones.
     #[must_use]
     pub fn new(http: HttpClient, hosts: Hosts, options: Options, speed: f64) -> Self {
+        let limits = Limits::local(speed);
         Self {
             http,
             hosts,
             options,
-            sellers: Arc::new(Sellers::new(speed)),
-            speed,
+            sellers: Arc::new(Sellers::within(limits.clone())),
+            limits,
+        }
+    }
+
+    /// The same within limits that are kept together with other processes.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self {
+            sellers: Arc::new(Sellers::within(limits.clone())),
+            limits,
+            ..self
+        }
+    }
+
+    /// The limits, for whoever knows whether others wait for the place of those who wait for one.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The same for one tenant, whose requests take turns with those of the others.
+    #[must_use]
+    pub fn taking_turns(&self, turns: Option<&Turns>, tenant: TenantId) -> Self {
+        match turns {
+            Some(turns) => Self {
+                http: self.http.taking_turns(turns, tenant.uuid().as_u128()),
+                ..self.clone()
+            },
+            None => self.clone(),
         }
     }
 
@@ -47,7 +78,7 @@ impl Marketplaces {
     #[must_use]
     pub fn keeping(self, reports: Arc<dyn PendingReports>) -> Self {
         Self {
-            sellers: Arc::new(Sellers::new(self.speed).keeping(reports)),
+            sellers: Arc::new(Sellers::within(self.limits.clone()).keeping(reports)),
             ..self
         }
     }

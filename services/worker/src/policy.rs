@@ -1,10 +1,15 @@
-//! The sync policy: events in, jobs out. It reads the log itself, woken by hints, and keeps per cabinet what
-//! is outstanding, in the same transaction as its position. From that table jobs go to the queue until the
-//! log says that they ended; the queue refuses a second job for a cabinet, so offering one too often costs
-//! nothing.
+//! The sync policy: events in, jobs out. It reads the log itself, woken by hints, and keeps per cabinet
+//! what is outstanding, in the same transaction as its position. From that table jobs go to the queue until
+//! the log says that they ended; the queue refuses a second job for a cabinet, so offering one too often
+//! costs nothing. A tenant has a bounded number of jobs with the workers at a time, and its next ones come
+//! after those of the others, so the queue is never one tenant's. When a cabinet is due next is decided
+//! here as well ([`due`]), as soon as what it depends on has changed.
+
+mod due;
 
 use std::time::Duration;
 
+use application::domain::plans::Plans;
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{DatabaseError, Pool};
 use deadpool_postgres::Transaction;
@@ -53,6 +58,10 @@ pub struct SyncPolicy {
     pub queue: WorkQueue,
     /// Now.
     pub clock: Clock,
+    /// What the plans allow of the schedule.
+    pub plans: Plans,
+    /// Syncs of one tenant that may be with the workers at a time.
+    pub per_tenant: i64,
 }
 
 impl SyncPolicy {
@@ -71,12 +80,14 @@ impl SyncPolicy {
         }
     }
 
-    /// One round: takes up new events, then offers the jobs that are due. Returns how many events it took up.
+    /// One round: takes up new events, decides when cabinets are due next, then offers the jobs that are due.
+    /// Returns how many events it took up.
     ///
     /// # Errors
     /// [`PolicyError`].
     pub async fn round(&self) -> Result<usize, PolicyError> {
         let taken = self.take_up().await?;
+        while self.decide_due().await? >= due::BATCH {}
         self.offer().await?;
         Ok(taken)
     }
@@ -135,7 +146,7 @@ impl SyncPolicy {
             // then forgot it.
             let id = format!("{}:{attempt}:{}", job.sync_id, queue_at.timestamp_millis());
             self.queue.publish(&job.subject(), payload.into(), &id).await?;
-            self.offered(&job, now + OFFER_AGAIN).await?;
+            self.offered(&job, now).await?;
         }
         Ok(())
     }
@@ -144,11 +155,18 @@ impl SyncPolicy {
         let session = self.pool.get().await?;
         let statement = session
             .prepare_cached(
-                "SELECT tenant_id, cabinet_id, sync_id, attempt, queue_at FROM core.cabinet_work \
-                 WHERE sync_id IS NOT NULL AND queue_at <= $1 ORDER BY queue_at LIMIT $2",
+                // What is with the workers already has its place first; the rest takes turns over tenants.
+                "SELECT tenant_id, cabinet_id, sync_id, attempt, queue_at \
+                   FROM (SELECT w.*, row_number() OVER (PARTITION BY w.tenant_id \
+                                    ORDER BY w.offered_at IS NULL, w.queue_at, w.cabinet_id) AS place \
+                           FROM core.cabinet_work w \
+                          WHERE w.sync_id IS NOT NULL AND (w.offered_at IS NOT NULL OR w.queue_at <= $1)) o \
+                  WHERE queue_at <= $1 AND place <= $3 ORDER BY place, queue_at LIMIT $2",
             )
             .await?;
-        let rows = session.query(&statement, &[&now, &OFFERS]).await?;
+        let rows = session
+            .query(&statement, &[&now, &OFFERS, &self.per_tenant])
+            .await?;
         Ok(rows
             .iter()
             .map(|row| {
@@ -162,17 +180,20 @@ impl SyncPolicy {
             .collect())
     }
 
-    async fn offered(&self, job: &SyncJob, again_at: DateTime<Utc>) -> Result<(), PolicyError> {
+    async fn offered(&self, job: &SyncJob, now: DateTime<Utc>) -> Result<(), PolicyError> {
         let session = self.pool.get().await?;
         let statement = session
             .prepare_cached(
-                "UPDATE core.cabinet_work SET queue_at = $4 \
+                "UPDATE core.cabinet_work SET queue_at = $4, offered_at = coalesce(offered_at, $5) \
                  WHERE tenant_id = $1 AND cabinet_id = $2 AND sync_id = $3",
             )
             .await?;
         let ids: [Uuid; 3] = [job.tenant_id.uuid(), job.cabinet_id.uuid(), job.sync_id.uuid()];
         session
-            .execute(&statement, &[&ids[0], &ids[1], &ids[2], &again_at])
+            .execute(
+                &statement,
+                &[&ids[0], &ids[1], &ids[2], &(now + OFFER_AGAIN), &now],
+            )
             .await?;
         Ok(())
     }
@@ -313,14 +334,17 @@ async fn apply(
             interval_seconds,
             paused,
         } => {
-            let sql = format!("UPDATE {table} SET interval_seconds = $3, paused = $4 {mine}");
+            let sql = format!("UPDATE {table} SET interval_seconds = $3, paused = $4, due_at = NULL {mine}");
             let statement = transaction.prepare_cached(&sql).await?;
             transaction
                 .execute(&statement, &[&tenant, &cabinet, &interval_seconds, &paused])
                 .await?
         }
         Change::Outstanding { sync_id, queue_at } => {
-            let sql = format!("UPDATE {table} SET sync_id = $3, attempt = 0, queue_at = $4 {mine}");
+            let sql = format!(
+                "UPDATE {table} SET sync_id = $3, attempt = 0, queue_at = $4, requested_at = $4, \
+                        offered_at = NULL {mine}"
+            );
             let statement = transaction.prepare_cached(&sql).await?;
             transaction
                 .execute(&statement, &[&tenant, &cabinet, &sync_id.uuid(), &queue_at])
@@ -337,7 +361,7 @@ async fn apply(
                 .await?
         }
         Change::Retry { at } => {
-            let sql = format!("UPDATE {table} SET queue_at = $3 {mine}");
+            let sql = format!("UPDATE {table} SET queue_at = $3, offered_at = NULL {mine}");
             transaction
                 .execute(
                     &transaction.prepare_cached(&sql).await?,
@@ -346,7 +370,10 @@ async fn apply(
                 .await?
         }
         Change::Ended { at } => {
-            let sql = format!("UPDATE {table} SET sync_id = NULL, queue_at = NULL, ended_at = $3 {mine}");
+            let sql = format!(
+                "UPDATE {table} SET sync_id = NULL, queue_at = NULL, offered_at = NULL, due_at = NULL, \
+                        ended_at = $3 {mine}"
+            );
             transaction
                 .execute(
                     &transaction.prepare_cached(&sql).await?,

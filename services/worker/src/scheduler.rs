@@ -1,7 +1,8 @@
 //! The clock of the cabinets: asks over NATS which ones are due and requests their syncs, both answered by
-//! the gateway. Starting late is no stampede, because due cabinets are taken a few at a time, the longest
-//! waiting first; running twice is harmless, because a cabinet has one outstanding sync. It also queues the
-//! installation's maintenance, at its start and every hour.
+//! the gateway. Starting late is no stampede: due cabinets are taken a few at a time, the longest waiting
+//! first and one of each tenant before the second of any, and no more than the workers have room for; a
+//! cabinet that missed many syncs gets one. Running twice is harmless, because a cabinet has one
+//! outstanding sync. It also queues the installation's maintenance, at its start and every hour.
 
 use std::time::Duration;
 
@@ -29,8 +30,8 @@ pub struct Scheduler {
     pub broker: Broker,
     /// New ids.
     pub ids: runtime::Ids,
-    /// Seconds between syncs of cabinets that set nothing else.
-    pub default_interval_seconds: u32,
+    /// Syncs that may wait for the workers or be with them before more are requested by the clock.
+    pub most_outstanding: u32,
 }
 
 impl Scheduler {
@@ -61,8 +62,8 @@ impl Scheduler {
     /// [`rpc::RpcError`] when the gateway does not answer.
     pub async fn tick(&self) -> Result<usize, rpc::RpcError> {
         let question = DueCabinets {
-            default_interval_seconds: self.default_interval_seconds,
             limit: PER_TICK,
+            most_outstanding: self.most_outstanding,
         };
         let due: Vec<DueCabinet> = self.ask("queries.due_cabinets", &question).await?;
         for cabinet in &due {

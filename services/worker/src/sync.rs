@@ -12,7 +12,7 @@ pub mod sources;
 
 use std::time::Duration;
 
-use application::domain::sync::SyncRefusal;
+use application::domain::sync::{SyncRefusal, is_put_back};
 use application::{App, Context, record_observations, sync_attempt};
 use chrono::TimeDelta;
 use events::ids::CommandId;
@@ -29,6 +29,10 @@ use crate::{Marketplaces, SyncJob, check};
 /// How long a sync waits for a key to be tried.
 const CHECK: Duration = Duration::from_secs(20);
 
+/// How often a sync is taken up at most, being put back for a limit's sake included: hours of a marketplace
+/// that refuses everything. Then the next one of the schedule tries.
+const MOST_PUT_BACK: u32 = 200;
+
 /// How long a sync may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -36,7 +40,7 @@ pub struct Limits {
     pub soft: Duration,
     /// After this, the attempt is given up whatever it is doing.
     pub hard: Duration,
-    /// Attempts before a sync is given up.
+    /// Failed attempts before a sync is given up. Being put back for a limit's sake is no failure.
     pub attempts: u32,
     /// Pause before the second attempt; it doubles with each. The marketplace's own delay is obeyed if
     /// longer.
@@ -83,6 +87,8 @@ pub struct Syncs {
     pub clock: Clock,
     /// Limits.
     pub limits: Limits,
+    /// Whose request goes next; without, everybody's at once.
+    pub turns: Option<connectors::http::Turns>,
     /// How many days of orders are asked for.
     pub order_days: i64,
     /// Told when a sync has ended: outcome and how long it took.
@@ -182,8 +188,8 @@ impl Syncs {
 
 impl Attempt<'_> {
     async fn run(&self) -> (End, &'static str) {
-        if self.attempt.attempt > self.syncs.limits.attempts {
-            let detail = format!("given up after {} attempts", self.attempt.attempt - 1);
+        if self.attempt.failures >= self.syncs.limits.attempts {
+            let detail = format!("given up after {} attempts", self.attempt.failures);
             return self.fail("attempts", &detail, None, vec![], false).await;
         }
         if self.attempt.released {
@@ -264,6 +270,7 @@ impl Attempt<'_> {
         })?;
         self.syncs
             .marketplaces
+            .taking_turns(self.syncs.turns.as_ref(), self.job.tenant_id)
             .client(marketplace, &secret)
             .map_err(|error| ("unsupported", error.to_string()))
     }
@@ -478,8 +485,13 @@ impl Attempt<'_> {
         retryable: bool,
     ) -> (End, &'static str) {
         let limits = &self.syncs.limits;
-        let left = retryable && self.attempt.attempt < limits.attempts;
-        let doubled = limits.pause * 2_u32.saturating_pow(self.attempt.attempt.saturating_sub(1).min(10));
+        let left = retryable
+            && (if is_put_back(class) {
+                self.attempt.attempt < MOST_PUT_BACK
+            } else {
+                self.attempt.failures + 1 < limits.attempts
+            });
+        let doubled = limits.pause * 2_u32.saturating_pow(self.attempt.failures.min(10));
         let delay = told_delay.unwrap_or_default().max(self.jittered(doubled));
         let now = self.syncs.clock.now();
         let retry_at = left.then(|| now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(1)));

@@ -57,6 +57,7 @@ pub async fn run(settings: &str) -> Result<(), Failure> {
         cache: Arc::new(Cache::new(&broker)),
         clock: clock.clone(),
         limits: Limits::default(),
+        turns: None,
         order_days: 7,
         observer: None,
     };
@@ -65,6 +66,8 @@ pub async fn run(settings: &str) -> Result<(), Failure> {
         pool,
         queue: queue.clone(),
         clock,
+        plans: application::domain::plans::Plans::unlimited(),
+        per_tenant: 2,
     };
     let stop = CancellationToken::new();
     let hints = tokio::spawn(bridge(Hints::new(&broker), wake.clone()));

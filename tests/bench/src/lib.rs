@@ -3,6 +3,7 @@
 
 mod append;
 pub mod child;
+mod fairness;
 mod latency;
 mod postgres_es;
 mod reading;
@@ -24,7 +25,9 @@ use world::Servers;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The benchmarks by name, in order.
-pub const NAMES: [&str; 6] = ["append", "reading", "latency", "request", "sheet", "sync"];
+pub const NAMES: [&str; 7] = [
+    "append", "reading", "latency", "request", "sheet", "sync", "fairness",
+];
 
 /// How much is measured.
 #[derive(Debug, Clone)]
@@ -47,6 +50,10 @@ pub struct Sizes {
     pub sheet_rows: usize,
     /// Articles of the seller that is synced.
     pub sync_articles: usize,
+    /// Articles, each at a hundred warehouses, of the seller beside whom the others are measured.
+    pub heavy_articles: usize,
+    /// Times that each of the others reads everything.
+    pub fairness_rounds: usize,
 }
 
 impl Sizes {
@@ -63,6 +70,8 @@ impl Sizes {
             live_articles: 10_000,
             sheet_rows: 10_000,
             sync_articles: 10_000,
+            heavy_articles: 10_000,
+            fairness_rounds: 40,
         }
     }
 
@@ -79,6 +88,8 @@ impl Sizes {
             live_articles: 500,
             sheet_rows: 200,
             sync_articles: 100,
+            heavy_articles: 100,
+            fairness_rounds: 3,
         }
     }
 }
@@ -110,6 +121,7 @@ pub async fn run(sizes: &Sizes, quick: bool, only: &[String]) -> Result<Report, 
             "latency" => Box::pin(latency::run(&servers, sizes)).await?,
             "request" => Box::pin(request::run(&servers, sizes)).await?,
             "sheet" => sheet::run(sizes)?,
+            "fairness" => Box::pin(fairness::run(sizes)).await?,
             _ => Box::pin(sync::run(&servers, sizes)).await?,
         });
         writeln!(

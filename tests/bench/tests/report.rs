@@ -32,6 +32,7 @@ async fn a_quick_run_measures_everything_it_promises() {
         "sync.first",
         "sync.incremental",
         "sync.peak_memory",
+        "fairness.slowdown",
     ] {
         assert!(names.contains(&promised), "{promised} is not among {names:?}");
     }

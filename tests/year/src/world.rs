@@ -151,6 +151,7 @@ impl World {
             cache: Arc::new(Cache::new(&self.broker)),
             clock: self.clock.clone(),
             limits: Limits::default(),
+            turns: None,
             order_days: ORDER_DAYS,
             observer: None,
         };
@@ -158,6 +159,8 @@ impl World {
             pool: worker.clone(),
             queue: queue.clone(),
             clock: self.clock.clone(),
+            plans: application::domain::plans::Plans::unlimited(),
+            per_tenant: 2,
         };
         let (grown, stop) = (wake.subscribe(), self.stop.clone());
         self.tasks

@@ -27,7 +27,7 @@ pub(super) fn whole(rows: &mut Rows, event: &Recorded, fact: &Event) -> Result<(
             sheet(rows, event, fact);
             Ok(())
         }
-        Event::User(_) | Event::Product(_) => Ok(()),
+        Event::User(_) | Event::Product(_) | Event::Subscription(_) => Ok(()),
     }
 }
 
@@ -75,6 +75,7 @@ fn tenant(rows: &mut Rows, event: &Recorded, fact: &TenantEvent) -> Result<(), R
             tenant.status = "active".to_owned();
             tenant.reason = None;
         }
+        TenantEvent::TenantTimeZoneChanged(changed) => tenant.time_zone.clone_from(&changed.time_zone),
         TenantEvent::TenantErased(_) => tenant.status = "erased".to_owned(),
         TenantEvent::MemberAdded(added) => put_member(rows, event, added.user_id.uuid(), added.role),
         TenantEvent::MemberRoleChanged(changed) => {

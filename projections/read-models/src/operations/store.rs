@@ -48,7 +48,7 @@ impl Keys {
                 Event::Sheet(_) => {
                     keys.sheets.insert(tenant);
                 }
-                Event::User(_) | Event::Product(_) => {}
+                Event::User(_) | Event::Product(_) | Event::Subscription(_) => {}
             }
         }
         keys

@@ -1,9 +1,10 @@
 //! What platform administrators do: see people, close and open logins, suspend businesses, help an owner who
 //! forgot the password. Only a person who is logged in is one, never an API key.
 
+pub mod access;
+
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
-use application::domain::user::UserRefusal;
 use application::{Context, administration};
 use auth::people::{Person, PersonCursor};
 use chrono::{DateTime, Utc};
@@ -19,7 +20,7 @@ use crate::handlers::execute_problem;
 use crate::handlers::tenants::members::CodeView;
 use crate::handlers::tenants::tenant_refusal;
 use crate::input::{self, Fields, Input, Nothing, shape};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::reply::{Page, ReceiptView, Reply};
 use crate::state::ApiState;
 
@@ -44,6 +45,10 @@ pub struct PersonView {
     pub tenant_suspended: bool,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
+    /// The plan of its own contract, if it has one.
+    pub plan: Option<String>,
+    /// When that contract ends, if somebody said so.
+    pub plan_ends_at: Option<DateTime<Utc>>,
 }
 
 impl From<Person> for PersonView {
@@ -58,6 +63,8 @@ impl From<Person> for PersonView {
             is_admin: person.admin,
             tenant_suspended: person.suspended,
             created_at: person.created_at,
+            plan: person.plan,
+            plan_ends_at: person.plan_ends_at,
         }
     }
 }
@@ -113,73 +120,6 @@ pub async fn users(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let link = next.as_ref().map(|cursor| next_address(&request, cursor));
     let data = rows.into_iter().map(PersonView::from).collect();
     Ok(Reply::json(200, &Page::part(data, next))?.next_page(link).into())
-}
-
-/// What changes; at least one of both.
-#[derive(ToSchema)]
-pub struct AccessRequest {
-    /// Whether the login may be used. Closing it ends its sessions.
-    #[schema(required = false)]
-    pub is_active: Option<bool>,
-    /// Whether it is a platform administrator.
-    #[schema(required = false)]
-    pub is_admin: Option<bool>,
-}
-
-impl Input for AccessRequest {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let is_active = fields.optional("is_active", shape::boolean);
-        let is_admin = fields.optional("is_admin", shape::boolean);
-        if is_active.is_none() && is_admin.is_none() {
-            fields.wrong("is_active", "is required where is_admin is not given".to_owned());
-        }
-        Some(Self { is_active, is_admin })
-    }
-}
-
-/// Close or open a login; make it a platform administrator or not. It counts from its next request on.
-///
-/// # Errors
-/// 404; 409 for one's own login, so that nobody locks himself out.
-#[utoipa::path(patch, path = "/api/v1/admin/users/{id}/access", tag = "admin", operation_id = "change_access",
-    params(("id" = Uuid, Path, description = "Id of the login")),
-    request_body = AccessRequest, responses((status = 200, body = ReceiptView)))]
-pub async fn change_access(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
-    let call = Call::enter(&request).await?;
-    let id = UserId(path_id(&request, "user")?);
-    let body = input::body::<AccessRequest>(&request, payload).await?;
-    let me = call.principal.user_id;
-    if id == me {
-        return Err(Problem::new(
-            Code::Conflict,
-            "nobody changes the access of his own login",
-        ));
-    }
-    let AccessRequest { is_active, is_admin } = body.value;
-    call.command(&request, &body.raw, move |state, context| async move {
-        let context = of_user(&state, context, me, id).await?;
-        let mut last = None;
-        if let Some(admin) = is_admin {
-            let part = context.part("admin");
-            last = Some(administration::set_admin(&state.app, &part, id, admin).await);
-        }
-        if let (Some(active), None | Some(Ok(_))) = (is_active, &last) {
-            last = Some(administration::set_active(&state.app, &context, id, active).await);
-        }
-        state.forget_callers();
-        let Some(outcome) = last else {
-            return Err(Problem::invalid_field("#/is_active", "is required"));
-        };
-        let receipt = outcome.map_err(|error| {
-            execute_problem(error, |refusal| match refusal {
-                UserRefusal::NotRegistered => Problem::not_found("user"),
-                refusal => Problem::new(Code::Conflict, refusal.to_string()),
-            })
-        })?;
-        let view = ReceiptView::of(context.command_id, &receipt);
-        Ok(Reply::json(200, &view)?.position(receipt.position))
-    })
-    .await
 }
 
 /// Make the code with which somebody who forgot the password, such as the only owner of a business, sets

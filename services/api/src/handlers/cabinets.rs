@@ -279,7 +279,7 @@ fn cabinet_refusal(refusal: &CabinetRefusal) -> Problem {
         CabinetRefusal::OtherSeller => {
             Problem::new(Code::CredentialRefused, refusal.to_string()).at("#/credential")
         }
-        CabinetRefusal::IntervalOutOfRange => {
+        CabinetRefusal::IntervalOutOfRange | CabinetRefusal::IntervalBelowPlan { .. } => {
             Problem::invalid_field("#/interval_seconds", refusal.to_string())
         }
     }

@@ -15,6 +15,7 @@ pub(crate) fn tenant_refusal(refusal: &TenantRefusal) -> Problem {
         TenantRefusal::NotRegistered => Problem::not_found("tenant"),
         TenantRefusal::NotMember => Problem::not_found("member"),
         TenantRefusal::AboveOwnRole => Problem::new(Code::Forbidden, refusal.to_string()),
+        TenantRefusal::UnknownTimeZone => Problem::invalid_field("#/time_zone", refusal.to_string()),
         TenantRefusal::LastOwner => Problem::new(Code::LastOwner, refusal.to_string()),
         TenantRefusal::AlreadyMember | TenantRefusal::AlreadyRegistered => {
             Problem::new(Code::Conflict, refusal.to_string())

@@ -26,6 +26,7 @@ mod members;
 mod outage;
 mod people;
 mod permissions;
+mod plans;
 mod products;
 mod sheets;
 mod slow;

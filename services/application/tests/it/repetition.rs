@@ -19,8 +19,15 @@ fn as_repeated(first: &Receipt) -> Receipt {
     }
 }
 
+fn wanted(seconds: u32) -> change_schedule::Wanted {
+    change_schedule::Wanted {
+        interval_seconds: Some(seconds),
+        paused: false,
+    }
+}
+
 async fn change(app: &App, context: &Context, cabinet: CabinetId, seconds: u32) -> Receipt {
-    change_schedule::execute(app, context, cabinet, seconds, false)
+    change_schedule::execute(app, context, cabinet, wanted(seconds))
         .await
         .unwrap()
 }
@@ -145,9 +152,14 @@ async fn a_stranger_finds_no_cabinet_and_leaves_nothing() {
     let stranger = world.register("boris@example.com").await.unwrap().tenant_id;
     let before = world.log().await;
     for cabinet in [cabinet, CabinetId(new_id())] {
-        let answer = change_schedule::execute(&world.app, &context(stranger), cabinet, 600, false).await;
+        let answer = change_schedule::execute(&world.app, &context(stranger), cabinet, wanted(600)).await;
         assert!(
-            matches!(answer, Err(ExecuteError::Refused(CabinetRefusal::NotConnected))),
+            matches!(
+                answer,
+                Err(change_schedule::Error::Execute(ExecuteError::Refused(
+                    CabinetRefusal::NotConnected
+                )))
+            ),
             "{answer:?}"
         );
         let secret = SecretString::from(token(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use api::{ApiState, Google, ServerOptions, Times};
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
 use database::Role;
-use limits::{Decision, Limiter, Table};
+use limits::{Decision, Limiter};
 use messaging::Bucket;
 
 use crate::Failure;
@@ -69,14 +69,7 @@ pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Position
 
 /// Counts requests together with the other replicas, and tidies its counts up until the end.
 fn limiter(assembly: &Assembly, salt: Vec<u8>) -> Result<Arc<Limiter>, Failure> {
-    let table = match &assembly.settings.http.limits_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| format!("ST_LIMITS_FILE: {}: {error}", path.display()))?;
-            Table::parse(&text)?
-        }
-        None => Table::built_in()?,
-    };
+    let table = assembly.limits()?;
     let metrics = assembly.metrics.clone();
     let counted = Arc::new(move |decision: &Decision| {
         let outcome = match (decision.admitted, decision.alone) {

@@ -10,8 +10,7 @@ pub(crate) fn start(assembly: &Assembly) {
     let scheduler = Scheduler {
         broker: assembly.broker.clone(),
         ids: assembly.ids.clone(),
-        default_interval_seconds: u32::try_from(assembly.settings.sync.interval.as_secs())
-            .unwrap_or(u32::MAX),
+        most_outstanding: assembly.settings.sync.outstanding,
     };
     let stop = assembly.lifecycle.soft();
     assembly.lifecycle.spawn("scheduler", async move {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use auth::IdempotencyKeys;
+use connectors::http::Turns;
 use database::Role;
 use messaging::{Cache, WorkQueue};
 use worker::erasures::Erasures;
@@ -32,6 +33,7 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
             attempts: settings.attempts,
             pause: settings.retry_pause,
         },
+        turns: Some(Turns::new(settings.requests)),
         order_days: settings.order_days,
         observer: Some(Arc::new(move |marketplace, outcome, duration| {
             metrics.sync_ended(marketplace, outcome, duration);
@@ -47,6 +49,8 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         pool,
         queue: queue.clone(),
         clock: assembly.clock.clone(),
+        plans: assembly.plans()?,
+        per_tenant: settings.per_tenant.into(),
     };
     let (wake, stop) = (assembly.wake.subscribe(), assembly.lifecycle.soft());
     assembly.lifecycle.spawn("sync policy", async move {

@@ -212,6 +212,7 @@ const WIDE_POLICIES: &[&str] = &[
     "core.sync_payloads audit_reads to st_audit",
     "core.tenant_keys all_tenants to st_keys",
     "core.tenant_keys audit_reads to st_audit",
+    "core.tenant_terms policy_all to st_worker",
 ];
 
 /// Unique keys that do not begin with the tenant.

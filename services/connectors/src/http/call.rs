@@ -8,7 +8,7 @@ use reqwest::{Method, Url};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::{CallRecord, HttpClient};
+use super::{CallRecord, HttpClient, Turn};
 use crate::error::{CallError, CallFailure};
 
 /// How much of an error's body is read: enough for every documented one.
@@ -144,11 +144,17 @@ pub(crate) struct Opened<'a> {
     call: &'a Call,
     response: reqwest::Response,
     started: Instant,
+    /// Held until the last byte is read.
+    _turn: Option<Turn>,
 }
 
 impl HttpClient {
     /// Sends and waits for the status line.
     pub(crate) async fn open<'a>(&'a self, call: &'a Call) -> Result<Opened<'a>, CallError> {
+        let turn = match &self.turns {
+            Some((turns, tenant)) => Some(turns.take(*tenant).await),
+            None => None,
+        };
         let started = Instant::now();
         let mut request = self
             .inner
@@ -168,6 +174,7 @@ impl HttpClient {
                 call,
                 response,
                 started,
+                _turn: turn,
             }),
             Err(error) => {
                 self.record(call, None, started, 0);

@@ -132,7 +132,7 @@ impl Ozon {
             self.turn(Group::All, call).await?;
         }
         let opened = self.http.open(call).await;
-        bucket.answered();
+        bucket.answered().await;
         let opened = opened?;
         if (200..300).contains(&opened.status()) {
             opened.expect_json()?;
@@ -145,16 +145,17 @@ impl Ozon {
         let untold = bucket.limit().interval.max(Duration::from_secs(1));
         let failure = error::failure(&reply, self.credential.expose(), untold);
         if let CallFailure::RateLimited { retry_after, .. } = &failure {
-            bucket.close_for(*retry_after);
+            bucket.close_for(*retry_after).await;
             if error::is_open_circle(&reply) {
-                self.account.bucket(Group::All).close_for(*retry_after);
+                self.account.bucket(Group::All).close_for(*retry_after).await;
             }
         }
         Err(CallError::new(call.endpoint(), failure))
     }
 
     async fn turn(&self, group: Group, call: &Call) -> Result<(), CallError> {
-        let acquired = self.account.bucket(group).acquire(self.options.patience).await;
+        let patience = self.account.patience(self.options.patience);
+        let acquired = self.account.bucket(group).acquire(patience).await;
         acquired.map_err(|missing| {
             let failure = CallFailure::RateLimited {
                 retry_after: missing,
@@ -167,12 +168,12 @@ impl Ozon {
     /// Waits before a repeat, or gives the failure back when a repeat is useless or too far away.
     async fn pause_after(&self, group: Group, error: CallError, attempt: &mut u32) -> Result<(), CallError> {
         let repeats = Repeats {
-            patience: self.options.patience,
+            patience: self.account.patience(self.options.patience),
             count: self.options.repeats,
             pause: self.options.repeat_pause,
         };
         repeats
-            .pause_after(error, || self.account.wait(group), attempt)
+            .pause_after(error, self.account.wait(group), attempt)
             .await
     }
 }

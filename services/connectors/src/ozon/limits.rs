@@ -1,13 +1,14 @@
-//! The vendor's request limits, and the buckets that keep them: they count per `Client-Id`, so all clients of
-//! one cabinet in this process share them.
-//!
-//! Source: <https://docs.ozon.ru/api/seller/#tag/Limits>, October 2026, and what live callers report.
+//! Which methods share a bucket. The numbers are in the table ([`crate::limits`]); limits count per
+//! `Client-Id`, so all clients of one cabinet share them, in this process and in the others.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bucket::{Bucket, Limit};
+use crate::bucket::SharedBucket;
+use crate::limits::{KeyKind, Limits};
+
+/// Name of the marketplace in the table.
+const OZON: &str = "ozon";
 
 /// Methods that share a bucket. Every call counts in [`Group::All`] as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,20 +20,10 @@ pub enum Group {
 }
 
 impl Group {
-    /// The limit of this group.
-    #[must_use]
-    pub fn limit(self) -> Limit {
+    const fn name(self) -> &'static str {
         match self {
-            // 50 in any second: a burst of 10 and 40 that come back in that second.
-            Self::All => Limit {
-                interval: Duration::from_millis(25),
-                burst: 10,
-            },
-            // Not documented as a number; callers that keep half a second between two were never refused.
-            Self::AnalyticsStocks => Limit {
-                interval: Duration::from_millis(500),
-                burst: 1,
-            },
+            Self::All => "all",
+            Self::AnalyticsStocks => "analytics_stocks",
         }
     }
 }
@@ -40,54 +31,52 @@ impl Group {
 /// What this process remembers about one cabinet between clients.
 #[derive(Debug)]
 pub(super) struct Account {
-    all: Bucket,
-    analytics_stocks: Bucket,
+    id: String,
+    limits: Limits,
 }
 
 impl Account {
-    fn new(speed: f64) -> Self {
-        let bucket = |group: Group| Bucket::new(group.limit().at_speed(speed));
-        Self {
-            all: bucket(Group::All),
-            analytics_stocks: bucket(Group::AnalyticsStocks),
-        }
+    pub(super) fn bucket(&self, group: Group) -> Arc<SharedBucket> {
+        self.limits
+            .bucket(OZON, group.name(), "", KeyKind::ApiKey, &self.id)
     }
 
-    pub(super) fn bucket(&self, group: Group) -> &Bucket {
-        match group {
-            Group::All => &self.all,
-            Group::AnalyticsStocks => &self.analytics_stocks,
-        }
+    /// How long a request may wait, of what its client allows.
+    pub(super) fn patience(&self, allowed: Duration) -> Duration {
+        self.limits.patience(allowed)
     }
 
     /// Time until a call of the group could be sent.
-    pub(super) fn wait(&self, group: Group) -> Duration {
-        self.all.wait().max(self.bucket(group).wait())
+    pub(super) async fn wait(&self, group: Group) -> Duration {
+        let all = self.bucket(Group::All).wait().await;
+        all.max(self.bucket(group).wait().await)
     }
 }
 
 /// All cabinets this process has talked for. One per process: the limits are the vendor's, not a client's.
 #[derive(Debug)]
 pub struct Accounts {
-    speed: f64,
-    known: Mutex<HashMap<u64, Arc<Account>>>,
+    limits: Limits,
 }
 
 impl Accounts {
-    /// `speed` 1.0 keeps the vendor's limits; simulators are talked to with a clock that runs `speed` times
-    /// as fast. Delays that a 429 names are always obeyed as they are.
+    /// With limits that this process keeps alone, on a clock that runs `speed` times as fast.
     #[must_use]
     pub fn new(speed: f64) -> Self {
-        Self {
-            speed,
-            known: Mutex::default(),
-        }
+        Self::within(Limits::local(speed))
+    }
+
+    /// Within these limits.
+    #[must_use]
+    pub fn within(limits: Limits) -> Self {
+        Self { limits }
     }
 
     pub(super) fn of(&self, client_id: u64) -> Arc<Account> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Account::new(self.speed));
-        Arc::clone(known.entry(client_id).or_insert_with(new))
+        Arc::new(Account {
+            id: client_id.to_string(),
+            limits: self.limits.clone(),
+        })
     }
 }
 
@@ -96,17 +85,15 @@ mod tests {
     use super::{Accounts, Group};
     use std::sync::Arc;
 
-    #[test]
-    fn no_second_sees_more_than_fifty_requests() {
-        let limit = Group::All.limit();
-        let refilled = 1000 / limit.interval.as_millis();
-        assert!(u128::from(limit.burst) + refilled <= 50);
-    }
-
-    #[test]
-    fn two_clients_of_one_cabinet_share_buckets_and_two_cabinets_do_not() {
+    #[tokio::test]
+    async fn two_clients_of_one_cabinet_share_buckets_and_two_cabinets_do_not() {
         let accounts = Accounts::new(1.0);
-        assert!(Arc::ptr_eq(&accounts.of(1), &accounts.of(1)));
-        assert!(!Arc::ptr_eq(&accounts.of(1), &accounts.of(2)));
+        let bucket = |id, group| accounts.of(id).bucket(group);
+        assert!(Arc::ptr_eq(&bucket(1, Group::All), &bucket(1, Group::All)));
+        assert!(!Arc::ptr_eq(&bucket(1, Group::All), &bucket(2, Group::All)));
+        assert!(!Arc::ptr_eq(
+            &bucket(1, Group::All),
+            &bucket(1, Group::AnalyticsStocks)
+        ));
     }
 }

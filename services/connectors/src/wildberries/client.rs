@@ -132,6 +132,11 @@ impl Wildberries {
         &self.token
     }
 
+    /// How long a request may wait for its turn.
+    pub(super) fn patience(&self) -> Duration {
+        self.seller.patience(self.options.patience)
+    }
+
     /// Fails without a request when the token does not open a category at all.
     pub(super) fn require(&self, scope: Scope, endpoint: &'static str) -> Result<(), CallError> {
         if self.token.scopes().has(scope) {
@@ -202,7 +207,7 @@ impl Wildberries {
 
     async fn open_once<'a>(&'a self, group: Group, call: &'a Call) -> Result<Opened<'a>, CallError> {
         let bucket = self.seller.bucket(group);
-        if let Err(missing) = bucket.acquire(self.options.patience).await {
+        if let Err(missing) = bucket.acquire(self.patience()).await {
             let failure = CallFailure::RateLimited {
                 retry_after: missing,
                 told: false,
@@ -210,7 +215,7 @@ impl Wildberries {
             return Err(CallError::new(call.endpoint(), failure));
         }
         let opened = self.http.open(call).await;
-        bucket.answered();
+        bucket.answered().await;
         let opened = opened?;
         if (200..300).contains(&opened.status()) {
             opened.expect_json()?;
@@ -219,10 +224,12 @@ impl Wildberries {
         let reply = opened.read().await?;
         let failure = error::failure(&reply, self.token.expose(), bucket.limit().interval);
         if let CallFailure::RateLimited { retry_after, .. } = &failure {
-            bucket.close_for(*retry_after);
+            bucket.close_for(*retry_after).await;
         }
         if (400..500).contains(&reply.status) {
-            bucket.charge(group.refusal_cost() - 1);
+            bucket
+                .charge(self.seller.refusal_cost(group).saturating_sub(1))
+                .await;
         }
         Err(CallError::new(call.endpoint(), failure))
     }
@@ -230,12 +237,12 @@ impl Wildberries {
     /// Waits before a repeat, or gives the failure back when a repeat is useless or too far away.
     async fn pause_after(&self, group: Group, error: CallError, attempt: &mut u32) -> Result<(), CallError> {
         let repeats = Repeats {
-            patience: self.options.patience,
+            patience: self.patience(),
             count: self.options.repeats,
             pause: self.options.repeat_pause,
         };
         repeats
-            .pause_after(error, || self.seller.bucket(group).wait(), attempt)
+            .pause_after(error, async { self.seller.bucket(group).wait().await }, attempt)
             .await
     }
 }

@@ -1,7 +1,6 @@
-//! The vendor's request limits as a table, and the buckets that keep them: they count per seller and group of
-//! methods, so all clients of one seller in this process share them.
-//!
-//! Source: the limit boxes of the method pages at <https://dev.wildberries.ru/docs/openapi>, October 2026.
+//! Which methods share a bucket, and what a process remembers of a seller between clients. The numbers are
+//! in the table ([`crate::limits`]); limits count per seller and group of methods, so all clients of one
+//! seller share them, in this process and in the others.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +9,11 @@ use std::time::Duration;
 
 use super::pending::{PendingReports, Report};
 use super::token::{Token, TokenKind};
-use crate::bucket::{Bucket, Limit};
+use crate::bucket::SharedBucket;
+use crate::limits::{KeyKind, Limits};
+
+/// Name of the marketplace in the table.
+const WILDBERRIES: &str = "wildberries";
 
 /// A category of methods: each has its host and its own ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,70 +65,50 @@ pub enum Group {
     Ping(Category),
 }
 
-/// Which column of the table holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tariff {
-    /// Personal and service tokens.
-    Full,
-    /// Base and test tokens.
-    Base,
-}
-
-impl From<TokenKind> for Tariff {
-    fn from(kind: TokenKind) -> Self {
-        match kind {
-            TokenKind::Personal | TokenKind::Service => Self::Full,
-            TokenKind::Base | TokenKind::Test => Self::Base,
-        }
-    }
-}
-
-const fn limit(interval_ms: u64, burst: u32) -> Limit {
-    Limit {
-        interval: Duration::from_millis(interval_ms),
-        burst,
-    }
-}
-
-const QUARTER_HOUR: u64 = 15 * 60 * 1000;
-const THREE_HOURS: u64 = 3 * 60 * 60 * 1000;
-
 impl Group {
-    /// The limit of this group. Where the vendor states none for base tokens, the common one is taken.
-    #[must_use]
-    pub fn limit(self, tariff: Tariff) -> Limit {
-        match (self, tariff) {
-            (Self::Content, _) => limit(600, 5),
-            (Self::RemainsCreate, Tariff::Full) => limit(60_000, 5),
-            (Self::RemainsStatus, Tariff::Full) => limit(5_000, 5),
-            (Self::RemainsDownload, Tariff::Full) => limit(60_000, 1),
-            (Self::RemainsCreate | Self::RemainsStatus | Self::RemainsDownload, Tariff::Base) => {
-                limit(QUARTER_HOUR, 1)
-            }
-            (Self::WbWarehouses, _) => limit(20_000, 1),
-            // One page says a burst of 10 for the older report; 1 is right in any case.
-            (Self::OrderFeed | Self::SupplierOrders, Tariff::Full) => limit(60_000, 1),
-            (Self::OrderFeed | Self::SupplierOrders, Tariff::Base) => limit(THREE_HOURS, 1),
-            (Self::Marketplace, Tariff::Full) => limit(200, 20),
-            (Self::Marketplace, Tariff::Base) => limit(400, 10),
-            (Self::SellerInfo, _) => limit(60_000, 10),
-            (Self::Ping(_), _) => limit(10_000, 99),
+    /// Its name in the table, and what tells its buckets apart.
+    fn name(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Content => ("content", ""),
+            Self::RemainsCreate => ("remains_create", ""),
+            Self::RemainsStatus => ("remains_status", ""),
+            Self::RemainsDownload => ("remains_download", ""),
+            Self::WbWarehouses => ("wb_warehouses", ""),
+            Self::OrderFeed => ("order_feed", ""),
+            Self::SupplierOrders => ("supplier_orders", ""),
+            Self::Marketplace => ("marketplace", ""),
+            Self::SellerInfo => ("seller_info", ""),
+            Self::Ping(category) => (
+                "ping",
+                match category {
+                    Category::Content => "-content",
+                    Category::Analytics => "-analytics",
+                    Category::Statistics => "-statistics",
+                    Category::Marketplace => "-marketplace",
+                    Category::Common => "-common",
+                },
+            ),
         }
     }
+}
 
-    /// How many requests a refused one (4xx) counts as: 10 at Marketplace since 2026-06-04.
-    #[must_use]
-    pub fn refusal_cost(self) -> u32 {
-        if self == Self::Marketplace { 10 } else { 1 }
+/// The column of the table for a token, sent together with a service's secret or without.
+fn key_kind(kind: TokenKind, with_secret: bool) -> KeyKind {
+    match kind {
+        TokenKind::Personal => KeyKind::Personal,
+        TokenKind::Service => KeyKind::Service,
+        TokenKind::Base if with_secret => KeyKind::BaseWithSecret,
+        TokenKind::Base => KeyKind::Base,
+        TokenKind::Test => KeyKind::Test,
     }
 }
 
 /// What this process remembers about one seller between clients.
 #[derive(Debug)]
 pub(super) struct Seller {
-    tariff: Tariff,
-    speed: f64,
-    buckets: Mutex<HashMap<Group, Arc<Bucket>>>,
+    id: String,
+    kind: KeyKind,
+    limits: Limits,
     pub(super) report: Report,
     pub(super) no_sync_report: Flag,
     pub(super) no_order_feed: Flag,
@@ -146,42 +129,42 @@ impl Flag {
 }
 
 impl Seller {
-    fn new(tariff: Tariff, speed: f64, report: Report) -> Self {
-        Self {
-            tariff,
-            speed,
-            buckets: Mutex::default(),
-            report,
-            no_sync_report: Flag::default(),
-            no_order_feed: Flag::default(),
-        }
+    pub(super) fn bucket(&self, group: Group) -> Arc<SharedBucket> {
+        let (name, part) = group.name();
+        self.limits.bucket(WILDBERRIES, name, part, self.kind, &self.id)
     }
 
-    pub(super) fn bucket(&self, group: Group) -> Arc<Bucket> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut limit = group.limit(self.tariff).at_speed(self.speed);
-        // One of a burst stays in reserve: requests do not arrive as evenly as they are sent.
-        limit.burst = limit.burst.saturating_sub(1).max(1);
-        let new = || Arc::new(Bucket::new(limit));
-        Arc::clone(buckets.entry(group).or_insert_with(new))
+    /// How long a request may wait, of what its client allows.
+    pub(super) fn patience(&self, allowed: Duration) -> Duration {
+        self.limits.patience(allowed)
+    }
+
+    /// How many requests a refused one (4xx) counts as.
+    pub(super) fn refusal_cost(&self, group: Group) -> u32 {
+        self.limits.refusal_cost(WILDBERRIES, group.name().0)
     }
 }
 
 /// All sellers this process has talked for. One per process: the limits are the vendor's, not a client's.
 #[derive(Debug)]
 pub struct Sellers {
-    speed: f64,
+    limits: Limits,
     kept: Option<Arc<dyn PendingReports>>,
-    known: Mutex<HashMap<(String, Tariff), Arc<Seller>>>,
+    known: Mutex<HashMap<(String, KeyKind), Arc<Seller>>>,
 }
 
 impl Sellers {
-    /// `speed` 1.0 keeps the vendor's limits; simulators are talked to with a clock that runs `speed` times
-    /// as fast. Delays that a 429 names are always obeyed as they are.
+    /// With limits that this process keeps alone, on a clock that runs `speed` times as fast.
     #[must_use]
     pub fn new(speed: f64) -> Self {
+        Self::within(Limits::local(speed))
+    }
+
+    /// Within these limits.
+    #[must_use]
+    pub fn within(limits: Limits) -> Self {
         Self {
-            speed,
+            limits,
             kept: None,
             known: Mutex::default(),
         }
@@ -197,15 +180,24 @@ impl Sellers {
     }
 
     pub(super) fn of(&self, token: &Token) -> Arc<Seller> {
-        let tariff = Tariff::from(token.kind());
+        let kind = key_kind(token.kind(), false);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            let report = Report::new(&format!("{} {tariff:?}", token.seller_id()), self.kept.clone());
-            Arc::new(Seller::new(tariff, self.speed, report))
+            let reduced = matches!(kind, KeyKind::Base | KeyKind::Test);
+            let tariff = if reduced { "Base" } else { "Full" };
+            let report = Report::new(&format!("{} {tariff}", token.seller_id()), self.kept.clone());
+            Arc::new(Seller {
+                id: token.seller_id().to_owned(),
+                kind,
+                limits: self.limits.clone(),
+                report,
+                no_sync_report: Flag::default(),
+                no_order_feed: Flag::default(),
+            })
         };
         Arc::clone(
             known
-                .entry((token.seller_id().to_owned(), tariff))
+                .entry((token.seller_id().to_owned(), kind))
                 .or_insert_with(new),
         )
     }
@@ -213,46 +205,58 @@ impl Sellers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Category, Group, Sellers, Tariff};
+    use super::{Category, Group, Sellers};
     use crate::wildberries::token::Token;
     use crate::wildberries::token::tests::token_text;
     use std::sync::Arc;
-    use std::time::Duration;
 
-    /// Requests in an hour of steady use, from the vendor's "period / requests" columns.
-    fn per_hour(group: Group, tariff: Tariff) -> u64 {
-        3_600_000 / u64::try_from(group.limit(tariff).interval.as_millis()).unwrap()
-    }
-
-    #[test]
-    fn the_table_gives_the_documented_rates() {
-        assert_eq!(per_hour(Group::Content, Tariff::Full), 100 * 60);
-        assert_eq!(per_hour(Group::WbWarehouses, Tariff::Full), 3 * 60);
-        assert_eq!(per_hour(Group::RemainsStatus, Tariff::Full), 12 * 60);
-        assert_eq!(per_hour(Group::RemainsCreate, Tariff::Base), 4);
-        assert_eq!(per_hour(Group::RemainsStatus, Tariff::Base), 4);
-        assert_eq!(per_hour(Group::SupplierOrders, Tariff::Full), 60);
-        assert_eq!(per_hour(Group::Marketplace, Tariff::Full), 300 * 60);
-        assert_eq!(per_hour(Group::Marketplace, Tariff::Base), 150 * 60);
-        assert_eq!(per_hour(Group::Ping(Category::Content), Tariff::Full), 360);
-        assert_eq!(
-            Group::OrderFeed.limit(Tariff::Base).interval,
-            Duration::from_secs(10_800)
-        );
-        assert_eq!(Group::SellerInfo.limit(Tariff::Full).burst, 10);
-        assert_eq!(Group::Marketplace.refusal_cost(), 10);
-        assert_eq!(Group::Content.refusal_cost(), 1);
+    fn token(sid: &str, id: u8, acc: u8) -> Token {
+        let claims = format!(r#"{{"id":"{id}","sid":"{sid}","s":2,"acc":{acc},"exp":1}}"#);
+        Token::parse(&token_text(&claims)).unwrap()
     }
 
     #[tokio::test]
     async fn two_tokens_of_one_seller_share_buckets_and_two_sellers_do_not() {
-        let token = |sid: &str, id: u8| {
-            let claims = format!(r#"{{"id":"{id}","sid":"{sid}","s":2,"acc":3,"exp":1}}"#);
-            Token::parse(&token_text(&claims)).unwrap()
-        };
         let sellers = Sellers::new(1.0);
         let bucket = |token: &Token| sellers.of(token).bucket(Group::Content);
-        assert!(Arc::ptr_eq(&bucket(&token("a", 1)), &bucket(&token("a", 2))));
-        assert!(!Arc::ptr_eq(&bucket(&token("a", 1)), &bucket(&token("b", 1))));
+        assert!(Arc::ptr_eq(
+            &bucket(&token("a", 1, 3)),
+            &bucket(&token("a", 2, 3))
+        ));
+        assert!(!Arc::ptr_eq(
+            &bucket(&token("a", 1, 3)),
+            &bucket(&token("b", 1, 3))
+        ));
+    }
+
+    #[tokio::test]
+    async fn kinds_of_tokens_share_a_bucket_where_the_vendor_gives_them_the_same_numbers() {
+        let sellers = Sellers::new(1.0);
+        let (personal, service, base) = (token("a", 1, 3), token("a", 2, 4), token("a", 3, 1));
+        let same = |one: &Token, other: &Token, group| {
+            Arc::ptr_eq(&sellers.of(one).bucket(group), &sellers.of(other).bucket(group))
+        };
+        assert!(same(&personal, &service, Group::OrderFeed));
+        assert!(same(&personal, &base, Group::Content), "counted per account");
+        assert!(!same(&personal, &base, Group::OrderFeed));
+        assert_eq!(
+            sellers
+                .of(&base)
+                .bucket(Group::OrderFeed)
+                .limit()
+                .interval
+                .as_secs(),
+            10_800
+        );
+    }
+
+    #[tokio::test]
+    async fn every_host_has_a_ping_of_its_own() {
+        let seller = Sellers::new(1.0).of(&token("a", 1, 3));
+        let bucket = |category| seller.bucket(Group::Ping(category));
+        assert!(!Arc::ptr_eq(
+            &bucket(Category::Content),
+            &bucket(Category::Common)
+        ));
     }
 }

@@ -158,7 +158,7 @@ impl Wildberries {
             }
             snapshot = snapshot.or(snapshot_time);
             offset += count;
-            let too_far = self.seller.bucket(Group::OrderFeed).wait() > self.options.patience;
+            let too_far = self.seller.bucket(Group::OrderFeed).wait().await > self.patience();
             if self.has_statistics() && (too_far || tally.pages >= self.options.feed_pages) {
                 return Ok(None);
             }
@@ -203,8 +203,8 @@ impl Wildberries {
             for row in rows {
                 orders.add(supplier_order(row)?);
             }
-            let wait = self.seller.bucket(Group::SupplierOrders).wait();
-            if orders.len() == before || (wait > self.options.patience && count < FAR_FROM_CAP) {
+            let wait = self.seller.bucket(Group::SupplierOrders).wait().await;
+            if orders.len() == before || (wait > self.patience() && count < FAR_FROM_CAP) {
                 break true;
             }
         };

@@ -110,9 +110,10 @@ impl Wildberries {
         let bucket = self.seller.bucket(Group::RemainsStatus);
         let pause: Duration = bucket
             .wait()
+            .await
             .max(bucket.limit().interval)
             .max(self.options.report_poll);
-        if pause > self.options.patience {
+        if pause > self.patience() {
             return Err(CallError::new(
                 STATUS,
                 CallFailure::ReportPending { retry_after: pause },

@@ -5,7 +5,7 @@ use cqrs_es::test::TestFramework;
 use events::cabinet::{
     CabinetConnected, CredentialAccepted, CredentialChecked, CredentialExpiring, CredentialFacts,
     CredentialOfferRefused, CredentialOffered, CredentialRejected, CredentialRotated, Marketplace, Right,
-    RightStatus, TokenKind,
+    RightStatus, ScheduleChanged, TokenKind,
 };
 use events::catalog::CabinetEvent;
 use events::ids::CredentialId;
@@ -120,8 +120,38 @@ fn an_interval_under_five_minutes_is_refused() {
         .when(CabinetCommand::ChangeSchedule {
             interval_seconds: 299,
             paused: false,
+            shortest_seconds: 300,
         })
         .then_expect_error(CabinetRefusal::IntervalOutOfRange);
+}
+
+#[test]
+fn a_rhythm_shorter_than_the_plan_allows_is_refused_by_its_bound_and_resting_is_always_allowed() {
+    let change = |interval_seconds, paused| CabinetCommand::ChangeSchedule {
+        interval_seconds,
+        paused,
+        shortest_seconds: 7200,
+    };
+    TestFramework::<Cabinet>::with(())
+        .given(vec![connected()])
+        .when(change(7199, false))
+        .then_expect_error(CabinetRefusal::IntervalBelowPlan {
+            shortest_seconds: 7200,
+        });
+    let chosen_under_a_better_plan = ScheduleChanged {
+        interval_seconds: 600,
+        paused: false,
+    };
+    TestFramework::<Cabinet>::with(())
+        .given(vec![connected(), Fact(chosen_under_a_better_plan.into())])
+        .when(change(600, true))
+        .then_expect_events(vec![Fact(
+            ScheduleChanged {
+                interval_seconds: 600,
+                paused: true,
+            }
+            .into(),
+        )]);
 }
 
 const NOW: DateTime<Utc> = DateTime::<Utc>::UNIX_EPOCH;

@@ -128,6 +128,50 @@ fn a_worker_that_was_superseded_cannot_report() {
         .then_expect_error(SyncRefusal::NotOutstanding);
 }
 
+#[test]
+fn being_put_back_for_a_limit_is_no_failure_and_a_lost_worker_is_one() {
+    let of = |class: &str, attempt| SyncFailed {
+        class: class.into(),
+        ..failed(attempt, true)
+    };
+    let failures = |events: Vec<Fact<SyncEvent>>| {
+        let mut sync = Sync::default();
+        for event in events {
+            sync.evolve(&event.0);
+        }
+        sync.outstanding.unwrap().failures
+    };
+    let put_back = |attempt| Fact(of("rate_limited", attempt).into());
+    assert_eq!(
+        failures(vec![
+            requested(FIRST),
+            started(1),
+            put_back(1),
+            started(2),
+            put_back(2)
+        ]),
+        0
+    );
+    assert_eq!(
+        failures(vec![
+            requested(FIRST),
+            started(1),
+            Fact(of("timeout", 1).into()),
+            started(2)
+        ]),
+        1
+    );
+    assert_eq!(
+        failures(vec![requested(FIRST), started(1), started(2)]),
+        1,
+        "the first one never spoke"
+    );
+    assert_eq!(
+        failures(vec![requested(FIRST), started(1), put_back(1), started(2)]),
+        0
+    );
+}
+
 fn quarantined() -> Fact<SyncEvent> {
     Fact(
         SyncQuarantined {

@@ -194,8 +194,8 @@ async fn a_body_that_does_not_fit_is_refused_by_name() {
 async fn the_schedule_names_cabinets_that_the_policy_knows() {
     let world = World::start().await;
     let question = DueCabinets {
-        default_interval_seconds: 1_800,
         limit: 10,
+        most_outstanding: 10,
     };
     assert_eq!(
         world.ask("queries.due_cabinets", &question).await.unwrap(),
@@ -205,7 +205,8 @@ async fn the_schedule_names_cabinets_that_the_policy_knows() {
     let admin = support::connect(&world.database.url).await;
     admin
         .execute(
-            "INSERT INTO core.cabinet_work (tenant_id, cabinet_id, usable, connected_at) VALUES ($1, $2, true, now())",
+            "INSERT INTO core.cabinet_work (tenant_id, cabinet_id, usable, connected_at, due_at)
+             VALUES ($1, $2, true, now(), '2020-01-01')",
             &[&world.tenant_id.uuid(), &world.cabinet_id.uuid()],
         )
         .await

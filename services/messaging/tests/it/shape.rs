@@ -27,6 +27,7 @@ async fn what_is_declared_is_created_once_and_then_verified() {
             "KV_pending_reports",
             "KV_dialogues",
             "KV_limits",
+            "KV_marketplace_limits",
             "WORK/sync",
             "WORK/maintenance",
             "WORK/default"

@@ -195,10 +195,10 @@ pub const KEYS: &[Key] = &[
         "ST_TELEGRAM_WEBHOOK_SECRET",
         "Secret that Telegram sends with each webhook call",
     ),
-    plain(
+    optional(
         "ST_SYNC_INTERVAL_SECONDS",
-        "1800",
-        "Pause between two scheduled syncs of a cabinet, in seconds (60 to 86400)",
+        "Seconds (60 to 86400) between two scheduled syncs of cabinets that were given no rhythm, whatever their \
+         tenant's plan; the plan's rhythm if not set. 86400 is once a day, in the tenant's morning",
     ),
     plain(
         "ST_SYNC_ATTEMPTS",
@@ -212,8 +212,35 @@ pub const KEYS: &[Key] = &[
     ),
     plain(
         "ST_SYNC_PARALLEL",
-        "4",
-        "Syncs one worker runs at a time (1 to 64)",
+        "16",
+        "Syncs one worker has under way at a time (1 to 64); most of them wait for a marketplace's limit",
+    ),
+    plain(
+        "ST_SYNC_REQUESTS",
+        "8",
+        "Requests to marketplaces that one worker works on at a time (2 to 256); tenants take turns",
+    ),
+    optional(
+        "ST_MARKETPLACE_LIMITS_FILE",
+        "Limits of the marketplaces in the form of `services/connectors/limits.toml`, in the place of those of the same \
+         marketplace and group",
+    ),
+    plain(
+        "ST_EGRESS_ADDRESS",
+        "default",
+        "Name of the address by which this process reaches the marketplaces; processes behind one address share what is \
+         counted per address",
+    ),
+    plain(
+        "ST_SYNC_PER_TENANT",
+        "2",
+        "Syncs of one tenant that are with the workers at a time (1 to 64); its others wait for their turn",
+    ),
+    plain(
+        "ST_SYNC_OUTSTANDING",
+        "100",
+        "Syncs that wait for the workers or are with them before the schedule requests more (1 to 100000); bounds the \
+         rate at which an installation that was down catches up",
     ),
     plain(
         "ST_ORDER_DAYS",

@@ -1,5 +1,6 @@
 //! Pace and limits of syncs, and of writing what they found into sheets.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::source::{Problem, Source, malformed};
@@ -7,18 +8,29 @@ use super::source::{Problem, Source, malformed};
 /// Settings of syncs and sheets.
 #[derive(Debug, Clone)]
 pub struct SyncSettings {
-    /// `ST_SYNC_INTERVAL_SECONDS`: pause between two scheduled syncs of a cabinet.
-    pub interval: Duration,
+    /// `ST_SYNC_INTERVAL_SECONDS`: rhythm of cabinets that were given none, whatever their tenant's plan;
+    /// `None` for the plan's.
+    pub interval: Option<Duration>,
     /// `ST_SYNC_ATTEMPTS`: attempts before a sync is given up.
     pub attempts: u32,
     /// `ST_SYNC_RETRY_SECONDS`: pause before the second attempt; it doubles with each.
     pub retry_pause: Duration,
-    /// `ST_SYNC_PARALLEL`: syncs one worker runs at a time.
+    /// `ST_SYNC_PARALLEL`: syncs one worker has under way at a time.
     pub parallel: usize,
+    /// `ST_SYNC_REQUESTS`: requests of syncs that one worker works on at a time.
+    pub requests: usize,
+    /// `ST_SYNC_PER_TENANT`: syncs of one tenant that are with the workers at a time.
+    pub per_tenant: u32,
+    /// `ST_SYNC_OUTSTANDING`: syncs that wait for the workers or are with them before the schedule adds more.
+    pub outstanding: u32,
     /// `ST_ORDER_DAYS`: days of orders every sync asks for.
     pub order_days: i64,
     /// `ST_MARKETPLACE_SPEED`: how many times faster than published the marketplaces' limits are taken to be.
     pub marketplace_speed: u32,
+    /// `ST_MARKETPLACE_LIMITS_FILE`: limits that take the place of those that come with the program.
+    pub marketplace_limits_file: Option<PathBuf>,
+    /// `ST_EGRESS_ADDRESS`: name of the address by which this process reaches the marketplaces.
+    pub egress: String,
     /// `ST_SYNC_SOFT_LIMIT_SECONDS`: after this a sync starts no further request.
     pub soft_limit: Duration,
     /// `ST_SYNC_HARD_LIMIT_SECONDS`: after this a sync is broken off.
@@ -34,12 +46,25 @@ pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
     let seconds = |name, expected, range| source.number(name, expected, range).map(Duration::from_secs);
     let soft = "ST_SYNC_SOFT_LIMIT_SECONDS";
     let settings = SyncSettings {
-        interval: seconds("ST_SYNC_INTERVAL_SECONDS", "seconds, 60 to 86400", 60..=86_400)?,
+        interval: source
+            .parsed("ST_SYNC_INTERVAL_SECONDS", "seconds, 60 to 86400", |text| {
+                text.parse()
+                    .ok()
+                    .filter(|seconds| (60..=86_400).contains(seconds))
+            })?
+            .map(Duration::from_secs),
         attempts: source.number("ST_SYNC_ATTEMPTS", "a number, 1 to 100", 1..=100)?,
         retry_pause: seconds("ST_SYNC_RETRY_SECONDS", "seconds, 1 to 3600", 1..=3600)?,
         parallel: source.number("ST_SYNC_PARALLEL", "a number, 1 to 64", 1..=64)?,
+        requests: source.number("ST_SYNC_REQUESTS", "a number, 2 to 256", 2..=256)?,
+        per_tenant: source.number("ST_SYNC_PER_TENANT", "a number, 1 to 64", 1..=64)?,
+        outstanding: source.number("ST_SYNC_OUTSTANDING", "a number, 1 to 100000", 1..=100_000)?,
         order_days: source.number("ST_ORDER_DAYS", "days, 7 to 31", 7..=31)?,
         marketplace_speed: source.number("ST_MARKETPLACE_SPEED", "a number, 1 to 100000", 1..=100_000)?,
+        marketplace_limits_file: source.text("ST_MARKETPLACE_LIMITS_FILE").map(PathBuf::from),
+        egress: source.required("ST_EGRESS_ADDRESS", "a name or an address", |text| {
+            (1..=100).contains(&text.len()).then(|| text.to_owned())
+        })?,
         soft_limit: seconds(soft, "seconds, 1 to 7200", 1..=7200)?,
         hard_limit: seconds("ST_SYNC_HARD_LIMIT_SECONDS", "seconds, 10 to 7200", 10..=7200)?,
         sheet_coalesce: source

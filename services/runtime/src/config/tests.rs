@@ -31,7 +31,7 @@ fn without_any_setting_the_defaults_hold() {
         settings.wildberries.content_url,
         "https://content-api.wildberries.ru"
     );
-    assert_eq!(settings.sync.interval, Duration::from_secs(1800));
+    assert_eq!(settings.sync.interval, None, "the plan's");
     assert_eq!(settings.telemetry.log_format, LogFormat::Text);
     assert!(settings.database.url.is_none());
     let missing = settings.database.required_url().unwrap_err();
@@ -42,7 +42,7 @@ fn without_any_setting_the_defaults_hold() {
 fn the_environment_counts_before_the_file_and_the_file_before_the_default() {
     let file = "ST_SYNC_INTERVAL_SECONDS = 900\nST_LOG_FORMAT = \"json\"";
     let settings = load(&[("ST_LOG_FORMAT", "text")], Some(file)).unwrap();
-    assert_eq!(settings.sync.interval, Duration::from_secs(900));
+    assert_eq!(settings.sync.interval, Some(Duration::from_secs(900)));
     assert_eq!(settings.telemetry.log_format, LogFormat::Text);
 }
 

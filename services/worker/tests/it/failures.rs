@@ -393,3 +393,57 @@ async fn the_credential_stands_in_no_event() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_storm_of_429_puts_a_sync_back_as_often_as_it_takes_and_is_no_failed_attempt() {
+    let mut world = World::start(seller()).await;
+    world.syncs.limits.attempts = 2;
+    let storm = Effect::RateLimited { retry_seconds: 120 };
+    world.simulator.script(Fault::on("/", storm));
+    let sync_id = world.request(false).await;
+    let job = world.job(sync_id);
+    for delivery in 1..=5 {
+        // What the marketplace told is longer than anybody waits inside a sync.
+        let end = Box::pin(world.syncs.run(&job, 1, delivery)).await;
+        assert_eq!(end, End::WillRetry, "delivery {delivery}");
+        let SyncEvent::SyncFailed(failed) = world.last().await else {
+            panic!("not put back")
+        };
+        assert_eq!(failed.class, "rate_limited");
+        let wait = failed.retry_at.unwrap() - failed.failed_at;
+        assert!(wait >= TimeDelta::seconds(100), "{wait}");
+    }
+    world.simulator.clear_faults();
+    // A worker that was started anew; the delays that this one was told are over.
+    world.restart_worker();
+    assert_eq!(Box::pin(world.syncs.run(&job, 1, 6)).await, End::Done);
+    world.assert_equals_truth().await;
+}
+
+#[tokio::test]
+async fn a_balance_that_is_used_up_and_a_key_that_may_not_are_states_of_the_cabinet_and_not_retried() {
+    for (status, reason) in [
+        (402, "payment_required"),
+        (403, "forbidden"),
+        (401, "unauthorized"),
+    ] {
+        let world = World::start(seller()).await;
+        let refused = Effect::Status {
+            status,
+            body: r#"{"title":"refused","detail":"refused"}"#.to_owned(),
+            content_type: Some("application/problem+json".to_owned()),
+        };
+        world.simulator.script(Fault::on("/", refused));
+        let end = world.sync(true).await;
+        assert!(
+            matches!(&end, End::GivenUp { reason: told } if told.starts_with(reason)),
+            "{status}: {end:?}"
+        );
+        let calls = world.simulator.calls().total;
+        while world.policy.round().await.unwrap() > 0 {}
+        assert!(world.clock.advance(TimeDelta::hours(3)));
+        world.policy.round().await.unwrap();
+        assert_eq!(world.queued().await, None, "{status}");
+        assert_eq!(world.simulator.calls().total, calls, "{status}");
+    }
+}

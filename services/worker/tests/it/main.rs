@@ -12,4 +12,6 @@ mod guardian;
 mod journeys;
 mod maintenance;
 mod outstanding;
+mod schedule;
+mod shared_limits;
 mod world;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use application::domain::plans::Plans;
 use application::domain::product::Product;
 use application::{App, Context, Folded, connect_cabinet, request_sync};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -98,6 +99,7 @@ impl World {
                 pause: Duration::from_secs(15),
                 ..SyncLimits::default()
             },
+            turns: None,
             order_days: 30,
             observer: None,
         };
@@ -106,6 +108,8 @@ impl World {
             pool: pool.clone(),
             queue: queue.clone(),
             clock: clock.clone(),
+            plans: Plans::unlimited(),
+            per_tenant: 2,
         };
         let ids = Ids::seeded(7);
         let tenant_id = TenantId(ids.next());

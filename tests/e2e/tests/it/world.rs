@@ -297,7 +297,7 @@ pub(crate) fn outside(wildberries: &Wildberries, google: &Google) -> Settings {
         ("ST_SYNC_RETRY_SECONDS", "1".to_owned()),
         ("ST_SYNC_ATTEMPTS", "30".to_owned()),
         // Only the first sync of a cabinet comes by itself.
-        ("ST_SYNC_INTERVAL_SECONDS", "86400".to_owned()),
+        ("ST_SYNC_INTERVAL_SECONDS", "80000".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()

@@ -26,7 +26,8 @@ pub struct ChangeRequest {
     /// What the seller calls it.
     #[schema(required = false, max_length = 255)]
     pub title: Option<String>,
-    /// Seconds between two scheduled syncs.
+    /// Seconds between two scheduled syncs; at least what the business's plan allows. 86400 means once a
+    /// day, in the morning of the business's time zone.
     #[schema(required = false, minimum = 300, maximum = 604_800)]
     pub interval_seconds: Option<u32>,
     /// Whether the schedule rests.
@@ -59,13 +60,10 @@ pub struct Changed {
     pub receipt: Option<ReceiptView>,
 }
 
-/// Rhythm of a cabinet whose seller only said whether it rests: how often stock reports are renewed.
-const USUAL_INTERVAL_SECONDS: u32 = 1800;
-
 /// Change a cabinet. Needs `If-Match` with the cabinet's `ETag`.
 ///
 /// # Errors
-/// 404, 412, 428.
+/// 404, 412, 428; 422 for a rhythm that the plan does not allow.
 #[utoipa::path(patch, path = "/api/v1/cabinets/{id}", tag = "cabinets", operation_id = "change_cabinet",
     params(("id" = Uuid, Path, description = "Id of the cabinet"),
            ("If-Match" = String, Header, description = "ETag of the cabinet as you know it")),
@@ -90,14 +88,13 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         precondition?;
         let mut receipt = None;
         if wanted.interval_seconds.is_some() || wanted.paused.is_some() {
-            let interval = wanted
-                .interval_seconds
-                .or(known)
-                .unwrap_or(USUAL_INTERVAL_SECONDS);
-            let paused = wanted.paused.unwrap_or(cabinet.paused);
-            let done = change_schedule::execute(&state.app, &context, CabinetId(id), interval, paused)
+            let schedule = change_schedule::Wanted {
+                interval_seconds: wanted.interval_seconds.or(known),
+                paused: wanted.paused.unwrap_or(cabinet.paused),
+            };
+            let done = change_schedule::execute(&state.app, &context, CabinetId(id), schedule)
                 .await
-                .map_err(|error| execute_problem(error, cabinet_refusal))?;
+                .map_err(schedule_problem)?;
             receipt = Some(done);
         }
         if let Some(title) = &wanted.title {
@@ -117,4 +114,11 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         })
     })
     .await
+}
+
+fn schedule_problem(error: change_schedule::Error) -> Problem {
+    match error {
+        change_schedule::Error::Execute(error) => execute_problem(error, cabinet_refusal),
+        change_schedule::Error::Terms(error) => error.into(),
+    }
 }

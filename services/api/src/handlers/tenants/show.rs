@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use auth::profiles::Subject;
 use chrono::{DateTime, Utc};
+use events::subscription::Plan;
 use read_models::operations::queries;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -27,6 +28,10 @@ pub struct TenantView {
     pub language: String,
     /// IANA time zone of daily things.
     pub time_zone: String,
+    /// The plan it has: `free`, `starter`, `pro`, `enterprise`; none where the installation sells none.
+    pub plan: Option<&'static str>,
+    /// Shortest rhythm that its cabinets may be given, seconds.
+    pub shortest_interval_seconds: u32,
     /// Since when.
     pub created_at: DateTime<Utc>,
 }
@@ -50,12 +55,16 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         .profiles
         .all(call.tenant(), Subject::Tenant)
         .await?;
+    let terms = call.state.app.terms.of(call.tenant()).await?;
+    let plans = &call.state.app.plans;
     let body = TenantView {
         id: tenant.tenant_id,
         name: names.remove(&tenant.tenant_id).unwrap_or_default(),
         is_active: tenant.status == "active",
         language: tenant.language,
         time_zone: tenant.time_zone,
+        plan: plans.in_force(terms.plan).map(Plan::as_str),
+        shortest_interval_seconds: plans.shortest_seconds(terms.plan),
         created_at: tenant.registered_at,
     };
     Ok(Reply::json(200, &body)?.position(position).into())

@@ -1,0 +1,95 @@
+//! What holds for a tenant as a whole: the plan that its owners' contracts give, and its clock. The tables
+//! follow the log in the transaction of each append (`core.follow_terms` in
+//! `migrations/core/V11__plans_and_schedule.sql`).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use database::Pool;
+use events::ids::{TenantId, UserId};
+use events::subscription::Plan;
+
+use crate::StoreError;
+
+/// A tenant's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantTerms {
+    /// The plan; none where no owner has a contract that gives one.
+    pub plan: Option<Plan>,
+    /// IANA time zone of daily things.
+    pub time_zone: String,
+}
+
+/// Zone of a tenant of which nothing is known.
+pub const USUAL_TIME_ZONE: &str = "Europe/Moscow";
+
+/// The terms of all tenants. Cheap to clone.
+#[derive(Clone)]
+pub struct Terms {
+    pool: Pool,
+}
+
+impl Terms {
+    /// Terms over `pool`, whose role has to be `st_api`, `st_gateway` or `st_worker`.
+    #[must_use]
+    pub const fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// What holds for a tenant.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn of(&self, tenant: TenantId) -> Result<TenantTerms, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached("SELECT plan, time_zone FROM core.tenant_terms WHERE tenant_id = $1")
+            .await?;
+        let row = transaction.query_opt(&select, &[&tenant.uuid()]).await?;
+        transaction.commit().await?;
+        Ok(match row {
+            Some(row) => TenantTerms {
+                plan: plan(row.try_get(0)?)?,
+                time_zone: row.try_get(1)?,
+            },
+            None => TenantTerms {
+                plan: None,
+                time_zone: USUAL_TIME_ZONE.to_owned(),
+            },
+        })
+    }
+
+    /// Contracts of all tenants that nobody prolonged, up to `limit`; for the worker.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lapsed(
+        &self,
+        now: DateTime<Utc>,
+        grace: TimeDelta,
+        limit: i32,
+    ) -> Result<Vec<(TenantId, UserId)>, StoreError> {
+        let session = self.pool.get().await?;
+        let select = session
+            .prepare_cached(
+                "SELECT tenant_id, user_id FROM core.lapsed_subscriptions($1, make_interval(secs => $2), $3)",
+            )
+            .await?;
+        #[expect(clippy::cast_precision_loss, reason = "a few days in seconds")]
+        let grace = grace.num_seconds() as f64;
+        let rows = session.query(&select, &[&now, &grace, &limit]).await?;
+        rows.iter()
+            .map(|row| Ok((TenantId(row.try_get(0)?), UserId(row.try_get(1)?))))
+            .collect()
+    }
+}
+
+/// A plan as the tables name it.
+pub(crate) fn plan(name: Option<&str>) -> Result<Option<Plan>, StoreError> {
+    name.map(|name| {
+        Plan::parse(name).ok_or(StoreError::Inconsistent {
+            table: "tenant_terms",
+            column: "plan",
+        })
+    })
+    .transpose()
+}
