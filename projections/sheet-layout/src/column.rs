@@ -139,11 +139,17 @@ impl WarehouseField {
     }
 }
 
+/// Name of the size column in the metadata, and its width in pixels.
+const SIZE_NAME: &str = "base:size";
+const SIZE_WIDTH: u32 = 100;
+
 /// Which managed column it is. Its text form is the metadata value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ColumnKey {
     /// `base:<field>`.
     Base(BaseField),
+    /// `base:size`: which size the row is, in a view that shows sizes as rows.
+    Size,
     /// `extra:<field>`.
     Extra(ExtraField),
     /// `wh:<warehouse key>:<field>`; the warehouse key may itself contain colons.
@@ -180,6 +186,9 @@ impl ColumnKey {
     /// Reads a metadata value; `None` for a value that this layout does not manage.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
+        if value == SIZE_NAME {
+            return Some(Self::Size);
+        }
         if let Some(name) = value.strip_prefix("base:") {
             return BaseField::ALL
                 .into_iter()
@@ -204,6 +213,7 @@ impl ColumnKey {
     pub fn group(&self) -> Group {
         match self {
             Self::Base(field) if field.is_identity() => Group::Identity,
+            Self::Size => Group::Identity,
             Self::Base(_) | Self::Extra(_) => Group::Metrics,
             Self::Warehouse(key, _) => Group::Warehouse(Arc::clone(key)),
         }
@@ -214,6 +224,7 @@ impl ColumnKey {
     pub const fn title(&self, language: Language) -> &'static str {
         let (russian, english) = match self {
             Self::Base(field) => (field.facts().1, field.facts().2),
+            Self::Size => ("Размер", "Size"),
             Self::Extra(field) => (field.facts().1, field.facts().2),
             Self::Warehouse(_, field) => (field.facts().1, field.facts().2),
         };
@@ -224,7 +235,9 @@ impl ColumnKey {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Base(BaseField::Brand | BaseField::Subject | BaseField::VendorCode) => Kind::Text,
+            Self::Base(BaseField::Brand | BaseField::Subject | BaseField::VendorCode) | Self::Size => {
+                Kind::Text
+            }
             Self::Base(BaseField::NmId) => Kind::Article,
             Self::Base(BaseField::Turnover)
             | Self::Extra(ExtraField::DaysOfStock)
@@ -253,6 +266,7 @@ impl ColumnKey {
     pub const fn width(&self) -> u32 {
         match self {
             Self::Base(field) => field.facts().3,
+            Self::Size => SIZE_WIDTH,
             Self::Extra(_) => ExtraField::WIDTH,
             Self::Warehouse(..) => 90,
         }
@@ -261,7 +275,11 @@ impl ColumnKey {
     /// Whether the column says what the product is (left-aligned) instead of counting it (centred).
     #[must_use]
     pub const fn is_identity(&self) -> bool {
-        matches!(self, Self::Base(field) if field.is_identity())
+        match self {
+            Self::Base(field) => field.is_identity(),
+            Self::Size => true,
+            Self::Extra(_) | Self::Warehouse(..) => false,
+        }
     }
 }
 
@@ -269,6 +287,7 @@ impl fmt::Display for ColumnKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Base(field) => write!(f, "base:{}", field.facts().0),
+            Self::Size => f.write_str(SIZE_NAME),
             Self::Extra(field) => write!(f, "extra:{}", field.facts().0),
             Self::Warehouse(key, field) => write!(f, "wh:{key}:{}", field.facts().0),
         }

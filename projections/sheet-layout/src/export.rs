@@ -9,6 +9,7 @@
 mod csv;
 mod xlsx;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::grid::HEADER_ROWS;
 use crate::input::{LayoutError, SheetInput};
 use crate::plan::formula_note;
 use crate::shown::Shown;
+use crate::sizes;
 use crate::view::{Level, View};
 
 /// Why a table could not be exported.
@@ -48,6 +50,8 @@ pub struct Table {
     cells: Vec<Cell>,
     view: View,
     freshness: Arc<str>,
+    /// Product rows that have no level, because their sizes have rows.
+    uncoloured: HashSet<usize>,
 }
 
 impl Table {
@@ -56,9 +60,18 @@ impl Table {
     /// # Errors
     /// [`LayoutError`] where the input contradicts itself or does not know what the view asks for.
     pub fn new(input: &SheetInput, view: &View) -> Result<Self, LayoutError> {
-        let shown = Shown::new(input, view)?;
+        let by_size = sizes::expand(input, view)?;
+        let shown = match &by_size {
+            Some(rows) => Shown::chosen(rows, view)?,
+            None => Shown::new(input, view)?,
+        };
         let columns = shown.initial_columns();
+        let split = sizes::split_products(shown.products.iter().map(|product| &*product.key));
+        let uncoloured = (shown.products.iter().enumerate())
+            .filter(|(_, product)| split.contains(&*product.key))
+            .map(|(row, _)| row);
         Ok(Self {
+            uncoloured: uncoloured.collect(),
             cells: shown.cells(&columns)?,
             columns,
             freshness: input.freshness.note(view.language).into(),
@@ -119,9 +132,9 @@ impl Table {
             let low_stock = self.view.low_stock?;
             Some(low_stock.level(row.get(available?)?, row.get(turnover?)?))
         };
-        self.rows()
-            .skip(HEADER_ROWS)
-            .map(|row| level(row).unwrap_or_default())
+        (self.rows().skip(HEADER_ROWS).enumerate())
+            .map(|(place, row)| level(row).filter(|_| !self.uncoloured.contains(&place)))
+            .map(Option::unwrap_or_default)
             .collect()
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::view::Language;
+use crate::state::IdentityCells;
+use crate::view::{Language, View};
 use measures::Tenths;
 
 /// Key of the column block that takes orders which name no warehouse.
@@ -60,6 +61,8 @@ pub struct ProductRow {
     pub vendor_code: Arc<str>,
     /// The marketplace's article.
     pub nm_id: i64,
+    /// Shown in the size column where a row is a size; the layout fills it from [`Self::sizes`].
+    pub size: Arc<str>,
     /// Units on their way to buyers.
     pub in_way_to_client: i64,
     /// Units on their way back.
@@ -69,6 +72,22 @@ pub struct ProductRow {
     pub cells: Vec<(usize, i64, i64)>,
     /// Orders of the last seven days that name no warehouse, or one that cannot be told apart; shown in the
     /// block [`UNPLACED_NAME`] and part of the total.
+    pub orders_without_warehouse: i64,
+    /// The part of the numbers above that was told by size, in the order in which sizes are to appear. Looked
+    /// at by views that show sizes as rows.
+    pub sizes: Vec<SizeRow>,
+}
+
+/// One size of a product.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SizeRow {
+    /// Stable identity inside the product, for example Wildberries' `chrtID`.
+    pub id: Arc<str>,
+    /// Shown name; the id where it is empty.
+    pub name: Arc<str>,
+    /// As [`ProductRow::cells`], of this size alone.
+    pub cells: Vec<(usize, i64, i64)>,
+    /// As [`ProductRow::orders_without_warehouse`], of this size alone.
     pub orders_without_warehouse: i64,
 }
 
@@ -145,6 +164,22 @@ pub enum LayoutError {
 }
 
 impl SheetInput {
+    /// What identifies the rows that these products have in a view, for [`crate::locate_rows`].
+    ///
+    /// # Errors
+    /// [`LayoutError`] where the input contradicts itself.
+    pub fn identities(&self, view: &View) -> Result<Vec<IdentityCells<Arc<str>>>, LayoutError> {
+        let expanded = crate::sizes::expand(self, view)?;
+        let products = &expanded.as_ref().unwrap_or(self).products;
+        let identity = |product: &ProductRow| IdentityCells {
+            of: Arc::clone(&product.key),
+            nm_id: Some(product.nm_id),
+            vendor_code: Arc::clone(&product.vendor_code),
+            size: Arc::clone(&product.size).into(),
+        };
+        Ok(products.iter().map(identity).collect())
+    }
+
     pub(crate) fn check(&self) -> Result<(), LayoutError> {
         let mut seen = HashSet::with_capacity(self.products.len());
         for warehouse in &self.warehouses {

@@ -8,7 +8,8 @@
 //!   [`HEADER_GROUPS`] or [`HEADER_FIELDS`]. Both follow their column or row when a seller inserts, moves or
 //!   sorts.
 //! * **Rows** are found by the value in the managed column `Артикул товара (nmid)`; vendor codes decide where
-//!   two cabinets show the same number or where that column was deleted ([`locate_rows`]). Metadata per
+//!   two cabinets show the same number or where that column was deleted, sizes where they have rows
+//!   ([`locate_rows`]). Metadata per
 //!   product row was rejected: Sheets refuses batches with hundreds of them.
 //!
 //! # Rules of stability
@@ -39,6 +40,7 @@ mod plan;
 mod render;
 mod request;
 mod shown;
+mod sizes;
 mod state;
 mod view;
 
@@ -46,8 +48,8 @@ pub use cell::{Cell, MAX_CELL_CHARACTERS};
 pub use column::{BaseField, COLUMN_METADATA_KEY, ColumnKey, ExtraField, Group, Kind, WarehouseField};
 pub use grid::{Grid, GridDecodeError, GridRow};
 pub use input::{
-    Freshness, LayoutError, ProductFacts, ProductRow, SheetInput, UNPLACED_KEY, UNPLACED_NAME,
-    WarehouseColumn,
+    Freshness, LayoutError, ProductFacts, ProductRow, SheetInput, SizeRow, UNPLACED_KEY,
+    UNPLACED_NAME, WarehouseColumn,
 };
 pub use measures::{Tenths, turnover};
 pub use plan::{Options, Plan, plan};
@@ -61,4 +63,4 @@ pub use state::{
     Current, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, ManagedColumn, ManagedRow, ROW_METADATA_KEY,
     SheetState, locate_rows,
 };
-pub use view::{Language, Level, LowStock, Sort, SortBy, View};
+pub use view::{Language, Level, LowStock, Sizes, Sort, SortBy, View};

@@ -20,6 +20,7 @@ use crate::grid::GridRow;
 use crate::input::{LayoutError, ProductRow, SheetInput};
 use crate::request::{GridProperties, Request, SheetProperties};
 use crate::shown::Shown;
+use crate::sizes;
 use crate::state::{Current, HEADER_FIELDS, HEADER_GROUPS, ManagedColumn, ManagedRow, SheetState};
 use crate::view::View;
 
@@ -143,7 +144,11 @@ impl Arranged<'_> {
 /// # Errors
 /// [`LayoutError`] where the input contradicts itself or does not fit into a spreadsheet.
 pub fn plan(current: &Current, input: &SheetInput, options: &Options) -> Result<Plan, LayoutError> {
-    let shown = Shown::new(input, &options.view)?;
+    let by_size = sizes::expand(input, &options.view)?;
+    let shown = match &by_size {
+        Some(rows) => Shown::chosen(rows, &options.view)?,
+        None => Shown::new(input, &options.view)?,
+    };
     let empty = SheetState::default();
     let state = current.sheet.as_ref().unwrap_or(&empty);
     let mut arranged = match &current.sheet {

@@ -15,6 +15,7 @@ use measures::turnover;
 #[derive(Clone, Copy)]
 enum Source {
     Base(BaseField),
+    Size,
     Extra(ExtraField),
     /// Index into the input's warehouses, the block for orders without one behind them.
     Warehouse(usize, WarehouseField),
@@ -41,6 +42,7 @@ impl<'i> Renderer<'i> {
         index_of.insert(UNPLACED_KEY, count);
         let source = |column: &ColumnKey| match column {
             ColumnKey::Base(field) => Source::Base(*field),
+            ColumnKey::Size => Source::Size,
             ColumnKey::Extra(field) => Source::Extra(*field),
             ColumnKey::Warehouse(key, field) => match index_of.get(&**key) {
                 Some(index) => Source::Warehouse(*index, *field),
@@ -75,6 +77,7 @@ impl<'i> Renderer<'i> {
                 Source::Base(BaseField::OrdersTotal) => Cell::Int(orders),
                 Source::Base(BaseField::AvailableTotal) => Cell::Int(available),
                 Source::Base(BaseField::Turnover) => Cell::days(turnover(available, orders)),
+                Source::Size => Cell::text(&product.size),
                 Source::Extra(field) => extra(*field, facts),
                 Source::Warehouse(index, field) => {
                     let units = self.available.get(*index).copied().unwrap_or_default();
@@ -113,7 +116,8 @@ impl<'i> Renderer<'i> {
             out.push(match source {
                 Source::Base(
                     BaseField::Brand | BaseField::Subject | BaseField::VendorCode | BaseField::NmId,
-                ) => identity(column),
+                )
+                | Source::Size => identity(column),
                 Source::Extra(field) => zero(!matches!(field, ExtraField::Orders14 | ExtraField::Orders28)),
                 Source::Base(field) => zero(*field == BaseField::Turnover),
                 Source::Warehouse(_, field) | Source::Vanished(field) => {

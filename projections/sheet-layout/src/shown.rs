@@ -8,7 +8,7 @@ use crate::cell::Cell;
 use crate::column::{BaseField, ColumnKey, Group, WarehouseField};
 use crate::input::{LayoutError, ProductRow, SheetInput, UNPLACED_KEY, WarehouseColumn, unplaced_name};
 use crate::render::Renderer;
-use crate::view::{Sort, SortBy, View};
+use crate::view::{Sizes, Sort, SortBy, View};
 use measures::{Tenths, turnover};
 
 pub(crate) struct Shown<'a> {
@@ -32,6 +32,16 @@ impl<'a> Shown<'a> {
             input,
             view,
             products,
+        })
+    }
+
+    /// Of an input that was chosen and sorted already.
+    pub(crate) fn chosen(input: &'a SheetInput, view: &'a View) -> Result<Self, LayoutError> {
+        input.check()?;
+        Ok(Self {
+            input,
+            view,
+            products: input.products.iter().collect(),
         })
     }
 
@@ -74,9 +84,13 @@ impl<'a> Shown<'a> {
 
     /// The columns before the warehouses.
     pub(crate) fn leading_columns(&self) -> Vec<ColumnKey> {
-        let base = BaseField::ALL.into_iter().map(ColumnKey::Base);
-        base.chain(self.view.extra_columns.iter().copied().map(ColumnKey::Extra))
-            .collect()
+        let mut columns: Vec<ColumnKey> = BaseField::ALL.into_iter().map(ColumnKey::Base).collect();
+        if self.view.sizes == Sizes::Rows {
+            let identities = columns.iter().take_while(|column| column.is_identity()).count();
+            columns.insert(identities, ColumnKey::Size);
+        }
+        columns.extend(self.view.extra_columns.iter().copied().map(ColumnKey::Extra));
+        columns
     }
 
     /// The columns of a first write.

@@ -75,6 +75,17 @@ pub struct IdentityCells<K> {
     pub nm_id: Option<i64>,
     /// `Артикул продавца`; empty if unknown.
     pub vendor_code: Arc<str>,
+    /// `Размер`; empty for a whole product, `None` for a row where that column is not there.
+    pub size: Option<Arc<str>>,
+}
+
+impl<K> IdentityCells<K> {
+    /// Whether a row of this size may be that of `product`, where several rows or products show its article.
+    /// Sizes that are seen are never mixed up; without the column rows are what their order says.
+    fn is_size_of<P>(&self, product: &IdentityCells<P>) -> bool {
+        let wanted = product.size.as_deref().unwrap_or_default();
+        self.size.as_deref().is_none_or(|size| size == wanted)
+    }
 }
 
 /// Finds each product's row. `rows` are the rows below the header whose managed nmId cell holds a number, top
@@ -85,6 +96,9 @@ pub struct IdentityCells<K> {
 /// and products with the same vendor code are paired first, the rest in the given order. A row copied by the
 /// seller stays theirs: the topmost one is ours.
 ///
+/// Where several products of the list show an article, as the sizes of one do, a row is that of its size. Where
+/// the size column is gone, rows are taken in the given order and the plan writes all of them anew.
+///
 /// If the seller deleted the nmId column, pass all rows without a number: they are found by vendor code, as
 /// far as that is unique among the rows, so that a plan repairs the column instead of adding every product
 /// again.
@@ -94,33 +108,49 @@ pub fn locate_rows(
     products: &[IdentityCells<Arc<str>>],
 ) -> BTreeMap<Arc<str>, u32> {
     let mut numbered: HashMap<i64, Vec<&IdentityCells<u32>>> = HashMap::with_capacity(rows.len());
-    let mut nameless: HashMap<&str, Vec<u32>> = HashMap::new();
+    let mut nameless: HashMap<(&str, Option<&str>), Vec<u32>> = HashMap::new();
     for row in rows {
         match row.nm_id {
             Some(nm_id) => numbered.entry(nm_id).or_default().push(row),
             None if row.vendor_code.is_empty() => {}
-            None => nameless.entry(&row.vendor_code).or_default().push(row.of),
+            None => {
+                let name = (&*row.vendor_code, row.size.as_deref());
+                nameless.entry(name).or_default().push(row.of);
+            }
         }
     }
+    let mut sharing: HashMap<i64, usize> = HashMap::with_capacity(products.len());
+    for nm_id in products.iter().filter_map(|product| product.nm_id) {
+        *sharing.entry(nm_id).or_default() += 1;
+    }
     let mut found = BTreeMap::new();
-    for by_vendor_code in [true, false] {
+    for (of_size, by_vendor_code) in [(true, true), (true, false), (false, true), (false, false)] {
         for product in products {
+            let alone = product.nm_id.is_some_and(|nm_id| sharing.get(&nm_id) == Some(&1));
             let candidates = product.nm_id.and_then(|nm_id| numbered.get_mut(&nm_id));
             let (Some(candidates), false) = (candidates, found.contains_key(&product.of)) else {
                 continue;
             };
-            let fits = |row: &&IdentityCells<u32>| !by_vendor_code || row.vendor_code == product.vendor_code;
+            let fits = |row: &&IdentityCells<u32>| {
+                (row.is_size_of(product) || (!of_size && alone))
+                    && (!by_vendor_code || row.vendor_code == product.vendor_code)
+            };
             if let Some(place) = candidates.iter().position(fits) {
                 found.insert(Arc::clone(&product.of), candidates.remove(place).of);
             }
         }
     }
     for product in products {
-        if !found.contains_key(&product.of)
-            && let Some([row]) = nameless.get(&*product.vendor_code).map(Vec::as_slice)
-        {
-            found.insert(Arc::clone(&product.of), *row);
-            nameless.remove(&*product.vendor_code);
+        if found.contains_key(&product.of) {
+            continue;
+        }
+        let size = product.size.as_deref().unwrap_or_default();
+        for name in [(&*product.vendor_code, Some(size)), (&*product.vendor_code, None)] {
+            if let Some([row]) = nameless.get(&name).map(Vec::as_slice) {
+                found.insert(Arc::clone(&product.of), *row);
+                nameless.remove(&name);
+                break;
+            }
         }
     }
     found

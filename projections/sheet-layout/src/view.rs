@@ -1,7 +1,5 @@
 //! What a tenant may choose about its table. Everything defaults to the layout sellers know; the sheet and
 //! the exports read the same choice, so they cannot look different.
-//!
-//! Sizes of a product are always summed: the numbers come per article and warehouse, not per size.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,6 +20,9 @@ pub struct View {
     pub marketplaces: BTreeSet<Arc<str>>,
     /// Cabinets whose products are shown, by [`crate::ProductFacts::cabinet`]; empty for all.
     pub cabinets: BTreeSet<Arc<str>>,
+    /// One row per product, or one per size. A row of a size that is summed again is treated as that of a
+    /// delisted product.
+    pub sizes: Sizes,
     /// Order of products in exports, in a first write and among products added together. A row that is in the
     /// sheet is never moved: the seller's notes and formulas hang on it.
     pub sort: Sort,
@@ -35,6 +36,17 @@ pub struct View {
     /// Counts with grouped digits and days with one decimal, always; otherwise as the program shows bare
     /// numbers.
     pub number_formats: bool,
+}
+
+/// How a product with several sizes is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sizes {
+    /// One row with all sizes together.
+    #[default]
+    Summed,
+    /// A row for each size, and one for what no size was told of.
+    Rows,
 }
 
 /// Of titles and notes.

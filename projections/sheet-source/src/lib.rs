@@ -31,6 +31,7 @@ pub fn source(rows: &SheetRows) -> Source {
             of: product.product_id.to_string().into(),
             nm_id: Some(product.nm_id),
             vendor_code: product.vendor_code.as_str().into(),
+            size: None,
         })
         .collect();
     let freshness = freshness(&rows.freshness);
@@ -137,6 +138,7 @@ fn row(product: &SheetProduct, columns: &Columns, texts: &mut Texts) -> ProductR
         in_way_from_client: product.in_way_from_client,
         cells,
         orders_without_warehouse,
+        ..ProductRow::default()
     }
 }
 

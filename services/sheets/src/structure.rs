@@ -184,6 +184,7 @@ fn candidates(known: &Known<'_>) -> Vec<IdentityCells<Arc<str>>> {
             grid.columns().iter().position(|column| **column == *value)
         };
         let (nm_id, vendor_code) = (column(BaseField::NmId), column(BaseField::VendorCode));
+        let size = grid.columns().iter().position(|column| **column == *size_column());
         for (index, row) in grid.rows().iter().enumerate() {
             let cell = |column: Option<usize>| column.and_then(|column| grid.get(index + 2, column));
             written.insert(
@@ -197,6 +198,10 @@ fn candidates(known: &Known<'_>) -> Vec<IdentityCells<Arc<str>>> {
                     vendor_code: match cell(vendor_code) {
                         Some(Cell::Text(text)) => Arc::clone(text),
                         _ => "".into(),
+                    },
+                    size: match cell(size) {
+                        Some(Cell::Text(text)) => Some(Arc::clone(text)),
+                        _ => None,
                     },
                 },
             );
@@ -223,17 +228,18 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The rows below the header that hold an article number; all rows when that column is gone.
     async fn identities(&self, state: &SheetState) -> Result<Vec<IdentityCells<u32>>, GoogleError> {
-        let column = |field: BaseField| {
-            let value = ColumnKey::Base(field).to_string();
+        let column = |value: String| {
             state
                 .columns
                 .iter()
                 .find(|column| *column.value == *value && column.index < state.column_count)
                 .map(|column| column.index)
         };
-        let (nm_id, vendor_code) = (column(BaseField::NmId), column(BaseField::VendorCode));
+        let base = |field: BaseField| column(ColumnKey::Base(field).to_string());
+        let (nm_id, vendor_code) = (base(BaseField::NmId), base(BaseField::VendorCode));
+        let size = column(size_column());
         let first = below_header(state);
-        let asked: Vec<u32> = nm_id.into_iter().chain(vendor_code).collect();
+        let asked: Vec<u32> = nm_id.into_iter().chain(vendor_code).chain(size).collect();
         if asked.is_empty() || first >= state.row_count {
             return Ok(Vec::new());
         }
@@ -244,7 +250,16 @@ impl Reader<'_> {
         let mut answers = self.values(&ranges).await?.into_iter();
         let numbers = nm_id.and_then(|_| answers.next());
         let texts = vendor_code.and_then(|_| answers.next()).unwrap_or_default();
+        let sizes = size.and_then(|_| answers.next());
         let at = |column: &[Vec<Value>], row: usize| column.get(row)?.first().cloned();
+        let text = |column: &[Vec<Value>], row: usize| -> Arc<str> {
+            match at(column, row) {
+                Some(Value::String(text)) => text.into(),
+                // A size that looks like a number may be one after a person has touched it.
+                Some(Value::Number(number)) => number.to_string().into(),
+                _ => "".into(),
+            }
+        };
         let count = numbers.as_ref().map_or(texts.len(), Vec::len);
         let mut rows = Vec::with_capacity(count);
         for (row, of) in (0..count).zip(first..) {
@@ -253,14 +268,11 @@ impl Reader<'_> {
                 .and_then(|column| at(column, row)?.as_i64_like());
             // A row without a number is the seller's, unless the numbers themselves are gone.
             if number.is_some() || numbers.is_none() {
-                let vendor_code = match at(&texts, row) {
-                    Some(Value::String(text)) => text.into(),
-                    _ => "".into(),
-                };
                 rows.push(IdentityCells {
                     of,
                     nm_id: number,
-                    vendor_code,
+                    vendor_code: text(&texts, row),
+                    size: sizes.as_deref().map(|sizes| text(sizes, row)),
                 });
             }
         }
@@ -379,6 +391,11 @@ impl Reader<'_> {
             letters(right - 1)
         )
     }
+}
+
+/// Name of the column that tells rows of sizes apart.
+fn size_column() -> String {
+    ColumnKey::Size.to_string()
 }
 
 /// The first row that may hold a product.

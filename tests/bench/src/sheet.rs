@@ -73,7 +73,7 @@ fn input(count: usize, changed_every: usize) -> SheetInput {
             cells: (0..WAREHOUSES)
                 .map(|warehouse| (warehouse, amount(warehouse) + more, amount(warehouse) % 9))
                 .collect(),
-            orders_without_warehouse: 0,
+            ..ProductRow::default()
         }
     });
     SheetInput {

@@ -42,7 +42,10 @@ pub(super) fn write(
         .collect();
     let mut cells = Vec::with_capacity((arranged.rows.len() + HEADER_ROWS) * width);
     let old_columns = old.column_indices();
-    let old_rows = old.row_indices();
+    // Rows of sizes cannot be told apart without the sizes: which one holds which numbers is not known.
+    let lost_sizes = old_columns.contains_key(&*ColumnKey::Size.to_string())
+        && board.columns.iter().any(|column| column.fresh && column.key == ColumnKey::Size);
+    let old_rows = if lost_sizes { HashMap::new() } else { old.row_indices() };
     let mut diff = Diff::new(board, merged, &old_columns);
 
     cells.extend(group_titles(board, old, shown, merged));

@@ -9,6 +9,7 @@ use crate::board::runs;
 use crate::column::{BaseField, ColumnKey};
 use crate::grid::{Grid, HEADER_ROWS};
 use crate::request::{CellFormat, NumberFormat};
+use crate::sizes;
 use crate::view::{Level, Look, View};
 
 /// Sets the number formats of columns that stood before the view changed; new ones have theirs.
@@ -111,10 +112,14 @@ fn grid_levels(grid: &Grid) -> impl Iterator<Item = (&str, Level)> {
         let value = column.to_string();
         grid.columns.iter().position(|known| **known == *value)
     });
+    let listed = grid.rows.iter().filter(|row| row.listed);
+    let split = sizes::split_products(listed.map(|row| &*row.key));
     (grid.rows.iter().zip(HEADER_ROWS..)).map(move |(row, index)| {
         let [available, turnover] = places.map(|place| grid.get(index, place?));
         let level = match (grid.look.low_stock, available, turnover) {
-            (Some(low_stock), Some(available), Some(turnover)) if row.listed => {
+            (Some(low_stock), Some(available), Some(turnover))
+                if row.listed && !split.contains(&*row.key) =>
+            {
                 low_stock.level(available, turnover)
             }
             _ => Level::Enough,

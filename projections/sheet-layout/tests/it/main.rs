@@ -13,6 +13,7 @@ mod model;
 mod properties;
 mod seller;
 mod size;
+mod sizes;
 mod views;
 mod worked_example;
 mod world;

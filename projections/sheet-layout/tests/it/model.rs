@@ -428,6 +428,7 @@ impl Model {
 
     fn identities(&self) -> Vec<IdentityCells<u32>> {
         let (nm_id, vendor) = (self.column("base:nm_id"), self.column("base:vendor_code"));
+        let size = self.column("base:size");
         let first = self
             .metadata
             .iter()
@@ -442,11 +443,12 @@ impl Model {
             if nm_id.is_some() && number.is_none() {
                 continue;
             }
-            let vendor_code = value(vendor).and_then(Value::as_str).unwrap_or_default().into();
+            let text = |column| value(column).and_then(Value::as_str).unwrap_or_default().into();
             identities.push(IdentityCells {
                 of: small(row),
                 nm_id: number,
-                vendor_code,
+                vendor_code: text(vendor),
+                size: size.map(|_| text(size)),
             });
         }
         identities

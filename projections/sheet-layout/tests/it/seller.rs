@@ -337,11 +337,13 @@ fn one_article_in_two_cabinets_is_told_apart_by_vendor_code() {
         of: of.into(),
         nm_id: Some(5),
         vendor_code: vendor.into(),
+        size: None,
     };
     let row = |of, vendor: &str| IdentityCells {
         of,
         nm_id: Some(5),
         vendor_code: vendor.into(),
+        size: None,
     };
     let found = locate_rows(
         &[row(2, "B"), row(3, "A"), row(9, "A")],

@@ -418,5 +418,5 @@ fn a_view_is_read_from_settings_and_an_unknown_choice_is_refused() {
         view
     );
     assert_eq!(serde_json::from_str::<View>("{}").unwrap(), View::default());
-    assert!(serde_json::from_value::<View>(json!({"sizes": "rows"})).is_err());
+    assert!(serde_json::from_value::<View>(json!({"sizes": "columns"})).is_err());
 }

@@ -34,13 +34,9 @@ impl World {
     /// Plans, applies, and checks that there is nothing left to do, both by reading back and by the plan's
     /// own word.
     pub(crate) fn sync(&mut self, input: &SheetInput) -> Plan {
-        for product in &input.products {
-            if !self.known.iter().any(|known| known.of == product.key) {
-                self.known.push(IdentityCells {
-                    of: Arc::clone(&product.key),
-                    nm_id: Some(product.nm_id),
-                    vendor_code: Arc::clone(&product.vendor_code),
-                });
+        for identity in input.identities(&self.options.view).unwrap() {
+            if !self.known.iter().any(|known| known.of == identity.of) {
+                self.known.push(identity);
             }
         }
         let planned = self.plan(input);

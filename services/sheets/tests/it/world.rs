@@ -475,6 +475,7 @@ impl World {
                 .filter(|cell| index(&cell.warehouse).is_none())
                 .map(|cell| cell.orders_last_7)
                 .sum(),
+            ..ProductRow::default()
         };
         SheetInput {
             products: rows
