@@ -48,8 +48,8 @@ pub use cell::{Cell, MAX_CELL_CHARACTERS};
 pub use column::{BaseField, COLUMN_METADATA_KEY, ColumnKey, ExtraField, Group, Kind, WarehouseField};
 pub use grid::{Grid, GridDecodeError, GridRow};
 pub use input::{
-    Freshness, LayoutError, ProductFacts, ProductRow, SheetInput, SizeRow, UNPLACED_KEY,
-    UNPLACED_NAME, WarehouseColumn,
+    Freshness, LayoutError, ProductFacts, ProductRow, SheetInput, SizeRow, UNPLACED_KEY, UNPLACED_NAME,
+    WarehouseColumn,
 };
 pub use measures::{Tenths, turnover};
 pub use plan::{Options, Plan, plan};

@@ -71,7 +71,11 @@ pub(crate) fn expand(input: &SheetInput, view: &View) -> Result<Option<SheetInpu
 
 /// A size without a name is told apart by its id.
 fn shown_name(size: &SizeRow) -> Arc<str> {
-    Arc::clone(if size.name.is_empty() { &size.id } else { &size.name })
+    Arc::clone(if size.name.is_empty() {
+        &size.id
+    } else {
+        &size.name
+    })
 }
 
 /// What no size was told of; none on overflow.
@@ -91,7 +95,9 @@ fn rest(product: &ProductRow) -> Option<ProductRow> {
             *ordered = ordered.checked_sub(*orders)?;
         }
     }
-    let cells = cells.into_iter().map(|(warehouse, (units, ordered))| (warehouse, units, ordered));
+    let cells = cells
+        .into_iter()
+        .map(|(warehouse, (units, ordered))| (warehouse, units, ordered));
     Some(ProductRow {
         cells: cells.collect(),
         orders_without_warehouse,

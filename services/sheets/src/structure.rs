@@ -184,7 +184,10 @@ fn candidates(known: &Known<'_>) -> Vec<IdentityCells<Arc<str>>> {
             grid.columns().iter().position(|column| **column == *value)
         };
         let (nm_id, vendor_code) = (column(BaseField::NmId), column(BaseField::VendorCode));
-        let size = grid.columns().iter().position(|column| **column == *size_column());
+        let size = grid
+            .columns()
+            .iter()
+            .position(|column| **column == *size_column());
         for (index, row) in grid.rows().iter().enumerate() {
             let cell = |column: Option<usize>| column.and_then(|column| grid.get(index + 2, column));
             written.insert(

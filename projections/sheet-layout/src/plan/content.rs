@@ -44,8 +44,15 @@ pub(super) fn write(
     let old_columns = old.column_indices();
     // Rows of sizes cannot be told apart without the sizes: which one holds which numbers is not known.
     let lost_sizes = old_columns.contains_key(&*ColumnKey::Size.to_string())
-        && board.columns.iter().any(|column| column.fresh && column.key == ColumnKey::Size);
-    let old_rows = if lost_sizes { HashMap::new() } else { old.row_indices() };
+        && board
+            .columns
+            .iter()
+            .any(|column| column.fresh && column.key == ColumnKey::Size);
+    let old_rows = if lost_sizes {
+        HashMap::new()
+    } else {
+        old.row_indices()
+    };
     let mut diff = Diff::new(board, merged, &old_columns);
 
     cells.extend(group_titles(board, old, shown, merged));

@@ -67,12 +67,16 @@ fn rows(table: &Table) -> Vec<String> {
     let cell = |row: &[sheet_layout::Cell], place: usize| row[place].to_string();
     let shown = [4, 5, 7, 8, 9, 10, 11, 13, 14, 17];
     let rows = table.rows().skip(2);
-    rows.map(|row| shown.map(|place| cell(row, place)).join("|")).collect()
+    rows.map(|row| shown.map(|place| cell(row, place)).join("|"))
+        .collect()
 }
 
 /// What the sheet shows in these columns, product rows only.
 fn sheet(world: &World, names: &[&str]) -> Vec<String> {
-    let columns: Vec<usize> = names.iter().map(|name| world.model.column(name).unwrap()).collect();
+    let columns: Vec<usize> = names
+        .iter()
+        .map(|name| world.model.column(name).unwrap())
+        .collect();
     let text = |value: Option<&Value>| match value {
         None => String::new(),
         Some(Value::String(text)) => text.clone(),
@@ -104,7 +108,10 @@ fn a_product_of_sizes_is_a_row_of_what_no_size_was_told_of_and_a_row_for_each_si
     );
     // The same product in one row has the sums of its rows.
     let summed = Table::new(&input(), &View::default()).unwrap();
-    let totals: Vec<String> = summed.rows().nth(2).unwrap()[4..9].iter().map(ToString::to_string).collect();
+    let totals: Vec<String> = summed.rows().nth(2).unwrap()[4..9]
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(totals, ["4", "0", "11", "11", "7"]);
 }
 
@@ -135,7 +142,10 @@ fn sizes_of_a_product_stay_together_in_any_order_of_products() {
 fn a_size_that_comes_later_gets_a_row_and_one_that_goes_is_struck() {
     let (mut world, mut input) = (world(), input());
     world.sync(&input);
-    assert_eq!(sheet(&world, &SIZE_AND_STOCK), ["5||3", "5|42|6", "5|44|2", "6|0|6"]);
+    assert_eq!(
+        sheet(&world, &SIZE_AND_STOCK),
+        ["5||3", "5|42|6", "5|44|2", "6|0|6"]
+    );
     input.products[0].sizes.insert(0, size("10", "40", &[(1, 1, 1)]));
     world.sync(&input);
     assert_eq!(
@@ -178,7 +188,10 @@ fn a_deleted_size_column_comes_back_and_every_row_is_written_anew() {
     world.model.delete(false, 4);
     input.products[1].in_way_to_client = 1;
     world.sync(&input);
-    assert_eq!(sheet(&world, &SIZE_AND_STOCK), ["5||3", "5|42|6", "5|44|2", "6|0|6"]);
+    assert_eq!(
+        sheet(&world, &SIZE_AND_STOCK),
+        ["5||3", "5|42|6", "5|44|2", "6|0|6"]
+    );
     assert_eq!(world.model.column("base:size"), Some(4));
 }
 
@@ -188,11 +201,17 @@ fn sizes_that_are_summed_again_leave_struck_rows_of_zeros_and_come_back() {
     world.sync(&input);
     world.options.view.sizes = Sizes::Summed;
     world.sync(&input);
-    assert_eq!(sheet(&world, &SIZE_AND_STOCK), ["5||11", "5|42|0", "5|44|0", "6||6"]);
+    assert_eq!(
+        sheet(&world, &SIZE_AND_STOCK),
+        ["5||11", "5|42|0", "5|44|0", "6||6"]
+    );
     assert!(world.model.cells[3][0].struck);
     world.options.view.sizes = Sizes::Rows;
     world.sync(&input);
-    assert_eq!(sheet(&world, &SIZE_AND_STOCK), ["5||3", "5|42|6", "5|44|2", "6|0|6"]);
+    assert_eq!(
+        sheet(&world, &SIZE_AND_STOCK),
+        ["5||3", "5|42|6", "5|44|2", "6|0|6"]
+    );
     assert!(!world.model.cells[3][0].struck);
 }
 
@@ -205,7 +224,10 @@ fn a_sheet_of_whole_products_becomes_one_of_sizes_without_losing_a_row() {
     world.model.put(2, 9, "own");
     world.options.view.sizes = Sizes::Rows;
     world.sync(&input);
-    assert_eq!(sheet(&world, &SIZE_AND_STOCK), ["5||3", "6|0|6", "5|42|6", "5|44|2"]);
+    assert_eq!(
+        sheet(&world, &SIZE_AND_STOCK),
+        ["5||3", "6|0|6", "5|42|6", "5|44|2"]
+    );
     assert_eq!(world.model.value(2, 10), Some(&json!("own")));
 }
 
@@ -225,7 +247,9 @@ fn a_size_has_its_own_colour_and_what_is_left_of_its_product_has_none() {
     world.options.view = view;
     world.sync(&input);
     let stock = world.model.column("base:available_total").unwrap();
-    let coloured: Vec<bool> = (2..6).map(|row| world.model.cells[row][stock].background.is_some()).collect();
+    let coloured: Vec<bool> = (2..6)
+        .map(|row| world.model.cells[row][stock].background.is_some())
+        .collect();
     assert_eq!(coloured, wanted.map(|level| level != Level::Enough));
 }
 
