@@ -38,6 +38,8 @@ pub(crate) struct Board {
     pub(crate) merges: Vec<GridRange>,
     pub(crate) row_of: HashMap<Arc<str>, u32>,
     pub(crate) requests: Vec<Request>,
+    /// An earlier layout wrote what is there: values hold, looks do not.
+    pub(crate) adopted: bool,
 }
 
 impl Board {

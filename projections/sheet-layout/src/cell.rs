@@ -14,6 +14,42 @@ pub const MAX_CELL_CHARACTERS: usize = 50_000;
 /// 1 January 1970 as spreadsheets count days.
 pub(crate) const SERIAL_OF_UNIX_EPOCH: i64 = 25_569;
 
+/// Text of a cell behind one thin pointer: a wide one would make every cell of a grid half as large again.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Text(Arc<Box<str>>);
+
+impl std::ops::Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(Arc::new(text.into()))
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(Arc::new(text.into()))
+    }
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self)
+    }
+}
+
 /// A literal cell value. There are no formulas: a text that begins with `=` stays text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Cell {
@@ -25,13 +61,13 @@ pub enum Cell {
     /// A number with one decimal (days).
     Tenths(i64),
     /// Text, never empty when made by [`Cell::text`].
-    Text(Arc<str>),
+    Text(Text),
 }
 
 impl Cell {
     /// Text as a cell: empty text is an empty cell, text beyond [`MAX_CELL_CHARACTERS`] is cut.
     #[must_use]
-    pub fn text(text: &Arc<str>) -> Self {
+    pub fn text(text: &str) -> Self {
         if text.is_empty() {
             return Self::Empty;
         }
@@ -46,7 +82,7 @@ impl Cell {
                 }
             }
         }
-        Self::Text(Arc::clone(text))
+        Self::Text(text.into())
     }
 
     /// Days as a cell; none is an empty cell.
@@ -77,6 +113,9 @@ impl std::fmt::Display for Cell {
         }
     }
 }
+
+/// Grids of millions of them are held twice at a time.
+const _: () = assert!(size_of::<Cell>() == 16);
 
 /// Serialises a [`Cell`] as Sheets v4 `CellData` holding only `userEnteredValue`; an empty cell is `{}`,
 /// which clears.

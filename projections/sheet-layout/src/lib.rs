@@ -36,6 +36,7 @@ mod column;
 pub mod export;
 mod grid;
 mod input;
+pub mod migrate;
 mod plan;
 mod render;
 mod request;
@@ -44,7 +45,7 @@ mod sizes;
 mod state;
 mod view;
 
-pub use cell::{Cell, MAX_CELL_CHARACTERS};
+pub use cell::{Cell, MAX_CELL_CHARACTERS, Text};
 pub use column::{BaseField, COLUMN_METADATA_KEY, ColumnKey, ExtraField, Group, Kind, WarehouseField};
 pub use grid::{Grid, GridDecodeError, GridRow};
 pub use input::{

@@ -10,6 +10,7 @@ mod style;
 use std::sync::Arc;
 
 pub(crate) use content::formula_note;
+pub(crate) use metadata::name_of;
 pub(crate) use style::{FIELDS_HEIGHT, GROUPS_HEIGHT};
 
 use serde::Serialize;
@@ -133,7 +134,7 @@ impl Arranged<'_> {
     /// By position, the columns that have no format yet. A header row that had to be made again needs its
     /// look over the whole width.
     fn unformatted(&self) -> Vec<bool> {
-        let all = self.groups.fresh || self.fields.fresh;
+        let all = self.groups.fresh || self.fields.fresh || self.board.adopted;
         let columns = self.board.columns.iter();
         columns.map(|column| column.fresh || all).collect()
     }
@@ -150,14 +151,42 @@ pub fn plan(current: &Current, input: &SheetInput, options: &Options) -> Result<
         None => Shown::new(input, &options.view)?,
     };
     let empty = SheetState::default();
-    let state = current.sheet.as_ref().unwrap_or(&empty);
-    let mut arranged = match &current.sheet {
-        Some(sheet) => arrange::existing(sheet, &shown, options)?,
-        None => arrange::new_sheet(&shown, options)?,
+    let (state, arranged) = match &current.sheet {
+        Some(sheet) => (sheet, arrange::existing(sheet, &shown, options)?),
+        None => (&empty, arrange::new_sheet(&shown, options)?),
     };
+    draw(arranged, state, &shown, options)
+}
+
+/// [`plan`] for a sheet that an earlier layout wrote and whose columns and header rows get their names by
+/// `named`, which begins the batch; `state` is the sheet after it. Everything gets the look of this layout.
+pub(crate) fn adopt(
+    state: &SheetState,
+    input: &SheetInput,
+    options: &Options,
+    mut named: Vec<Request>,
+) -> Result<Plan, LayoutError> {
+    let by_size = sizes::expand(input, &options.view)?;
+    let shown = match &by_size {
+        Some(rows) => Shown::chosen(rows, &options.view)?,
+        None => Shown::new(input, &options.view)?,
+    };
+    let mut arranged = arrange::existing(state, &shown, options)?;
+    named.append(&mut arranged.board.requests);
+    (arranged.board.requests, arranged.board.adopted) = (named, true);
+    draw(arranged, state, &shown, options)
+}
+
+/// Everything but places.
+fn draw(
+    mut arranged: Arranged<'_>,
+    state: &SheetState,
+    shown: &Shown<'_>,
+    options: &Options,
+) -> Result<Plan, LayoutError> {
     metadata::name_fresh(&mut arranged, state);
     let merged = merge::settle(&mut arranged);
-    let written = content::write(&mut arranged, &state.written, &shown, &merged)?;
+    let written = content::write(&mut arranged, &state.written, shown, &merged)?;
     style::dress(&mut arranged, &options.view);
     paint::number_formats(&mut arranged, state.written.look, &options.view);
     paint::levels(&mut arranged, &state.written, &written);
@@ -171,7 +200,7 @@ fn freeze(arranged: &mut Arranged<'_>) {
     let wanted = arranged.groups.index.max(arranged.fields.index) + 1;
     let board = &mut arranged.board;
     let moved = arranged.groups.fresh || arranged.fields.fresh;
-    if board.frozen_rows >= wanted && !(moved && board.frozen_rows != wanted) {
+    if !board.adopted && board.frozen_rows >= wanted && !(moved && board.frozen_rows != wanted) {
         return;
     }
     board.frozen_rows = wanted;

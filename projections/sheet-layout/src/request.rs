@@ -34,6 +34,8 @@ pub enum Request {
         range: DimensionRange,
         inherit_from_before: bool,
     },
+    /// Removes rows or columns; what follows moves up, formulas included.
+    DeleteDimension { range: DimensionRange },
     /// Names a column or row of ours.
     CreateDeveloperMetadata { developer_metadata: Metadata },
     /// Splits exactly one merge.

@@ -1,10 +1,10 @@
 //! A product as one row, or as rows of its sizes. The layout itself knows rows only: a view by size is the
 //! same table of an input in which every size is a row of its own, so nothing else has to ask.
 //!
-//! A product that was told in several sizes has one row for what no size was told of (units of sources that do
-//! not know sizes, units on their way, orders without a size) and one for each size behind it. The first is
-//! always there, also when it is all zero: a row that came and went would move what a seller put beside it.
-//! Together the rows show the product's totals. A product of one size is one row.
+//! A product that was told in several sizes has one row for what no size was told of (units of sources that
+//! do not know sizes, units on their way, orders without a size) and one for each size behind it. The first
+//! is always there, also when it is all zero: a row that came and went would move what a seller put beside
+//! it. Together the rows show the product's totals. A product of one size is one row.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -106,8 +106,8 @@ fn rest(product: &ProductRow) -> Option<ProductRow> {
     })
 }
 
-/// Of these rows those of products whose sizes have rows of their own: what is left in them says nothing about
-/// how the product stands.
+/// Of these rows those of products whose sizes have rows of their own: what is left in them says nothing
+/// about how the product stands.
 pub(crate) fn split_products<'a>(keys: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
     keys.filter_map(|key| key.split_once(SEPARATOR).map(|(product, _)| product))
         .collect()

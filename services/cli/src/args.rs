@@ -57,8 +57,8 @@ pub(crate) enum Role {
     Relay,
     /// Folds events into read models
     Projector,
-    /// Keeps spreadsheets equal to the read models
-    Sheets,
+    /// Keeps spreadsheets equal to the read models; or a tool for them
+    Sheets(SheetsArguments),
     /// Policies and syncs
     Worker,
     /// Requests scheduled syncs
@@ -73,6 +73,30 @@ pub(crate) struct AllArguments {
     /// Start an own PostgreSQL and NATS with their data below `ST_DATA_DIR`, and make missing keys
     #[arg(long)]
     pub(crate) embedded: bool,
+}
+
+/// The role, unless there is something else to do.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SheetsArguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<SheetsAction>,
+}
+
+/// What to do with spreadsheets.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum SheetsAction {
+    /// Move sheets of earlier layouts to the current one; columns, rows and notes of the seller's stay
+    Migrate {
+        /// Only this tenant's
+        #[arg(long, value_parser = tenant)]
+        tenant: Option<events::ids::TenantId>,
+        /// Only tell what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// Copy each worksheet first, inside its spreadsheet
+        #[arg(long)]
+        backup: bool,
+    },
 }
 
 /// What to do with NATS.

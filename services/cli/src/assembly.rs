@@ -168,24 +168,6 @@ impl Assembly {
         Ok(Limits::new(table, buckets, settings.egress.clone(), speed))
     }
 
-    /// Google at its configured address: options, quotas, and where keys may lead to.
-    pub(crate) fn google(&self) -> (SheetsOptions, Arc<Accounts>, TokenHosts) {
-        let google = &self.settings.google;
-        let options = SheetsOptions {
-            sheets_url: google.sheets_url.clone(),
-            drive_url: google.drive_url.clone(),
-            ..SheetsOptions::default()
-        };
-        let own_server = google.sheets_url != SheetsOptions::default().sheets_url;
-        let speed = f64::from(self.settings.sync.marketplace_speed);
-        let hosts = if own_server {
-            TokenHosts::Any
-        } else {
-            TokenHosts::Google
-        };
-        (options, Arc::new(Accounts::new(SHEET_WRITES, speed)), hosts)
-    }
-
     /// Carries wakes between processes: what this one appended is hinted to the others, what they hint wakes
     /// this one.
     pub(crate) fn bridge_hints(&self) {
@@ -213,6 +195,24 @@ pub(crate) async fn link(settings: &Settings, user: &str) -> Result<Broker, Fail
         options = options.as_user(user, folder);
     }
     Ok(Broker::connect(options).await?)
+}
+
+/// Google at its configured address: options, quotas, and where keys may lead to.
+pub(crate) fn google(settings: &Settings) -> (SheetsOptions, Arc<Accounts>, TokenHosts) {
+    let google = &settings.google;
+    let options = SheetsOptions {
+        sheets_url: google.sheets_url.clone(),
+        drive_url: google.drive_url.clone(),
+        ..SheetsOptions::default()
+    };
+    let own_server = google.sheets_url != SheetsOptions::default().sheets_url;
+    let speed = f64::from(settings.sync.marketplace_speed);
+    let hosts = if own_server {
+        TokenHosts::Any
+    } else {
+        TokenHosts::Google
+    };
+    (options, Arc::new(Accounts::new(SHEET_WRITES, speed)), hosts)
 }
 
 async fn bridge(broker: &Broker, wake: &Wake) {

@@ -8,6 +8,7 @@ mod embedded_servers;
 mod erase;
 mod errands;
 mod keys;
+mod migrate_sheets;
 mod roles;
 mod tools;
 
@@ -18,7 +19,9 @@ use clap::Parser as _;
 use connectors::http::{HttpClient, NoObserver, TraceClient};
 use runtime::{Settings, telemetry};
 
-use crate::args::{Arguments, Command};
+use sheets::Choice;
+
+use crate::args::{Arguments, Command, Role, SheetsAction, SheetsArguments};
 
 /// Any failure that ends the program; printed with its causes.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -87,6 +90,14 @@ const fn origin(command: &Command) -> telemetry::Origin {
 
 async fn run(command: Command, settings: Settings) -> Result<u8, Failure> {
     match command {
+        Command::Role(Role::Sheets(SheetsArguments {
+            action:
+                Some(SheetsAction::Migrate {
+                    tenant,
+                    dry_run,
+                    backup,
+                }),
+        })) => migrate_sheets::run(&settings, tenant, Choice { dry_run, backup }).await,
         Command::Role(role) => roles::run(role, settings).await,
         Command::Migrate => tools::migrate(&settings).await,
         Command::Nats {

@@ -62,7 +62,7 @@ async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
         Role::Projector => {
             projector::start(assembly)?;
         }
-        Role::Sheets => sheets::start(assembly)?,
+        Role::Sheets(_) => sheets::start(assembly)?,
         Role::Worker => worker::start(assembly)?,
         Role::Scheduler => scheduler::start(assembly),
         Role::All(_) => {
@@ -107,7 +107,7 @@ pub(crate) const fn name_of(role: &Role) -> &'static str {
         Role::Gateway => "gateway",
         Role::Relay => "relay",
         Role::Projector => "projector",
-        Role::Sheets => "sheets",
+        Role::Sheets(_) => "sheets",
         Role::Worker => "worker",
         Role::Scheduler => "scheduler",
         Role::All(_) => "all",

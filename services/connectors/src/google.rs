@@ -16,7 +16,7 @@ pub use drive::{LinkFinding, LinkReport};
 pub use error::GoogleError;
 pub use requests::{
     AddSheet, AppendDimension, CreateDeveloperMetadata, DeleteDeveloperMetadata, DimensionRangeField,
-    InsertDimension, MergeCells, RangeField, RepeatCell, Request, UpdateBorders, UpdateCells,
+    DuplicateSheet, InsertDimension, MergeCells, RangeField, RepeatCell, Request, UpdateBorders, UpdateCells,
     UpdateDeveloperMetadata, UpdateDimensionProperties, UpdateSheetProperties,
 };
 pub use sheets::{Accounts, SheetsClient, SheetsOptions};

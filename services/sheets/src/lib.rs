@@ -8,6 +8,7 @@
 //! | `states` | what is remembered, in `core.sheet_states` |
 //! | `source` | what a sheet should show, from the read model |
 //! | `structure` | what it shows, from Google |
+//! | `migrate` | sheets of earlier layouts |
 //! | `write` | the batch between the two, and the record of it |
 //! | `accounts`, `trouble` | with which key, and what to tell when it does not work |
 //!
@@ -27,6 +28,7 @@
 
 mod accounts;
 mod follow;
+mod migrate;
 mod requests;
 mod serve;
 mod source;
@@ -52,6 +54,7 @@ use uuid::Uuid;
 use vault::Vault;
 
 pub use accounts::GoogleMeans;
+pub use migrate::{Choice, MigrateError, Moved, MovedSheet};
 
 use accounts::Clients;
 use follow::Follower;

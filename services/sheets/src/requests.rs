@@ -112,6 +112,9 @@ fn request(request: &layout::Request) -> wire::Request {
             range: dimension_range(range),
             inherit_from_before: *inherit_from_before,
         }),
+        From::DeleteDimension { range } => wire::Request::DeleteDimension(wire::DimensionRangeField {
+            range: dimension_range(range),
+        }),
         From::CreateDeveloperMetadata { developer_metadata } => {
             wire::Request::CreateDeveloperMetadata(wire::CreateDeveloperMetadata {
                 developer_metadata: metadata(developer_metadata),

@@ -131,6 +131,56 @@ impl States {
         Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
     }
 
+    /// Takes one sheet, due or not; none while somebody else has it or when nothing is linked.
+    pub(crate) async fn claim_one(
+        &self,
+        tenant: TenantId,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Option<Claim>, DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "UPDATE core.sheet_states SET lease_holder = $1, lease_until = $2 \
+                  WHERE tenant_id = $3 AND linked AND (lease_until IS NULL OR lease_until <= $4) \
+              RETURNING tenant_id, spreadsheet_id, worksheet, credential_id, link_position, written_position, \
+                        written, sheet_id, verify OR write_started_at IS NOT NULL, attempts",
+            )
+            .await?;
+        let row = session
+            .query_opt(&statement, &[&self.holder, &lease_until, &tenant.uuid(), &now])
+            .await?;
+        Ok(row.as_ref().map(claim).transpose()?)
+    }
+
+    /// The same without taking it.
+    pub(crate) async fn peek(&self, tenant: TenantId) -> Result<Option<Claim>, DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "SELECT tenant_id, spreadsheet_id, worksheet, credential_id, link_position, written_position, \
+                        written, sheet_id, verify OR write_started_at IS NOT NULL, attempts \
+                   FROM core.sheet_states WHERE tenant_id = $1 AND linked",
+            )
+            .await?;
+        let row = session.query_opt(&statement, &[&tenant.uuid()]).await?;
+        Ok(row.as_ref().map(claim).transpose()?)
+    }
+
+    /// Tenants that have a sheet linked.
+    pub(crate) async fn linked(&self) -> Result<Vec<TenantId>, DatabaseError> {
+        let session = self.pool.get().await?;
+        // A tool's question, about one row per tenant.
+        let rows = session
+            .query(
+                "SELECT tenant_id FROM core.sheet_states WHERE linked ORDER BY tenant_id",
+                &[],
+            )
+            .await?;
+        let tenants = rows.iter().map(|row| row.try_get(0).map(TenantId));
+        Ok(tenants.collect::<Result<_, _>>()?)
+    }
+
     /// Says that a batch is about to be sent. False when the sheet is not ours to write any more.
     pub(crate) async fn begin_write(
         &self,

@@ -10,15 +10,18 @@ use connectors::google::{
     Sheet, SheetsClient,
 };
 use serde_json::Value;
+use sheet_layout::migrate::Layout;
 use sheet_layout::{
     BaseField, COLUMN_METADATA_KEY, Cell, ColumnKey, Current, Grid, GridRange, GridRow, IdentityCells, Kind,
     ManagedColumn, ManagedRow, ROW_METADATA_KEY, SheetState, locate_rows,
 };
 
+use crate::migrate;
+
 /// What is asked of a spreadsheet; without cells.
 const FIELDS: &str = "sheets(properties(sheetId,title,gridProperties),merges)";
 /// Cells in one answer when all of them are read.
-const CELLS_A_READ: usize = 200_000;
+pub(crate) const CELLS_A_READ: usize = 200_000;
 
 /// Where to look.
 #[derive(Debug, Clone, Copy)]
@@ -43,27 +46,41 @@ pub(crate) struct Known<'a> {
     pub(crate) doubtful: bool,
 }
 
+/// Why it is not known what to write.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    Google(GoogleError),
+    /// An earlier writer's cells are there, and ours would come beside them.
+    OldLayout {
+        worksheet: String,
+        layout: Layout,
+    },
+}
+
+impl From<GoogleError> for Unreadable {
+    fn from(error: GoogleError) -> Self {
+        Self::Google(error)
+    }
+}
+
 /// Reads the worksheet as far as the layout needs it.
 pub(crate) async fn read(
     client: &SheetsClient,
     place: Place<'_>,
     known: Known<'_>,
-) -> Result<Current, GoogleError> {
-    let lookup = |key: &str| DataFilter {
-        developer_metadata_lookup: DeveloperMetadataLookup {
-            metadata_key: Some(key.to_owned()),
-            ..DeveloperMetadataLookup::default()
-        },
-    };
-    let filters = [lookup(COLUMN_METADATA_KEY), lookup(ROW_METADATA_KEY)];
-    let (spreadsheet, names) = tokio::try_join!(
-        client.get(place.spreadsheet_id, FIELDS),
-        client.search_metadata(place.spreadsheet_id, &filters),
-    )?;
-    let Some(sheet) = find(&spreadsheet.sheets, &names, place) else {
+) -> Result<Current, Unreadable> {
+    let (sheets, names) = overview(client, place.spreadsheet_id).await?;
+    let sheet = find(&sheets, &names, place);
+    let mut state = sheet.map(|sheet| skeleton(sheet, &names)).unwrap_or_default();
+    if state.columns.is_empty()
+        && let Some((worksheet, layout)) =
+            migrate::old_layout(client, place.spreadsheet_id, &sheets, sheet).await?
+    {
+        return Err(Unreadable::OldLayout { worksheet, layout });
+    }
+    let Some(sheet) = sheet else {
         return Ok(Current::default());
     };
-    let mut state = skeleton(sheet, &names);
     let title = sheet.properties.title.clone().unwrap_or_default();
     let reader = Reader {
         client,
@@ -80,8 +97,31 @@ pub(crate) async fn read(
     Ok(Current { sheet: Some(state) })
 }
 
+/// All worksheets without their cells, and our names in them.
+pub(crate) async fn overview(
+    client: &SheetsClient,
+    spreadsheet_id: &str,
+) -> Result<(Vec<Sheet>, Vec<DeveloperMetadata>), GoogleError> {
+    let lookup = |key: &str| DataFilter {
+        developer_metadata_lookup: DeveloperMetadataLookup {
+            metadata_key: Some(key.to_owned()),
+            ..DeveloperMetadataLookup::default()
+        },
+    };
+    let filters = [lookup(COLUMN_METADATA_KEY), lookup(ROW_METADATA_KEY)];
+    let (spreadsheet, names) = tokio::try_join!(
+        client.get(spreadsheet_id, FIELDS),
+        client.search_metadata(spreadsheet_id, &filters),
+    )?;
+    Ok((spreadsheet.sheets, names))
+}
+
 /// The worksheet: the one of last time, else one that carries our names, else the one with the title.
-fn find<'a>(sheets: &'a [Sheet], names: &[DeveloperMetadata], place: Place<'_>) -> Option<&'a Sheet> {
+pub(crate) fn find<'a>(
+    sheets: &'a [Sheet],
+    names: &[DeveloperMetadata],
+    place: Place<'_>,
+) -> Option<&'a Sheet> {
     let by_id = |id: i32| sheets.iter().find(|sheet| sheet.properties.sheet_id == id);
     // Google compares titles without regard to case.
     let titled = |sheet: &&Sheet| {
@@ -115,7 +155,7 @@ fn location(name: &DeveloperMetadata) -> Option<(i32, Dimension, u32)> {
     ))
 }
 
-fn skeleton(sheet: &Sheet, names: &[DeveloperMetadata]) -> SheetState {
+pub(crate) fn skeleton(sheet: &Sheet, names: &[DeveloperMetadata]) -> SheetState {
     let size = |count: Option<i32>| {
         count
             .and_then(|count| u32::try_from(count).ok())
@@ -199,11 +239,11 @@ fn candidates(known: &Known<'_>) -> Vec<IdentityCells<Arc<str>>> {
                         _ => None,
                     },
                     vendor_code: match cell(vendor_code) {
-                        Some(Cell::Text(text)) => Arc::clone(text),
+                        Some(Cell::Text(text)) => (&**text).into(),
                         _ => "".into(),
                     },
                     size: match cell(size) {
-                        Some(Cell::Text(text)) => Some(Arc::clone(text)),
+                        Some(Cell::Text(text)) => Some((&**text).into()),
                         _ => None,
                     },
                 },
@@ -222,10 +262,11 @@ fn candidates(known: &Known<'_>) -> Vec<IdentityCells<Arc<str>>> {
     all
 }
 
-struct Reader<'a> {
-    client: &'a SheetsClient,
-    spreadsheet_id: &'a str,
-    title: &'a str,
+/// Reads cells of one worksheet.
+pub(crate) struct Reader<'a> {
+    pub(crate) client: &'a SheetsClient,
+    pub(crate) spreadsheet_id: &'a str,
+    pub(crate) title: &'a str,
 }
 
 impl Reader<'_> {
@@ -385,7 +426,7 @@ impl Reader<'_> {
     }
 
     /// A1 notation of half-open, zero-based rows and columns.
-    fn range(&self, (top, bottom): (u32, u32), (left, right): (u32, u32)) -> String {
+    pub(crate) fn range(&self, (top, bottom): (u32, u32), (left, right): (u32, u32)) -> String {
         format!(
             "'{}'!{}{}:{}{bottom}",
             self.title.replace('\'', "''"),

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use connectors::google::{GoogleError, KeyError};
+use connectors::google::{GoogleError, KeyError, SheetsClient};
 use database::DatabaseError;
 use events::ids::TenantId;
 use read_models::QueryError;
 use sheet_layout::LayoutError;
+use sheet_layout::migrate::Layout;
 use vault::VaultError;
 
 /// First pause after a failure; doubles with every further one.
@@ -40,6 +41,17 @@ pub(crate) enum Trouble {
         client_email: String,
         /// Whether a batch was sent when it happened.
         sending: bool,
+    },
+    /// An earlier writer's cells are where ours would come.
+    #[error(
+        "the worksheet “{worksheet}” has {layout}; whoever runs this service moves it by `stock-tracker sheets \
+         migrate`, or rename it and link an empty worksheet to keep it as it is"
+    )]
+    OldLayout {
+        /// Its title.
+        worksheet: String,
+        /// What is in it.
+        layout: Layout,
     },
     /// The read model failed.
     #[error("the numbers cannot be read at the moment")]
@@ -85,6 +97,15 @@ fn advice(error: &GoogleError, client_email: &str) -> String {
 }
 
 impl Trouble {
+    /// What Google said to this client.
+    pub(crate) fn of(error: GoogleError, client: &SheetsClient, sending: bool) -> Self {
+        Self::Google {
+            error,
+            client_email: client.client_email().to_owned(),
+            sending,
+        }
+    }
+
     /// The text for the seller.
     pub(crate) fn text(&self) -> String {
         // A NUL from somebody else's answer would make it unstorable.
@@ -99,6 +120,7 @@ impl Trouble {
             Self::Vault(_) => "vault",
             Self::Model(_) | Self::Database(_) => "database",
             Self::Layout(_) => "layout",
+            Self::OldLayout { .. } => "old_layout",
             Self::Google { error, .. } => match error {
                 GoogleError::SpreadsheetId | GoogleError::NotFound => "not_found",
                 GoogleError::PermissionDenied { .. } => "not_shared",
@@ -128,6 +150,7 @@ impl Trouble {
             | Self::Key(_)
             | Self::Vault(_)
             | Self::Model(_)
+            | Self::OldLayout { .. }
             | Self::Layout(_) => true,
             // It happens before a batch is sent and after one was.
             Self::Database(_) => false,

@@ -3,8 +3,9 @@
 //!
 //! | subject | question | answer | refusals |
 //! |---|---|---|---|
-//! | `sheets.test` | [`Test`] | [`TestAnswer`] | 400 malformed, 404 `not-linked`, 502/503 Google or the database does not answer |
-//! | `sheets.sync` | [`Sync`] | [`SyncAnswer`] | 400 malformed, 404 `not-linked`, 503 the database does not answer |
+//! | `sheets.test` | [`Test`] | [`TestAnswer`] | 400 malformed, 404 `not-linked`, 502/503 Google or the
+//! database does not answer | | `sheets.sync` | [`Sync`] | [`SyncAnswer`] | 400 malformed, 404 `not-linked`,
+//! 503 the database does not answer |
 
 use chrono::{DateTime, Utc};
 use events::ids::{CredentialId, TenantId};

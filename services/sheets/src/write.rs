@@ -5,13 +5,13 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use connectors::google::{GoogleError, SheetsClient};
+use connectors::google::{self as wire, GoogleError, SheetsClient};
 use read_models::measure::moscow_day;
 use sheet_layout::{Current, Grid, Options, Plan, Request};
 
 use crate::source::Source;
 use crate::states::{Claim, Failure, Outcome};
-use crate::structure::{Known, Place};
+use crate::structure::{Known, Place, Unreadable};
 use crate::trouble::Trouble;
 use crate::{Notice, Shared, requests, source, structure};
 
@@ -41,6 +41,12 @@ pub(crate) async fn write(shared: &Shared, claim: Claim) -> Written {
         }
         Err(trouble) => trouble,
     };
+    fail(shared, &claim, &trouble).await;
+    Written::Failed
+}
+
+/// Records that a sheet was not written, and when it is tried again.
+pub(crate) async fn fail(shared: &Shared, claim: &Claim, trouble: &Trouble) {
     tracing::warn!(error = ?trouble, tenant = %claim.tenant, "the sheet was not written");
     (shared.observer)(Notice::Failed {
         class: trouble.class(),
@@ -48,7 +54,7 @@ pub(crate) async fn write(shared: &Shared, claim: Claim) -> Written {
     if let Trouble::Google {
         error: GoogleError::KeyRefused { .. } | GoogleError::Unauthorized { .. },
         ..
-    } = &trouble
+    } = trouble
     {
         shared.clients.forget(claim.tenant, claim.credential);
     }
@@ -64,10 +70,9 @@ pub(crate) async fn write(shared: &Shared, claim: Claim) -> Written {
         counts: trouble.counts(),
         not_written: trouble.not_written(),
     };
-    if let Err(error) = shared.states.fail(&claim, &failure).await {
+    if let Err(error) = shared.states.fail(claim, &failure).await {
         tracing::warn!(error = ?error, tenant = %claim.tenant, "a failure could not be recorded; its lease ends by itself");
     }
-    Written::Failed
 }
 
 pub(crate) fn later(now: DateTime<Utc>, by: std::time::Duration) -> DateTime<Utc> {
@@ -87,15 +92,8 @@ async fn attempt(shared: &Shared, claim: &Claim) -> Result<Written, Trouble> {
         // A read model that is being made anew shows products as gone that are not.
         return Ok(Written::NotOurs);
     }
-    let mut round = Round {
-        shared,
-        claim,
-        client: &client,
-        written: stored(claim),
-        sheet_id: claim.sheet_id,
-        doubtful: claim.doubtful,
-        batches: 0,
-    };
+    let mut round = Round::new(shared, claim, &client);
+    round.written = stored(claim);
     let listed: HashSet<&str> = source
         .input
         .products
@@ -124,7 +122,8 @@ fn stored(claim: &Claim) -> Option<Grid> {
     }
 }
 
-struct Round<'a> {
+/// One sheet while it is written.
+pub(crate) struct Round<'a> {
     shared: &'a Shared,
     claim: &'a Claim,
     client: &'a SheetsClient,
@@ -141,7 +140,20 @@ enum Step {
     NotOurs,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    /// Nothing is known of what is in the sheet.
+    pub(crate) const fn new(shared: &'a Shared, claim: &'a Claim, client: &'a SheetsClient) -> Self {
+        Self {
+            shared,
+            claim,
+            client,
+            written: None,
+            sheet_id: claim.sheet_id,
+            doubtful: claim.doubtful,
+            batches: 0,
+        }
+    }
+
     /// One reading and at most one batch.
     async fn step(
         &mut self,
@@ -162,11 +174,14 @@ impl Round<'_> {
         };
         let current = structure::read(self.client, place, known)
             .await
-            .map_err(|error| self.google(error, false))?;
+            .map_err(|error| match error {
+                Unreadable::Google(error) => Trouble::of(error, self.client, false),
+                Unreadable::OldLayout { worksheet, layout } => Trouble::OldLayout { worksheet, layout },
+            })?;
         let plan = self.plan(&current, source)?;
         drop(current);
         let complete = plan.deferred_products == 0;
-        if !plan.is_empty() && !self.send(&plan.requests).await? {
+        if !plan.is_empty() && !self.send(Vec::new(), &plan.requests).await? {
             return Ok(Step::NotOurs);
         }
         let outcome = Outcome {
@@ -201,9 +216,13 @@ impl Round<'_> {
         self.shared.options.cells_per_batch.saturating_mul(2)
     }
 
-    /// The plan as one atomic batch, or as several where it is too large for one. False when the sheet is not
-    /// ours any more.
-    async fn send(&mut self, planned: &[Request]) -> Result<bool, Trouble> {
+    /// The plan as one atomic batch, or as several where it is too large for one; `before` begins the first.
+    /// False when the sheet is not ours any more.
+    pub(crate) async fn send(
+        &mut self,
+        mut before: Vec<wire::Request>,
+        planned: &[Request],
+    ) -> Result<bool, Trouble> {
         for batch in requests::batches(planned, self.most_cells()) {
             let now = self.shared.clock.now();
             let lease_until = later(now, self.shared.options.settle);
@@ -215,11 +234,12 @@ impl Round<'_> {
             {
                 return Ok(false);
             }
-            let requests: Vec<_> = batch.iter().map(requests::Piece::request).collect();
+            let mut requests = std::mem::take(&mut before);
+            requests.extend(batch.iter().map(requests::Piece::request));
             self.client
                 .batch_update(&self.claim.spreadsheet_id, &requests)
                 .await
-                .map_err(|error| self.google(error, true))?;
+                .map_err(|error| Trouble::of(error, self.client, true))?;
             self.batches += 1;
             (self.shared.observer)(Notice::Sent {
                 cells: batch.iter().map(requests::Piece::cells).sum(),
@@ -228,15 +248,8 @@ impl Round<'_> {
         Ok(true)
     }
 
-    fn google(&self, error: GoogleError, sending: bool) -> Trouble {
-        Trouble::Google {
-            error,
-            client_email: self.client.client_email().to_owned(),
-            sending,
-        }
-    }
-
-    fn layout_options(&self, source: &Source) -> Options {
+    /// What the layout has to know.
+    pub(crate) fn layout_options(&self, source: &Source) -> Options {
         // The block for orders without a warehouse may come too.
         let columns = 9 + 3 * (source.input.warehouses.len() + 1);
         Options {

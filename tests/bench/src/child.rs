@@ -84,6 +84,27 @@ pub async fn run(settings: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// This program; under `cargo test` the program beside the test.
+pub(crate) fn program() -> Result<std::path::PathBuf, Failure> {
+    let this = std::env::current_exe()?;
+    if this.file_stem().is_some_and(|name| name == "bench") {
+        return Ok(this);
+    }
+    let folder = this.ancestors().nth(2).ok_or("no folder above the test")?;
+    Ok(folder.join("bench"))
+}
+
+/// The most memory a process ever had, as the kernel counted it.
+pub(crate) fn peak_megabytes(pid: u32) -> Result<f64, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .ok_or("the kernel tells no peak")?;
+    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kilobytes * 1_024.0 / 1e6)
+}
+
 fn marketplaces(
     [content, analytics, statistics, marketplace, common]: [String; 5],
 ) -> Result<Marketplaces, Failure> {

@@ -9,7 +9,7 @@ mod postgres_es;
 mod reading;
 mod report;
 mod request;
-mod sheet;
+pub mod sheet;
 mod sync;
 mod world;
 

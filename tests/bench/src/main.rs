@@ -31,6 +31,12 @@ enum Part {
         /// JSON.
         settings: String,
     },
+    /// The plans of a large sheet.
+    #[command(hide = true, name = bench::sheet::COMMAND)]
+    SheetChild {
+        /// Products in it.
+        rows: usize,
+    },
 }
 
 #[tokio::main]
@@ -46,8 +52,13 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(arguments: Arguments) -> Result<(), Failure> {
-    if let Some(Part::SyncChild { settings }) = arguments.part {
-        return Box::pin(bench::child::run(&settings)).await;
+    match arguments.part {
+        Some(Part::SyncChild { settings }) => return Box::pin(bench::child::run(&settings)).await,
+        Some(Part::SheetChild { rows }) => {
+            std::io::stdout().write_all(bench::sheet::child(rows)?.as_bytes())?;
+            return Ok(());
+        }
+        None => {}
     }
     let sizes = if arguments.quick {
         Sizes::quick()

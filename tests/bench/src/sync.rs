@@ -89,13 +89,13 @@ pub(crate) async fn run(servers: &Servers, sizes: &Sizes) -> Result<Vec<Row>, Fa
     let mut stage = Stage::new(&database, wake, simulator, projector).await?;
     stage.reach_connected().await?;
     let first = stage.sync().await?;
-    let after_first = peak_megabytes(&worker)?;
+    let after_first = child::peak_megabytes(worker.id().ok_or("the worker has ended")?)?;
     let mut increments = Vec::new();
     for _ in 0..INCREMENTS {
         stage.simulator.mutate_fraction(0.05);
         increments.push(stage.sync().await?);
     }
-    let peak = peak_megabytes(&worker)?;
+    let peak = child::peak_megabytes(worker.id().ok_or("the worker has ended")?)?;
     increments.sort_by(|one, other| one.beyond().total_cmp(&other.beyond()));
     let increment = increments.get(INCREMENTS / 2).copied().unwrap_or(first);
     // Its input closes, and it ends by itself.
@@ -257,32 +257,10 @@ fn start_worker(database: &Database, nats: &str, simulator: &Wildberries) -> Res
         ]
         .map(|host| simulator.host_url(host)),
     };
-    Ok(Command::new(worker_program()?)
+    Ok(Command::new(child::program()?)
         .arg(child::COMMAND)
         .arg(serde_json::to_string(&settings)?)
         .stdin(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?)
-}
-
-/// This program; under `cargo test` the program beside the test.
-fn worker_program() -> Result<std::path::PathBuf, Failure> {
-    let this = std::env::current_exe()?;
-    if this.file_stem().is_some_and(|name| name == "bench") {
-        return Ok(this);
-    }
-    let folder = this.ancestors().nth(2).ok_or("no folder above the test")?;
-    Ok(folder.join("bench"))
-}
-
-/// The most memory the process ever had, as the kernel counted it.
-fn peak_megabytes(worker: &Child) -> Result<f64, Failure> {
-    let pid = worker.id().ok_or("the worker has ended")?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .ok_or("the kernel tells no peak")?;
-    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kilobytes * 1_024.0 / 1e6)
 }

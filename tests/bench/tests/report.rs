@@ -29,6 +29,7 @@ async fn a_quick_run_measures_everything_it_promises() {
         "sheet.first_plan",
         "sheet.unchanged_plan",
         "sheet.changed_plan",
+        "sheet.peak_memory",
         "sync.first",
         "sync.incremental",
         "sync.peak_memory",

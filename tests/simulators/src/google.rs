@@ -195,6 +195,29 @@ impl Google {
         self.service.with_book(id, |book| json!(book))
     }
 
+    /// The id of a sheet; `None` if spreadsheet or sheet do not exist.
+    #[must_use]
+    pub fn sheet_id(&self, id: &str, sheet: &str) -> Option<i64> {
+        let find = |book: &model::Spreadsheet| {
+            book.sheets
+                .iter()
+                .find(|known| known.title == sheet)
+                .map(|known| known.id)
+        };
+        self.service.with_book(id, find).flatten()
+    }
+
+    /// The notes of a sheet, row by row.
+    #[must_use]
+    pub fn notes(&self, id: &str, sheet: &str) -> Vec<String> {
+        let notes = |book: &model::Spreadsheet| {
+            let sheet = book.sheets.iter().find(|known| known.title == sheet)?;
+            let cells = sheet.rows.iter().flat_map(|row| row.iter());
+            Some(cells.filter_map(|cell| cell.note.clone()).collect())
+        };
+        self.service.with_book(id, notes).flatten().unwrap_or_default()
+    }
+
     /// Sets the quotas and starts a new minute.
     pub fn quotas(&self, quotas: Quotas) {
         self.service.meter.set(quotas);

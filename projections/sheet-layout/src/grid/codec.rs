@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Grid, GridRow, HEADER_ROWS};
-use crate::cell::Cell;
+use crate::cell::{Cell, Text};
 use crate::view::Look;
 
 /// Raised with every change of the encoding; other versions are refused and the sheet is then verified by
@@ -228,7 +228,7 @@ impl Reader<'_> {
             .checked_mul(columns.len())
             .filter(|cells| *cells <= MAX_CELLS)?;
         let mut cells = Vec::with_capacity(wanted);
-        let mut texts: Vec<Arc<str>> = Vec::new();
+        let mut texts: Vec<Text> = Vec::new();
         while cells.len() < wanted {
             self.cells(&mut cells, &mut texts, wanted)?;
         }
@@ -241,7 +241,7 @@ impl Reader<'_> {
         })
     }
 
-    fn cells(&mut self, cells: &mut Vec<Cell>, texts: &mut Vec<Arc<str>>, wanted: usize) -> Option<()> {
+    fn cells(&mut self, cells: &mut Vec<Cell>, texts: &mut Vec<Text>, wanted: usize) -> Option<()> {
         let token = self.varint()?;
         let value = token >> 2;
         match token & 3 {
@@ -260,9 +260,9 @@ impl Reader<'_> {
                 let index = usize::try_from(value).ok()?;
                 if index == texts.len() {
                     let text = self.text()?;
-                    texts.push(text);
+                    texts.push((&*text).into());
                 }
-                cells.push(Cell::Text(Arc::clone(texts.get(index)?)));
+                cells.push(Cell::Text(texts.get(index)?.clone()));
             }
         }
         Some(())

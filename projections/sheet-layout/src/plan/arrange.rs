@@ -71,6 +71,7 @@ pub(super) fn new_sheet<'a>(shown: &Shown<'a>, options: &Options) -> Result<Arra
         merges: Vec::new(),
         row_of: HashMap::new(),
         requests: vec![Request::AddSheet { properties }],
+        adopted: false,
     };
     let rows = shown
         .products
@@ -118,6 +119,7 @@ pub(super) fn existing<'a>(
         merges: state.merges.clone(),
         row_of: HashMap::new(),
         requests: Vec::new(),
+        adopted: false,
     };
     board.row_of = known_rows(state, shown, &board);
     place_header(&mut board);

@@ -53,7 +53,9 @@ pub(super) fn write(
     } else {
         old.row_indices()
     };
-    let mut diff = Diff::new(board, merged, &old_columns);
+    let headers = usize::from(arranged.groups.fresh) + usize::from(arranged.fields.fresh);
+    let fresh = headers + arranged.rows.iter().filter(|row| row.fresh).count();
+    let mut diff = Diff::new(board, merged, &old_columns, fresh);
 
     cells.extend(group_titles(board, old, shown, merged));
     let header =
@@ -140,10 +142,12 @@ struct Diff<'a> {
     open: Vec<CellBlock>,
     open_end: u32,
     done: Vec<CellBlock>,
+    /// Rows made by this plan that are still to be compared.
+    to_come: usize,
 }
 
 impl<'a> Diff<'a> {
-    fn new(board: &'a Board, merged: &'a Merged, old: &HashMap<&str, usize>) -> Self {
+    fn new(board: &'a Board, merged: &'a Merged, old: &HashMap<&str, usize>, to_come: usize) -> Self {
         let old_columns = board
             .columns
             .iter()
@@ -156,6 +160,7 @@ impl<'a> Diff<'a> {
             open: Vec::new(),
             open_end: 0,
             done: Vec::new(),
+            to_come,
         }
     }
 
@@ -164,6 +169,7 @@ impl<'a> Diff<'a> {
         let suspect: Vec<_> = (self.merged.suspect.iter())
             .filter(|range| (range.start_row_index..range.end_row_index).contains(&index))
             .collect();
+        self.to_come = self.to_come.saturating_sub(usize::from(fresh));
         let mut runs: Vec<(usize, usize)> = Vec::new();
         let mut previous = None;
         for (position, (cell, column)) in new.iter().zip(&self.board.columns).enumerate() {
@@ -186,11 +192,12 @@ impl<'a> Diff<'a> {
             }
             previous = Some(column.index);
         }
-        self.take(index, &runs, new);
+        let rows = if fresh { self.to_come + 1 } else { 1 };
+        self.take(index, &runs, new, rows);
     }
 
     /// Extends the rectangles that continue in this row and starts new ones.
-    fn take(&mut self, row: u32, runs: &[(usize, usize)], new: &[Cell]) {
+    fn take(&mut self, row: u32, runs: &[(usize, usize)], new: &[Cell], rows: usize) {
         if runs.is_empty() && self.open.is_empty() {
             return;
         }
@@ -211,15 +218,20 @@ impl<'a> Diff<'a> {
                     block.cells.extend_from_slice(cells);
                     self.open.push(block);
                 }
-                None => self.open.push(CellBlock {
-                    start: GridCoordinate {
-                        sheet_id: self.board.sheet_id,
-                        row_index: row,
-                        column_index: column,
-                    },
-                    width,
-                    cells: cells.to_vec(),
-                }),
+                None => {
+                    // A block of a first write takes all rows; growing by doubling would hold it twice.
+                    let mut first = Vec::with_capacity(cells.len() * rows);
+                    first.extend_from_slice(cells);
+                    self.open.push(CellBlock {
+                        start: GridCoordinate {
+                            sheet_id: self.board.sheet_id,
+                            row_index: row,
+                            column_index: column,
+                        },
+                        width,
+                        cells: first,
+                    });
+                }
             }
         }
         self.done.extend(before);
@@ -252,7 +264,7 @@ pub(super) fn notes(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid) {
         else {
             continue;
         };
-        if changed || column.fresh || row.fresh {
+        if changed || column.fresh || row.fresh || board.adopted {
             let start = GridCoordinate {
                 sheet_id: board.sheet_id,
                 row_index: row.index,

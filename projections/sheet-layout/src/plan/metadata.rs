@@ -29,22 +29,20 @@ pub(super) fn name_fresh(arranged: &mut Arranged<'_>, state: &SheetState) {
         else {
             continue;
         };
-        *metadata_id = free_id(sheet_id, value, &mut used);
-        board.requests.push(create(
-            *metadata_id,
+        let (id, request) = name_of(
+            &mut used,
             ROW_METADATA_KEY,
             value,
             (sheet_id, Dimension::Rows, *index),
-        ));
+        );
+        *metadata_id = id;
+        board.requests.push(request);
     }
     for column in board.columns.iter_mut().filter(|column| column.fresh) {
-        column.metadata_id = free_id(sheet_id, &column.value, &mut used);
-        board.requests.push(create(
-            column.metadata_id,
-            COLUMN_METADATA_KEY,
-            &column.value,
-            (sheet_id, Dimension::Columns, column.index),
-        ));
+        let place = (sheet_id, Dimension::Columns, column.index);
+        let (id, request) = name_of(&mut used, COLUMN_METADATA_KEY, &column.value, place);
+        column.metadata_id = id;
+        board.requests.push(request);
     }
 }
 
@@ -60,19 +58,21 @@ fn free_id(sheet_id: i32, value: &str, used: &mut HashSet<i32>) -> i32 {
     id
 }
 
-fn create(
-    metadata_id: i32,
+/// The request that gives one column or row its name, and the id it will have.
+pub(crate) fn name_of(
+    used: &mut HashSet<i32>,
     metadata_key: &'static str,
     value: &str,
     (sheet_id, dimension, index): (i32, Dimension, u32),
-) -> Request {
+) -> (i32, Request) {
+    let metadata_id = free_id(sheet_id, value, used);
     let dimension_range = DimensionRange {
         sheet_id,
         dimension,
         start_index: index,
         end_index: index + 1,
     };
-    Request::CreateDeveloperMetadata {
+    let request = Request::CreateDeveloperMetadata {
         developer_metadata: Metadata {
             metadata_id,
             metadata_key,
@@ -80,5 +80,6 @@ fn create(
             location: MetadataLocation { dimension_range },
             visibility: "PROJECT",
         },
-    }
+    };
+    (metadata_id, request)
 }

@@ -226,7 +226,11 @@ fn sizes(board: &mut Board, groups: HeaderRow, fields: HeaderRow) {
     };
     let mut requests = Vec::new();
     let mut widths: Vec<(Span, u32)> = Vec::new();
-    for column in board.columns.iter().filter(|column| column.fresh) {
+    for column in board
+        .columns
+        .iter()
+        .filter(|column| column.fresh || board.adopted)
+    {
         match widths.last_mut() {
             Some(((_, end), width)) if *end == column.index && *width == column.key.width() => *end += 1,
             _ => widths.push(((column.index, column.index + 1), column.key.width())),
@@ -236,7 +240,7 @@ fn sizes(board: &mut Board, groups: HeaderRow, fields: HeaderRow) {
         requests.push(size(board.sheet_id, Dimension::Columns, span, width));
     }
     for (row, height) in [(groups, GROUPS_HEIGHT), (fields, FIELDS_HEIGHT)] {
-        if row.fresh {
+        if row.fresh || board.adopted {
             requests.push(size(
                 board.sheet_id,
                 Dimension::Rows,

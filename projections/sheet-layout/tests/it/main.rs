@@ -9,6 +9,7 @@
 mod accounting;
 mod codec;
 mod export;
+mod migrate;
 mod model;
 mod properties;
 mod seller;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use sheet_layout::migrate::{FoundCell, Worksheet};
 use sheet_layout::{
     COLUMN_METADATA_KEY, ColumnKey, Current, Grid, GridRange, IdentityCells, ManagedColumn, ManagedRow,
     ROW_METADATA_KEY, SheetState, locate_rows,
@@ -80,6 +81,47 @@ impl Model {
         self.cells[row][column].value = Some(Value::from(text));
     }
 
+    /// The seller, or an earlier writer, merges cells of one row.
+    pub(crate) fn join(&mut self, row: usize, left: usize, right: usize) {
+        self.merges.push(GridRange {
+            sheet_id: i32::try_from(self.sheet_id).unwrap(),
+            start_row_index: small(row),
+            end_row_index: small(row + 1),
+            start_column_index: small(left),
+            end_column_index: small(right),
+        });
+    }
+
+    /// Everything that decides about a migration.
+    pub(crate) fn worksheet(&self) -> Worksheet {
+        let state = self.read(Grid::default(), &[]).sheet.unwrap();
+        let cell = |cell: &ModelCell| match &cell.value {
+            None => FoundCell::Empty,
+            Some(Value::String(text)) if text.starts_with('=') => FoundCell::Formula(text.as_str().into()),
+            Some(Value::String(text)) => FoundCell::Text(text.as_str().into()),
+            Some(value) => FoundCell::Number(value.as_f64().unwrap()),
+        };
+        let noted = (self.cells.iter().enumerate()).flat_map(|(row, cells)| {
+            let noted = cells.iter().enumerate().filter(|(_, cell)| cell.note.is_some());
+            noted.map(move |(column, _)| (small(row), small(column)))
+        });
+        Worksheet {
+            sheet_id: state.sheet_id,
+            row_count: state.row_count,
+            column_count: state.column_count,
+            frozen_rows: state.frozen_rows,
+            merges: state.merges,
+            columns: state.columns,
+            header_rows: state.header_rows,
+            cells: self
+                .cells
+                .iter()
+                .map(|row| row.iter().map(cell).collect())
+                .collect(),
+            notes: noted.collect(),
+        }
+    }
+
     /// Applies a whole body.
     pub(crate) fn apply(&mut self, body: &[u8]) {
         let body: Value = serde_json::from_slice(body).unwrap();
@@ -129,6 +171,12 @@ impl Model {
                     "nothing to inherit from"
                 );
                 self.insert(rows, start, end - start);
+            }
+            "deleteDimension" => {
+                let range = &content["range"];
+                for at in (number(range, "startIndex")..number(range, "endIndex")).rev() {
+                    self.delete(range["dimension"] == "ROWS", at);
+                }
             }
             "createDeveloperMetadata" => self.create_metadata(&content["developerMetadata"]),
             "unmergeCells" => {

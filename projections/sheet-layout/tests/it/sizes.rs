@@ -274,7 +274,9 @@ fn a_view_of_one_cabinet_knows_the_sizes_of_its_products() {
 }
 
 prop_compose! {
-    fn cells()(cells in prop::collection::vec((0_usize..3, -2_i64..40, 0_i64..9), 0..5)) -> Vec<(usize, i64, i64)> {
+    fn cells()(
+        cells in prop::collection::vec((0_usize..3, -2_i64..40, 0_i64..9), 0..5),
+    ) -> Vec<(usize, i64, i64)> {
         cells
     }
 }

@@ -13,7 +13,7 @@ use crate::assembly::Assembly;
 /// Keeps every linked spreadsheet equal to the read models.
 pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     let pool = assembly.pool(Role::Sheets)?;
-    let (options, accounts, token_hosts) = assembly.google();
+    let (options, accounts, token_hosts) = crate::assembly::google(&assembly.settings);
     let google = GoogleMeans {
         http: HttpClient::new(Arc::new(CountedCalls(assembly.metrics.clone())))?,
         options,

@@ -8,3 +8,4 @@ mod admin;
 mod catalogue;
 mod erase;
 mod keys;
+mod sheets;

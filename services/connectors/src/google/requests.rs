@@ -15,6 +15,7 @@ use super::wire::{
 #[expect(missing_docs, reason = "the names are Google's")]
 pub enum Request {
     AddSheet(AddSheet),
+    DuplicateSheet(DuplicateSheet),
     UpdateSheetProperties(UpdateSheetProperties),
     MergeCells(MergeCells),
     UnmergeCells(RangeField),
@@ -35,6 +36,16 @@ pub enum Request {
 #[expect(missing_docs, reason = "the names are Google's")]
 pub struct AddSheet {
     pub properties: SheetProperties,
+}
+
+/// Copies a sheet as it is when the request comes; a title that is taken is a 400.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Google's")]
+pub struct DuplicateSheet {
+    pub source_sheet_id: i32,
+    pub insert_sheet_index: i32,
+    pub new_sheet_name: String,
 }
 
 /// Changes a sheet's properties.

@@ -13,7 +13,7 @@ use super::auth::ServiceAccount;
 use super::error::{GoogleError, failure};
 use super::requests::Request;
 use super::wire::{
-    BatchUpdated, BatchValues, DataFilter, DeveloperMetadata, FoundMetadata, Spreadsheet, ValueRange,
+    BatchUpdated, BatchValues, DataFilter, DeveloperMetadata, FoundMetadata, Noted, Spreadsheet, ValueRange,
 };
 use crate::bucket::{Bucket, Limit};
 use crate::error::CallError;
@@ -24,6 +24,11 @@ const GET: &str = "GET /v4/spreadsheets/{id}";
 const BATCH_UPDATE: &str = "POST /v4/spreadsheets/{id}:batchUpdate";
 const BATCH_GET: &str = "GET /v4/spreadsheets/{id}/values:batchGet";
 const SEARCH: &str = "POST /v4/spreadsheets/{id}/developerMetadata:search";
+
+/// Where notes are; cells without one come as `{}`.
+const NOTES: &str = "sheets(data(startRow,startColumn,rowData(values(note))))";
+/// Longest answer with cells.
+const MOST_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Google ends a request itself after 180 s.
 const DEADLINE: Duration = Duration::from_secs(185);
@@ -186,17 +191,59 @@ impl SheetsClient {
         spreadsheet_id: &str,
         ranges: &[&str],
     ) -> Result<Vec<ValueRange>, GoogleError> {
+        self.ranges(spreadsheet_id, ranges, "UNFORMATTED_VALUE").await
+    }
+
+    /// The same as it was entered: formulas as formulas.
+    ///
+    /// # Errors
+    /// See [`GoogleError`].
+    pub async fn entered(
+        &self,
+        spreadsheet_id: &str,
+        ranges: &[&str],
+    ) -> Result<Vec<ValueRange>, GoogleError> {
+        self.ranges(spreadsheet_id, ranges, "FORMULA").await
+    }
+
+    async fn ranges(
+        &self,
+        spreadsheet_id: &str,
+        ranges: &[&str],
+        option: &str,
+    ) -> Result<Vec<ValueRange>, GoogleError> {
         let path = spreadsheet_path(spreadsheet_id, "/values:batchGet")?;
         let mut query: Vec<(&str, &str)> = ranges.iter().map(|range| ("ranges", *range)).collect();
-        query.extend([
-            ("valueRenderOption", "UNFORMATTED_VALUE"),
-            ("majorDimension", "ROWS"),
-        ]);
+        query.extend([("valueRenderOption", option), ("majorDimension", "ROWS")]);
         let call = Call::new(BATCH_GET, Method::GET, &self.options.sheets_url, &path)?
             .query(&query)
-            .limit(128 * 1024 * 1024);
+            .limit(MOST_BYTES);
         let answer: BatchValues = self.read(BATCH_GET, Kind::Read, call).await?;
         Ok(answer.value_ranges)
+    }
+
+    /// Row and column of every cell of a range that carries a note, zero-based.
+    ///
+    /// # Errors
+    /// See [`GoogleError`].
+    pub async fn noted(&self, spreadsheet_id: &str, range: &str) -> Result<Vec<(u32, u32)>, GoogleError> {
+        let path = spreadsheet_path(spreadsheet_id, "")?;
+        let call = Call::new(GET, Method::GET, &self.options.sheets_url, &path)?
+            .query(&[("fields", NOTES), ("ranges", range)])
+            .limit(MOST_BYTES);
+        let answer: Noted = self.read(GET, Kind::Read, call).await?;
+        let mut found = Vec::new();
+        for data in answer.sheets.into_iter().flat_map(|sheet| sheet.data) {
+            for (row, cells) in (data.start_row..).zip(data.row_data) {
+                let cells = (data.start_column..).zip(cells.values);
+                found.extend(
+                    cells
+                        .filter(|(_, cell)| cell.note.is_some())
+                        .map(|(column, _)| (row, column)),
+                );
+            }
+        }
+        Ok(found)
     }
 
     /// All metadata that one of the filters finds, wherever it has moved.
@@ -318,6 +365,18 @@ mod tests {
         .unwrap();
         assert_eq!(values.value_ranges[0].values[0][1], 7);
         assert!(values.value_ranges[1].values.is_empty());
+    }
+
+    #[test]
+    fn cells_with_notes_are_counted_from_where_the_answer_begins() {
+        let noted: super::Noted = json::decode(
+            br#"{"sheets":[{"data":[{"startRow":4,"rowData":[{},{"values":[{},{"note":"n"}]}]},{}]},{}]}"#,
+        )
+        .unwrap();
+        let data = &noted.sheets[0].data[0];
+        assert_eq!((data.start_row, data.start_column), (4, 0));
+        assert_eq!(data.row_data[1].values[1].note.as_deref(), Some("n"));
+        assert!(data.row_data[0].values.is_empty() && noted.sheets[1].data.is_empty());
     }
 
     #[test]

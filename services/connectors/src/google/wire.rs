@@ -330,6 +330,30 @@ pub(super) struct BatchValues {
     pub(super) value_ranges: Vec<ValueRange>,
 }
 
+/// A spreadsheet of which only notes were asked.
+#[derive(Deserialize)]
+pub(super) struct Noted {
+    #[serde(default)]
+    pub(super) sheets: Vec<NotedSheet>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct NotedSheet {
+    #[serde(default)]
+    pub(super) data: Vec<NotedData>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NotedData {
+    #[serde(default)]
+    pub(super) start_row: u32,
+    #[serde(default)]
+    pub(super) start_column: u32,
+    #[serde(default)]
+    pub(super) row_data: Vec<RowData>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FoundMetadata {

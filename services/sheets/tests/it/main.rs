@@ -8,6 +8,10 @@ mod following;
 #[cfg(test)]
 mod layout;
 #[cfg(test)]
+mod migrate;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod trouble;
 #[cfg(test)]
 mod world;

@@ -8,8 +8,11 @@ use crate::server::{Answer, Call};
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/refresh.js");
 const HTML: &str = "text/html; charset=utf-8";
-/// Rows shown unless `?rows=` asks for another number.
-const ROWS: usize = 200;
+/// Rows drawn at once unless `?rows=` asks for another number; the script fetches others as they come into
+/// sight.
+const ROWS: usize = 160;
+/// A page with more would take a browser minutes.
+const MAX_ROWS: usize = 1_000;
 
 /// Makes text harmless inside HTML and its attributes.
 fn escape(text: &str) -> String {
@@ -70,36 +73,57 @@ pub(crate) fn spreadsheet(book: &Spreadsheet, call: &Call) -> Answer {
         .and_then(|id| book.sheets.iter().position(|sheet| sheet.id == id))
         .or_else(|| visible.first().copied())
         .unwrap_or(0);
-    let rows = call
-        .param("rows")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(ROWS);
+    if call.param("peek").is_some() {
+        return Answer::raw(200, "text/plain", book.version.to_string());
+    }
+    let number = |name: &str| call.param(name).and_then(|text| text.parse::<usize>().ok());
+    let rows = number("rows").unwrap_or(ROWS).clamp(1, MAX_ROWS);
+    let start = match number("row") {
+        Some(row) => grid::Start::Row(row.saturating_sub(1)),
+        None => grid::Start::Pixels(
+            number("y")
+                .and_then(|y| u32::try_from(y).ok())
+                .unwrap_or_default(),
+        ),
+    };
     let mut tabs = String::new();
     for at in visible {
         let sheet = &book.sheets[at];
         let class = if at == current { " class=\"on\"" } else { "" };
         tabs.push_str(&format!(
-            "<a{class} href=\"?gid={}&amp;rows={rows}\">{}</a>",
+            "<a{class} href=\"?gid={}\">{}</a>",
             sheet.id,
             escape(&sheet.title)
         ));
     }
-    let size = book.sheets.get(current).map_or_else(String::new, |sheet| {
-        let shown = rows.min(sheet.used_rows());
-        format!(
-            "{} × {}, показано строк: {shown}",
-            sheet.row_count, sheet.column_count
-        )
+    let part = grid::table(book, current, start, rows);
+    let sheet = book.sheets.get(current);
+    let gid = sheet.map_or(0, |sheet| sheet.id);
+    let size = sheet.map_or_else(String::new, |sheet| {
+        format!("{} × {}", sheet.row_count, sheet.column_count)
     });
+    let (first, last) = part.rows;
+    let step = last.saturating_sub(first).max(1);
+    // Without the script these links turn the pages.
+    let pages = [
+        ("⏮", 1),
+        ("◀", (first + 1).saturating_sub(step).max(1)),
+        ("▶", (last + 1).min(part.all)),
+        ("⏭", part.all),
+    ]
+    .map(|(name, row)| format!("<a href=\"?gid={gid}&amp;row={row}\">{name}</a>"))
+    .join(" ");
+    let [y, top, bottom, total] = part.pixels;
     let body = format!(
         "<header><a href=\"/\" title=\"Все таблицы\"><i class=\"doc\"></i></a><div><h1>{}</h1>\
-         <p>Изменение №&nbsp;<span id=\"version\">{}</span> · {size} · \
-         <a href=\"?gid={}&amp;rows=10000\">все строки</a></p></div></header>\
-         <main id=\"grid\">{}</main><nav>{tabs}</nav><script>{SCRIPT}</script>",
+         <p>Изменение №&nbsp;<span id=\"version\">{}</span> · {size} · строки {}–{last} {pages}</p>\
+         </div></header>\
+         <main id=\"grid\" data-y=\"{y}\" data-top=\"{top}\" data-bottom=\"{bottom}\" data-total=\"{total}\">\
+         {}</main><nav>{tabs}</nav><script>{SCRIPT}</script>",
         escape(&book.title),
         book.version,
-        book.sheets.get(current).map_or(0, |sheet| sheet.id),
-        grid::table(book, current, rows),
+        first + 1,
+        part.html,
     );
     Answer::raw(200, HTML, document(&book.title, &body)).header("Cache-Control", &"no-store")
 }

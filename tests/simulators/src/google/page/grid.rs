@@ -1,5 +1,8 @@
 //! The table itself: formats, merges, borders, frozen parts and notes of a sheet as HTML.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::escape;
@@ -14,6 +17,28 @@ const SIDE: u32 = 46;
 const HEAD: u32 = 24;
 /// Wider sheets are cut here.
 const COLUMNS: usize = 600;
+/// Rows drawn above the first one that is looked at, so that scrolling up shows something at once.
+const MARGIN: usize = 40;
+
+/// Where the look falls.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Start {
+    /// Pixels of rows that are scrolled away under the frozen ones.
+    Pixels(u32),
+    /// A row, counted from 0.
+    Row(usize),
+}
+
+/// The drawn part of a sheet. Rows that are not drawn leave a gap of their height, so that the scroll bar is
+/// that of the whole sheet.
+pub(super) struct Part {
+    pub(super) html: String,
+    /// Rows below the frozen ones that are drawn, counted from 0; their number in all.
+    pub(super) rows: (usize, usize),
+    pub(super) all: usize,
+    /// Pixels below the frozen rows: where the look falls, where the drawn part begins and ends, all.
+    pub(super) pixels: [u32; 4],
+}
 
 struct View<'a> {
     book: &'a Spreadsheet,
@@ -21,6 +46,8 @@ struct View<'a> {
     sheet: &'a Sheet,
     rows: Vec<usize>,
     columns: Vec<usize>,
+    /// Every style once; cells name theirs by number.
+    styles: RefCell<HashMap<String, usize>>,
     /// Distance of every frozen row from the top, of every frozen column from the left.
     tops: Vec<u32>,
     lefts: Vec<u32>,
@@ -34,12 +61,57 @@ struct Rule<'a> {
     format: &'a Value,
 }
 
-/// The sheet's first `limit` rows as a table.
-pub(super) fn table(book: &Spreadsheet, at: usize, limit: usize) -> String {
+/// At most `count` of the sheet's rows, and the frozen ones, as a table.
+pub(super) fn table(book: &Spreadsheet, at: usize, start: Start, count: usize) -> Part {
     let Some(sheet) = book.sheets.get(at) else {
-        return String::new();
+        return Part {
+            html: String::new(),
+            rows: (0, 0),
+            all: 0,
+            pixels: [0; 4],
+        };
     };
-    let view = View::new(book, at, sheet, limit);
+    let mut view = View::new(book, at, sheet);
+    let body: Vec<usize> = (view.rows.iter().copied())
+        .filter(|row| *row >= sheet.frozen_rows)
+        .collect();
+    let height = |rows: &[usize]| -> u32 { rows.iter().map(|row| view.height(*row)).sum() };
+    let seen = match start {
+        Start::Row(row) => body.partition_point(|drawn| *drawn < row),
+        Start::Pixels(pixels) => {
+            let mut above = 0;
+            let reached = body.iter().position(|row| {
+                above += view.height(*row);
+                above > pixels
+            });
+            reached.unwrap_or(body.len())
+        }
+    };
+    let from = seen.saturating_sub(MARGIN).min(body.len().saturating_sub(count));
+    let to = (from + count).min(body.len());
+    let top = height(&body[..from]);
+    let bottom = top + height(&body[from..to]);
+    let pixels = [height(&body[..seen]), top, bottom, height(&body)];
+    view.rows
+        .retain(|row| *row < sheet.frozen_rows || body[from..to].contains(row));
+    Part {
+        html: drawn(&view, [top, pixels[3] - bottom]),
+        rows: (
+            body.get(from).copied().unwrap_or_default(),
+            body[from..to].last().map_or(0, |row| row + 1),
+        ),
+        all: sheet.row_count,
+        pixels,
+    }
+}
+
+/// The table with gaps of so many pixels above and below the rows that scroll.
+fn drawn(view: &View<'_>, gaps: [u32; 2]) -> String {
+    let gap = |out: &mut String, pixels: u32| {
+        if pixels > 0 {
+            out.push_str(&format!("<tr class=\"gap\" style=\"height:{pixels}px\"></tr>"));
+        }
+    };
     let mut out = String::from("<table><colgroup>");
     out.push_str(&format!("<col style=\"width:{SIDE}px\">"));
     for &column in &view.columns {
@@ -60,16 +132,27 @@ pub(super) fn table(book: &Spreadsheet, at: usize, limit: usize) -> String {
         ));
     }
     out.push_str("</tr></thead><tbody>");
-    for &row in &view.rows {
+    let frozen = view.rows.partition_point(|row| *row < view.sheet.frozen_rows);
+    for &row in &view.rows[..frozen] {
         view.row(&mut out, row);
     }
+    gap(&mut out, gaps[0]);
+    for &row in &view.rows[frozen..] {
+        view.row(&mut out, row);
+    }
+    gap(&mut out, gaps[1]);
     out.push_str("</tbody></table>");
-    out
+    let mut styles = String::from("<style>");
+    for (style, number) in view.styles.borrow().iter() {
+        styles.push_str(&format!(".s{number}{{{style}}}"));
+    }
+    styles.push_str("</style>");
+    styles + &out
 }
 
 impl<'a> View<'a> {
-    fn new(book: &'a Spreadsheet, at: usize, sheet: &'a Sheet, limit: usize) -> Self {
-        let last = sheet.row_count.min(limit).min((sheet.used_rows() + 20).max(40));
+    fn new(book: &'a Spreadsheet, at: usize, sheet: &'a Sheet) -> Self {
+        let last = sheet.row_count.min((sheet.used_rows() + 20).max(40));
         let wide = sheet.column_count.min(COLUMNS);
         let visible = |sizes: &[crate::google::model::Dimension], count: usize| -> Vec<usize> {
             (0..count)
@@ -82,6 +165,7 @@ impl<'a> View<'a> {
             sheet,
             rows: visible(&sheet.row_sizes, last),
             columns: visible(&sheet.column_sizes, wide),
+            styles: RefCell::default(),
             tops: Vec::new(),
             lefts: Vec::new(),
             rules: sheet
@@ -141,13 +225,18 @@ impl<'a> View<'a> {
         out.push_str(&format!("<tr{class} style=\"height:{}px\">", self.height(row)));
         let top = self.tops.get(row).map(|top| format!(" style=\"top:{top}px\""));
         out.push_str(&format!("<th{}>{}</th>", top.unwrap_or_default(), row + 1));
+        let merges = self.sheet.merges.iter();
+        let merges: Vec<&Rect> = merges
+            .filter(|merge| (merge.top..merge.bottom).contains(&row))
+            .collect();
         for &column in &self.columns {
-            let merge = self.sheet.merges.iter().find(|merge| {
-                (merge.top..merge.bottom).contains(&row) && (merge.left..merge.right).contains(&column)
-            });
+            let merge = merges
+                .iter()
+                .find(|merge| (merge.left..merge.right).contains(&column));
             let area = match merge {
-                Some(merge) if (merge.top, merge.left) != (row, column) => continue,
-                Some(merge) => *merge,
+                // The first of its cells that is drawn stands for all of them.
+                Some(merge) if self.first(merge) != (Some(row), Some(column)) => continue,
+                Some(merge) => **merge,
                 None => Rect {
                     top: row,
                     left: column,
@@ -158,6 +247,14 @@ impl<'a> View<'a> {
             self.cell(out, area);
         }
         out.push_str("</tr>");
+    }
+
+    fn first(&self, merge: &Rect) -> (Option<usize>, Option<usize>) {
+        let first = |drawn: &[usize], from: usize| {
+            let at = drawn.partition_point(|index| *index < from);
+            drawn.get(at).copied()
+        };
+        (first(&self.rows, merge.top), first(&self.columns, merge.left))
     }
 
     fn cell(&self, out: &mut String, area: Rect) {
@@ -193,38 +290,38 @@ impl<'a> View<'a> {
         if note.is_some() {
             class.push("n");
         }
+        let named = (!style.is_empty()).then(|| {
+            let mut styles = self.styles.borrow_mut();
+            let next = styles.len();
+            format!("s{}", styles.entry(style).or_insert(next))
+        });
+        class.extend(named.as_deref());
         if !class.is_empty() {
             out.push_str(&format!(" class=\"{}\"", class.join(" ")));
         }
-        let columns = self
-            .columns
-            .iter()
-            .filter(|&&at| (area.left..area.right).contains(&at))
-            .count();
-        let rows = self
-            .rows
-            .iter()
-            .filter(|&&at| (area.top..area.bottom).contains(&at))
-            .count();
-        for (name, count) in [("colspan", columns), ("rowspan", rows)] {
-            if count > 1 {
-                out.push_str(&format!(" {name}=\"{count}\""));
+        if area.cells() > 1 {
+            let count = |drawn: &[usize], from: usize, to: usize| {
+                drawn.partition_point(|index| *index < to) - drawn.partition_point(|index| *index < from)
+            };
+            let columns = count(&self.columns, area.left, area.right);
+            let rows = count(&self.rows, area.top, area.bottom);
+            for (name, count) in [("colspan", columns), ("rowspan", rows)] {
+                if count > 1 {
+                    out.push_str(&format!(" {name}=\"{count}\""));
+                }
             }
         }
         if let Some(note) = note {
             out.push_str(&format!(" title=\"{}\"", escape(note)));
         }
-        if !style.is_empty() {
-            out.push_str(&format!(" style=\"{style}\""));
-        }
         let tall: u32 = (area.top..area.bottom).map(|row| self.height(row)).sum();
-        if text.is_empty() {
-            out.push_str("></td>");
-        } else {
-            out.push_str(&format!(
+        match (text.is_empty(), tall) {
+            (true, _) => out.push_str("></td>"),
+            (false, DEFAULT_HEIGHT) => out.push_str(&format!("><div>{}</div></td>", escape(&text))),
+            (false, _) => out.push_str(&format!(
                 "><div style=\"max-height:{tall}px\">{}</div></td>",
                 escape(&text)
-            ));
+            )),
         }
     }
 
@@ -243,7 +340,8 @@ impl<'a> View<'a> {
                 .or_else(|| own.and_then(|f| f.get(name)))
         };
         if let Some(colour) = colour(ruled, "backgroundColor").or_else(|| colour(own, "backgroundColor")) {
-            style.push_str(&format!("background:{colour};"));
+            // More telling than the rule for all cells.
+            style.push_str(&format!("background:{colour}!important;"));
         }
         let own_text = own.and_then(|format| format.get("textFormat"));
         let text = field("textFormat");
