@@ -79,9 +79,7 @@ async fn world() -> World {
         {"updateCells": {"start": {"sheetId": 5}, "fields": "userEnteredValue", "rows": [
             row(titles), row(vec![json!({"stringValue": "OLD-1"}), json!({"numberValue": 77})])]}}
     ]);
-    google
-        .edit(&spreadsheet, &old)
-        .expect("the earlier writer's work");
+    google.edit(&spreadsheet, &old).unwrap();
     let link = link_sheet::Input {
         spreadsheet_id: spreadsheet.clone(),
         worksheet: link_sheet::DEFAULT_WORKSHEET.to_owned(),
