@@ -28,6 +28,8 @@ pub struct Grid {
     pub(crate) cells: Vec<Cell>,
     pub(crate) note: Arc<str>,
     pub(crate) look: Look,
+    /// It is not known how the sheet looks; never stored.
+    pub(crate) doubted: bool,
 }
 
 /// Header rows of every grid: group titles, field titles.
@@ -44,6 +46,7 @@ impl Grid {
             cells,
             note: "".into(),
             look: Look::default(),
+            doubted: false,
         }
     }
 
@@ -53,6 +56,18 @@ impl Grid {
     pub fn looking_like(mut self, before: &Self) -> Self {
         self.look = before.look;
         self
+    }
+
+    /// Says that a batch may have been done of which nothing was recorded: values were read back, and what
+    /// cannot be is given anew.
+    #[must_use]
+    pub fn of_unknown_look(mut self) -> Self {
+        self.doubted = true;
+        self
+    }
+
+    pub(crate) fn known_look(&self) -> Option<Look> {
+        (!self.doubted && !self.columns.is_empty()).then_some(self.look)
     }
 
     /// Metadata values of the columns, left to right.

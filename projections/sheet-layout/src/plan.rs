@@ -188,7 +188,7 @@ fn draw(
     let merged = merge::settle(&mut arranged);
     let written = content::write(&mut arranged, &state.written, shown, &merged)?;
     style::dress(&mut arranged, &options.view);
-    paint::number_formats(&mut arranged, state.written.look, &options.view);
+    paint::number_formats(&mut arranged, state.written.known_look(), &options.view);
     paint::levels(&mut arranged, &state.written, &written);
     freeze(&mut arranged);
     content::notes(&mut arranged, &state.written, &written);

@@ -30,6 +30,8 @@ pub(crate) struct Claim {
     /// The last batch's outcome is not known, or somebody wants every cell read.
     pub(crate) doubtful: bool,
     pub(crate) attempts: i32,
+    /// A batch may have been done of which nothing was recorded.
+    pub(crate) uncertain: bool,
 }
 
 /// Which sheets are due.
@@ -100,7 +102,8 @@ const CLAIM: &str = "\
              LIMIT $10 FOR UPDATE SKIP LOCKED) due \
      WHERE s.tenant_id = due.tenant_id \
  RETURNING s.tenant_id, s.spreadsheet_id, s.worksheet, s.credential_id, s.link_position, s.written_position, \
-           s.written, s.sheet_id, s.verify OR s.write_started_at IS NOT NULL, s.attempts";
+           s.written, s.sheet_id, s.verify OR s.write_started_at IS NOT NULL, s.attempts, \
+           s.write_started_at IS NOT NULL";
 
 impl States {
     pub(crate) const fn new(pool: Pool, holder: Uuid) -> Self {
@@ -144,7 +147,8 @@ impl States {
                 "UPDATE core.sheet_states SET lease_holder = $1, lease_until = $2 \
                   WHERE tenant_id = $3 AND linked AND (lease_until IS NULL OR lease_until <= $4) \
               RETURNING tenant_id, spreadsheet_id, worksheet, credential_id, link_position, written_position, \
-                        written, sheet_id, verify OR write_started_at IS NOT NULL, attempts",
+                        written, sheet_id, verify OR write_started_at IS NOT NULL, attempts, \
+                        write_started_at IS NOT NULL",
             )
             .await?;
         let row = session
@@ -159,7 +163,8 @@ impl States {
         let statement = session
             .prepare_cached(
                 "SELECT tenant_id, spreadsheet_id, worksheet, credential_id, link_position, written_position, \
-                        written, sheet_id, verify OR write_started_at IS NOT NULL, attempts \
+                        written, sheet_id, verify OR write_started_at IS NOT NULL, attempts, \
+                        write_started_at IS NOT NULL \
                    FROM core.sheet_states WHERE tenant_id = $1 AND linked",
             )
             .await?;
@@ -348,6 +353,7 @@ fn claim(row: &Row) -> Result<Claim, tokio_postgres::Error> {
         sheet_id: row.try_get(7)?,
         doubtful: row.try_get(8)?,
         attempts: row.try_get(9)?,
+        uncertain: row.try_get(10)?,
     })
 }
 

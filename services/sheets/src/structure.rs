@@ -44,6 +44,8 @@ pub(crate) struct Known<'a> {
     pub(crate) written: Option<Grid>,
     /// Read the managed cells all the same.
     pub(crate) doubtful: bool,
+    /// A batch may have been done of which nothing was recorded.
+    pub(crate) uncertain: bool,
 }
 
 /// Why it is not known what to write.
@@ -92,7 +94,15 @@ pub(crate) async fn read(
     state.row_of_product = locate_rows(&rows, &products);
     state.written = match known.written {
         Some(written) if !known.doubtful => written,
-        written => reader.grid(&state, written.as_ref(), known.listed).await?,
+        written => {
+            let sure = written.as_ref().filter(|_| !known.uncertain);
+            let grid = reader.grid(&state, sure, known.listed).await?;
+            if sure.is_none() {
+                grid.of_unknown_look()
+            } else {
+                grid
+            }
+        }
     };
     Ok(Current { sheet: Some(state) })
 }

@@ -130,6 +130,7 @@ pub(crate) struct Round<'a> {
     written: Option<Grid>,
     sheet_id: Option<i32>,
     doubtful: bool,
+    uncertain: bool,
     batches: u32,
 }
 
@@ -150,6 +151,7 @@ impl<'a> Round<'a> {
             written: None,
             sheet_id: claim.sheet_id,
             doubtful: claim.doubtful,
+            uncertain: claim.uncertain,
             batches: 0,
         }
     }
@@ -171,6 +173,7 @@ impl<'a> Round<'a> {
             listed,
             written: self.written.take(),
             doubtful: self.doubtful,
+            uncertain: self.uncertain,
         };
         let current = structure::read(self.client, place, known)
             .await
@@ -195,7 +198,8 @@ impl<'a> Round<'a> {
             return Ok(Step::NotOurs);
         }
         let Plan { after, .. } = plan;
-        (self.written, self.sheet_id, self.doubtful) = (Some(after.written), Some(after.sheet_id), false);
+        (self.written, self.sheet_id) = (Some(after.written), Some(after.sheet_id));
+        (self.doubtful, self.uncertain) = (false, false);
         Ok(if complete { Step::Done } else { Step::More })
     }
 

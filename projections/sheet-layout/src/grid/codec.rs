@@ -238,6 +238,7 @@ impl Reader<'_> {
             cells,
             note,
             look,
+            doubted: false,
         })
     }
 

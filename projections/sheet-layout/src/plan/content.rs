@@ -109,6 +109,7 @@ pub(super) fn write(
         cells,
         note: shown.input.freshness.note(shown.view.language).into(),
         look: shown.view.look(),
+        doubted: false,
     })
 }
 
@@ -253,7 +254,8 @@ pub(super) fn notes(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid) {
         (
             BaseField::Turnover,
             formula_note(new.look.language),
-            old.look.language != new.look.language,
+            old.known_look()
+                .is_none_or(|look| look.language != new.look.language),
         ),
     ];
     for (field, note, changed) in notes {

@@ -13,7 +13,7 @@ use crate::sizes;
 use crate::view::{Level, Look, View};
 
 /// Sets the number formats of columns that stood before the view changed; new ones have theirs.
-pub(super) fn number_formats(arranged: &mut Arranged<'_>, old: Look, view: &View) {
+pub(super) fn number_formats(arranged: &mut Arranged<'_>, old: Option<Look>, view: &View) {
     let unformatted = arranged.unformatted();
     let board = &arranged.board;
     let header = arranged.groups.index.max(arranged.fields.index);
@@ -27,9 +27,9 @@ pub(super) fn number_formats(arranged: &mut Arranged<'_>, old: Look, view: &View
     };
     let changed: Vec<Option<Option<NumberFormat>>> = (board.columns.iter().zip(unformatted))
         .map(|(column, unformatted)| {
-            let before = column.key.number_format(old.language, old.number_formats);
+            let before = old.map(|old| column.key.number_format(old.language, old.number_formats));
             let now = column.key.number_format(view.language, view.number_formats);
-            (!unformatted && before != now).then_some(now)
+            (!unformatted && before != Some(now)).then_some(now)
         })
         .collect();
     let mut formats: Vec<Option<NumberFormat>> = Vec::new();
@@ -62,11 +62,10 @@ const COLOURED: [ColumnKey; 2] = [
 
 /// Colours the totals whose level is another one than in the sheet.
 pub(super) fn levels(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid) {
-    if old.look.low_stock.is_none() && new.look.low_stock.is_none() {
+    let unknown = old.known_look().is_none();
+    if !unknown && old.look.low_stock.is_none() && new.look.low_stock.is_none() {
         return;
     }
-    // Of a sheet whose cells are unknown the colours are too.
-    let unknown = old.columns.is_empty();
     let before: HashMap<&str, Level> = grid_levels(old).collect();
     let unformatted = arranged.unformatted();
     let after: Vec<(u32, bool, Option<Level>, Level)> = (arranged.rows.iter().zip(grid_levels(new)))

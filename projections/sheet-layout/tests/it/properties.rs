@@ -24,12 +24,18 @@ enum Step {
         numbers: u8,
         renamed: bool,
         view: Box<View>,
+        /// The process dies before or after the batch is done.
+        crash: Option<bool>,
     },
     InsertColumn(prop::sample::Index),
     InsertRow(prop::sample::Index),
     /// The seller swaps two product rows.
     Sort(prop::sample::Index, prop::sample::Index),
     DeleteManagedColumn(prop::sample::Index),
+    /// Any row, also of the header or of a product.
+    DeleteRow(prop::sample::Index),
+    /// A managed cell of a product is overwritten, and somebody asks for a sync.
+    Overwrite(prop::sample::Index, prop::sample::Index),
 }
 
 /// Without a choice of cabinets, which changes what counts as listed.
@@ -68,14 +74,16 @@ fn view() -> impl Strategy<Value = View> {
 fn step() -> impl Strategy<Value = Step> {
     let set = |size| prop::collection::btree_set(0_u8..7, 0..size);
     prop_oneof![
-        5 => (set(6), set(6), any::<u8>(), any::<bool>(), view())
-            .prop_map(|(warehouses, products, numbers, renamed, view)| {
-                Step::Sync { warehouses, products, numbers, renamed, view: Box::new(view) }
+        5 => (set(6), set(6), any::<u8>(), any::<bool>(), view(), prop::option::weighted(0.2, any::<bool>()))
+            .prop_map(|(warehouses, products, numbers, renamed, view, crash)| {
+                Step::Sync { warehouses, products, numbers, renamed, view: Box::new(view), crash }
             }),
         2 => any::<prop::sample::Index>().prop_map(Step::InsertColumn),
         2 => any::<prop::sample::Index>().prop_map(Step::InsertRow),
         1 => any::<(prop::sample::Index, prop::sample::Index)>().prop_map(|(a, b)| Step::Sort(a, b)),
         1 => any::<prop::sample::Index>().prop_map(Step::DeleteManagedColumn),
+        1 => any::<prop::sample::Index>().prop_map(Step::DeleteRow),
+        1 => any::<(prop::sample::Index, prop::sample::Index)>().prop_map(|(a, b)| Step::Overwrite(a, b)),
     ]
 }
 
@@ -212,9 +220,13 @@ fn act(world: &mut World, step: &Step, written: &mut Vec<String>) {
             numbers,
             renamed,
             view,
+            crash,
         } => {
             let input = input(warehouses, products, *numbers, *renamed);
             world.options.view = View::clone(view);
+            if let Some(applied) = crash {
+                return world.crash(&input, *applied);
+            }
             let (before, rows_before) = (managed(world), order(&rows(world)));
             world.sync(&input);
             world.assert_shows(&input);
@@ -245,6 +257,29 @@ fn act(world: &mut World, step: &Step, written: &mut Vec<String>) {
             rows.sort_unstable();
             if !rows.is_empty() {
                 world.model.cells.swap(*a.get(&rows), *b.get(&rows));
+            }
+        }
+        Step::DeleteRow(place) if world.model.cells.len() > 3 => {
+            let at = place.index(world.model.cells.len());
+            let lost: Vec<String> = (world.model.cells[at].iter())
+                .filter_map(|cell| cell.value.as_ref().and_then(Value::as_str))
+                .map(str::to_owned)
+                .collect();
+            written
+                .iter_mut()
+                .filter(|text| lost.contains(text))
+                .for_each(|text| "gone".clone_into(text));
+            world.model.delete(true, at);
+        }
+        Step::DeleteRow(_) => {}
+        Step::Overwrite(row, column) => {
+            let rows: Vec<u32> = rows(world).into_values().collect();
+            let mut columns = world.model.managed();
+            columns.retain(|(key, _)| !key.is_identity());
+            if !rows.is_empty() && !columns.is_empty() {
+                let (row, column) = (*row.get(&rows) as usize, column.get(&columns).1);
+                world.model.put(row, column, "typed");
+                world.doubtful = true;
             }
         }
         Step::DeleteManagedColumn(place) => {

@@ -1,11 +1,12 @@
 //! A sheet, what was last written to it and the products it shows, driven through plan, apply and read-back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 use sheet_layout::{
-    Cell, ColumnKey, Freshness, Grid, IdentityCells, Options, Plan, ProductRow, SheetInput, WarehouseColumn,
-    plan, render_rows,
+    Cell, ColumnKey, Freshness, Grid, GridRow, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, Kind, Options,
+    Plan, ProductRow, SheetInput, WarehouseColumn, plan, render_rows,
 };
 
 use crate::model::Model;
@@ -18,6 +19,8 @@ pub(crate) struct World {
     /// Every product ever shown, as a caller knows them.
     pub(crate) known: Vec<IdentityCells<Arc<str>>>,
     pub(crate) options: Options,
+    /// What is in the sheet is not what we remember: a batch was cut, or somebody wants it read.
+    pub(crate) doubtful: bool,
 }
 
 impl World {
@@ -39,6 +42,9 @@ impl World {
                 self.known.push(identity);
             }
         }
+        if std::mem::take(&mut self.doubtful) {
+            self.written = self.read_back(input);
+        }
         let planned = self.plan(input);
         self.model.apply(&planned.to_json().unwrap());
         self.written = Grid::from_bytes(&planned.after.written.to_bytes()).unwrap();
@@ -49,6 +55,66 @@ impl World {
         };
         assert!(plan(&believed, input, &self.options).unwrap().is_empty());
         planned
+    }
+
+    /// A plan that is or is not applied, of which nothing is remembered.
+    pub(crate) fn crash(&mut self, input: &SheetInput, applied: bool) {
+        for identity in input.identities(&self.options.view).unwrap() {
+            if !self.known.iter().any(|known| known.of == identity.of) {
+                self.known.push(identity);
+            }
+        }
+        if std::mem::replace(&mut self.doubtful, true) {
+            self.written = self.read_back(input);
+        }
+        let planned = self.plan(input);
+        if applied {
+            self.model.apply(&planned.to_json().unwrap());
+        }
+    }
+
+    /// The managed cells as a caller reads them who does not know whether his last batch was done.
+    fn read_back(&self, input: &SheetInput) -> Grid {
+        let Some(state) = self.model.read(Grid::default(), &self.known).sheet else {
+            return Grid::default();
+        };
+        let mut columns = self.model.managed();
+        let mut seen = HashSet::new();
+        columns.retain(|(key, _)| seen.insert(key.clone()));
+        let mut products: Vec<(&Arc<str>, u32)> = state
+            .row_of_product
+            .iter()
+            .map(|(key, row)| (key, *row))
+            .collect();
+        products.sort_by_key(|(_, row)| *row);
+        let listed: HashSet<&Arc<str>> = input.products.iter().map(|product| &product.key).collect();
+        let rows = products.iter().map(|(key, _)| GridRow {
+            key: Arc::clone(key),
+            // Whatever it looks like, it is struck through or restored.
+            listed: !listed.contains(*key),
+        });
+        let names = columns.iter().map(|(key, _)| key.to_string().into()).collect();
+        let mut grid = Grid::new(names, rows.collect());
+        let header = |value: &str| {
+            let rows = state.header_rows.iter().filter(|row| &*row.value == value);
+            rows.map(|row| row.index).min()
+        };
+        let rows = [header(HEADER_GROUPS), header(HEADER_FIELDS)].into_iter();
+        let rows = rows.chain(products.iter().map(|(_, row)| Some(*row)));
+        for (place, row) in rows.enumerate() {
+            let Some(row) = row else { continue };
+            for (number, (key, column)) in columns.iter().enumerate() {
+                let days = key.kind() == Kind::Days && place > 1;
+                let cell = match self.model.value(row as usize, *column) {
+                    None => Cell::Empty,
+                    Some(Value::String(text)) => Cell::Text(text.as_str().into()),
+                    Some(value) if days => Cell::Tenths((value.as_f64().unwrap() * 10.0).round() as i64),
+                    Some(value) => Cell::Int(value.as_i64().unwrap()),
+                };
+                grid.set(place, number, cell);
+            }
+        }
+        grid.of_unknown_look()
     }
 
     /// The sheet shows exactly what the input renders to, for every listed product.

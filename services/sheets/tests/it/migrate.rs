@@ -344,7 +344,7 @@ async fn all_sheets_are_looked_at_and_one_that_cannot_be_opened_stops_no_other()
 #[tokio::test]
 async fn a_large_old_sheet_is_moved_in_batches_of_bounded_size() {
     let world = World::with(simulators::google::Quotas::off(), |options| {
-        options.cells_per_batch = 20
+        options.cells_per_batch = 20;
     })
     .await;
     let (seller, spreadsheet) = linked(&world, vertical(PRODUCTS)).await;

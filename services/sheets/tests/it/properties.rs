@@ -226,119 +226,161 @@ fn places(grid: &[Vec<Value>]) -> Option<Places> {
     })
 }
 
+/// The worksheet as a person sees it.
+struct Page {
+    sheet_id: i64,
+    grid: Vec<Vec<Value>>,
+    places: Places,
+}
+
+impl Page {
+    fn open(world: &World, hands: &Hands) -> Option<Self> {
+        let grid = world.google.grid(&hands.spreadsheet, &hands.title)?;
+        Some(Self {
+            sheet_id: world.google.sheet_id(&hands.spreadsheet, &hands.title)?,
+            places: places(&grid)?,
+            grid,
+        })
+    }
+
+    fn height(&self) -> usize {
+        self.grid.len()
+    }
+
+    fn width(&self) -> usize {
+        self.grid[0].len()
+    }
+
+    fn range(&self, dimension: &str, at: usize) -> Value {
+        json!({"sheetId": self.sheet_id, "dimension": dimension, "startIndex": at, "endIndex": at + 1})
+    }
+
+    fn cell(&self, row: usize, column: usize, content: &Value, fields: &str) -> Value {
+        json!({"updateCells": {"start": {"sheetId": self.sheet_id, "rowIndex": row, "columnIndex": column},
+            "rows": [{"values": [content]}], "fields": fields}})
+    }
+
+    /// A new row or column with a text and a note in it.
+    fn insertion(&self, dimension: &str, at: usize, cell: (usize, usize), name: &str) -> Value {
+        let own = json!({"userEnteredValue": {"stringValue": name}, "note": name});
+        let range = self.range(dimension, at);
+        json!([
+            {"insertDimension": {"range": range, "inheritFromBefore": false}},
+            self.cell(cell.0, cell.1, &own, "userEnteredValue,note"),
+        ])
+    }
+
+    /// Below the header: a row that is moved above it is no row of a product any more.
+    fn below(&self, at: &Index) -> usize {
+        self.places.fields + 1 + at.index(self.height() - self.places.fields - 1)
+    }
+
+    /// Over a managed cell, also one of the header.
+    fn overwriting(&self, row: &Index, column: &Index, formula: bool) -> Value {
+        let mut rows: Vec<usize> = self.places.rows.iter().map(|(_, row)| *row).collect();
+        rows.extend([self.places.groups, self.places.fields]);
+        let columns: Vec<usize> = self.places.columns.values().copied().collect();
+        let value = if formula {
+            json!({"formulaValue": "=1+1"})
+        } else {
+            json!({"stringValue": "typed"})
+        };
+        let content = json!({"userEnteredValue": value});
+        json!([self.cell(
+            *row.get(&rows),
+            *column.get(&columns),
+            &content,
+            "userEnteredValue"
+        )])
+    }
+
+    /// What the edit asks of Google; none where it makes no sense.
+    fn requests(&self, edit: &Edit, name: &str) -> Option<Value> {
+        let (height, width) = (self.height(), self.width());
+        let properties = |properties: Value, fields: &str| json!([{"updateSheetProperties": {"properties": properties, "fields": fields}}]);
+        Some(match edit {
+            Edit::InsertColumn(at) => {
+                let at = at.index(width);
+                self.insertion("COLUMNS", at, (height - 1, at), name)
+            }
+            Edit::InsertRow(at) => {
+                let at = at.index(height);
+                self.insertion("ROWS", at, (at, 0), name)
+            }
+            Edit::DeleteColumn(at) => {
+                json!([{"deleteDimension": {"range": self.range("COLUMNS", at.index(width))}}])
+            }
+            Edit::DeleteRow(at) => {
+                json!([{"deleteDimension": {"range": self.range("ROWS", at.index(height))}}])
+            }
+            Edit::MoveColumn(from, to) => {
+                let (source, to) = (self.range("COLUMNS", from.index(width)), to.index(width));
+                json!([{"moveDimension": {"source": source, "destinationIndex": to}}])
+            }
+            Edit::MoveRow(from, to) if height > self.places.fields + 1 => {
+                let source = self.range("ROWS", self.below(from));
+                json!([{"moveDimension": {"source": source, "destinationIndex": self.below(to)}}])
+            }
+            Edit::MoveRow(..) => return None,
+            Edit::Hide { rows, at } => {
+                let (dimension, count) = if *rows {
+                    ("ROWS", height)
+                } else {
+                    ("COLUMNS", width)
+                };
+                let range = self.range(dimension, at.index(count));
+                json!([{"updateDimensionProperties": {"range": range, "fields": "hiddenByUser",
+                    "properties": {"hiddenByUser": true}}}])
+            }
+            Edit::Overwrite(row, column, formula) => self.overwriting(row, column, *formula),
+            Edit::Filter => {
+                let range = json!({"sheetId": self.sheet_id, "startRowIndex": self.places.fields,
+                    "endRowIndex": height, "startColumnIndex": 0, "endColumnIndex": width});
+                json!([{"setBasicFilter": {"filter": {"range": range}}}])
+            }
+            Edit::Rename => properties(json!({"sheetId": self.sheet_id, "title": name}), "title"),
+            Edit::MoveWorksheet => properties(json!({"sheetId": self.sheet_id, "index": 0}), "index"),
+            Edit::DeleteWorksheet => json!([{"deleteSheet": {"sheetId": self.sheet_id}}]),
+        })
+    }
+}
+
 /// What a person does in the page. What Google does not let them do, they leave.
 fn by_hand(world: &World, hands: &mut Hands, edit: &Edit) {
-    let page = (
-        world.google.grid(&hands.spreadsheet, &hands.title),
-        world.google.sheet_id(&hands.spreadsheet, &hands.title),
-    );
-    let (Some(grid), Some(sheet_id)) = page else {
+    let Some(page) = Page::open(world, hands) else {
         return;
     };
-    let Some(places) = places(&grid) else {
+    hands.made += 1;
+    let name = format!("own {}", hands.made);
+    let Some(requests) = page.requests(edit, &name) else {
         return;
     };
-    let (height, width) = (grid.len(), grid[0].len());
-    let range = |dimension: &str, at: usize| json!({"sheetId": sheet_id, "dimension": dimension, "startIndex": at, "endIndex": at + 1});
-    let cell = |row: usize, column: usize, content: Value, fields: &str| {
-        json!({"updateCells": {"start": {"sheetId": sheet_id, "rowIndex": row, "columnIndex": column},
-            "rows": [{"values": [content]}], "fields": fields}})
-    };
-    let done = |requests: Value| world.google.edit(&hands.spreadsheet, &requests).is_ok();
-    let name = format!("own {}", hands.made + 1);
-    let owned = json!({"userEnteredValue": {"stringValue": name}, "note": name});
-    let (mut came, mut gone) = (None, Vec::new());
-    let below = |at: &Index| places.fields + 1 + at.index(height - places.fields - 1);
-    match edit {
-        Edit::InsertColumn(at) => {
-            let at = at.index(width);
-            let insert =
-                json!({"insertDimension": {"range": range("COLUMNS", at), "inheritFromBefore": false}});
-            let own = cell(height - 1, at, owned, "userEnteredValue,note");
-            came = done(json!([insert, own])).then_some(name);
-        }
-        Edit::InsertRow(at) => {
-            let at = at.index(height);
-            let insert = json!({"insertDimension": {"range": range("ROWS", at), "inheritFromBefore": false}});
-            let own = cell(at, 0, owned, "userEnteredValue,note");
-            came = done(json!([insert, own])).then_some(name);
-        }
-        Edit::DeleteColumn(at) => {
-            let at = at.index(width);
-            if done(json!([{"deleteDimension": {"range": range("COLUMNS", at)}}])) {
-                gone.extend(grid.iter().map(|row| text(&row[at]).to_owned()));
-            }
-        }
-        Edit::DeleteRow(at) => {
-            let at = at.index(height);
-            if done(json!([{"deleteDimension": {"range": range("ROWS", at)}}])) {
-                gone.extend(grid[at].iter().map(|cell| text(cell).to_owned()));
-            }
-        }
-        Edit::MoveColumn(from, to) => {
-            let (source, to) = (range("COLUMNS", from.index(width)), to.index(width));
-            done(json!([{"moveDimension": {"source": source, "destinationIndex": to}}]));
-        }
-        // A row that is moved above the header is no row of a product any more.
-        Edit::MoveRow(from, to) if height > places.fields + 1 => {
-            let source = range("ROWS", below(from));
-            done(json!([{"moveDimension": {"source": source, "destinationIndex": below(to)}}]));
-        }
-        Edit::MoveRow(..) => {}
-        Edit::Hide { rows, at } => {
-            let (dimension, count) = if *rows {
-                ("ROWS", height)
-            } else {
-                ("COLUMNS", width)
-            };
-            let range = range(dimension, at.index(count));
-            done(
-                json!([{"updateDimensionProperties": {"range": range, "fields": "hiddenByUser",
-                "properties": {"hiddenByUser": true}}}]),
-            );
-        }
-        Edit::Overwrite(row, column, formula) => {
-            let mut rows: Vec<usize> = places.rows.iter().map(|(_, row)| *row).collect();
-            rows.extend([places.groups, places.fields]);
-            let columns: Vec<usize> = places.columns.values().copied().collect();
-            let value = if *formula {
-                json!({"formulaValue": "=1+1"})
-            } else {
-                json!({"stringValue": "typed"})
-            };
-            let content = json!({"userEnteredValue": value});
-            done(json!([cell(
-                *row.get(&rows),
-                *column.get(&columns),
-                content,
-                "userEnteredValue"
-            )]));
-        }
-        Edit::Filter => {
-            let range = json!({"sheetId": sheet_id, "startRowIndex": places.fields, "endRowIndex": height,
-                "startColumnIndex": 0, "endColumnIndex": width});
-            done(json!([{"setBasicFilter": {"filter": {"range": range}}}]));
+    if world.google.edit(&hands.spreadsheet, &requests).is_err() {
+        return;
+    }
+    let gone: Vec<String> = match edit {
+        Edit::InsertColumn(_) | Edit::InsertRow(_) => {
+            hands.own.insert(name);
+            return;
         }
         Edit::Rename => {
-            let title = format!("Мои остатки {}", hands.made);
-            let properties = json!({"sheetId": sheet_id, "title": title});
-            if done(json!([{"updateSheetProperties": {"properties": properties, "fields": "title"}}])) {
-                hands.title = title;
-            }
+            hands.title = name;
+            return;
         }
-        Edit::MoveWorksheet => {
-            let properties = json!({"sheetId": sheet_id, "index": 0});
-            done(json!([{"updateSheetProperties": {"properties": properties, "fields": "index"}}]));
+        Edit::DeleteColumn(at) => {
+            let at = at.index(page.width());
+            page.grid.iter().map(|row| text(&row[at]).to_owned()).collect()
+        }
+        Edit::DeleteRow(at) => {
+            let row = &page.grid[at.index(page.height())];
+            row.iter().map(|cell| text(cell).to_owned()).collect()
         }
         Edit::DeleteWorksheet => {
-            if done(json!([{"deleteSheet": {"sheetId": sheet_id}}])) {
-                PRODUCTS.clone_into(&mut hands.title);
-                gone.extend(hands.own.iter().cloned());
-            }
+            PRODUCTS.clone_into(&mut hands.title);
+            hands.own.iter().cloned().collect()
         }
-    }
-    hands.made += 1;
-    hands.own.extend(came);
+        _ => return,
+    };
     for text in gone {
         hands.own.remove(&text);
     }
@@ -393,6 +435,7 @@ async fn check(world: &World, seller: Seller, hands: &Hands) -> Result<(), TestC
     let notes: BTreeSet<String> = notes.into_iter().filter(|note| note.starts_with("own")).collect();
     prop_assert_eq!(&notes, &hands.own, "notes");
 
+    let struck = struck(world, hands);
     let expected = world.expected(seller).await;
     let (wanted, found) = (places(&expected).expect("titles"), places(&grid));
     let Some(found) = found else {
@@ -408,6 +451,7 @@ async fn check(world: &World, seller: Seller, hands: &Hands) -> Result<(), TestC
             .map(|(_, row)| *row)
             .collect();
         prop_assert_eq!(rows.len(), 1, "rows of {} in\n{}", article, shown);
+        prop_assert!(!struck.contains(&rows[0]), "{} is listed in\n{}", article, shown);
         for (key, column) in &wanted.columns {
             let (is, should) = (&grid[rows[0]][found.columns[key]], &expected[*from][*column]);
             let same = is == should
@@ -427,6 +471,27 @@ async fn check(world: &World, seller: Seller, hands: &Hands) -> Result<(), TestC
         }
     }
     Ok(())
+}
+
+/// Rows with a cell that is struck through.
+fn struck(world: &World, hands: &Hands) -> BTreeSet<usize> {
+    let book = world
+        .google
+        .everything(&hands.spreadsheet)
+        .expect("the spreadsheet");
+    let sheets = book["sheets"].as_array().expect("sheets");
+    let sheet = sheets
+        .iter()
+        .find(|sheet| sheet["title"] == json!(hands.title))
+        .expect("the worksheet");
+    let is_struck = |cell: &Value| {
+        let format = usize::try_from(cell["f"].as_u64().unwrap_or_default()).unwrap();
+        book["formats"][format]["textFormat"]["strikethrough"] == json!(true)
+    };
+    let rows = sheet["rows"].as_array().expect("rows").iter().enumerate();
+    rows.filter(|(_, row)| row.as_array().expect("cells").iter().any(is_struck))
+        .map(|(row, _)| row)
+        .collect()
 }
 
 async fn history(steps: Vec<Step>) -> Result<(), TestCaseError> {
@@ -466,4 +531,30 @@ fn whatever_happens_the_sheet_ends_as_the_read_model_and_the_seller_keeps_everyt
     if let Err(error) = runner.run(&steps, |steps| runtime.block_on(history(steps))) {
         panic!("{error}");
     }
+}
+
+#[tokio::test]
+async fn a_row_that_was_struck_by_an_unrecorded_batch_is_restored_when_its_product_comes_back() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let hands = Hands {
+        spreadsheet,
+        title: PRODUCTS.to_owned(),
+        own: BTreeSet::new(),
+        made: 0,
+        listed: BTreeSet::new(),
+        known: BTreeSet::new(),
+    };
+    world.google.script(
+        Fault::on("/v4/", Effect::DoneButFailed)
+            .containing(":batchUpdate")
+            .times(1),
+    );
+    world.delist(seller, 111_111).await;
+    assert_eq!(world.round().await.failed, 1);
+    assert_eq!(struck(&world, &hands), BTreeSet::from([2]));
+    world.list(seller, 111_111, "COL-001", "Коллаген").await;
+    world.clock.advance(TimeDelta::seconds(300));
+    assert_eq!(world.round().await.failed, 0);
+    assert_eq!(struck(&world, &hands), BTreeSet::new());
 }

@@ -106,10 +106,10 @@ pub(crate) fn spreadsheet(book: &Spreadsheet, call: &Call) -> Answer {
     let step = last.saturating_sub(first).max(1);
     // Without the script these links turn the pages.
     let pages = [
-        ("⏮", 1),
-        ("◀", (first + 1).saturating_sub(step).max(1)),
-        ("▶", (last + 1).min(part.all)),
-        ("⏭", part.all),
+        ("«", 1),
+        ("‹", (first + 1).saturating_sub(step).max(1)),
+        ("›", (last + 1).min(part.all)),
+        ("»", part.all),
     ]
     .map(|(name, row)| format!("<a href=\"?gid={gid}&amp;row={row}\">{name}</a>"))
     .join(" ");

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod google_page;
+#[cfg(test)]
 mod google_rules;
 #[cfg(test)]
 mod google_sheets;
