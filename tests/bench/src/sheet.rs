@@ -31,8 +31,8 @@ struct Plans {
     peak_mb: f64,
 }
 
-/// First plan, unchanged plan and plan of a change of 5 %, each beside rendering all cells once; then what the
-/// bodies of whole batches cost, which the role never makes in one piece.
+/// First plan, unchanged plan and plan of a change of 5 %, each beside rendering all cells once; then what
+/// the bodies of whole batches cost, which the role never makes in one piece.
 ///
 /// # Errors
 /// When the input contradicts itself or the child fails.

@@ -485,8 +485,12 @@ fn struck(world: &World, hands: &Hands) -> BTreeSet<usize> {
         .find(|sheet| sheet["title"] == json!(hands.title))
         .expect("the worksheet");
     let is_struck = |cell: &Value| {
-        let format = usize::try_from(cell["f"].as_u64().unwrap_or_default()).unwrap();
-        book["formats"][format]["textFormat"]["strikethrough"] == json!(true)
+        // Formats are counted from 1; 0 is none.
+        let format = cell["f"].as_u64().unwrap_or_default().checked_sub(1);
+        format.is_some_and(|place| {
+            let format = &book["formats"][usize::try_from(place).unwrap()];
+            format["textFormat"]["strikethrough"] == json!(true)
+        })
     };
     let rows = sheet["rows"].as_array().expect("rows").iter().enumerate();
     rows.filter(|(_, row)| row.as_array().expect("cells").iter().any(is_struck))

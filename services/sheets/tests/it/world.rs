@@ -404,7 +404,7 @@ impl World {
         self.reader.read_after(position, 10_000).await.unwrap()
     }
 
-    /// Read models and marks caught up, the burst over, what is due written.
+    /// All caught up, the burst over, what is due written.
     pub(crate) async fn round(&self) -> Round {
         self.project().await;
         self.mark().await;
@@ -450,11 +450,8 @@ impl World {
         let rows = read_models::inventory::queries::sheet_rows(&tx, today)
             .await
             .unwrap();
-        let warehouses: Vec<_> = rows
-            .warehouses
-            .iter()
-            .filter(|known| !known.name.is_empty())
-            .collect();
+        let named = rows.warehouses.iter().filter(|known| !known.name.is_empty());
+        let warehouses: Vec<_> = named.collect();
         let index = |key: &str| warehouses.iter().position(|known| known.warehouse == key);
         let product = |product: &read_models::inventory::queries::SheetProduct| ProductRow {
             key: product.product_id.to_string().into(),
