@@ -6,6 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
+use events::catalog::ProductEvent;
+use events::ids::{ProductId, SyncId};
+use events::product::ProductRelisted;
+use events::{Event, StreamType};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -119,6 +123,7 @@ async fn act(world: &World, seller: Seller, hands: &mut Hands, step: &Step) {
                 .list(seller, nm_id(*article), &format!("V-{article}"), "Платья")
                 .await;
         }
+        Step::List(article) if hands.listed.insert(*article) => relist(world, seller, nm_id(*article)).await,
         Step::Delist(article) if hands.listed.remove(article) => {
             world.delist(seller, nm_id(*article)).await;
         }
@@ -345,6 +350,16 @@ impl Page {
     }
 }
 
+/// A product that had left the catalogue is in it again.
+async fn relist(world: &World, seller: Seller, nm_id: i64) {
+    let event = ProductEvent::ProductRelisted(ProductRelisted {
+        sync_id: SyncId(uuid::Uuid::from_u128(78)),
+    });
+    let id = ProductId::of(seller.cabinet, nm_id).uuid();
+    let events = vec![Event::Product(event)];
+    world.append(seller.tenant, StreamType::Product, id, events).await;
+}
+
 /// What a person does in the page. What Google does not let them do, they leave.
 fn by_hand(world: &World, hands: &mut Hands, edit: &Edit) {
     let Some(page) = Page::open(world, hands) else {
@@ -557,7 +572,7 @@ async fn a_row_that_was_struck_by_an_unrecorded_batch_is_restored_when_its_produ
     world.delist(seller, 111_111).await;
     assert_eq!(world.round().await.failed, 1);
     assert_eq!(struck(&world, &hands), BTreeSet::from([2]));
-    world.list(seller, 111_111, "COL-001", "Коллаген").await;
+    relist(&world, seller, 111_111).await;
     world.clock.advance(TimeDelta::seconds(300));
     assert_eq!(world.round().await.failed, 0);
     assert_eq!(struck(&world, &hands), BTreeSet::new());
