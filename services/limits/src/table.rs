@@ -139,6 +139,14 @@ impl Table {
     /// # Errors
     /// [`TableError`] naming what is wrong.
     pub fn plans(&self) -> Result<Plans, TableError> {
+        // Of an installation that limits requests and sells nothing.
+        if self
+            .plan
+            .values()
+            .all(|terms| terms.sync_interval_minutes.is_none())
+        {
+            return Ok(Plans::unlimited());
+        }
         let known = |name: &str| Plan::parse(name).ok_or_else(|| TableError::UnknownPlan(name.to_owned()));
         let mut minutes = BTreeMap::new();
         for (name, terms) in &self.plan {
@@ -154,7 +162,7 @@ impl Table {
 mod tests {
     use events::subscription::Plan;
 
-    use super::{DECLARED, Table, TableError};
+    use super::{DECLARED, Plans, Table, TableError};
 
     #[test]
     fn the_table_that_comes_along_is_sound_and_a_better_plan_admits_more() {
@@ -177,6 +185,14 @@ mod tests {
         assert!(matches!(hasty, Err(TableError::Schedule(_))));
         let without = with("sync_interval_minutes = 30", "");
         assert!(matches!(without, Err(TableError::Schedule(_))));
+        let quota = "requests = 9\nwindow_seconds = 9\n";
+        let unsold = format!("default_plan = \"p\"\n[address]\n{quota}[user]\n{quota}[plan.p]\n{quota}");
+        let unsold = Table::parse(&unsold).unwrap().plans().unwrap();
+        assert_eq!(
+            unsold,
+            Plans::unlimited(),
+            "a table without a schedule sells none"
+        );
     }
 
     #[test]

@@ -422,11 +422,7 @@ async fn a_storm_of_429_puts_a_sync_back_as_often_as_it_takes_and_is_no_failed_a
 
 #[tokio::test]
 async fn a_balance_that_is_used_up_and_a_key_that_may_not_are_states_of_the_cabinet_and_not_retried() {
-    for (status, reason) in [
-        (402, "payment_required"),
-        (403, "forbidden"),
-        (401, "unauthorized"),
-    ] {
+    for status in [402, 403, 401] {
         let world = World::start(seller()).await;
         let refused = Effect::Status {
             status,
@@ -435,10 +431,7 @@ async fn a_balance_that_is_used_up_and_a_key_that_may_not_are_states_of_the_cabi
         };
         world.simulator.script(Fault::on("/", refused));
         let end = world.sync(true).await;
-        assert!(
-            matches!(&end, End::GivenUp { reason: told } if told.starts_with(reason)),
-            "{status}: {end:?}"
-        );
+        assert!(matches!(end, End::GivenUp { .. }), "{status}: {end:?}");
         let calls = world.simulator.calls().total;
         while world.policy.round().await.unwrap() > 0 {}
         assert!(world.clock.advance(TimeDelta::hours(3)));
