@@ -170,14 +170,17 @@ impl SheetInput {
     /// [`LayoutError`] where the input contradicts itself.
     pub fn identities(&self, view: &View) -> Result<Vec<IdentityCells<Arc<str>>>, LayoutError> {
         let expanded = crate::sizes::expand(self, view)?;
-        let products = &expanded.as_ref().unwrap_or(self).products;
+        let shown = match &expanded {
+            Some(rows) => crate::shown::Shown::chosen(rows, view)?,
+            None => crate::shown::Shown::new(self, view)?,
+        };
         let identity = |product: &ProductRow| IdentityCells {
             of: Arc::clone(&product.key),
             nm_id: Some(product.nm_id),
             vendor_code: Arc::clone(&product.vendor_code),
             size: Arc::clone(&product.size).into(),
         };
-        Ok(products.iter().map(identity).collect())
+        Ok(shown.products.into_iter().map(identity).collect())
     }
 
     pub(crate) fn check(&self) -> Result<(), LayoutError> {

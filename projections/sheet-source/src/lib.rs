@@ -1,12 +1,15 @@
 //! From the read model's rows to what the layout is given: which warehouses share a column, and what the note
 //! says. The sheet and the exports both come this way, so they show the same rows.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, Utc};
 use read_models::inventory::queries::{Freshness as SourceFreshness, SheetProduct, SheetRows};
-use sheet_layout::{Freshness, IdentityCells, ProductRow, SheetInput, WarehouseColumn};
+use sheet_layout::{
+    Freshness, IdentityCells, LayoutError, ProductRow, SheetInput, Sizes, View, WarehouseColumn,
+};
 use uuid::Uuid;
 
 /// What a sheet shall show.
@@ -18,6 +21,28 @@ pub struct Source {
     pub input: SheetInput,
     /// All products that were ever seen, the delisted ones too: they may have rows.
     pub identities: Vec<IdentityCells<Arc<str>>>,
+}
+
+impl Source {
+    /// What identifies the rows that products may have in a view, those of its sizes and of products that it
+    /// does not show too.
+    ///
+    /// # Errors
+    /// [`LayoutError`] where the input contradicts itself.
+    pub fn identities_in(&self, view: &View) -> Result<Cow<'_, [IdentityCells<Arc<str>>]>, LayoutError> {
+        if view.sizes == Sizes::Summed {
+            return Ok(Cow::Borrowed(&self.identities));
+        }
+        let mut all = self.input.identities(view)?;
+        let shown: HashSet<Arc<str>> = all.iter().map(|row| Arc::clone(&row.of)).collect();
+        all.extend(
+            self.identities
+                .iter()
+                .filter(|row| !shown.contains(&row.of))
+                .cloned(),
+        );
+        Ok(Cow::Owned(all))
+    }
 }
 
 /// What a sheet of these rows shows.

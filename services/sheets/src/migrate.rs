@@ -178,8 +178,9 @@ async fn look_and_move(shared: &Shared, claim: &Claim, choice: Choice) -> Result
         return Ok(moved);
     };
     let options = round.layout_options(&source);
+    let identities = source.identities_in(&options.view).map_err(Trouble::Layout)?;
     let Migration { report, plan } =
-        migrate(&worksheet, &source.identities, &source.input, &options).map_err(Trouble::Layout)?;
+        migrate(&worksheet, &identities, &source.input, &options).map_err(Trouble::Layout)?;
     moved.report = report;
     let Some(plan) = plan.filter(|_| !choice.dry_run) else {
         return Ok(moved);

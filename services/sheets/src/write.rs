@@ -94,12 +94,9 @@ async fn attempt(shared: &Shared, claim: &Claim) -> Result<Written, Trouble> {
     }
     let mut round = Round::new(shared, claim, &client);
     round.written = stored(claim);
-    let listed: HashSet<&str> = source
-        .input
-        .products
-        .iter()
-        .map(|product| &*product.key)
-        .collect();
+    let view = round.layout_options(&source).view;
+    let shown = source.input.identities(&view).map_err(Trouble::Layout)?;
+    let listed: HashSet<&str> = shown.iter().map(|row| &*row.of).collect();
     loop {
         match round.step(&source, &listed, today).await? {
             Step::More => {}
@@ -168,8 +165,10 @@ impl<'a> Round<'a> {
             worksheet: &self.claim.worksheet,
             sheet_id: self.sheet_id,
         };
+        let view = self.layout_options(source).view;
+        let identities = source.identities_in(&view).map_err(Trouble::Layout)?;
         let known = Known {
-            identities: &source.identities,
+            identities: &identities,
             listed,
             written: self.written.take(),
             doubtful: self.doubtful,

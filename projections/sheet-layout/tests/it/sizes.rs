@@ -232,6 +232,20 @@ fn a_sheet_of_whole_products_becomes_one_of_sizes_without_losing_a_row() {
 }
 
 #[test]
+fn a_sheet_of_sizes_of_which_nothing_is_remembered_is_taken_up_as_it_is() {
+    let (mut world, input) = (world(), input());
+    world.sync(&input);
+    world.model.cells.swap(3, 4);
+    world.written = Grid::default();
+    world.known = input.identities(&world.options.view).unwrap();
+    world.sync(&input);
+    assert_eq!(
+        sheet(&world, &SIZE_AND_STOCK),
+        ["5||3", "5|44|2", "5|42|6", "6|0|6"]
+    );
+}
+
+#[test]
 fn a_size_has_its_own_colour_and_what_is_left_of_its_product_has_none() {
     let mut view = by_size();
     view.low_stock = Some(LowStock {
