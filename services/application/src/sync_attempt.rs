@@ -8,7 +8,7 @@ use events::cabinet::{CredentialFacts, Marketplace, Right};
 use events::ids::{CabinetId, CredentialId, SyncId};
 use events::sync::{SyncCompleted, SyncFailed, SyncQuarantined};
 
-use crate::{App, Context, ExecuteError, Folded, Receipt};
+use crate::{App, Context, ExecuteError, Executed, Folded};
 
 /// Why an attempt is not heard.
 pub type Error = ExecuteError<SyncRefusal>;
@@ -106,18 +106,21 @@ pub enum End {
     Quarantined(SyncQuarantined),
 }
 
-/// Tells how it ended.
+/// Tells how it ended, and returns what is known of the cabinet's syncs since.
 ///
 /// # Errors
 /// [`SyncRefusal::Superseded`] when another attempt counts by now.
-pub async fn end(app: &App, context: &Context, cabinet_id: CabinetId, end: End) -> Result<Receipt, Error> {
+pub async fn end(
+    app: &App,
+    context: &Context,
+    cabinet_id: CabinetId,
+    end: End,
+) -> Result<Executed<Sync>, Error> {
     let command = match end {
         End::Completed(completed) => SyncCommand::Complete(completed),
         End::Failed(failed) => SyncCommand::Fail(failed),
         End::Quarantined(quarantined) => SyncCommand::Quarantine(quarantined),
     };
-    Ok(app
-        .execute::<Sync>(context, cabinet_id.uuid(), command, |_| None)
-        .await?
-        .receipt)
+    app.execute::<Sync>(context, cabinet_id.uuid(), command, |_| None)
+        .await
 }

@@ -39,6 +39,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: EraseAction,
     },
+    /// Raw answers of marketplaces, kept for audits
+    Payloads {
+        #[command(subcommand)]
+        action: PayloadsAction,
+    },
     /// Keys of the vault and of access tokens
     Keys {
         #[command(subcommand)]
@@ -137,6 +142,34 @@ pub(crate) enum EraseAction {
     Replay {
         /// The ledger, as `erase ledger` printed it
         file: std::path::PathBuf,
+    },
+}
+
+/// What to do with raw answers.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum PayloadsAction {
+    /// List a tenant's, newest first: when, which cabinet and source, hash and sizes
+    List {
+        /// Whose
+        #[arg(value_parser = tenant)]
+        tenant: events::ids::TenantId,
+        /// Only those with this hash, as it stands in a sync's event
+        #[arg(long)]
+        sha256: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        limit: i64,
+    },
+    /// Print one: a line per page of the answer, without what could be a buyer's
+    Show {
+        /// Whose
+        #[arg(value_parser = tenant)]
+        tenant: events::ids::TenantId,
+        /// Which
+        payload: uuid::Uuid,
+        /// Why it is looked at; goes to the log with who looks
+        #[arg(long)]
+        reason: String,
     },
 }
 

@@ -9,6 +9,7 @@ mod erase;
 mod errands;
 mod keys;
 mod migrate_sheets;
+mod payloads;
 mod roles;
 mod tools;
 
@@ -110,6 +111,7 @@ async fn run(command: Command, settings: Settings) -> Result<u8, Failure> {
         Command::Doctor => tools::doctor(&settings).await,
         Command::Admin { action } => admin::run(&settings, &action).await,
         Command::Erase { action } => erase::run(&settings, &action).await,
+        Command::Payloads { action } => payloads::run(&settings, &action).await,
         Command::Keys { action } => keys::run(&settings, action).await,
     }
 }

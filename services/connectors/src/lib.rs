@@ -13,5 +13,6 @@ mod json;
 pub mod limits;
 pub mod marketplace;
 pub mod ozon;
+pub mod payload;
 mod repeat;
 pub mod wildberries;

@@ -6,6 +6,7 @@ mod observation;
 mod stock;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -21,6 +22,7 @@ pub use stock::{
 
 use crate::error::CallError;
 use crate::ozon::Ozon;
+use crate::payload::{PayloadCopy, PayloadSink};
 use crate::wildberries::Wildberries;
 
 /// A half-open span of time.
@@ -62,10 +64,26 @@ pub struct Fetched<T> {
     pub complete: bool,
 }
 
+/// Sees every byte of a source's answers: hashes it, and hands out a copy where answers are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    hasher: Sha256,
+    copy: Option<PayloadCopy>,
+}
+
+impl Meter {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        if let Some(copy) = &mut self.copy {
+            copy.push(bytes);
+        }
+    }
+}
+
 /// Gathers a [`SourceOutcome`] page by page.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) hasher: Sha256,
+    pub(crate) meter: Meter,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     pub(crate) pages: u32,
@@ -74,6 +92,17 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// For a source whose answers are kept where `copy` is some.
+    pub(crate) fn copying(copy: Option<PayloadCopy>) -> Self {
+        Self {
+            meter: Meter {
+                copy,
+                ..Meter::default()
+            },
+            ..Self::default()
+        }
+    }
+
     /// Says why the answer is not complete; the first reason stays.
     pub(crate) fn trouble(&mut self, what: &'static str) {
         self.trouble = self.trouble.or(Some(what));
@@ -81,7 +110,7 @@ impl Tally {
 
     /// Counts a page that was held in memory.
     pub(crate) fn page(&mut self, body: &[u8], rows: usize, as_of: Option<DateTime<Utc>>) {
-        self.hasher.update(body);
+        self.meter.update(body);
         self.streamed(body.len() as u64, rows as u64, as_of);
     }
 
@@ -91,14 +120,21 @@ impl Tally {
         self.rows += rows;
         self.pages += 1;
         self.as_of = as_of.or(self.as_of);
+        if let Some(copy) = &mut self.meter.copy {
+            copy.end_page();
+        }
     }
 
     pub(crate) fn finish(self, source: &'static str) -> SourceOutcome {
+        let payload_sha256 = hex::encode(self.meter.hasher.finalize());
+        if let Some(copy) = self.meter.copy {
+            copy.finish(&payload_sha256, self.bytes);
+        }
         SourceOutcome {
             source,
             rows: self.rows,
             as_of: self.as_of,
-            payload_sha256: hex::encode(self.hasher.finalize()),
+            payload_sha256,
             payload_bytes: self.bytes,
             pages: self.pages,
             trouble: self.trouble,
@@ -157,6 +193,17 @@ pub enum MarketplaceClient {
     Wildberries(Wildberries),
     /// An Ozon cabinet.
     Ozon(Ozon),
+}
+
+impl MarketplaceClient {
+    /// The same, where a copy of every answer is handed to `sink`.
+    #[must_use]
+    pub fn keeping(self, sink: Arc<dyn PayloadSink>) -> Self {
+        match self {
+            Self::Wildberries(client) => Self::Wildberries(client.keeping(sink)),
+            Self::Ozon(client) => Self::Ozon(client.keeping(sink)),
+        }
+    }
 }
 
 impl Marketplace for MarketplaceClient {

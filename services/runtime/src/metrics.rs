@@ -45,6 +45,7 @@ struct Inner {
     relay_position: Gauge<u64>,
     marketplace_requests: Counter<u64>,
     sync_duration: Histogram<f64>,
+    sync_sources: Counter<u64>,
     sheet_writes: Counter<u64>,
     sheet_write_cells: Counter<u64>,
     sheet_calls: Counter<u64>,
@@ -109,6 +110,10 @@ impl Metrics {
                 .f64_histogram("stock.sync.duration.seconds")
                 .with_description("Duration of a sync from its start to its outcome")
                 .with_boundaries(SYNC_BUCKETS.to_vec())
+                .build(),
+            sync_sources: meter
+                .u64_counter("stock.sync.sources")
+                .with_description("Sources of ended syncs by outcome; degraded: worked before, keeps failing")
                 .build(),
             sheet_writes: meter
                 .u64_counter("stock.sheet.writes")
@@ -180,6 +185,17 @@ impl Metrics {
         let labels = [("marketplace", marketplace), ("outcome", outcome)];
         let labels = labels.map(|(key, value)| KeyValue::new(key, value.to_owned()));
         self.inner.sync_duration.record(duration.as_secs_f64(), &labels);
+    }
+
+    /// One source of an ended sync (`complete`, `partial`, `failed`, `cached`, `degraded`).
+    pub fn source_ended(&self, marketplace: &str, source: &str, outcome: &str) {
+        let labels = [
+            ("marketplace", marketplace),
+            ("source", source),
+            ("outcome", outcome),
+        ];
+        let labels = labels.map(|(key, value)| KeyValue::new(key, value.to_owned()));
+        self.inner.sync_sources.add(1, &labels);
     }
 
     /// A batch that is in a spreadsheet, with the cells it wrote.
@@ -278,6 +294,7 @@ mod tests {
         metrics.relay_position(77);
         metrics.marketplace_request("content-api", "cards", "429");
         metrics.sync_ended("wildberries", "completed", Duration::from_secs(3));
+        metrics.source_ended("wildberries", "orders", "degraded");
         let before = String::from_utf8(metrics.render().unwrap()).unwrap();
         assert!(!before.contains("stock_sheet_last_write_seconds"), "{before}");
         metrics.sheet_written(5);
@@ -299,6 +316,7 @@ mod tests {
             "stock_relay_position 77",
             "stock_marketplace_requests_total{endpoint=\"cards\",host=\"content-api\",status=\"429\"} 1",
             "stock_sync_duration_seconds_sum{marketplace=\"wildberries\",outcome=\"completed\"} 3",
+            "stock_sync_sources_total{marketplace=\"wildberries\",outcome=\"degraded\",source=\"orders\"} 1",
             "stock_sheet_writes_total 1",
             "stock_sheet_write_cells_total 5",
             "stock_sheet_calls_total{endpoint=\"POST /v4/spreadsheets/{id}:batchUpdate\",status=\"200\"} 1",

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use keys::watch_keys;
 
+use crate::payloads::{self, PayloadLimits};
 use crate::sync::Syncs;
 
 /// Forgets answers to repeated requests that need not be kept any longer.
@@ -23,8 +24,10 @@ pub const PURGE_ANSWERS: &str = "work.maintenance.purge_answers";
 pub const WATCH_KEYS: &str = "work.maintenance.watch_keys";
 /// Ends contracts whose time is over and that nobody prolonged.
 pub const END_CONTRACTS: &str = "work.maintenance.end_contracts";
+/// Destroys kept raw answers that are too old or too many.
+pub const PURGE_PAYLOADS: &str = "work.maintenance.purge_payloads";
 /// Every job, to be queued once per [`EVERY`].
-pub const JOBS: [&str; 3] = [PURGE_ANSWERS, WATCH_KEYS, END_CONTRACTS];
+pub const JOBS: [&str; 4] = [PURGE_ANSWERS, WATCH_KEYS, END_CONTRACTS, PURGE_PAYLOADS];
 /// How often: answers are kept for a day and contracts for a month, so an hour more is little.
 pub const EVERY: Duration = Duration::from_secs(3600);
 
@@ -54,6 +57,8 @@ pub async fn queue_all(queue: &WorkQueue, ids: &runtime::Ids) -> Result<(), Work
 pub struct Maintenance {
     /// Answers to repeated requests, as the worker.
     pub answers: IdempotencyKeys,
+    /// How much is kept of raw answers, and for how long.
+    pub payload_limits: PayloadLimits,
     /// Syncs, whose means open keys.
     pub syncs: Syncs,
     /// Now.
@@ -66,9 +71,9 @@ pub enum MaintenanceError {
     /// Kept answers could not be purged.
     #[error("old answers could not be forgotten")]
     Answers(#[from] StoreError),
-    /// Keys could not be listed.
-    #[error("the keys could not be looked at")]
-    Keys(#[from] database::DatabaseError),
+    /// Keys could not be listed, or raw answers not be purged.
+    #[error("the maintenance's tables cannot be used")]
+    Database(#[from] database::DatabaseError),
     /// A contract could not be ended.
     #[error("a contract could not be ended")]
     Contracts(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -97,6 +102,7 @@ impl Maintenance {
     async fn one(&self, job: &Job) {
         let done = match job.subject.as_str() {
             PURGE_ANSWERS => self.purge_answers().await,
+            PURGE_PAYLOADS => self.purge_payloads().await,
             WATCH_KEYS => keys::watch_keys(&self.syncs).await.map_err(Into::into),
             END_CONTRACTS => self.end_contracts().await,
             // A newer scheduler's job; an operator replays it when the workers are new as well.
@@ -136,6 +142,16 @@ impl Maintenance {
                 return Ok(());
             }
         }
+    }
+
+    async fn purge_payloads(&self) -> Result<(), MaintenanceError> {
+        payloads::purge(
+            self.syncs.app.store.pool(),
+            &self.payload_limits,
+            self.clock.now(),
+        )
+        .await?;
+        Ok(())
     }
 
     async fn purge_answers(&self) -> Result<(), MaintenanceError> {

@@ -12,7 +12,7 @@ pub mod sources;
 
 use std::time::Duration;
 
-use application::domain::sync::{SyncRefusal, is_put_back};
+use application::domain::sync::{Sync as SyncState, SyncRefusal, is_put_back};
 use application::{App, Context, record_observations, sync_attempt};
 use chrono::TimeDelta;
 use events::ids::CommandId;
@@ -22,6 +22,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::memory::{Believed, Doubted, Memory};
+use crate::payloads::Payloads;
 use crate::sync::held::Holds;
 use crate::sync::sources::{Failure, Seen};
 use crate::{Marketplaces, SyncJob, check};
@@ -93,7 +94,14 @@ pub struct Syncs {
     pub order_days: i64,
     /// Told when a sync has ended: outcome and how long it took.
     pub observer: Option<Observer>,
+    /// Told how each source of an ended sync came out.
+    pub source_observer: Option<SourceObserver>,
+    /// Where raw answers are kept, if they are.
+    pub payloads: Option<Payloads>,
 }
+
+/// Called with marketplace, source and outcome (`complete`, `partial`, `failed`, `cached`, `degraded`).
+pub type SourceObserver = std::sync::Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
 
 /// Called with marketplace, outcome and duration of every ended sync.
 pub type Observer = std::sync::Arc<dyn Fn(&str, &str, Duration) + Send + Sync>;
@@ -268,11 +276,16 @@ impl Attempt<'_> {
             tracing::error!(error = ?error, credential.id = %credential.credential_id, "credential not opened");
             ("internal", "the credential could not be opened".to_owned())
         })?;
-        self.syncs
+        let client = self
+            .syncs
             .marketplaces
             .taking_turns(self.syncs.turns.as_ref(), self.job.tenant_id)
             .client(marketplace, &secret)
-            .map_err(|error| ("unsupported", error.to_string()))
+            .map_err(|error| ("unsupported", error.to_string()))?;
+        Ok(match &self.syncs.payloads {
+            Some(payloads) => client.keeping(payloads.of(self.job, self.attempt.attempt)),
+            None => client,
+        })
     }
 
     /// Tells the cabinet what the marketplace thinks of its key: refused by every source, or taken by one.
@@ -514,6 +527,22 @@ impl Attempt<'_> {
         (self.tell(end, after).await, class_label(class))
     }
 
+    fn observe_sources(&self, outcomes: &[(String, &'static str)], state: &SyncState) {
+        let (Some(observer), Some(marketplace)) = (&self.syncs.source_observer, self.attempt.marketplace)
+        else {
+            return;
+        };
+        for (source, outcome) in outcomes {
+            let degraded = state.health.get(source).is_some_and(|health| health.degraded);
+            let outcome = if degraded && *outcome != "cached" {
+                "degraded"
+            } else {
+                outcome
+            };
+            observer(marketplace.as_str(), source, outcome);
+        }
+    }
+
     /// Up to a quarter longer, by the cabinet: many cabinets that failed together do not come back together.
     fn jittered(&self, pause: Duration) -> Duration {
         let spread = Uuid::new_v5(&self.job.cabinet_id.uuid(), &self.attempt.attempt.to_be_bytes());
@@ -523,8 +552,12 @@ impl Attempt<'_> {
 
     async fn tell(&self, end: sync_attempt::End, after: End) -> End {
         let context = self.part("end");
+        let outcomes = outcomes(&end);
         match sync_attempt::end(&self.syncs.app, &context, self.job.cabinet_id, end).await {
-            Ok(_) => after,
+            Ok(ended) => {
+                self.observe_sources(&outcomes, &ended.state);
+                after
+            }
             // Another worker has it, or it is over: nothing of ours counts any more.
             Err(application::ExecuteError::Refused(refusal)) => {
                 tracing::info!(reason = %refusal, sync.id = %self.job.sync_id, "superseded");
@@ -536,6 +569,25 @@ impl Attempt<'_> {
             }
         }
     }
+}
+
+/// How the sources came out, in words for metrics.
+fn outcomes(end: &sync_attempt::End) -> Vec<(String, &'static str)> {
+    let reports = match end {
+        sync_attempt::End::Completed(completed) => &completed.sources,
+        sync_attempt::End::Failed(failed) => &failed.sources,
+        sync_attempt::End::Quarantined(quarantined) => &quarantined.sources,
+    };
+    let outcome = |report: &SourceReport| match report.outcome {
+        SourceOutcome::Complete => "complete",
+        SourceOutcome::Partial => "partial",
+        SourceOutcome::Failed => "failed",
+        SourceOutcome::Cached => "cached",
+    };
+    reports
+        .iter()
+        .map(|report| (report.source.clone(), outcome(report)))
+        .collect()
 }
 
 /// A label for metrics: classes are few and known.

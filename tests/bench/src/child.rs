@@ -60,6 +60,8 @@ pub async fn run(settings: &str) -> Result<(), Failure> {
         turns: None,
         order_days: 7,
         observer: None,
+        source_observer: None,
+        payloads: None,
     };
     let queue = WorkQueue::new(&broker);
     let policy = SyncPolicy {

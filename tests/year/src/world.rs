@@ -154,6 +154,8 @@ impl World {
             turns: None,
             order_days: ORDER_DAYS,
             observer: None,
+            source_observer: None,
+            payloads: None,
         };
         let policy = SyncPolicy {
             pool: worker.clone(),

@@ -8,6 +8,7 @@ use database::Role;
 use messaging::{Cache, WorkQueue};
 use worker::erasures::Erasures;
 use worker::maintenance::Maintenance;
+use worker::payloads::{PayloadLimits, Payloads};
 use worker::policy::SyncPolicy;
 use worker::reports::KeptReports;
 use worker::sync::{Limits, Syncs};
@@ -20,8 +21,21 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     let pool = assembly.pool(Role::Worker)?;
     let settings = &assembly.settings.sync;
     let metrics = assembly.metrics.clone();
+    let payload_limits = PayloadLimits {
+        days: settings.payload_days,
+        of_cabinet: settings.payload_cabinet_bytes,
+        of_all: settings.payload_total_bytes,
+    };
+    let app = assembly.app(pool.clone())?;
+    let payloads = (payload_limits.days > 0).then(|| Payloads {
+        pool: pool.clone(),
+        vault: app.vault.clone(),
+        limits: payload_limits,
+        clock: assembly.clock.clone(),
+    });
+    let source_metrics = metrics.clone();
     let syncs = Syncs {
-        app: assembly.app(pool.clone())?,
+        app,
         marketplaces: assembly
             .marketplaces()?
             .keeping(Arc::new(KeptReports::new(&assembly.broker))),
@@ -38,10 +52,15 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         observer: Some(Arc::new(move |marketplace, outcome, duration| {
             metrics.sync_ended(marketplace, outcome, duration);
         })),
+        source_observer: Some(Arc::new(move |marketplace, source, outcome| {
+            source_metrics.source_ended(marketplace, source, outcome);
+        })),
+        payloads,
     };
     let queue = WorkQueue::new(&assembly.broker);
     let maintenance = Maintenance {
         answers: IdempotencyKeys::new(pool.clone()),
+        payload_limits,
         syncs: syncs.clone(),
         clock: assembly.clock.clone(),
     };

@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::{CallRecord, HttpClient, Turn};
 use crate::error::{CallError, CallFailure};
+use crate::marketplace::Meter;
 
 /// How much of an error's body is read: enough for every documented one.
 const ERROR_BODY: u64 = 64 * 1024;
@@ -259,9 +259,9 @@ impl Opened<'_> {
         })
     }
 
-    /// Hands out the body piece by piece as it arrives, feeding every byte to `hasher` as well. The first
+    /// Hands out the body piece by piece as it arrives, feeding every byte to `meter` as well. The first
     /// complaint of `feed` ends the call; a body that was cut is a failure of the connection.
-    pub(crate) async fn stream<F>(mut self, hasher: &mut Sha256, mut feed: F) -> Result<Streamed, CallError>
+    pub(crate) async fn stream<F>(mut self, meter: &mut Meter, mut feed: F) -> Result<Streamed, CallError>
     where
         F: FnMut(&[u8]) -> Result<(), CallFailure> + Send,
     {
@@ -275,7 +275,7 @@ impl Opened<'_> {
                     if bytes > limit {
                         break Err(CallFailure::TooLarge { limit });
                     }
-                    hasher.update(&chunk);
+                    meter.update(&chunk);
                     if let Err(failure) = feed(&chunk) {
                         break Err(failure);
                     }

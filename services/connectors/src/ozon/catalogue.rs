@@ -13,6 +13,7 @@ use super::wire::{InfoList, InfoRequest, InfoRow, Int, ProductList, ProductListR
 use crate::error::{CallError, CallFailure};
 use crate::json;
 use crate::marketplace::{Card, CardSize, Fetched, SourceOutcome, Tally};
+use crate::payload::GOODS;
 
 const LIST: &str = "POST /v3/product/list";
 const INFO: &str = "POST /v3/product/info/list";
@@ -83,7 +84,7 @@ impl Ozon {
         &self,
         on_page: &mut (dyn FnMut(Vec<Card>) + Send),
     ) -> Result<Catalogue, CallError> {
-        let mut tally = Tally::default();
+        let mut tally = self.tally("ozon.cards", GOODS);
         let ids = self.product_ids(&mut tally).await?;
         let mut cards = Vec::with_capacity(ids.len());
         let mut articles = HashMap::with_capacity(ids.len());

@@ -15,8 +15,9 @@ use super::limits::{Account, Accounts, Group};
 use crate::error::{CallError, CallFailure};
 use crate::http::{Call, HttpClient, Reply};
 use crate::marketplace::{
-    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, SizeRef, StockSnapshot,
+    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, SizeRef, StockSnapshot, Tally,
 };
+use crate::payload::{PayloadSink, Payloads};
 use crate::repeat::Repeats;
 
 const CLIENT_ID: HeaderName = HeaderName::from_static("client-id");
@@ -78,6 +79,7 @@ pub struct Ozon {
     pub(super) account: Arc<Account>,
     pub(super) options: Options,
     pub(super) catalogue: Mutex<Kept>,
+    payloads: Payloads,
 }
 
 impl Ozon {
@@ -98,7 +100,22 @@ impl Ozon {
             account,
             options,
             catalogue: Mutex::default(),
+            payloads: Payloads::default(),
         }
+    }
+
+    /// The same, where a copy of every answer is handed to `sink`.
+    #[must_use]
+    pub fn keeping(self, sink: Arc<dyn PayloadSink>) -> Self {
+        Self {
+            payloads: Payloads::to(sink),
+            ..self
+        }
+    }
+
+    /// Counts a source's answers, and copies them where they are kept.
+    pub(super) fn tally(&self, source: &'static str, fields: &'static [&'static str]) -> Tally {
+        Tally::copying(self.payloads.copy(source, fields))
     }
 
     /// Sends a question inside the limits and reads the whole answer; only success comes back. `endpoint` is

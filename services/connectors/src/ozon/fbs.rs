@@ -10,6 +10,7 @@ use crate::json;
 use crate::marketplace::{
     Bucket, Fetched, Fulfilment, InWay, SizeRef, StockBuilder, StockLevel, StockSnapshot, Tally, WarehouseRef,
 };
+use crate::payload::GOODS;
 
 const WAREHOUSES: &str = "POST /v2/warehouse/list";
 const STOCKS: &str = "POST /v2/product/info/stocks-by-warehouse/fbs";
@@ -29,7 +30,7 @@ impl Ozon {
         &self,
         sizes: &[SizeRef],
     ) -> Result<Fetched<StockSnapshot>, CallError> {
-        let mut tally = Tally::default();
+        let mut tally = self.tally("ozon.stock.fbs", GOODS);
         let mut gathered = Gathered::new(sizes)?;
         for (id, name) in self.seller_warehouses(&mut tally).await? {
             gathered.warehouse(id, &name);

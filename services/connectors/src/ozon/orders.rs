@@ -13,6 +13,7 @@ use super::wire::{self, Int, Posting, PostingProduct, PostingsFilter, PostingsRe
 use crate::error::{CallError, CallFailure};
 use crate::json;
 use crate::marketplace::{Fetched, OrderObservation, OrderStatus, Period, Tally};
+use crate::payload::ORDERS;
 
 const FBO: &str = "POST /v3/posting/fbo/list";
 const FBS: &str = "POST /v4/posting/fbs/list";
@@ -37,7 +38,7 @@ impl Ozon {
         period: Period,
     ) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
         let catalogue = self.catalogue().await?;
-        let mut tally = Tally::default();
+        let mut tally = self.tally("ozon.orders", ORDERS);
         let mut orders = Orders::new(&catalogue, period);
         self.postings(FBO, period, &mut orders, &mut tally).await?;
         match self.postings(FBS, period, &mut orders, &mut tally).await {

@@ -10,8 +10,9 @@ use crate::error::{CallError, CallFailure};
 use crate::json;
 use crate::marketplace::{
     Bucket, Cluster, Fetched, Fulfilment, Grade, InWay, StockBuilder, StockLevel, StockOverflow,
-    StockSnapshot, Tally, Turnover, WarehouseRef,
+    StockSnapshot, Turnover, WarehouseRef,
 };
+use crate::payload::GOODS;
 
 const STOCKS: &str = "POST /v1/analytics/stocks";
 
@@ -29,7 +30,7 @@ impl Ozon {
         let catalogue = self.catalogue().await?;
         let mut skus: Vec<i64> = catalogue.articles.keys().copied().collect();
         skus.sort_unstable();
-        let mut tally = Tally::default();
+        let mut tally = self.tally("ozon.stock.fbo", GOODS);
         let mut gathered = Gathered::new(&catalogue).map_err(|failure| CallError::new(STOCKS, failure))?;
         for batch in skus.chunks(self.options.stock_batch.clamp(1, 100)) {
             let texts: Vec<String> = batch.iter().map(i64::to_string).collect();

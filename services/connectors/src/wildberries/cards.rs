@@ -12,7 +12,8 @@ use super::wire::{
 };
 use crate::error::{CallError, CallFailure};
 use crate::json;
-use crate::marketplace::{Card, CardSize, Fetched, Tally};
+use crate::marketplace::{Card, CardSize, Fetched};
+use crate::payload::GOODS;
 
 const LIST: &str = "POST /content/v2/get/cards/list";
 
@@ -30,7 +31,7 @@ impl Wildberries {
         on_page: &mut (dyn FnMut(Vec<Card>) + Send),
     ) -> Result<Fetched<()>, CallError> {
         self.require(Scope::Content, LIST)?;
-        let mut tally = Tally::default();
+        let mut tally = self.tally("wb.cards", GOODS);
         let mut cursor: Option<CardsCursor> = None;
         let mut seen = HashSet::new();
         loop {

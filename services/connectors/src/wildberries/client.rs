@@ -12,8 +12,9 @@ use super::token::{Scope, Token};
 use crate::error::{CallError, CallFailure};
 use crate::http::{Call, HttpClient, Opened, Reply};
 use crate::marketplace::{
-    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, SizeRef, StockSnapshot,
+    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, SizeRef, StockSnapshot, Tally,
 };
+use crate::payload::{PayloadSink, Payloads};
 use crate::repeat::Repeats;
 
 /// Base addresses of the vendor's categories.
@@ -110,6 +111,7 @@ pub struct Wildberries {
     pub(super) token: Token,
     pub(super) seller: Arc<Seller>,
     pub(super) options: Options,
+    payloads: Payloads,
 }
 
 impl Wildberries {
@@ -123,7 +125,22 @@ impl Wildberries {
             token,
             seller,
             options,
+            payloads: Payloads::default(),
         }
+    }
+
+    /// The same, where a copy of every answer is handed to `sink`.
+    #[must_use]
+    pub fn keeping(self, sink: Arc<dyn PayloadSink>) -> Self {
+        Self {
+            payloads: Payloads::to(sink),
+            ..self
+        }
+    }
+
+    /// Counts a source's answers, and copies them where they are kept.
+    pub(super) fn tally(&self, source: &'static str, fields: &'static [&'static str]) -> Tally {
+        Tally::copying(self.payloads.copy(source, fields))
     }
 
     /// What the token says about itself.

@@ -11,6 +11,7 @@ use crate::json;
 use crate::marketplace::{
     Fetched, Fulfilment, InWay, SizeRef, StockBuilder, StockLevel, StockSnapshot, Tally, WarehouseRef,
 };
+use crate::payload::GOODS;
 
 const WAREHOUSES: &str = "GET /api/v3/warehouses";
 const STOCKS: &str = "POST /api/v3/stocks/{warehouseId}";
@@ -32,7 +33,7 @@ impl Wildberries {
         sizes: &[SizeRef],
     ) -> Result<Fetched<StockSnapshot>, CallError> {
         self.require(Scope::Marketplace, WAREHOUSES)?;
-        let mut tally = Tally::default();
+        let mut tally = self.tally("wb.stock.fbs", GOODS);
         let (warehouses, complete) = self.seller_warehouses(&mut tally).await?;
         let articles: HashMap<u64, i64> = sizes.iter().map(|size| (size.chrt_id, size.nm_id)).collect();
         let ids: Vec<u64> = sizes.iter().map(|size| size.chrt_id).collect();

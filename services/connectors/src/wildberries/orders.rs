@@ -14,6 +14,7 @@ use super::wire::{Data, FeedPage, FeedPagination, FeedPeriod, FeedRequest, FeedR
 use crate::error::{CallError, CallFailure};
 use crate::json::{self, Told};
 use crate::marketplace::{Fetched, OrderObservation, OrderStatus, Period, Tally};
+use crate::payload::ORDERS;
 
 const FEED: &str = "POST /api/analytics/v1/order-feed";
 const SUPPLIER: &str = "GET /api/v1/supplier/orders";
@@ -68,7 +69,7 @@ impl Wildberries {
     /// further away than our patience, and the older report can be asked instead: at a thousand orders a
     /// minute a large seller would never come to the end.
     async fn order_feed(&self, period: Period) -> Result<Option<Fetched<Vec<OrderObservation>>>, CallError> {
-        let mut tally = Tally::default();
+        let mut tally = self.tally("wb.orders.feed", ORDERS);
         let mut orders = Orders::default();
         let mut complete = true;
         let mut from = period.from;
@@ -173,7 +174,7 @@ impl Wildberries {
     /// patience (base tokens: three hours), a page far below the vendor's cap is taken as the last one.
     async fn supplier_orders(&self, period: Period) -> Result<Fetched<Vec<OrderObservation>>, CallError> {
         self.require(Scope::Statistics, SUPPLIER)?;
-        let mut tally = Tally::default();
+        let mut tally = self.tally("wb.orders.supplier", ORDERS);
         let mut orders = Orders::default();
         let mut date_from = time::moscow_text(period.from);
         let complete = loop {

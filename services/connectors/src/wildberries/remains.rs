@@ -15,8 +15,9 @@ use super::wire::{Data, RemainsEnvelope, RemainsRow, RemainsStatus, RemainsTask}
 use crate::error::{CallError, CallFailure};
 use crate::json::{self, Rows};
 use crate::marketplace::{
-    Fetched, Fulfilment, InWay, StockBuilder, StockLevel, StockOverflow, StockSnapshot, Tally, WarehouseRef,
+    Fetched, Fulfilment, InWay, StockBuilder, StockLevel, StockOverflow, StockSnapshot, WarehouseRef,
 };
+use crate::payload::GOODS;
 
 const CREATE: &str = "GET /api/v1/warehouse_remains";
 const STATUS: &str = "GET /api/v1/warehouse_remains/tasks/{task_id}/status";
@@ -130,7 +131,7 @@ impl Wildberries {
             .open(Group::RemainsDownload, &call)
             .await
             .map_err(lost_if_unknown)?;
-        let mut tally = Tally::default();
+        let mut tally = self.tally(SOURCE, GOODS);
         if opened.status() == 204 {
             let reply = opened.read().await?;
             tally.page(&reply.body, 0, reply.date());
@@ -143,7 +144,7 @@ impl Wildberries {
         }
         let (mut report, mut rows) = (Report::default(), Rows::new(&[]));
         let streamed = opened
-            .stream(&mut tally.hasher, |chunk| {
+            .stream(&mut tally.meter, |chunk| {
                 rows.push(chunk, &mut |row| report.row(row))
             })
             .await?;

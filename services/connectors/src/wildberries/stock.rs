@@ -10,7 +10,8 @@ use super::wire::{WbWarehousesEnvelope, WbWarehousesRequest, WbWarehousesRow};
 use super::{MASKED_ID, is_masked_name};
 use crate::error::{CallError, CallFailure};
 use crate::json::{self, Rows};
-use crate::marketplace::{Fetched, Fulfilment, StockBuilder, StockLevel, StockSnapshot, Tally, WarehouseRef};
+use crate::marketplace::{Fetched, Fulfilment, StockBuilder, StockLevel, StockSnapshot, WarehouseRef};
+use crate::payload::GOODS;
 
 const REPORT: &str = "POST /api/analytics/v1/stocks-report/wb-warehouses";
 /// Where its rows are.
@@ -43,7 +44,7 @@ impl Wildberries {
     /// taken as empty but not as complete, because a broken answer looks the same.
     async fn sync_report(&self) -> Result<Fetched<StockSnapshot>, CallError> {
         self.require(Scope::Analytics, REPORT)?;
-        let mut tally = Tally::default();
+        let mut tally = self.tally("wb.stock.sync", GOODS);
         let mut gathered = Gathered::default();
         let limit = self.options.stock_page;
         let mut complete = true;
@@ -70,7 +71,7 @@ impl Wildberries {
             gathered.begin_page();
             let mut page = Rows::new(LIST);
             let streamed = opened
-                .stream(&mut tally.hasher, |chunk| {
+                .stream(&mut tally.meter, |chunk| {
                     page.push(chunk, &mut |row| gathered.row(row))
                 })
                 .await?;

@@ -211,6 +211,21 @@ pub const KEYS: &[Key] = &[
         "Pause before the second attempt of a sync, in seconds (1 to 3600); it doubles with each",
     ),
     plain(
+        "ST_PAYLOAD_DAYS",
+        "14",
+        "Days for which raw answers of marketplaces are kept for audits (0 to 365); 0 keeps none",
+    ),
+    plain(
+        "ST_PAYLOAD_CABINET_MB",
+        "64",
+        "Most megabytes of raw answers that are kept of one cabinet, compressed (1 to 1048576)",
+    ),
+    plain(
+        "ST_PAYLOAD_TOTAL_MB",
+        "4096",
+        "Most megabytes of raw answers that are kept of all cabinets, compressed (1 to 1048576)",
+    ),
+    plain(
         "ST_SYNC_PARALLEL",
         "16",
         "Syncs one worker has under way at a time (1 to 64); most of them wait for a marketplace's limit",

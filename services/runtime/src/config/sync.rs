@@ -35,6 +35,12 @@ pub struct SyncSettings {
     pub soft_limit: Duration,
     /// `ST_SYNC_HARD_LIMIT_SECONDS`: after this a sync is broken off.
     pub hard_limit: Duration,
+    /// `ST_PAYLOAD_DAYS`: how long raw answers are kept for audits; 0 keeps none.
+    pub payload_days: u32,
+    /// `ST_PAYLOAD_CABINET_MB`: most that is kept of one cabinet, in bytes.
+    pub payload_cabinet_bytes: u64,
+    /// `ST_PAYLOAD_TOTAL_MB`: most that is kept of all, in bytes.
+    pub payload_total_bytes: u64,
     /// `ST_SHEET_COALESCE_MS`: time in which changes are gathered before a sheet is written.
     pub sheet_coalesce: Duration,
     /// `ST_SHEET_SETTLE_SECONDS`: time after which a write whose answer was lost has certainly ended at
@@ -44,6 +50,10 @@ pub struct SyncSettings {
 
 pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
     let seconds = |name, expected, range| source.number(name, expected, range).map(Duration::from_secs);
+    let megabytes = |name| {
+        let most = source.number(name, "megabytes, 1 to 1048576", 1..=1_048_576);
+        most.map(|most: u64| most * 1024 * 1024)
+    };
     let soft = "ST_SYNC_SOFT_LIMIT_SECONDS";
     let settings = SyncSettings {
         interval: source
@@ -67,6 +77,9 @@ pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
         })?,
         soft_limit: seconds(soft, "seconds, 1 to 7200", 1..=7200)?,
         hard_limit: seconds("ST_SYNC_HARD_LIMIT_SECONDS", "seconds, 10 to 7200", 10..=7200)?,
+        payload_days: source.number("ST_PAYLOAD_DAYS", "days, 0 to 365", 0..=365)?,
+        payload_cabinet_bytes: megabytes("ST_PAYLOAD_CABINET_MB")?,
+        payload_total_bytes: megabytes("ST_PAYLOAD_TOTAL_MB")?,
         sheet_coalesce: source
             .number("ST_SHEET_COALESCE_MS", "milliseconds, 0 to 60000", 0..=60_000)
             .map(Duration::from_millis)?,

@@ -14,4 +14,5 @@ mod maintenance;
 mod outstanding;
 mod schedule;
 mod shared_limits;
+mod payloads;
 mod world;

@@ -49,6 +49,7 @@ async fn answers_are_forgotten_after_a_day_and_not_before() {
     };
     let maintenance = Maintenance {
         answers: IdempotencyKeys::new(pool(Role::Worker)),
+        payload_limits: crate::world::PAYLOADS,
         syncs: world.syncs.clone(),
         clock: world.clock.clone(),
     };

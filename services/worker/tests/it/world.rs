@@ -23,12 +23,19 @@ use simulators::wildberries::{Host, Limits};
 use simulators::{SellerConfig, Wildberries, WildberriesConfig};
 use support::{Database, Own};
 use vault::{MasterKeys, Vault};
+use worker::payloads::{PayloadLimits, Payloads};
 use worker::policy::SyncPolicy;
 use worker::reports::KeptReports;
 use worker::sync::{End, Limits as SyncLimits, Syncs};
 use worker::{Marketplaces, SyncJob};
 
 const SPEED: f64 = 10_000.0;
+/// Enough for any test.
+pub(crate) const PAYLOADS: PayloadLimits = PayloadLimits {
+    days: 14,
+    of_cabinet: 64 * 1024 * 1024,
+    of_all: 64 * 1024 * 1024,
+};
 
 pub(crate) struct World {
     pub(crate) simulator: Wildberries,
@@ -102,6 +109,13 @@ impl World {
             turns: None,
             order_days: 30,
             observer: None,
+            source_observer: None,
+            payloads: Some(Payloads {
+                pool: pool.clone(),
+                vault: app.vault.clone(),
+                limits: PAYLOADS,
+                clock: clock.clone(),
+            }),
         };
         let queue = WorkQueue::new(&broker);
         let policy = SyncPolicy {
