@@ -1,5 +1,6 @@
-//! The tool `payloads`: raw answers of marketplaces, for auditors. `DATABASE_URL` has to name a login that may
-//! act as `st_audit`; no server process may. Whoever looks at an answer stands in the log, with the reason.
+//! The tool `payloads`: raw answers of marketplaces, for auditors. `DATABASE_URL` has to name a login that
+//! may act as `st_audit`; no server process may. Whoever looks at an answer stands in the log, with the
+//! reason.
 
 use std::io::{Read as _, Write as _};
 
@@ -80,7 +81,8 @@ async fn show(
     let transaction = session.begin().await?;
     let found = transaction
         .query_opt(
-            "SELECT parts, session_user::text FROM core.sync_payloads WHERE tenant_id = $1 AND payload_id = $2",
+            "SELECT parts, session_user::text FROM core.sync_payloads \
+              WHERE tenant_id = $1 AND payload_id = $2",
             &[&tenant.uuid(), &payload],
         )
         .await?

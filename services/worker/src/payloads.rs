@@ -1,7 +1,7 @@
 //! Keeps what the marketplaces sent, for audits: compressed and sealed while it arrives, in parts, so that no
 //! answer is ever held as a whole. What could be a buyer's was left out before it got here
-//! ([`connectors::payload`]). An answer that cannot be kept (too large, the database too slow) is given up and
-//! told in the log; no sync fails or waits for it.
+//! ([`connectors::payload`]). An answer that cannot be kept (too large, the database too slow) is given up
+//! and told in the log; no sync fails or waits for it.
 
 use std::io::Write as _;
 use std::sync::Arc;

@@ -8,6 +8,7 @@
 pub mod compose;
 pub mod doubt;
 pub mod held;
+mod labels;
 pub mod sources;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 use crate::memory::{Believed, Doubted, Memory};
 use crate::payloads::Payloads;
 use crate::sync::held::Holds;
+use crate::sync::labels::{class_label, outcomes};
 use crate::sync::sources::{Failure, Seen};
 use crate::{Marketplaces, SyncJob, check};
 
@@ -568,35 +570,6 @@ impl Attempt<'_> {
                 End::Undecided
             }
         }
-    }
-}
-
-/// How the sources came out, in words for metrics.
-fn outcomes(end: &sync_attempt::End) -> Vec<(String, &'static str)> {
-    let reports = match end {
-        sync_attempt::End::Completed(completed) => &completed.sources,
-        sync_attempt::End::Failed(failed) => &failed.sources,
-        sync_attempt::End::Quarantined(quarantined) => &quarantined.sources,
-    };
-    let outcome = |report: &SourceReport| match report.outcome {
-        SourceOutcome::Complete => "complete",
-        SourceOutcome::Partial => "partial",
-        SourceOutcome::Failed => "failed",
-        SourceOutcome::Cached => "cached",
-    };
-    reports
-        .iter()
-        .map(|report| (report.source.clone(), outcome(report)))
-        .collect()
-}
-
-/// A label for metrics: classes are few and known.
-fn class_label(class: &str) -> &'static str {
-    match class {
-        "unauthorized" | "forbidden" | "expired" | "payment_required" => "refused",
-        "rate_limited" => "rate_limited",
-        "internal" => "internal",
-        _ => "failed",
     }
 }
 

@@ -4,8 +4,6 @@
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
-mod fuzz;
-#[cfg(test)]
 mod google;
 #[cfg(test)]
 mod http;

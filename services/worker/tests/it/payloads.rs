@@ -84,8 +84,8 @@ async fn what_every_source_answered_is_kept_under_the_hash_that_stands_in_the_ev
 async fn the_hash_is_of_the_answer_as_it_came_and_buyers_are_left_out_of_what_is_kept() {
     let world = World::start(seller()).await;
     let body = r#"{"data":{"snapshotTime":"2026-10-15T08:00:00Z","currency":"RUB","orders":[{"nmId":1,
-        "srid":"s1","createdAt":"2026-10-14T08:00:00Z","status":"created","warehouseName":"Казань","isMp":false,
-        "regionName":"Татарстан","city":"Елабуга","buyer":{"name":"Иван"},"sticker":"77-12"}]}}"#;
+        "srid":"s1","createdAt":"2026-10-14T08:00:00Z","status":"created","isMp":false,
+        "warehouseName":"Казань",        "regionName":"Татарстан","city":"Елабуга","buyer":{"name":"Иван"},"sticker":"77-12"}]}}"#;
     world.simulator.script(Fault::on(
         "/seller-analytics-api/api/analytics/v1/order-feed",
         Effect::Status {
