@@ -23,8 +23,8 @@ use crate::SyncJob;
 pub const PARTS: &str = "sync_payload_parts";
 /// Compressed bytes in one part.
 const PART: usize = 64 * 1024;
-/// Parts that may wait for the database: a megabyte per source that is being read.
-const WAITING: usize = 16;
+/// Parts that may wait for the database: half a megabyte per source that is being read.
+const WAITING: usize = 8;
 
 /// How much is kept, and for how long.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ mod guardian;
 mod journeys;
 mod maintenance;
 mod outstanding;
+mod payloads;
 mod schedule;
 mod shared_limits;
-mod payloads;
 mod world;
