@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod google;
 #[cfg(test)]
 mod http;

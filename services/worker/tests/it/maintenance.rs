@@ -97,6 +97,7 @@ async fn a_contract_whose_time_is_over_ends_and_one_that_goes_on_does_not() {
     let _ends_all = stop.clone().drop_guard();
     let maintenance = Maintenance {
         answers: IdempotencyKeys::new(world.app.store.pool().clone()),
+        payload_limits: crate::world::PAYLOADS,
         syncs: world.syncs.clone(),
         clock: world.clock.clone(),
     };
