@@ -240,7 +240,11 @@ impl Product {
                 // Stock or orders of an article that no catalogue has shown (in the trash, or the catalogue
                 // failed): its numbers count, its details follow when they are told.
                 Card::Missing | Card::Unknown if seen.tells_numbers() => {
-                    vec![listed(seen, with_price(&Details::default(), seen, None))]
+                    let mut happened = vec![listed(seen, with_price(&Details::default(), seen, None))];
+                    if seen.card == Card::Missing {
+                        happened.push(ProductDelisted { sync_id }.into());
+                    }
+                    happened
                 }
                 Card::Missing | Card::Unknown => vec![],
             };

@@ -358,7 +358,7 @@ impl Attempt<'_> {
             return self.hold(&composer, &articles, totals, &doubt, believed).await;
         }
         let mut recorded = record_observations::Recorded::default();
-        for (number, chunk) in articles.chunks(record_observations::CHUNK).enumerate() {
+        for (number, chunk) in articles.chunks(composer.chunk()).enumerate() {
             let context = self.part(&format!("observe:{number}"));
             let observations = composer.observations(chunk);
             recorded.add(record_observations::execute(&self.syncs.app, &context, observations).await?);
@@ -410,7 +410,7 @@ impl Attempt<'_> {
         let key = self.syncs.app.vault.payload_key(self.job.tenant_id).await?;
         holds.clear(Some(sync_id)).await?;
         let mut parts = 0;
-        for chunk in articles.chunks(record_observations::CHUNK) {
+        for chunk in articles.chunks(composer.chunk()) {
             parts += 1;
             let observations = composer.observations(chunk);
             holds.put(&key, sync_id, parts, &observations, now).await?;

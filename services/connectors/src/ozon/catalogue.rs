@@ -1,7 +1,7 @@
 //! The catalogue: every product that is not archived. The other sources need it as well, because stock can
 //! only be asked for by SKU, so it is read once per sync and kept by the client.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::client::Ozon;
 use super::limits::Group;
-use super::wire::{InfoList, InfoRequest, InfoRow, Int, ProductList, ProductListRequest, Visibility};
+use super::wire::{
+    InfoList, InfoRequest, InfoRow, Int, ProductList, ProductListRequest, SkuRequest, Visibility,
+};
 use crate::error::{CallError, CallFailure};
 use crate::json;
 use crate::marketplace::{Card, CardSize, Fetched, SourceOutcome, Tally};
@@ -117,6 +119,32 @@ impl Ozon {
             outcome: tally.finish("ozon.cards"),
             complete,
         })
+    }
+
+    /// The articles of SKUs that the catalogue does not show: also an archived product tells its details to
+    /// who asks by SKU. Without that, orders of an old card's second SKU would become another article's as
+    /// soon as the card is archived.
+    ///
+    /// # Errors
+    /// The first answer that failed.
+    pub(super) async fn articles_of(
+        &self,
+        skus: &BTreeSet<i64>,
+        tally: &mut Tally,
+    ) -> Result<HashMap<i64, i64>, CallError> {
+        let texts: Vec<String> = skus.iter().map(i64::to_string).collect();
+        let mut articles = HashMap::new();
+        for batch in texts.chunks(page_size(self.options.product_page)) {
+            let reply = self.ask(Group::All, INFO, &SkuRequest { sku: batch }).await?;
+            let page: InfoList =
+                json::decode(&reply.body).map_err(|failure| CallError::new(INFO, failure))?;
+            tally.page(&reply.body, page.items.len(), reply.date());
+            for card in page.items.into_iter().filter_map(card) {
+                let sku = |size: &CardSize| i64::try_from(size.chrt_id).unwrap_or_default();
+                articles.extend(card.sizes.iter().map(|size| (sku(size), card.nm_id)));
+            }
+        }
+        Ok(articles)
     }
 
     /// The ids of all products, as texts: that is how they are sent back.

@@ -1,7 +1,7 @@
 //! Orders: postings of both schemes. A posting is a parcel of one or more products; each product of a parcel
 //! is one order, which comes out once, in its last known state.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Days, SecondsFormat, Utc};
 
@@ -49,6 +49,10 @@ impl Ozon {
                 }
             }
             Err(error) => return Err(error),
+        }
+        if !orders.strangers.is_empty() {
+            let articles = self.articles_of(&orders.strangers, &mut tally).await?;
+            orders.introduce(&articles);
         }
         Ok(Fetched {
             items: orders.finish(),
@@ -111,6 +115,8 @@ struct Orders<'a> {
     catalogue: &'a Catalogue,
     period: Period,
     known: HashMap<String, OrderObservation>,
+    /// SKUs that the catalogue does not show: their products were archived since.
+    strangers: BTreeSet<i64>,
 }
 
 impl<'a> Orders<'a> {
@@ -119,6 +125,7 @@ impl<'a> Orders<'a> {
             catalogue,
             period,
             known: HashMap::new(),
+            strangers: BTreeSet::new(),
         }
     }
 
@@ -142,10 +149,14 @@ impl<'a> Orders<'a> {
                 continue;
             }
             let (price_minor, currency) = price(product);
+            let article = self.catalogue.articles.get(&sku).copied();
+            if article.is_none() {
+                self.strangers.insert(sku);
+            }
             let order = OrderObservation {
                 srid: format!("{}:{sku}", posting.posting_number),
-                // A SKU that is not in the catalogue (any more) is an article of its own.
-                nm_id: self.catalogue.articles.get(&sku).copied().unwrap_or(sku),
+                // A SKU that nothing is known of is an article of its own.
+                nm_id: article.unwrap_or(sku),
                 ordered_at: moments.ordered_at,
                 changed_at: moments.changed_at,
                 warehouse_name: place.1.clone(),
@@ -162,6 +173,17 @@ impl<'a> Orders<'a> {
         let orders = parcel.into_values().map(|order| (order.srid.clone(), order));
         self.known.extend(orders);
         Ok(())
+    }
+
+    /// Gives the orders of strangers to the articles that these SKUs belong to.
+    fn introduce(&mut self, articles: &HashMap<i64, i64>) {
+        for order in self.known.values_mut() {
+            if self.strangers.contains(&order.nm_id)
+                && let Some(article) = articles.get(&order.nm_id)
+            {
+                order.nm_id = *article;
+            }
+        }
     }
 
     /// In the order of their changes, so that the same payload gives the same list.

@@ -63,6 +63,12 @@ pub(super) struct InfoRequest<'a> {
     pub(super) product_id: &'a [String],
 }
 
+/// The same by SKU; the vendor takes one kind of ids a request.
+#[derive(Serialize)]
+pub(super) struct SkuRequest<'a> {
+    pub(super) sku: &'a [String],
+}
+
 /// The same, response.
 #[derive(Debug, Deserialize)]
 pub(super) struct InfoList {

@@ -110,12 +110,13 @@ async fn read(client: &impl Marketplace, ledger: &Ledger, answered: &mut Answere
 }
 
 fn orders_equal(orders: &[OrderObservation], ledger: &Ledger, from: DateTime<Utc>) {
-    type Order = (DateTime<Utc>, i64, String);
+    type Order = (i64, DateTime<Utc>, i64, String);
     let told: BTreeMap<&str, Order> = orders
         .iter()
         .filter(|order| order.ordered_at >= from && order.ordered_at < ledger.now)
         .map(|order| {
             let state = (
+                order.nm_id,
                 order.ordered_at,
                 i64::from(order.quantity),
                 order.status.as_str().to_owned(),
@@ -123,7 +124,14 @@ fn orders_equal(orders: &[OrderObservation], ledger: &Ledger, from: DateTime<Utc
             (order.srid.as_str(), state)
         })
         .collect();
-    let of = |order: &LedgerOrder| (order.ordered_at, order.quantity, order.status.clone());
+    let of = |order: &LedgerOrder| {
+        (
+            order.article,
+            order.ordered_at,
+            order.quantity,
+            order.status.clone(),
+        )
+    };
     let truth: BTreeMap<&str, Order> = ledger
         .orders
         .iter()

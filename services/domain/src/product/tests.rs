@@ -362,6 +362,21 @@ fn stock_of_an_article_no_catalogue_has_shown_counts() {
     assert_eq!(product.details, Some(Details::default()));
 }
 
+/// It came, was ordered and was taken off the list between two syncs.
+#[test]
+fn an_article_that_a_whole_catalogue_does_not_show_is_not_on_the_list() {
+    let mut product = Product::default();
+    tell(
+        &mut product,
+        Observation {
+            card: Card::Missing,
+            orders: vec![order("x", 0, "created")],
+            ..seen()
+        },
+    );
+    assert!(product.details.is_some() && product.delisted);
+}
+
 #[test]
 fn a_negative_count_and_a_warehouse_told_twice_are_refused() {
     let product = Product::default();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use application::domain::product::{Card, Observation, StockSeen};
-use application::record_observations::Refused;
+use application::record_observations::{CHUNK, Refused};
 use application::sync_attempt::Attempt;
 use chrono::{DateTime, Utc};
 use connectors::marketplace::{Fetched, OrderObservation, ProductStock, StockSnapshot};
@@ -16,6 +16,9 @@ use events::sync::SourceReport;
 
 use crate::SyncJob;
 use crate::sync::sources::{ORDERS, STOCK_FBO, STOCK_FBS, Seen, Source};
+
+/// Levels that are put together at a time.
+const CHUNK_LEVELS: usize = 15_000;
 
 /// Makes observations out of what was seen.
 pub struct Composer<'a> {
@@ -81,6 +84,15 @@ impl<'a> Composer<'a> {
             orders,
             now,
         }
+    }
+
+    /// Articles to put together at a time: as many as one append takes, fewer where each has many levels. The
+    /// snapshot is compact; what is made of it is not, and a chunk's levels exist several times at once (seen,
+    /// known, decided, on their way to the store).
+    #[must_use]
+    pub fn chunk(&self) -> usize {
+        let warehouses: usize = self.stock.iter().map(|stock| stock.visible.len()).sum();
+        (CHUNK_LEVELS / warehouses.max(1)).clamp(1, CHUNK)
     }
 
     /// What was seen of these articles.

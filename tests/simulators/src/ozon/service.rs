@@ -199,8 +199,15 @@ impl Simulated for Service {
             "/v4/posting/fbs/list" => ("own parcels", "posting_number", "number"),
             _ => return None,
         };
-        let body = r#"{"code":7,"message":"Api-Key is missing a required role for a method","details":[]}"#;
-        let (refusal, field) = ((403, body), (from, to));
+        // Nothing can be asked without the catalogue: who refuses that refuses the key, and that is no weather.
+        let refusal = match source {
+            "products" | "product details" => (409, r#"{"code":6,"message":"conflict","details":[]}"#),
+            _ => {
+                let body = r#"{"code":7,"message":"Api-Key is missing a required role for a method"}"#;
+                (403, body)
+            }
+        };
+        let field = (from, to);
         Some((source, Ways { refusal, field }))
     }
 }
