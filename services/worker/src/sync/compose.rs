@@ -86,9 +86,9 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Articles to put together at a time: as many as one append takes, fewer where each has many levels. The
-    /// snapshot is compact; what is made of it is not, and a chunk's levels exist several times at once (seen,
-    /// known, decided, on their way to the store).
+    /// Articles to put together at a time: as many as one append takes, fewer where each has many levels.
+    /// The snapshot is compact; what is made of it is not, and a chunk's levels exist several times at once
+    /// (seen, known, decided, on their way to the store).
     #[must_use]
     pub fn chunk(&self) -> usize {
         let warehouses: usize = self.stock.iter().map(|stock| stock.visible.len()).sum();

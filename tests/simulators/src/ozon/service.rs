@@ -199,7 +199,7 @@ impl Simulated for Service {
             "/v4/posting/fbs/list" => ("own parcels", "posting_number", "number"),
             _ => return None,
         };
-        // Nothing can be asked without the catalogue: who refuses that refuses the key, and that is no weather.
+        // Nothing can be asked without the catalogue: who refuses that refuses the key, which is no weather.
         let refusal = match source {
             "products" | "product details" => (409, r#"{"code":6,"message":"conflict","details":[]}"#),
             _ => {
