@@ -244,7 +244,7 @@ catalog! {
     Sheet SheetEvent sheet {
         SheetLinked = "sheet_linked" v FIRST;
         SheetUnlinked = "sheet_unlinked" v FIRST;
-        SheetLayoutChanged = "sheet_layout_changed" v FIRST;
+        SheetLayoutChanged = "sheet_layout_changed" v 2;
     }
     Subscription SubscriptionEvent subscription {
         SubscriptionStarted = "subscription_started" v FIRST;

@@ -15,8 +15,28 @@ pub fn step(event_type: &str, version: u16, payload: Value) -> Option<Value> {
         ("stock_observed", 1) => Some(payload),
         ("orders_observed", 1) => Some(orders_observed_v1(payload)),
         ("sync_quarantined", 1) => Some(sync_quarantined_v1(payload)),
+        ("sheet_layout_changed", 1) => Some(sheet_layout_changed_v1(payload)),
         _ => None,
     }
+}
+
+/// Version 1 told the language and nothing else, because nothing else could be chosen.
+fn sheet_layout_changed_v1(mut payload: Value) -> Value {
+    if let Some(layout) = payload.as_object_mut() {
+        for (field, value) in [
+            ("marketplaces", json!([])),
+            ("cabinets", json!([])),
+            ("sizes", json!("summed")),
+            ("sort", json!({"by": "given", "descending": false})),
+            ("extra_columns", json!([])),
+            ("low_stock", Value::Null),
+            ("hide_empty_warehouses", json!(false)),
+            ("number_formats", json!(false)),
+        ] {
+            layout.insert(field.into(), value);
+        }
+    }
+    payload
 }
 
 /// Version 1 told a source's rows, time and hash. A source that had failed was not listed at all, so every

@@ -130,6 +130,7 @@ CREATE TABLE sheets (
     worksheet      text,
     credential_id  uuid,                    -- in the vault
     language       text,                    -- none: the tenant's
+    layout         text,                    -- the whole choice as its event tells it, JSON; none: never chosen
     linked_at      timestamptz,
     updated_at     timestamptz NOT NULL,
     position       bigint NOT NULL

@@ -156,3 +156,16 @@ fn drop_members(value: &mut Value, names: &[&str]) {
         _ => {}
     }
 }
+
+#[test]
+fn a_sheet_layout_changed_of_version_1_chose_a_language_and_nothing_else() {
+    let entry = crate::catalog::entry("sheet_layout_changed").unwrap();
+    let lifted = crate::sheet::SheetLayoutChanged {
+        language: "ru".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(
+        decode(entry, 1),
+        Event::from(crate::catalog::SheetEvent::from(lifted))
+    );
+}

@@ -17,7 +17,9 @@ use crate::product::{
     Details, Fulfilment, InWay, MarketplaceTurnover, OrderLine, OrdersObserved, Price, ProductDelisted,
     ProductDetailsChanged, ProductListed, ProductRelisted, ProductSize, SizeUnits, StockLevel, StockObserved,
 };
-use crate::sheet::{SheetLayoutChanged, SheetLinked, SheetUnlinked};
+use crate::sheet::{
+    ExtraColumn, LowStock, SheetLayoutChanged, SheetLinked, SheetUnlinked, Sizes, Sort, SortBy,
+};
 use crate::subscription::{
     Plan, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted, SubscriptionStatus,
 };
@@ -479,6 +481,20 @@ fn sheet() -> [SheetEvent; 3] {
         SheetUnlinked {}.into(),
         SheetLayoutChanged {
             language: "ru".into(),
+            marketplaces: vec![Marketplace::Ozon],
+            cabinets: vec![id("cab1")],
+            sizes: Sizes::Rows,
+            sort: Sort {
+                by: SortBy::Turnover,
+                descending: true,
+            },
+            extra_columns: vec![ExtraColumn::Orders28, ExtraColumn::StockOutOn],
+            low_stock: Some(LowStock {
+                below_units: Some(10),
+                below_days: None,
+            }),
+            hide_empty_warehouses: true,
+            number_formats: true,
         }
         .into(),
     ]

@@ -70,6 +70,13 @@ impl Grid {
         (!self.doubted && !self.columns.is_empty()).then_some(self.look)
     }
 
+    /// Takes over the freshness note that was read back with the cells. Without it the note is written again.
+    #[must_use]
+    pub fn noted(mut self, note: &str) -> Self {
+        self.note = note.into();
+        self
+    }
+
     /// Metadata values of the columns, left to right.
     #[must_use]
     pub fn columns(&self) -> &[Arc<str>] {

@@ -1,23 +1,30 @@
-//! From the read model's rows to what the layout is given: which warehouses share a column, and what the note
-//! says. The sheet and the exports both come this way, so they show the same rows.
+//! From the read model's rows to what the layout is given, in one place, so that the sheet, the preview and
+//! the exports of a tenant cannot differ: which warehouses share a column, what the note says, and how the
+//! tenant wants its table to look.
+//!
+//! Pure: rows that were read go in, a [`SheetInput`] and a [`View`] come out.
+
+mod freshness;
+mod view;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, FixedOffset, Utc};
-use read_models::inventory::queries::{Freshness as SourceFreshness, SheetProduct, SheetRows};
+use read_models::inventory::queries::{SheetProduct, SheetRows};
 use sheet_layout::{
-    Freshness, IdentityCells, LayoutError, ProductRow, SheetInput, Sizes, View, WarehouseColumn,
+    IdentityCells, Language, LayoutError, ProductFacts, ProductRow, SheetInput, Sizes, View, WarehouseColumn,
 };
 use uuid::Uuid;
 
-/// What a sheet shall show.
-#[derive(Debug)]
+pub use view::view;
+
+/// What a table shall show.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// Position of the read model that it was taken from.
     pub position: i64,
-    /// What the layout is given.
+    /// For the layout.
     pub input: SheetInput,
     /// All products that were ever seen, the delisted ones too: they may have rows.
     pub identities: Vec<IdentityCells<Arc<str>>>,
@@ -45,9 +52,9 @@ impl Source {
     }
 }
 
-/// What a sheet of these rows shows.
+/// What the table shows; the note is in the given language.
 #[must_use]
-pub fn source(rows: &SheetRows) -> Source {
+pub fn source(rows: &SheetRows, language: Language) -> Source {
     let columns = Columns::of(rows);
     let identities = rows
         .products
@@ -59,13 +66,13 @@ pub fn source(rows: &SheetRows) -> Source {
             size: None,
         })
         .collect();
-    let freshness = freshness(&rows.freshness);
-    // Brands and categories repeat in thousands of rows.
+    // Brands, categories and cabinets repeat in thousands of rows.
     let mut texts = Texts::default();
-    let products = rows
-        .products
-        .iter()
-        .filter(|product| !product.delisted)
+    let listed = || rows.products.iter().filter(|product| !product.delisted);
+    let facts = listed()
+        .map(|product| (product.product_id.to_string().into(), facts(product, &mut texts)))
+        .collect();
+    let products = listed()
         .map(|product| row(product, &columns, &mut texts))
         .collect();
     Source {
@@ -73,10 +80,18 @@ pub fn source(rows: &SheetRows) -> Source {
         input: SheetInput {
             products,
             warehouses: columns.list,
-            freshness,
-            ..SheetInput::default()
+            freshness: freshness::freshness(&rows.freshness, language),
+            facts,
         },
         identities,
+    }
+}
+
+fn facts(product: &SheetProduct, texts: &mut Texts) -> ProductFacts {
+    ProductFacts {
+        marketplace: texts.share(&product.marketplace),
+        cabinet: texts.share(&product.cabinet_id.to_string()),
+        ..ProductFacts::default()
     }
 }
 
@@ -164,59 +179,5 @@ fn row(product: &SheetProduct, columns: &Columns, texts: &mut Texts) -> ProductR
         cells,
         orders_without_warehouse,
         ..ProductRow::default()
-    }
-}
-
-/// The note: the newest answer, then one line for each source, with the age of what a failed one left
-/// standing.
-fn freshness(sources: &[SourceFreshness]) -> Freshness {
-    let Some(newest) = sources
-        .iter()
-        .max_by_key(|source| (source.outcome_at, source.sync_id))
-    else {
-        return Freshness {
-            observed_at: "—".to_owned(),
-            sync_id: "—".to_owned(),
-            sources: Vec::new(),
-        };
-    };
-    let several = sources
-        .iter()
-        .any(|source| source.cabinet_id != newest.cabinet_id);
-    let line = |source: &SourceFreshness| {
-        let name = match source.source.as_str() {
-            "cards" => "Карточки",
-            "stock_fbo" => "Остатки FBO",
-            "stock_fbs" => "Остатки FBS",
-            "orders" => "Заказы",
-            other => other,
-        };
-        let name = if several {
-            let cabinet = source.cabinet_id.simple().to_string();
-            format!("{name} (кабинет {})", cabinet.get(..8).unwrap_or_default())
-        } else {
-            name.to_owned()
-        };
-        let age = source
-            .as_of
-            .map_or_else(|| "данных ещё нет".to_owned(), |at| format!("на {}", moscow(at)));
-        match source.outcome.as_str() {
-            "complete" | "cached" => format!("{name}: {age}"),
-            "partial" => format!("{name}: {age}; последний ответ неполный"),
-            _ => format!("{name}: {age}; последнее обновление не удалось"),
-        }
-    };
-    Freshness {
-        observed_at: moscow(newest.outcome_at),
-        sync_id: newest.sync_id.to_string(),
-        sources: sources.iter().map(line).collect(),
-    }
-}
-
-/// Moscow is UTC+3 all year round; both marketplaces and their sellers tell time in it.
-fn moscow(at: DateTime<Utc>) -> String {
-    match FixedOffset::east_opt(3 * 3600) {
-        Some(moscow) => at.with_timezone(&moscow).format("%d.%m.%Y %H:%M МСК").to_string(),
-        None => at.format("%d.%m.%Y %H:%M UTC").to_string(),
     }
 }

@@ -13,6 +13,7 @@ pub mod operations;
 pub mod products;
 pub mod sheets;
 pub mod syncs;
+mod tag;
 pub mod tenants;
 pub mod warehouses;
 

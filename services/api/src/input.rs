@@ -64,6 +64,19 @@ impl Fields {
         }
     }
 
+    /// A field that may be left out, where null takes back what was chosen before (RFC 7396).
+    pub fn nullable<T>(
+        &mut self,
+        name: &str,
+        shape: impl Fn(Given<'_>) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        if self.left.get(name).is_some_and(Value::is_null) {
+            self.left.remove(name);
+            return Some(None);
+        }
+        self.optional(name, shape).map(Some)
+    }
+
     /// A field that must be there.
     pub fn required<T>(&mut self, name: &str, shape: impl Fn(Given<'_>) -> Result<T, String>) -> Option<T> {
         if self.left.get(name).is_none_or(Value::is_null) {

@@ -36,4 +36,4 @@ pub mod trace;
 
 pub use freshness::Model;
 pub use server::{BindError, Bound, ServerOptions, Times, build, build_with};
-pub use state::{ApiState, ErrandError, Errands, Google, SheetProgress, SheetTest};
+pub use state::{ApiState, ErrandError, Errands, Google, SheetNotice, SheetProgress, SheetTest};

@@ -48,8 +48,8 @@ use crate::routes::{Access, ROUTES, Route};
         operations::show::handle, operations::events::handle,
         products::list::handle, products::sync_all::handle, products::show::handle, products::history::handle,
         warehouses::list::handle,
-        sheets::link::handle, sheets::show::handle, sheets::unlink::handle, sheets::test::handle,
-        sheets::sync::handle,
+        sheets::link::handle, sheets::show::handle, sheets::change::handle, sheets::unlink::handle,
+        sheets::create::handle, sheets::preview::handle, sheets::test::handle, sheets::sync::handle,
     ),
     components(schemas(ProblemBody, FieldProblem)),
     modifiers(&Shared)

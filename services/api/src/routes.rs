@@ -128,7 +128,10 @@ routes! {
 
     put    "/api/v1/sheets/link"                Needs(Action::ManageSheet) => sheets::link::handle;
     get    "/api/v1/sheets/link"                Needs(Action::ReadSheet) => sheets::show::handle;
+    patch  "/api/v1/sheets/link"                Needs(Action::ManageSheet) => sheets::change::handle;
     delete "/api/v1/sheets/link"                Needs(Action::ManageSheet) => sheets::unlink::handle;
+    post   "/api/v1/sheets/create"              Needs(Action::ManageSheet) => sheets::create::handle;
+    get    "/api/v1/sheets/preview"             Needs(Action::ReadProducts) => sheets::preview::handle;
     post   "/api/v1/sheets/test"                Needs(Action::ManageSheet) => sheets::test::handle;
     post   "/api/v1/sheets/sync"                Needs(Action::RequestSheetSync) => sheets::sync::handle;
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use application::App;
 use application::wire::CredentialCheck;
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
+use chrono::{DateTime, Utc};
 use connectors::google::{Accounts, KeyError, ServiceAccount, SheetsClient, SheetsOptions, TokenHosts};
 use connectors::http::HttpClient;
 use database::Pool;
@@ -89,13 +90,36 @@ pub struct SheetTest {
     pub findings: Vec<String>,
 }
 
-/// How far a spreadsheet is written.
+/// How far a spreadsheet is written, and what is in the way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SheetProgress {
     /// Position of the log that the cells show; none before the first write.
     pub written_position: Option<i64>,
-    /// Why the last write failed, if it did.
+    /// When it was last written.
+    pub last_written_at: Option<DateTime<Utc>>,
+    /// As the worksheet is called now.
+    pub worksheet_title: Option<String>,
+    /// Why the last write failed, if it did, with what to do.
     pub error: Option<String>,
+    /// The same in one word.
+    pub error_kind: Option<String>,
+    /// Since when it fails.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// When it is tried again.
+    pub next_try_at: Option<DateTime<Utc>>,
+    /// What was repaired last.
+    pub notice: Option<SheetNotice>,
+}
+
+/// Something that people did to a spreadsheet and that was repaired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetNotice {
+    /// In one word.
+    pub kind: String,
+    /// For the seller.
+    pub text: String,
+    /// When it was repaired.
+    pub at: DateTime<Utc>,
 }
 
 /// Why an errand was not run.
@@ -125,6 +149,8 @@ pub struct Google {
     pub hosts: TokenHosts,
     /// The service's own key file, if it has one.
     pub own_key: Option<SecretString>,
+    /// The shared drive in which spreadsheets are created, if there is one.
+    pub shared_drive: Option<String>,
 }
 
 impl Google {

@@ -11,6 +11,7 @@ pub mod accept_invitation;
 pub mod administration;
 pub mod change_password;
 pub mod change_schedule;
+pub mod change_sheet_layout;
 pub mod change_time_zone;
 pub mod connect_cabinet;
 pub mod credential;

@@ -198,7 +198,7 @@ pub(crate) async fn link(settings: &Settings, user: &str) -> Result<Broker, Fail
 }
 
 /// Google at its configured address: options, quotas, and where keys may lead to.
-pub(crate) fn google(settings: &Settings) -> (SheetsOptions, Arc<Accounts>, TokenHosts) {
+pub(crate) fn google(settings: &Settings, pool: &Pool) -> (SheetsOptions, Arc<Accounts>, TokenHosts) {
     let google = &settings.google;
     let options = SheetsOptions {
         sheets_url: google.sheets_url.clone(),
@@ -212,7 +212,10 @@ pub(crate) fn google(settings: &Settings) -> (SheetsOptions, Arc<Accounts>, Toke
     } else {
         TokenHosts::Google
     };
-    (options, Arc::new(Accounts::new(SHEET_WRITES, speed)), hosts)
+    // All processes keep to Google's quota together.
+    let queues = sheets::Queues::new(pool.clone());
+    let accounts = Accounts::new(SHEET_WRITES, speed).shared(Arc::new(queues));
+    (options, Arc::new(accounts), hosts)
 }
 
 async fn bridge(broker: &Broker, wake: &Wake) {

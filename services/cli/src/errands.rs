@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use api::state::Asked;
-use api::{ErrandError, SheetProgress, SheetTest};
+use api::{ErrandError, SheetNotice, SheetProgress, SheetTest};
 use application::wire::{CheckCredential, CommandHead, CredentialCheck};
 use database::Pool;
 use events::ids::{CabinetId, CommandId, TenantId};
@@ -113,15 +113,28 @@ impl api::Errands for Errands {
             let transaction = session.begin().await.map_err(|error| outside(&error))?;
             let row = transaction
                 .query_opt(
-                    "SELECT written_position, last_error FROM core.sheet_states WHERE tenant_id = $1",
+                    "SELECT written_position, last_written_at, worksheet_title, last_error, error_kind, \
+                            failing_since, next_try_at, notice_kind, notice, notice_at \
+                       FROM core.sheet_states WHERE tenant_id = $1",
                     &[&tenant.uuid()],
                 )
                 .await
                 .map_err(|error| outside(&error))?;
-            Ok(row.map_or_else(SheetProgress::default, |row| SheetProgress {
+            let Some(row) = row else {
+                return Ok(SheetProgress::default());
+            };
+            let notice = (row.get::<_, Option<String>>(7).zip(row.get(8)).zip(row.get(9)))
+                .map(|((kind, text), at)| SheetNotice { kind, text, at });
+            Ok(SheetProgress {
                 written_position: row.get(0),
-                error: row.get(1),
-            }))
+                last_written_at: row.get(1),
+                worksheet_title: row.get(2),
+                error: row.get(3),
+                error_kind: row.get(4),
+                failing_since: row.get(5),
+                next_try_at: row.get(6),
+                notice,
+            })
         })
     }
 }

@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 2;
 #[expect(clippy::print_stdout, reason = "the report is what the tool is for")]
 pub(crate) async fn run(settings: &Settings, only: Option<TenantId>, choice: Choice) -> Result<u8, Failure> {
     let pool = Pool::open(settings.database.required_url()?, Role::Sheets, CONNECTIONS)?;
-    let (options, accounts, token_hosts) = assembly::google(settings);
+    let (options, accounts, token_hosts) = assembly::google(settings, &pool);
     let google = GoogleMeans {
         http: HttpClient::new(Arc::new(NoObserver))?,
         options,

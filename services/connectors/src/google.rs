@@ -5,6 +5,7 @@
 //! <https://developers.google.com/workspace/sheets/api/limits>.
 
 mod auth;
+mod create;
 mod drive;
 mod error;
 mod requests;
@@ -12,17 +13,19 @@ mod sheets;
 mod wire;
 
 pub use auth::{KeyError, ServiceAccount, TokenHosts};
+pub use create::NewSpreadsheet;
 pub use drive::{LinkFinding, LinkReport};
 pub use error::GoogleError;
 pub use requests::{
     AddSheet, AppendDimension, CreateDeveloperMetadata, DeleteDeveloperMetadata, DimensionRangeField,
     DuplicateSheet, InsertDimension, MergeCells, RangeField, RepeatCell, Request, UpdateBorders, UpdateCells,
-    UpdateDeveloperMetadata, UpdateDimensionProperties, UpdateSheetProperties,
+    UpdateDeveloperMetadata, UpdateDimensionProperties, UpdateSheetProperties, UpdateSpreadsheetProperties,
 };
-pub use sheets::{Accounts, SheetsClient, SheetsOptions};
+pub use sheets::{Accounts, Answered, SheetsClient, SheetsOptions, Turn, Turns};
 pub use wire::{
     Border, CellData, CellFormat, Color, ColorStyle, DataFilter, DeveloperMetadata,
-    DeveloperMetadataLocation, DeveloperMetadataLookup, Dimension, DimensionProperties, DimensionRange,
-    ExtendedValue, GridCoordinate, GridProperties, GridRange, NumberFormat, RowData, Sheet, SheetProperties,
-    Spreadsheet, SpreadsheetProperties, TextFormat, ValueRange,
+    DeveloperMetadataLocation, DeveloperMetadataLookup, Dimension, DimensionNames, DimensionProperties,
+    DimensionRange, EffectiveValue, ExtendedValue, GridCoordinate, GridData, GridProperties, GridRange,
+    NumberFormat, ProtectedRange, ReadCell, ReadRow, RowData, Sheet, SheetProperties, Spreadsheet,
+    SpreadsheetProperties, TextFormat, ValueRange,
 };

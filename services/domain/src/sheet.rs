@@ -3,7 +3,7 @@
 use events::StreamType;
 use events::catalog::SheetEvent;
 use events::ids::CredentialId;
-use events::sheet::{SheetLayoutChanged, SheetLinked, SheetUnlinked};
+use events::sheet::{LowStock, SheetLayoutChanged, SheetLinked, SheetUnlinked};
 use serde::{Deserialize, Serialize};
 
 use crate::Decider;
@@ -14,9 +14,17 @@ use crate::decider::aggregate;
 pub struct Sheet {
     /// What is linked.
     pub linked: Option<SheetLinked>,
-    /// Language of the titles.
-    pub language: Option<String>,
+    /// How the table looks, if that was ever chosen.
+    #[serde(default)]
+    pub layout: Option<SheetLayoutChanged>,
 }
+
+/// Most cabinets that a choice can name.
+pub const MOST_CABINETS: usize = 100;
+/// Largest threshold in units.
+pub const MOST_UNITS: i64 = 1_000_000;
+/// Largest threshold in days.
+pub const MOST_DAYS: u32 = 3_650;
 
 /// What a sheet can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +40,8 @@ pub enum SheetCommand {
     },
     /// Write no more.
     Unlink,
-    /// Look otherwise.
-    ChangeLayout {
-        /// `ru` or `en`.
-        language: String,
-    },
+    /// Look otherwise, in the sheet and in exports; a sheet need not be linked.
+    ChangeLayout(Box<SheetLayoutChanged>),
 }
 
 /// Why a sheet refuses.
@@ -48,11 +53,17 @@ pub enum SheetRefusal {
     /// A language without titles.
     #[error("the language must be `ru` or `en`")]
     UnknownLanguage,
+    /// More cabinets than anybody has.
+    #[error("at most {MOST_CABINETS} cabinets can be chosen")]
+    TooManyCabinets,
+    /// A threshold that no number can meet, or that every number meets.
+    #[error("low stock is below 1 to {MOST_UNITS} units or below 1 to {MOST_DAYS} days")]
+    Threshold,
 }
 
 impl Decider for Sheet {
     const STREAM: StreamType = StreamType::Sheet;
-    const FOLD_VERSION: i32 = 1;
+    const FOLD_VERSION: i32 = 2;
     type Command = SheetCommand;
     type Happened = SheetEvent;
     type Refusal = SheetRefusal;
@@ -76,13 +87,13 @@ impl Decider for Sheet {
             }
             SheetCommand::Unlink if self.linked.is_none() => Err(SheetRefusal::NotLinked),
             SheetCommand::Unlink => Ok(vec![SheetUnlinked {}.into()]),
-            SheetCommand::ChangeLayout { language } if language != "ru" && language != "en" => {
-                Err(SheetRefusal::UnknownLanguage)
+            SheetCommand::ChangeLayout(wanted) => {
+                let wanted = checked(*wanted)?;
+                if self.layout.as_ref() == Some(&wanted) {
+                    return Ok(vec![]);
+                }
+                Ok(vec![wanted.into()])
             }
-            SheetCommand::ChangeLayout { language } if self.language.as_ref() == Some(&language) => {
-                Ok(vec![])
-            }
-            SheetCommand::ChangeLayout { language } => Ok(vec![SheetLayoutChanged { language }.into()]),
         }
     }
 
@@ -90,9 +101,35 @@ impl Decider for Sheet {
         match event {
             SheetEvent::SheetLinked(linked) => self.linked = Some(linked.clone()),
             SheetEvent::SheetUnlinked(_) => self.linked = None,
-            SheetEvent::SheetLayoutChanged(changed) => self.language = Some(changed.language.clone()),
+            SheetEvent::SheetLayoutChanged(changed) => self.layout = Some(changed.clone()),
         }
     }
+}
+
+/// The choice in its one form, so that the same choice is never two events.
+fn checked(mut wanted: SheetLayoutChanged) -> Result<SheetLayoutChanged, SheetRefusal> {
+    if wanted.language != "ru" && wanted.language != "en" {
+        return Err(SheetRefusal::UnknownLanguage);
+    }
+    wanted.marketplaces.sort_unstable();
+    wanted.marketplaces.dedup();
+    wanted.cabinets.sort_unstable_by_key(|cabinet| cabinet.uuid());
+    wanted.cabinets.dedup();
+    if wanted.cabinets.len() > MOST_CABINETS {
+        return Err(SheetRefusal::TooManyCabinets);
+    }
+    wanted.extra_columns.sort_unstable();
+    wanted.extra_columns.dedup();
+    let LowStock {
+        below_units,
+        below_days,
+    } = wanted.low_stock.unwrap_or_default();
+    let sane = below_units.is_none_or(|units| (1..=MOST_UNITS).contains(&units))
+        && below_days.is_none_or(|days| (1..=MOST_DAYS).contains(&days));
+    if !sane {
+        return Err(SheetRefusal::Threshold);
+    }
+    Ok(wanted)
 }
 
 aggregate!(Sheet, "sheet");

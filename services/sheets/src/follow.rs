@@ -277,7 +277,8 @@ async fn apply(
                             link_position = $5, dirty_position = $5, dirty_since = $6, dirty_at = $6, \
                             written_position = 0, written_day = NULL, written = NULL, sheet_id = NULL, \
                             write_started_at = NULL, verify = false, last_error = NULL, next_try_at = NULL, \
-                            attempts = 0 \
+                            attempts = 0, error_kind = NULL, failing_since = NULL, worksheet_title = NULL, \
+                            notice_kind = NULL, notice = NULL, notice_at = NULL, veiled = false \
                       WHERE s.link_position < $5",
                 )
                 .await?;
@@ -300,13 +301,23 @@ async fn apply(
                 .prepare_cached(
                     "UPDATE core.sheet_states \
                         SET linked = false, link_position = $2, written = NULL, sheet_id = NULL, \
-                            credential_id = NULL, last_error = NULL, next_try_at = NULL, attempts = 0 \
+                            credential_id = NULL, last_error = NULL, next_try_at = NULL, attempts = 0, \
+                            error_kind = NULL, failing_since = NULL \
                       WHERE tenant_id = $1 AND link_position < $2",
                 )
                 .await?;
             tx.execute(&statement, &[&tenant.uuid(), &position]).await?;
         }
-        SheetEvent::SheetLayoutChanged(_) => {
+        SheetEvent::SheetLayoutChanged(chosen) => {
+            let layout = serde_json::to_value(chosen).unwrap_or_default();
+            let statement = tx
+                .prepare_cached(
+                    "INSERT INTO core.sheet_layouts AS l (tenant_id, position, layout) VALUES ($1, $2, $3) \
+                     ON CONFLICT (tenant_id) DO UPDATE SET position = $2, layout = $3 WHERE l.position < $2",
+                )
+                .await?;
+            tx.execute(&statement, &[&tenant.uuid(), &position, &layout])
+                .await?;
             mark(tx, &BTreeMap::from([(tenant.uuid(), position)]), now).await?;
         }
     }

@@ -15,8 +15,10 @@
 //! # What holds
 //!
 //! * The sheet shows a state of the read model as it was at one position, never a mixture. Only a write of
-//!   more cells than [`SheetsOptions::cells_per_batch`] comes in several batches, and then each ends with
-//!   whole rows.
+//!   more than [`SheetsOptions::bytes_per_batch`] comes in several batches, and then each ends with whole
+//!   rows; a worksheet that is made so stays hidden until it is whole.
+//! * What would show what is there already costs no call; a change costs one reading and one batch; a first
+//!   write two readings and one batch.
 //! * Any number of processes may run. One follows the log (a lease in `core.sheet_position`, fenced by the
 //!   position itself); each sheet is written by one at a time (a lease in `core.sheet_states`, confirmed
 //!   before every batch).
@@ -29,6 +31,8 @@
 mod accounts;
 mod follow;
 mod migrate;
+mod protect;
+mod queues;
 mod requests;
 mod serve;
 mod source;
@@ -55,6 +59,7 @@ use vault::Vault;
 
 pub use accounts::GoogleMeans;
 pub use migrate::{Choice, MigrateError, Moved, MovedSheet};
+pub use queues::Queues;
 
 use accounts::Clients;
 use follow::Follower;
@@ -108,8 +113,10 @@ pub struct SheetsOptions {
     pub settle: Duration,
     /// Sheets written at the same time.
     pub concurrency: usize,
-    /// Cells in one batch of new rows. About 35 bytes each on the wire; Google recommends 2 MB.
+    /// Cells in one batch of new rows.
     pub cells_per_batch: usize,
+    /// Bytes in one batch, as far as one row allows; Google recommends 2 MB at most.
+    pub bytes_per_batch: usize,
     /// Told about every batch and every failure.
     pub observer: Observer,
 }
@@ -136,7 +143,8 @@ impl SheetsOptions {
             coalesce_at_most: Duration::from_secs(10),
             settle: Duration::from_secs(240),
             concurrency: 16,
-            cells_per_batch: 60_000,
+            cells_per_batch: 30_000,
+            bytes_per_batch: 1_900_000,
             observer: Arc::new(|_notice| {}),
         }
     }
@@ -162,6 +170,7 @@ pub(crate) struct Choices {
     pub(crate) settle: Duration,
     pub(crate) concurrency: usize,
     pub(crate) cells_per_batch: usize,
+    pub(crate) bytes_per_batch: usize,
 }
 
 /// A round could not be done at all; the next one starts from the same place.
@@ -227,6 +236,7 @@ impl Sheets {
                 settle: options.settle,
                 concurrency: options.concurrency.max(1),
                 cells_per_batch: options.cells_per_batch.max(1),
+                bytes_per_batch: options.bytes_per_batch.max(1),
             },
             pool: options.pool.clone(),
         };

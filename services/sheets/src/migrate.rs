@@ -12,6 +12,7 @@ use events::ids::TenantId;
 use read_models::QueryError;
 use read_models::measure::moscow_day;
 use serde_json::Value;
+use sheet_layout::Language;
 use sheet_layout::migrate::{
     FoundCell, HEADER_WITHIN, Layout, Migration, Report, Worksheet, migrate, recognise,
 };
@@ -119,7 +120,7 @@ async fn one(shared: &Arc<Shared>, tenant: TenantId, choice: Choice) -> Result<M
     match outcome {
         Err(MigrateError::Trouble(error)) => match error.downcast::<Trouble>() {
             Ok(trouble) => {
-                fail(shared, &claim, &trouble).await;
+                fail(shared, &claim, &trouble, Language::default()).await;
                 Err(MigrateError::Trouble(trouble))
             }
             Err(other) => Err(MigrateError::Trouble(other)),
@@ -153,13 +154,16 @@ async fn look_and_move(shared: &Shared, claim: &Claim, choice: Choice) -> Result
     let client = shared.clients.of(claim.tenant, claim.credential).await?;
     let now = shared.clock.now();
     let today = moscow_day(now);
-    let source = source::load(&shared.pool, claim.tenant, today)
+    let view = source::view(&shared.pool, claim.tenant)
+        .await
+        .map_err(Trouble::Model)?;
+    let source = source::load(&shared.pool, claim.tenant, today, view.language)
         .await
         .map_err(Trouble::Model)?;
     if source.position < claim.written_position.max(claim.link_position) {
         return Err(MigrateError::Behind);
     }
-    let mut round = Round::new(shared, claim, &client);
+    let mut round = Round::new(shared, claim, &client, view);
     let google = |error| Trouble::of(error, &client, false);
     let place = Place {
         spreadsheet_id: &claim.spreadsheet_id,
@@ -195,7 +199,7 @@ async fn look_and_move(shared: &Shared, claim: &Claim, choice: Choice) -> Result
             new_sheet_name: title.clone(),
         })
     });
-    if !round.send(backup.collect(), &plan.requests).await? {
+    if !round.send(backup.collect(), &plan.requests, None).await? {
         return Err(MigrateError::Lost);
     }
     let complete = plan.deferred_products == 0;
@@ -204,6 +208,9 @@ async fn look_and_move(shared: &Shared, claim: &Claim, choice: Choice) -> Result
         written: plan.after.written.to_bytes(),
         sheet_id: plan.after.sheet_id,
         sent: true,
+        title: moved.worksheet.clone().unwrap_or_default(),
+        veiled: false,
+        repaired: None,
         complete: complete.then_some((source.position, today)),
     };
     let recorded = shared.states.record(claim, &outcome).await;

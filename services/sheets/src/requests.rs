@@ -1,6 +1,8 @@
 //! The layout's requests in the connector's types. Both follow the same discovery document; the layout may
 //! not know of a network and the connector not of a layout, so this is where they meet.
 
+use std::collections::HashMap;
+
 use connectors::google as wire;
 use sheet_layout::{self as layout, Cell};
 
@@ -12,75 +14,174 @@ fn signed(index: u32) -> i32 {
 pub(crate) enum Piece<'a> {
     /// A request.
     Whole(&'a layout::Request),
-    /// Some rows of a rectangle of values.
-    Rows(layout::GridCoordinate, u32, &'a [Cell]),
+    /// Some rows of a rectangle of values: from one, up to before another.
+    Rows(&'a layout::CellBlock, usize, usize),
+    /// The worksheet is shown to people.
+    Unveil(i32),
+}
+
+fn width(block: &layout::CellBlock) -> usize {
+    usize::try_from(block.width).unwrap_or(usize::MAX).max(1)
+}
+
+fn rows(block: &layout::CellBlock, from: usize, to: usize) -> &[Cell] {
+    let (start, end) = (from * width(block), (to * width(block)).min(block.cells.len()));
+    block.cells.get(start..end).unwrap_or_default()
 }
 
 impl Piece<'_> {
     /// Number of cells it writes.
     pub(crate) fn cells(&self) -> usize {
         match self {
-            Self::Whole(_) => 0,
-            Self::Rows(_, _, cells) => cells.len(),
+            Self::Whole(_) | Self::Unveil(_) => 0,
+            Self::Rows(block, from, to) => rows(block, *from, *to).len(),
         }
     }
 
-    /// As it is sent.
-    pub(crate) fn request(&self) -> wire::Request {
+    /// As it is sent. A worksheet that is made in several batches is made `veiled`.
+    pub(crate) fn request(&self, veiled: bool) -> wire::Request {
         match self {
-            Self::Whole(whole) => request(whole),
-            Self::Rows(start, width, cells) => {
-                wire::Request::UpdateCells(update_cells(*start, *width, cells))
+            Self::Whole(whole) => match request(whole) {
+                wire::Request::AddSheet(mut add) => {
+                    add.properties.hidden = veiled.then_some(true);
+                    wire::Request::AddSheet(add)
+                }
+                other => other,
+            },
+            Self::Rows(block, from, to) => {
+                let mut start = block.start;
+                start.row_index = start
+                    .row_index
+                    .saturating_add(u32::try_from(*from).unwrap_or(u32::MAX));
+                wire::Request::UpdateCells(update_cells(start, block.width, rows(block, *from, *to)))
             }
+            Self::Unveil(sheet_id) => wire::Request::UpdateSheetProperties(wire::UpdateSheetProperties {
+                properties: wire::SheetProperties {
+                    sheet_id: *sheet_id,
+                    hidden: Some(false),
+                    ..wire::SheetProperties::default()
+                },
+                fields: "hidden".to_owned(),
+            }),
         }
     }
 }
 
-/// Number of cells the requests write, the measure of their size.
-pub(crate) fn cells(requests: &[layout::Request]) -> usize {
-    let count = |request: &layout::Request| match request {
-        layout::Request::UpdateCells(block) => block.cells.len(),
-        _ => 0,
+/// Bytes around the rows of one request.
+const AROUND: usize = 160;
+
+/// Bytes of a cell on the wire, not less than it takes.
+fn cell_bytes(cell: &Cell) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..=31 => 6,
+        _ => 1,
+    };
+    match cell {
+        Cell::Empty => 3,
+        Cell::Int(_) | Cell::Tenths(_) => 64,
+        Cell::Text(text) => 48 + text.bytes().map(escaped).sum::<usize>(),
+    }
+}
+
+/// Bytes of the requests on the wire, not less than they take.
+pub(crate) fn bytes(requests: &[layout::Request]) -> usize {
+    let count = |one: &layout::Request| match one {
+        layout::Request::UpdateCells(block) => {
+            AROUND + block.cells.iter().map(cell_bytes).sum::<usize>() + block.cells.len() / width(block) * 16
+        }
+        other => serde_json::to_vec(&request(other)).map_or(AROUND, |body| body.len() + 1),
     };
     requests.iter().map(count).sum()
 }
 
-/// A plan in batches of at most `limit` cells (a row is never cut). Everything but values comes first and at
-/// once, so that between two batches only values are missing, which the next reading finds; all indices in a
-/// plan are those after its insertions, so values may come last.
+/// A plan in batches of at most `limit` bytes, as far as one row and what is no value allow. Everything but
+/// values comes first and at once; all indices in a plan are those after its insertions, so values may come
+/// last. A batch ends with whole rows: everything that changes in a row changes at once.
 pub(crate) fn batches(requests: &[layout::Request], limit: usize) -> Vec<Vec<Piece<'_>>> {
-    let mut batches = vec![Vec::new()];
-    let mut room = limit;
-    let mut blocks = Vec::new();
+    let mut first = Vec::new();
+    let mut lines: Vec<(u32, &layout::CellBlock, usize)> = Vec::new();
+    let mut others = Vec::new();
     for request in requests {
-        match request {
-            layout::Request::UpdateCells(block) => blocks.push(block),
-            other => batches
-                .iter_mut()
-                .for_each(|first| first.push(Piece::Whole(other))),
+        if let layout::Request::UpdateCells(block) = request {
+            let count = block.cells.len().div_ceil(width(block));
+            lines.extend(
+                (block.start.row_index..)
+                    .zip(0..count)
+                    .map(|(row, at)| (row, block, at)),
+            );
+        } else {
+            first.push(Piece::Whole(request));
+            others.push(request.clone());
         }
     }
-    for block in blocks {
-        let width = usize::try_from(block.width).unwrap_or(usize::MAX).max(1);
-        let (mut rest, mut start) = (block.cells.as_slice(), block.start);
-        while !rest.is_empty() {
-            if room < width && room < limit {
-                batches.push(Vec::new());
-                room = limit;
+    lines.sort_by_key(|(row, ..)| *row);
+    let mut used = bytes(&others);
+    let mut batches = vec![first];
+    let mut open: HashMap<*const layout::CellBlock, usize> = HashMap::new();
+    for line in lines.chunk_by(|a, b| a.0 == b.0) {
+        let values = |(_, block, at): &(u32, &layout::CellBlock, usize)| -> usize {
+            AROUND + rows(block, *at, at + 1).iter().map(cell_bytes).sum::<usize>()
+        };
+        let wanted: usize = line.iter().map(values).sum();
+        if used > 0 && used + wanted > limit {
+            batches.push(Vec::new());
+            open.clear();
+            used = 0;
+        }
+        used += wanted;
+        let Some(batch) = batches.last_mut() else { continue };
+        for (_, block, at) in line {
+            let known = open.get(&std::ptr::from_ref(*block)).copied();
+            match known.and_then(|place| batch.get_mut(place)) {
+                Some(Piece::Rows(_, _, to)) if *to == *at => *to += 1,
+                _ => {
+                    open.insert(std::ptr::from_ref(*block), batch.len());
+                    batch.push(Piece::Rows(block, *at, at + 1));
+                }
             }
-            let rows = (room / width).max(1).min(rest.len().div_ceil(width));
-            let (now, later) = rest.split_at((rows * width).min(rest.len()));
-            if let Some(batch) = batches.last_mut() {
-                batch.push(Piece::Rows(start, block.width, now));
-            }
-            room = room.saturating_sub(now.len());
-            start.row_index = start
-                .row_index
-                .saturating_add(u32::try_from(rows).unwrap_or(u32::MAX));
-            rest = later;
         }
     }
     batches
+}
+
+/// The cells that a request changes, as half-open rows and columns.
+pub(crate) fn touched(request: &layout::Request) -> Option<((u32, u32), (u32, u32))> {
+    use layout::Request as From;
+    let of = |range: &layout::GridRange| {
+        (
+            (range.start_row_index, range.end_row_index),
+            (range.start_column_index, range.end_column_index),
+        )
+    };
+    match request {
+        From::UpdateCells(block) => {
+            let rows = u32::try_from(block.cells.len().div_ceil(width(block))).unwrap_or(u32::MAX);
+            let at = block.start;
+            Some((
+                (at.row_index, at.row_index.saturating_add(rows)),
+                (at.column_index, at.column_index.saturating_add(block.width)),
+            ))
+        }
+        From::UpdateNote(note) => {
+            let at = note.start;
+            Some((
+                (at.row_index, at.row_index + 1),
+                (at.column_index, at.column_index + 1),
+            ))
+        }
+        From::MergeCells { range, .. }
+        | From::UnmergeCells { range }
+        | From::RepeatCell { range, .. }
+        | From::UpdateBorders { range, .. } => Some(of(range)),
+        From::AddSheet { .. }
+        | From::UpdateSheetProperties { .. }
+        | From::AppendDimension { .. }
+        | From::InsertDimension { .. }
+        | From::DeleteDimension { .. }
+        | From::CreateDeveloperMetadata { .. }
+        | From::UpdateDimensionProperties { .. } => None,
+    }
 }
 
 /// One request as it is sent.
@@ -168,6 +269,7 @@ fn sheet_properties(properties: &layout::SheetProperties) -> wire::SheetProperti
         sheet_id: properties.sheet_id,
         title: properties.title.clone(),
         index: None,
+        hidden: None,
         grid_properties: Some(wire::GridProperties {
             row_count: grid.row_count.map(signed),
             column_count: grid.column_count.map(signed),
@@ -342,29 +444,63 @@ mod tests {
         }
     }
 
+    fn block(row_index: u32, width: u32, cells: std::ops::Range<i64>) -> Request {
+        Request::UpdateCells(CellBlock {
+            start: at(row_index),
+            width,
+            cells: cells.map(Cell::Int).collect(),
+        })
+    }
+
     #[test]
-    fn values_are_cut_between_rows_and_come_after_everything_else() {
-        let block = CellBlock {
-            start: at(2),
-            width: 3,
-            cells: (0..15).map(Cell::Int).collect(),
-        };
+    fn a_row_is_never_torn_between_two_batches_and_values_come_after_everything_else() {
         let note = NoteCell {
             start: at(0),
             note: "n".to_owned(),
         };
-        let plan = [Request::UpdateCells(block), Request::UpdateNote(note)];
-        let batches = batches(&plan, 7);
+        // Two rectangles over the same rows: what is in a row goes together.
+        let plan = [block(2, 3, 0..9), block(2, 1, 0..3), Request::UpdateNote(note)];
+        let limit = super::bytes(&plan[2..]) + 700;
+        let batches = batches(&plan, limit);
         let shape: Vec<Vec<String>> = batches
             .iter()
             .map(|batch| {
                 let name = |piece: &Piece<'_>| match piece {
-                    Piece::Whole(_) => "note".to_owned(),
-                    Piece::Rows(start, _, cells) => format!("{}:{}", start.row_index, cells.len()),
+                    Piece::Whole(_) | Piece::Unveil(_) => "note".to_owned(),
+                    Piece::Rows(block, from, to) => format!("{}x{from}-{to}", block.width),
                 };
                 batch.iter().map(name).collect()
             })
             .collect();
-        assert_eq!(shape, [vec!["note", "2:6"], vec!["4:6"], vec!["6:3"]]);
+        assert_eq!(
+            shape,
+            [
+                vec!["note", "3x0-1", "1x0-1"],
+                vec!["3x1-2", "1x1-2"],
+                vec!["3x2-3", "1x2-3"]
+            ]
+        );
+    }
+
+    #[test]
+    fn the_size_of_a_batch_is_never_guessed_too_small() {
+        let text = CellBlock {
+            start: at(2),
+            width: 2,
+            cells: vec![Cell::Text("\"q\"\n\u{1}".into()), Cell::Text("Коллаген".into())],
+        };
+        let plan = [block(2, 4, -40..0), Request::UpdateCells(text)];
+        let sent: Vec<_> = batches(&plan, usize::MAX)
+            .iter()
+            .flatten()
+            .map(|piece| piece.request(false))
+            .collect();
+        let body = serde_json::to_vec(&sent).unwrap();
+        assert!(
+            body.len() <= super::bytes(&plan),
+            "{} of {}",
+            body.len(),
+            super::bytes(&plan)
+        );
     }
 }

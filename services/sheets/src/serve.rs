@@ -8,6 +8,7 @@ use database::DatabaseError;
 use messaging::rpc::{Problem, Request, Service};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sheet_layout::Language;
 use tracing::Instrument as _;
 
 use crate::Shared;
@@ -86,6 +87,9 @@ pub(crate) async fn test(shared: &Shared, question: Test) -> Result<TestAnswer, 
     let credential = question
         .credential_id
         .or_else(|| link.and_then(|link| link.credential));
+    let language = crate::source::view(&shared.pool, tenant)
+        .await
+        .map_or_else(|_| Language::default(), |view| view.language);
     let client = match shared.clients.of(tenant, credential).await {
         Ok(client) => client,
         Err(Trouble::Vault(vault::VaultError::Database(error))) => return Err(unavailable(&error)),
@@ -96,7 +100,7 @@ pub(crate) async fn test(shared: &Shared, question: Test) -> Result<TestAnswer, 
                 client_email: None,
                 findings: vec![Finding {
                     kind: "no_account".to_owned(),
-                    detail: trouble.text(),
+                    detail: trouble.text(language),
                 }],
             });
         }
@@ -109,7 +113,9 @@ pub(crate) async fn test(shared: &Shared, question: Test) -> Result<TestAnswer, 
         usable: report.is_usable(),
         title: report.title,
         client_email: Some(client.client_email().to_owned()),
-        findings: report.findings.iter().map(finding).collect(),
+        findings: (report.findings.iter())
+            .map(|found| finding(found, language))
+            .collect(),
     })
 }
 
@@ -123,7 +129,7 @@ fn silent(error: &GoogleError) -> Problem {
     )
 }
 
-fn finding(found: &LinkFinding) -> Finding {
+fn finding(found: &LinkFinding, language: Language) -> Finding {
     let kind = match found {
         LinkFinding::NotAnId => "not_an_id",
         LinkFinding::NotFound { .. } => "not_found",
@@ -135,10 +141,15 @@ fn finding(found: &LinkFinding) -> Finding {
         LinkFinding::KeyRefused { .. } => "key_refused",
         LinkFinding::QuotaExceeded { .. } => "quota_exceeded",
         LinkFinding::WriteAccessUnknown => "write_access_unknown",
+        LinkFinding::TimeZone { .. } => "time_zone",
+        LinkFinding::Locale { .. } => "locale",
     };
     Finding {
         kind: kind.to_owned(),
-        detail: found.to_string(),
+        detail: match language {
+            Language::Russian => found.russian(),
+            Language::English => found.to_string(),
+        },
     }
 }
 

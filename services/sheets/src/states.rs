@@ -30,6 +30,10 @@ pub(crate) struct Claim {
     /// The last batch's outcome is not known, or somebody wants every cell read.
     pub(crate) doubtful: bool,
     pub(crate) attempts: i32,
+    /// The Moscow day that was written last.
+    pub(crate) written_day: Option<NaiveDate>,
+    /// Hidden by us until its first write is whole.
+    pub(crate) veiled: bool,
     /// A batch may have been done of which nothing was recorded.
     pub(crate) uncertain: bool,
 }
@@ -62,6 +66,12 @@ pub(crate) struct Outcome {
     pub(crate) sheet_id: i32,
     /// A call was made.
     pub(crate) sent: bool,
+    /// As the worksheet is called now.
+    pub(crate) title: String,
+    /// Still hidden by us.
+    pub(crate) veiled: bool,
+    /// What was repaired: in one word, and for the seller.
+    pub(crate) repaired: Option<(&'static str, String)>,
     /// Everything is in the sheet up to this position and for this day; none after one of several batches.
     pub(crate) complete: Option<(i64, NaiveDate)>,
 }
@@ -69,7 +79,10 @@ pub(crate) struct Outcome {
 /// What is recorded after a failure.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
+    pub(crate) now: DateTime<Utc>,
     pub(crate) text: String,
+    /// The same in one word.
+    pub(crate) kind: &'static str,
     pub(crate) next_try_at: DateTime<Utc>,
     /// Whether it counts against the sheet.
     pub(crate) counts: bool,
@@ -102,7 +115,7 @@ const CLAIM: &str = "\
              LIMIT $10 FOR UPDATE SKIP LOCKED) due \
      WHERE s.tenant_id = due.tenant_id \
  RETURNING s.tenant_id, s.spreadsheet_id, s.worksheet, s.credential_id, s.link_position, s.written_position, \
-           s.written, s.sheet_id, s.verify OR s.write_started_at IS NOT NULL, s.attempts, \
+           s.written, s.sheet_id, s.verify OR s.write_started_at IS NOT NULL, s.attempts, s.written_day, s.veiled, \
            s.write_started_at IS NOT NULL";
 
 impl States {
@@ -148,7 +161,7 @@ impl States {
                   WHERE tenant_id = $3 AND linked AND (lease_until IS NULL OR lease_until <= $4) \
               RETURNING tenant_id, spreadsheet_id, worksheet, credential_id, link_position, written_position, \
                         written, sheet_id, verify OR write_started_at IS NOT NULL, attempts, \
-                        write_started_at IS NOT NULL",
+                        written_day, veiled, write_started_at IS NOT NULL",
             )
             .await?;
         let row = session
@@ -164,7 +177,7 @@ impl States {
             .prepare_cached(
                 "SELECT tenant_id, spreadsheet_id, worksheet, credential_id, link_position, written_position, \
                         written, sheet_id, verify OR write_started_at IS NOT NULL, attempts, \
-                        write_started_at IS NOT NULL \
+                        written_day, veiled, write_started_at IS NOT NULL \
                    FROM core.sheet_states WHERE tenant_id = $1 AND linked",
             )
             .await?;
@@ -192,11 +205,12 @@ impl States {
         claim: &Claim,
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
+        veiled: bool,
     ) -> Result<bool, DatabaseError> {
         let session = self.pool.get().await?;
         let statement = session
             .prepare_cached(
-                "UPDATE core.sheet_states SET write_started_at = $4, lease_until = $5 \
+                "UPDATE core.sheet_states SET write_started_at = $4, lease_until = $5, veiled = veiled OR $6 \
                   WHERE tenant_id = $1 AND lease_holder = $2 AND lease_until > $4 AND linked AND link_position = $3",
             )
             .await?;
@@ -209,6 +223,7 @@ impl States {
                     &claim.link_position,
                     &now,
                     &lease_until,
+                    &veiled,
                 ],
             )
             .await?;
@@ -231,6 +246,11 @@ impl States {
                         dirty_since = CASE WHEN $8 IS NULL THEN dirty_since \
                                            WHEN dirty_position > $8 THEN $7 END, \
                         last_error = CASE WHEN $8 IS NULL THEN last_error END, \
+                        error_kind = CASE WHEN $8 IS NULL THEN error_kind END, \
+                        failing_since = CASE WHEN $8 IS NULL THEN failing_since END, \
+                        worksheet_title = $11, veiled = $12, notice_kind = coalesce($13, notice_kind), \
+                        notice = coalesce($14, notice), \
+                        notice_at = CASE WHEN $13 IS NULL THEN notice_at ELSE $7 END, \
                         next_try_at = CASE WHEN $8 IS NULL THEN next_try_at END, \
                         attempts = CASE WHEN $8 IS NULL THEN attempts ELSE 0 END, \
                         lease_holder = CASE WHEN $8 IS NULL THEN lease_holder END, \
@@ -239,6 +259,11 @@ impl States {
             )
             .await?;
         let (position, day) = outcome.complete.unzip();
+        let (kind, notice) = outcome
+            .repaired
+            .as_ref()
+            .map(|(kind, text)| (*kind, text))
+            .unzip();
         let changed = session
             .execute(
                 &statement,
@@ -253,6 +278,45 @@ impl States {
                     &position,
                     &day,
                     &claim.doubtful,
+                    &outcome.title,
+                    &outcome.veiled,
+                    &kind,
+                    &notice,
+                ],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Records that the sheet shows all up to this position and for this day without a call, and gives the
+    /// lease back. False when the sheet is not ours any more.
+    pub(crate) async fn record_unchanged(
+        &self,
+        claim: &Claim,
+        now: DateTime<Utc>,
+        (position, day): (i64, NaiveDate),
+    ) -> Result<bool, DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "UPDATE core.sheet_states \
+                    SET written_position = $4, written_day = $5, \
+                        dirty_since = CASE WHEN dirty_position > $4 THEN $6::timestamptz END, last_error = NULL, \
+                        error_kind = NULL, failing_since = NULL, next_try_at = NULL, attempts = 0, \
+                        lease_holder = NULL, lease_until = NULL \
+                  WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3",
+            )
+            .await?;
+        let changed = session
+            .execute(
+                &statement,
+                &[
+                    &claim.tenant.uuid(),
+                    &self.holder,
+                    &claim.link_position,
+                    &position,
+                    &day,
+                    &now,
                 ],
             )
             .await?;
@@ -265,7 +329,8 @@ impl States {
         let statement = session
             .prepare_cached(
                 "UPDATE core.sheet_states \
-                    SET last_error = $4, next_try_at = $5, attempts = attempts + CASE WHEN $6 THEN 1 ELSE 0 END, \
+                    SET last_error = $4, error_kind = $8, failing_since = coalesce(failing_since, $9), \
+                        next_try_at = $5, attempts = attempts + CASE WHEN $6 THEN 1 ELSE 0 END, \
                         write_started_at = CASE WHEN $7 THEN NULL ELSE write_started_at END, \
                         lease_holder = NULL, lease_until = NULL \
                   WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3",
@@ -282,6 +347,8 @@ impl States {
                     &failure.next_try_at,
                     &failure.counts,
                     &failure.not_written,
+                    &failure.kind,
+                    &failure.now,
                 ],
             )
             .await?;
@@ -353,7 +420,9 @@ fn claim(row: &Row) -> Result<Claim, tokio_postgres::Error> {
         sheet_id: row.try_get(7)?,
         doubtful: row.try_get(8)?,
         attempts: row.try_get(9)?,
-        uncertain: row.try_get(10)?,
+        written_day: row.try_get(10)?,
+        veiled: row.try_get(11)?,
+        uncertain: row.try_get(12)?,
     })
 }
 

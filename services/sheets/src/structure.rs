@@ -1,27 +1,50 @@
-//! What is in the spreadsheet now. Three cheap requests: sheets with sizes and merges, our names on columns
-//! and rows, and the two columns by which rows are recognised. Where it is not known what was written last,
-//! all managed cells are read too.
+//! What is in the spreadsheet now. A sheet that was written before is read by one request: of a small one
+//! all cells, so that what people changed is seen each time; of a large one the header rows, which bring
+//! the names of all columns, and the two columns by which rows are recognised. A sheet that is not known
+//! yet is looked for by separate requests, and where it is not known what was written last, all managed
+//! cells are read.
+
+mod cells;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use connectors::google::{
     DataFilter, DeveloperMetadata, DeveloperMetadataLookup, Dimension, GoogleError, GridRange as WireRange,
-    Sheet, SheetsClient,
+    ProtectedRange, Sheet, SheetsClient,
 };
 use serde_json::Value;
 use sheet_layout::migrate::Layout;
 use sheet_layout::{
-    BaseField, COLUMN_METADATA_KEY, Cell, ColumnKey, Current, Grid, GridRange, GridRow, IdentityCells, Kind,
-    ManagedColumn, ManagedRow, ROW_METADATA_KEY, SheetState, locate_rows,
+    BaseField, COLUMN_METADATA_KEY, Cell, ColumnKey, Current, Grid, GridRange, IdentityCells, ManagedColumn,
+    ManagedRow, ROW_METADATA_KEY, SheetState, locate_rows,
 };
 
+pub(crate) use cells::letters;
+
 use crate::migrate;
+use cells::{Cells, Frame, WholeNumber};
 
 /// What is asked of a spreadsheet; without cells.
-const FIELDS: &str = "sheets(properties(sheetId,title,gridProperties),merges)";
+const FIELDS: &str = "sheets(properties(sheetId,title,hidden,gridProperties),merges,protectedRanges)";
+/// What is asked of a worksheet that is known, with the cells that a filter selects.
+const AT_ONCE: &str = "sheets(properties(sheetId,title,hidden,gridProperties),merges,protectedRanges,\
+    data(startRow,startColumn,rowMetadata(developerMetadata),columnMetadata(developerMetadata),\
+    rowData(values(effectiveValue,note))))";
 /// Cells in one answer when all of them are read.
 pub(crate) const CELLS_A_READ: usize = 200_000;
+/// Managed cells up to which all are read before every write.
+const CELLS_AT_ONCE: usize = 60_000;
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) current: Current,
+    /// As the worksheet is called now.
+    pub(crate) title: Option<String>,
+    /// Cells that are protected from us.
+    pub(crate) protected: Vec<ProtectedRange>,
+}
 
 /// Where to look.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +93,107 @@ pub(crate) async fn read(
     client: &SheetsClient,
     place: Place<'_>,
     known: Known<'_>,
-) -> Result<Current, Unreadable> {
+) -> Result<Seen, Unreadable> {
+    if let Some(sheet_id) = place.sheet_id
+        && let Some(seen) = at_once(client, place.spreadsheet_id, sheet_id, &known).await?
+    {
+        return Ok(seen);
+    }
+    in_turn(client, place, known).await
+}
+
+fn lookup(key: &str, value: Option<ColumnKey>) -> DataFilter {
+    let lookup = DeveloperMetadataLookup {
+        metadata_key: Some(key.to_owned()),
+        metadata_value: value.map(|column| column.to_string()),
+        ..DeveloperMetadataLookup::default()
+    };
+    lookup.into()
+}
+
+/// One request for a worksheet that is known; none when that is not enough: the worksheet or its headers are
+/// gone, or more has to be read than fits into one answer.
+async fn at_once(
+    client: &SheetsClient,
+    spreadsheet_id: &str,
+    sheet_id: i32,
+    known: &Known<'_>,
+) -> Result<Option<Seen>, GoogleError> {
+    let Some(written) = &known.written else {
+        return Ok(None);
+    };
+    let whole = written.columns().len() * (written.rows().len() + 2) <= CELLS_AT_ONCE;
+    if known.doubtful && !whole {
+        return Ok(None);
+    }
+    let filters = if whole {
+        let sheet = WireRange {
+            sheet_id,
+            ..WireRange::default()
+        };
+        vec![DataFilter {
+            developer_metadata_lookup: None,
+            grid_range: Some(sheet),
+        }]
+    } else {
+        vec![
+            lookup(ROW_METADATA_KEY, None),
+            lookup(COLUMN_METADATA_KEY, Some(ColumnKey::Base(BaseField::NmId))),
+            lookup(COLUMN_METADATA_KEY, Some(ColumnKey::Base(BaseField::VendorCode))),
+            lookup(COLUMN_METADATA_KEY, Some(ColumnKey::Size)),
+        ]
+    };
+    let answer = match client.get_by_filter(spreadsheet_id, AT_ONCE, &filters).await {
+        // The filter names a worksheet that was deleted.
+        Err(GoogleError::InvalidRequest { .. }) => return Ok(None),
+        answer => answer?,
+    };
+    let mut sheets = answer.sheets.into_iter();
+    let Some(sheet) = sheets.find(|sheet| sheet.properties.sheet_id == sheet_id) else {
+        return Ok(None);
+    };
+    let cells = Cells::of(&sheet);
+    let mut state = skeleton(&sheet, &cells.names());
+    if state.columns.is_empty() || (state.header_rows.is_empty() && !whole) {
+        return Ok(None);
+    }
+    let rows = identities(&state, |row, column| cells.value(row, column), state.row_count);
+    state.row_of_product = locate_rows(&rows, &candidates(known));
+    state.written = if whole {
+        let sure = Some(written).filter(|_| !known.uncertain);
+        let mut frame = Frame::of(&state, sure, known.listed);
+        for row in 0..frame.last {
+            frame.fill(row, |column| cells.value(row, column));
+        }
+        let note = frame.note_at().and_then(|(row, column)| cells.note(row, column));
+        let grid = frame.grid.noted(note.unwrap_or_default());
+        if sure.is_none() {
+            grid.of_unknown_look()
+        } else {
+            grid
+        }
+    } else {
+        written.clone()
+    };
+    Ok(Some(Seen {
+        current: Current { sheet: Some(state) },
+        ..seen_of(sheet)
+    }))
+}
+
+fn seen_of(sheet: Sheet) -> Seen {
+    let ours = |range: &ProtectedRange| range.requesting_user_can_edit || range.warning_only;
+    Seen {
+        current: Current::default(),
+        title: sheet.properties.title,
+        protected: (sheet.protected_ranges.into_iter())
+            .filter(|range| !ours(range))
+            .collect(),
+    }
+}
+
+/// The worksheet looked for, then its names, its rows, and where needed its cells.
+async fn in_turn(client: &SheetsClient, place: Place<'_>, known: Known<'_>) -> Result<Seen, Unreadable> {
     let (sheets, names) = overview(client, place.spreadsheet_id).await?;
     let sheet = find(&sheets, &names, place);
     let mut state = sheet.map(|sheet| skeleton(sheet, &names)).unwrap_or_default();
@@ -81,7 +204,7 @@ pub(crate) async fn read(
         return Err(Unreadable::OldLayout { worksheet, layout });
     }
     let Some(sheet) = sheet else {
-        return Ok(Current::default());
+        return Ok(Seen::default());
     };
     let title = sheet.properties.title.clone().unwrap_or_default();
     let reader = Reader {
@@ -104,7 +227,10 @@ pub(crate) async fn read(
             }
         }
     };
-    Ok(Current { sheet: Some(state) })
+    Ok(Seen {
+        current: Current { sheet: Some(state) },
+        ..seen_of(sheet.clone())
+    })
 }
 
 /// All worksheets without their cells, and our names in them.
@@ -112,13 +238,7 @@ pub(crate) async fn overview(
     client: &SheetsClient,
     spreadsheet_id: &str,
 ) -> Result<(Vec<Sheet>, Vec<DeveloperMetadata>), GoogleError> {
-    let lookup = |key: &str| DataFilter {
-        developer_metadata_lookup: DeveloperMetadataLookup {
-            metadata_key: Some(key.to_owned()),
-            ..DeveloperMetadataLookup::default()
-        },
-    };
-    let filters = [lookup(COLUMN_METADATA_KEY), lookup(ROW_METADATA_KEY)];
+    let filters = [lookup(COLUMN_METADATA_KEY, None), lookup(ROW_METADATA_KEY, None)];
     let (spreadsheet, names) = tokio::try_join!(
         client.get(spreadsheet_id, FIELDS),
         client.search_metadata(spreadsheet_id, &filters),
@@ -282,18 +402,8 @@ pub(crate) struct Reader<'a> {
 impl Reader<'_> {
     /// The rows below the header that hold an article number; all rows when that column is gone.
     async fn identities(&self, state: &SheetState) -> Result<Vec<IdentityCells<u32>>, GoogleError> {
-        let column = |value: String| {
-            state
-                .columns
-                .iter()
-                .find(|column| *column.value == *value && column.index < state.column_count)
-                .map(|column| column.index)
-        };
-        let base = |field: BaseField| column(ColumnKey::Base(field).to_string());
-        let (nm_id, vendor_code) = (base(BaseField::NmId), base(BaseField::VendorCode));
-        let size = column(size_column());
         let first = below_header(state);
-        let asked: Vec<u32> = nm_id.into_iter().chain(vendor_code).chain(size).collect();
+        let asked: Vec<u32> = identity_columns(state).into_iter().flatten().collect();
         if asked.is_empty() || first >= state.row_count {
             return Ok(Vec::new());
         }
@@ -301,36 +411,15 @@ impl Reader<'_> {
             .iter()
             .map(|column| self.range((first, state.row_count), (*column, column + 1)))
             .collect();
-        let mut answers = self.values(&ranges).await?.into_iter();
-        let numbers = nm_id.and_then(|_| answers.next());
-        let texts = vendor_code.and_then(|_| answers.next()).unwrap_or_default();
-        let sizes = size.and_then(|_| answers.next());
-        let at = |column: &[Vec<Value>], row: usize| column.get(row)?.first().cloned();
-        let text = |column: &[Vec<Value>], row: usize| -> Arc<str> {
-            match at(column, row) {
-                Some(Value::String(text)) => text.into(),
-                // A size that looks like a number may be one after a person has touched it.
-                Some(Value::Number(number)) => number.to_string().into(),
-                _ => "".into(),
-            }
+        let answers = self.values(&ranges).await?;
+        let length = answers.iter().map(Vec::len).max().unwrap_or_default();
+        let end = first.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
+        let value = |row: u32, column: u32| {
+            let place = asked.iter().position(|known| *known == column)?;
+            let row = usize::try_from(row - first).ok()?;
+            answers.get(place)?.get(row)?.first().cloned()
         };
-        let count = numbers.as_ref().map_or(texts.len(), Vec::len);
-        let mut rows = Vec::with_capacity(count);
-        for (row, of) in (0..count).zip(first..) {
-            let number = numbers
-                .as_deref()
-                .and_then(|column| at(column, row)?.as_i64_like());
-            // A row without a number is the seller's, unless the numbers themselves are gone.
-            if number.is_some() || numbers.is_none() {
-                rows.push(IdentityCells {
-                    of,
-                    nm_id: number,
-                    vendor_code: text(&texts, row),
-                    size: sizes.as_deref().map(|sizes| text(sizes, row)),
-                });
-            }
-        }
-        Ok(rows)
+        Ok(identities(state, value, end.min(state.row_count)))
     }
 
     /// All managed cells, read back.
@@ -340,71 +429,16 @@ impl Reader<'_> {
         before: Option<&Grid>,
         listed_now: &HashSet<&str>,
     ) -> Result<Grid, GoogleError> {
-        let mut columns: Vec<(&ManagedColumn, ColumnKey)> = Vec::new();
-        for column in state
-            .columns
-            .iter()
-            .filter(|column| column.index < state.column_count)
-        {
-            // Of doubled names the leftmost is ours.
-            if let Some(key) = ColumnKey::parse(&column.value)
-                && !columns.iter().any(|(known, _)| known.value == column.value)
-            {
-                columns.push((column, key));
-            }
-        }
-        let Some(width) = columns.iter().map(|(column, _)| column.index + 1).max() else {
+        let mut frame = Frame::of(state, before, listed_now);
+        if frame.width == 0 {
             return Ok(Grid::default());
-        };
-        let listed: Option<HashMap<&str, bool>> =
-            before.map(|grid| grid.rows().iter().map(|row| (&*row.key, row.listed)).collect());
-        // A row that is new to a known sheet was made as listed. Where nothing is known, the opposite of what
-        // should be, so that the plan strikes through or restores every row whatever it looks like.
-        let was_listed = |key: &str| match &listed {
-            Some(known) => known.get(key).copied().unwrap_or(true),
-            None => !listed_now.contains(key),
-        };
-        let mut products: Vec<(&Arc<str>, u32)> = state
-            .row_of_product
-            .iter()
-            .map(|(key, row)| (key, *row))
-            .collect();
-        products.sort_by_key(|(_, row)| *row);
-        let rows = products.iter().map(|(key, _)| GridRow {
-            key: Arc::clone(key),
-            listed: was_listed(key),
-        });
-        let mut grid = Grid::new(
-            columns
-                .iter()
-                .map(|(column, _)| Arc::clone(&column.value))
-                .collect(),
-            rows.collect(),
-        );
-        let header = |value: &str| {
-            let rows = state.header_rows.iter().filter(|row| *row.value == *value);
-            rows.map(|row| row.index).min()
-        };
-        let headers = [sheet_layout::HEADER_GROUPS, sheet_layout::HEADER_FIELDS].map(header);
-        if let Some(before) = before {
-            grid = grid.looking_like(before);
         }
-        let mut place_of: HashMap<u32, usize> = HashMap::with_capacity(products.len() + 2);
-        place_of.extend(
-            headers
-                .into_iter()
-                .enumerate()
-                .filter_map(|(place, row)| Some((row?, place))),
-        );
-        place_of.extend(products.iter().zip(2..).map(|((_, row), place)| (*row, place)));
-        let last = place_of.keys().copied().max().map_or(0, |row| row + 1);
-
-        let wide = usize::try_from(width).unwrap_or(usize::MAX).max(1);
+        let wide = usize::try_from(frame.width).unwrap_or(usize::MAX).max(1);
         let step = u32::try_from((CELLS_A_READ / wide).max(1)).unwrap_or(u32::MAX);
         let mut start = 0;
-        while start < last {
-            let end = start.saturating_add(step).min(last);
-            let range = self.range((start, end), (0, width));
+        while start < frame.last {
+            let end = start.saturating_add(step).min(frame.last);
+            let range = self.range((start, end), (0, frame.width));
             let answer = self
                 .values(&[range])
                 .await?
@@ -412,21 +446,14 @@ impl Reader<'_> {
                 .next()
                 .unwrap_or_default();
             for (row, values) in (start..end).zip(answer) {
-                let Some(place) = place_of.get(&row) else { continue };
-                for (number, (column, key)) in columns.iter().enumerate() {
-                    let value = usize::try_from(column.index)
-                        .ok()
-                        .and_then(|index| values.get(index));
-                    grid.set(
-                        *place,
-                        number,
-                        value.map_or(Cell::Empty, |value| cell(value, key, *place < 2)),
-                    );
-                }
+                frame.fill(row, |column| {
+                    let column = usize::try_from(column).ok()?;
+                    values.get(column).cloned()
+                });
             }
             start = end;
         }
-        Ok(grid)
+        Ok(frame.grid)
     }
 
     async fn values(&self, ranges: &[String]) -> Result<Vec<Vec<Vec<Value>>>, GoogleError> {
@@ -447,11 +474,6 @@ impl Reader<'_> {
     }
 }
 
-/// Name of the column that tells rows of sizes apart.
-fn size_column() -> String {
-    ColumnKey::Size.to_string()
-}
-
 /// The first row that may hold a product.
 fn below_header(state: &SheetState) -> u32 {
     state
@@ -462,89 +484,60 @@ fn below_header(state: &SheetState) -> u32 {
         .unwrap_or_default()
 }
 
-/// Letters of a zero-based column: 0 is `A`, 26 is `AA`.
-fn letters(column: u32) -> String {
-    let mut rest = column + 1;
-    let mut text = Vec::new();
-    while rest > 0 {
-        let digit = (rest - 1) % 26;
-        text.push(char::from(b'A' + u8::try_from(digit).unwrap_or_default()));
-        rest = (rest - 1) / 26;
+/// Name of the column that tells rows of sizes apart.
+fn size_column() -> String {
+    ColumnKey::Size.to_string()
+}
+
+/// Where the article numbers, the seller's articles and the sizes stand.
+fn identity_columns(state: &SheetState) -> [Option<u32>; 3] {
+    let column = |value: String| {
+        state
+            .columns
+            .iter()
+            .find(|column| *column.value == *value && column.index < state.column_count)
+            .map(|column| column.index)
+    };
+    let base = |field: BaseField| column(ColumnKey::Base(field).to_string());
+    [
+        base(BaseField::NmId),
+        base(BaseField::VendorCode),
+        column(size_column()),
+    ]
+}
+
+/// The rows below the header, up to `end`, that hold an article number; all rows when that column is gone.
+fn identities(
+    state: &SheetState,
+    value: impl Fn(u32, u32) -> Option<Value>,
+    end: u32,
+) -> Vec<IdentityCells<u32>> {
+    let [nm_id, vendor_code, size] = identity_columns(state);
+    let text = |row: u32, column: u32| -> Arc<str> {
+        match value(row, column) {
+            Some(Value::String(text)) => text.into(),
+            // A size that looks like a number may be one after a person has touched it.
+            Some(number @ Value::Number(_)) => {
+                let whole = number.as_i64_like();
+                whole
+                    .map_or_else(|| number.to_string(), |whole| whole.to_string())
+                    .into()
+            }
+            _ => "".into(),
+        }
+    };
+    let mut rows = Vec::new();
+    for of in below_header(state)..end {
+        let number = nm_id.and_then(|column| value(of, column)?.as_i64_like());
+        // A row without a number is the seller's, unless the numbers themselves are gone.
+        if number.is_some() || nm_id.is_none() {
+            rows.push(IdentityCells {
+                of,
+                nm_id: number,
+                vendor_code: vendor_code.map_or_else(|| "".into(), |column| text(of, column)),
+                size: size.map(|column| text(of, column)),
+            });
+        }
     }
-    text.iter().rev().collect()
-}
-
-/// A value as the layout would have written it. What it never writes becomes a text, which differs from
-/// whatever should be there.
-fn cell(value: &Value, column: &ColumnKey, header: bool) -> Cell {
-    let days = column.kind() == Kind::Days;
-    match value {
-        Value::Null => Cell::Empty,
-        Value::String(text) if text.is_empty() => Cell::Empty,
-        Value::String(text) => Cell::Text(text.as_str().into()),
-        number if days && !header => tenths(number).map_or_else(|| other(number), Cell::Tenths),
-        number => number.as_i64_like().map_or_else(|| other(number), Cell::Int),
-    }
-}
-
-fn other(value: &Value) -> Cell {
-    // The blank in front keeps it apart from a text of ours that reads the same.
-    Cell::Text(format!(" {value}").into())
-}
-
-fn tenths(value: &Value) -> Option<i64> {
-    let scaled = value.as_f64()? * 10.0;
-    let near = scaled.round();
-    // Written as a decimal and read back as the same double, so only representation can differ.
-    ((scaled - near).abs() < 1e-6).then(|| whole(near)).flatten()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "only used where it is in range")]
-fn whole(number: f64) -> Option<i64> {
-    // Beyond 2^53 doubles skip whole numbers.
-    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
-}
-
-trait WholeNumber {
-    /// A JSON number without a fraction; Google writes some of them as `7.0`.
-    fn as_i64_like(&self) -> Option<i64>;
-}
-
-impl WholeNumber for Value {
-    fn as_i64_like(&self) -> Option<i64> {
-        self.as_i64().or_else(|| self.as_f64().and_then(whole))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Cell, ColumnKey, cell, letters};
-    use serde_json::json;
-    use sheet_layout::BaseField;
-
-    #[test]
-    fn columns_are_named_as_in_the_sheet() {
-        assert_eq!(
-            [0, 25, 26, 51, 52, 701, 702].map(letters),
-            ["A", "Z", "AA", "AZ", "BA", "ZZ", "AAA"]
-        );
-    }
-
-    #[test]
-    fn a_value_is_read_as_it_was_written() {
-        let days = ColumnKey::Base(BaseField::Turnover);
-        let units = ColumnKey::Base(BaseField::OrdersTotal);
-        assert_eq!(cell(&json!(14), &days, false), Cell::Tenths(140));
-        assert_eq!(cell(&json!(13.6), &days, false), Cell::Tenths(136));
-        assert_eq!(cell(&json!(""), &days, false), Cell::Empty);
-        assert_eq!(cell(&json!(7.0), &units, false), Cell::Int(7));
-        assert_eq!(
-            cell(&json!("COL-001"), &units, false),
-            Cell::Text("COL-001".into())
-        );
-        // Neither of these was written by us, so neither may look as if it were.
-        assert_eq!(cell(&json!(7.5), &units, false), Cell::Text(" 7.5".into()));
-        assert_eq!(cell(&json!(true), &units, false), Cell::Text(" true".into()));
-        assert_eq!(cell(&json!(13.65), &days, false), Cell::Text(" 13.65".into()));
-    }
+    rows
 }

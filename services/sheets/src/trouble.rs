@@ -6,8 +6,8 @@ use connectors::google::{GoogleError, KeyError, SheetsClient};
 use database::DatabaseError;
 use events::ids::TenantId;
 use read_models::QueryError;
-use sheet_layout::LayoutError;
 use sheet_layout::migrate::Layout;
+use sheet_layout::{Language, LayoutError};
 use vault::VaultError;
 
 /// First pause after a failure; doubles with every further one.
@@ -21,18 +21,16 @@ const TEXT: usize = 600;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
     /// No account at all.
-    #[error("no service account is set up for this service; add your own key when you link the spreadsheet")]
+    #[error("no service account is set up for this service")]
     NoAccount,
     /// The key is not a key.
-    #[error("the service account's key cannot be used; link the spreadsheet again with the whole key file")]
+    #[error("the service account's key cannot be used")]
     Key(#[source] KeyError),
     /// The key is not to be had.
-    #[error(
-        "the service account's key cannot be read from the vault; link the spreadsheet again with the key file"
-    )]
+    #[error("the service account's key cannot be read")]
     Vault(#[source] VaultError),
     /// Google said no, or nothing.
-    #[error("{}", advice(.error, .client_email))]
+    #[error("{}", advice(.error, .client_email).1)]
     Google {
         /// What it said.
         #[source]
@@ -41,6 +39,14 @@ pub(crate) enum Trouble {
         client_email: String,
         /// Whether a batch was sent when it happened.
         sending: bool,
+    },
+    /// Somebody protected cells that we write.
+    #[error("protected: {ranges}")]
+    Protected {
+        /// What they are called.
+        ranges: String,
+        /// Whom to let edit.
+        client_email: String,
     },
     /// An earlier writer's cells are where ours would come.
     #[error(
@@ -54,46 +60,107 @@ pub(crate) enum Trouble {
         layout: Layout,
     },
     /// The read model failed.
-    #[error("the numbers cannot be read at the moment")]
+    #[error("the numbers cannot be read")]
     Model(#[source] QueryError),
     /// The role's own table failed.
-    #[error("the state of the sheet cannot be recorded at the moment")]
+    #[error("the state of the sheet cannot be recorded")]
     Database(#[from] DatabaseError),
     /// The rows do not make a sheet.
     #[error("the products do not fit into a spreadsheet: {0}")]
     Layout(LayoutError),
 }
 
-/// Google's refusals as advice; what no person can do anything about stays short.
-fn advice(error: &GoogleError, client_email: &str) -> String {
+/// In Google's words, what it says when a batch touches what is protected.
+const PROTECTED: &str = "protected cell or object";
+/// And when the spreadsheet would get too many cells or columns.
+const TOO_LARGE: &str = "above the limit of";
+
+/// Google's refusals as advice, in Russian and English; what no person can do anything about stays short.
+fn advice(error: &GoogleError, email: &str) -> (String, String) {
     match error {
-        GoogleError::SpreadsheetId => {
-            "this is no spreadsheet id; copy the long part of its address after /d/ and link it again"
-                .to_owned()
-        }
-        GoogleError::NotFound => format!(
-            "there is no such spreadsheet any more; link another one and share it with {client_email} as Editor"
+        GoogleError::SpreadsheetId => (
+            "это не id таблицы: скопируйте длинную часть её адреса после /d/ и подключите таблицу снова"
+                .into(),
+            "this is no spreadsheet id; copy the long part of its address after /d/ and link it again".into(),
         ),
-        GoogleError::PermissionDenied { .. } => {
-            format!("the spreadsheet may not be written; share it with {client_email} as Editor")
-        }
-        GoogleError::ApiDisabled { detail } => {
-            format!("an API is switched off in the Google project of {client_email}; switch it on: {detail}")
-        }
-        GoogleError::Unauthorized { detail } | GoogleError::KeyRefused { detail, .. } => format!(
-            "Google does not accept the key of {client_email} ({detail}); link the spreadsheet again with a new key"
+        GoogleError::NotFound => (
+            format!(
+                "такой таблицы больше нет: подключите другую и откройте к ней доступ {email} как редактору"
+            ),
+            format!(
+                "there is no such spreadsheet any more; link another one and share it with {email} as Editor"
+            ),
         ),
-        GoogleError::QuotaExceeded { retry_after } => format!(
-            "Google's quota of requests per minute is used up; writing goes on in about {} s by itself",
-            retry_after.as_secs_f64().ceil()
+        GoogleError::PermissionDenied { .. } => (
+            format!("в таблицу нельзя писать: откройте к ней доступ {email} как редактору"),
+            format!("the spreadsheet may not be written; share it with {email} as Editor"),
         ),
-        GoogleError::InvalidRequest { detail, .. } => format!(
-            "Google refused the change ({detail}); if columns or cells are protected, let {client_email} edit them"
+        GoogleError::StorageFull { .. } => (
+            format!(
+                "для таблицы нет места: у сервисных аккаунтов нет своего диска. Освободите место владельца таблицы \
+                 или создайте таблицу сами и откройте к ней доступ {email} как редактору"
+            ),
+            format!(
+                "there is no storage for the spreadsheet: service accounts own none. Free some of its owner's, or \
+                 make a spreadsheet yourself and share it with {email} as Editor"
+            ),
         ),
-        GoogleError::Token(_) | GoogleError::TokenTimeout { .. } | GoogleError::Call(_) => {
-            "Google does not answer as it should; writing is tried again by itself".to_owned()
+        GoogleError::ApiDisabled { detail } => (
+            format!("в проекте Google аккаунта {email} выключен API; включите его: {detail}"),
+            format!("an API is switched off in the Google project of {email}; switch it on: {detail}"),
+        ),
+        GoogleError::Unauthorized { detail } | GoogleError::KeyRefused { detail, .. } => (
+            format!("Google не принимает ключ {email} ({detail}): подключите таблицу снова с новым ключом"),
+            format!(
+                "Google does not accept the key of {email} ({detail}); link the spreadsheet again with a new key"
+            ),
+        ),
+        GoogleError::QuotaExceeded { retry_after } => {
+            let seconds = retry_after.as_secs_f64().ceil();
+            (
+                format!(
+                    "исчерпана квота запросов Google в минуту; запись продолжится сама примерно через {seconds} с"
+                ),
+                format!(
+                    "Google's quota of requests per minute is used up; writing goes on in about {seconds} s by itself"
+                ),
+            )
         }
+        GoogleError::InvalidRequest { detail, .. } if detail.contains(PROTECTED) => {
+            protected_advice("", email)
+        }
+        GoogleError::InvalidRequest { detail, .. } if detail.contains(TOO_LARGE) => (
+            "в таблице больше 10 млн ячеек: удалите лишние листы или выберите меньше кабинетов".into(),
+            "the spreadsheet would have more than 10 million cells; delete other worksheets or choose fewer \
+             cabinets"
+                .into(),
+        ),
+        GoogleError::InvalidRequest { detail, .. } => (
+            format!(
+                "Google отклонил изменение ({detail}); если ячейки защищены, разрешите {email} их менять"
+            ),
+            format!(
+                "Google refused the change ({detail}); if columns or cells are protected, let {email} edit them"
+            ),
+        ),
+        GoogleError::Token(_) | GoogleError::TokenTimeout { .. } | GoogleError::Call(_) => (
+            "Google не отвечает как должен; запись будет повторена сама".into(),
+            "Google does not answer as it should; writing is tried again by itself".into(),
+        ),
     }
+}
+
+fn protected_advice(ranges: &str, email: &str) -> (String, String) {
+    (
+        format!(
+            "защищённые диапазоны мешают записи: {ranges}. Данные → Защищённые листы и диапазоны → выберите \
+             диапазон → Изменить разрешения → добавьте {email}"
+        ),
+        format!(
+            "protected ranges are in the way: {ranges}. Data → Protect sheets and ranges → choose the range → \
+             Change permissions → add {email}"
+        ),
+    )
 }
 
 impl Trouble {
@@ -106,27 +173,84 @@ impl Trouble {
         }
     }
 
+    fn both(&self) -> (String, String) {
+        let words = |russian: &str, english: &str| (russian.to_owned(), english.to_owned());
+        match self {
+            Self::NoAccount => words(
+                "у сервиса нет своего сервисного аккаунта: укажите свой ключ при подключении таблицы",
+                "no service account is set up for this service; add your own key when you link the spreadsheet",
+            ),
+            Self::Key(_) => words(
+                "ключ сервисного аккаунта не подходит: подключите таблицу снова с целым файлом ключа",
+                "the service account's key cannot be used; link the spreadsheet again with the whole key file",
+            ),
+            Self::Vault(_) => words(
+                "ключ сервисного аккаунта не читается: подключите таблицу снова с файлом ключа",
+                "the service account's key cannot be read from the vault; link the spreadsheet again with the key \
+                 file",
+            ),
+            Self::Google {
+                error, client_email, ..
+            } => advice(error, client_email),
+            Self::Protected { ranges, client_email } => protected_advice(ranges, client_email),
+            Self::OldLayout { worksheet, layout } => (
+                format!(
+                    "на листе «{worksheet}» таблица прежнего вида ({layout}); её переносит `stock-tracker sheets \
+                     migrate` — это делает тот, кто ведёт сервис, — или переименуйте лист и подключите пустой"
+                ),
+                format!(
+                    "the worksheet “{worksheet}” has {layout}; whoever runs this service moves it by \
+                     `stock-tracker sheets migrate`, or rename it and link an empty worksheet to keep it as it is"
+                ),
+            ),
+            Self::Model(_) => words(
+                "остатки сейчас не читаются; запись будет повторена сама",
+                "the numbers cannot be read at the moment; writing is tried again by itself",
+            ),
+            Self::Database(_) => words(
+                "состояние таблицы сейчас не записывается; запись будет повторена сама",
+                "the state of the sheet cannot be recorded at the moment; writing is tried again by itself",
+            ),
+            Self::Layout(error) => (
+                format!("товары не помещаются в таблицу ({error}): выберите меньше кабинетов или складов"),
+                format!("the products do not fit into a spreadsheet ({error}); choose fewer cabinets"),
+            ),
+        }
+    }
+}
+
+impl Trouble {
     /// The text for the seller.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self, language: Language) -> String {
+        let (russian, english) = self.both();
+        let text = match language {
+            Language::Russian => russian,
+            Language::English => english,
+        };
         // A NUL from somebody else's answer would make it unstorable.
-        self.to_string().replace('\0', "").chars().take(TEXT).collect()
+        text.replace('\0', "").chars().take(TEXT).collect()
     }
 
     /// In one word, for metrics: there are few, and none names anybody.
-    pub(crate) const fn class(&self) -> &'static str {
+    pub(crate) fn class(&self) -> &'static str {
         match self {
+            Self::Protected { .. } => "protected",
+            Self::OldLayout { .. } => "old_layout",
             Self::NoAccount => "no_account",
             Self::Key(_) => "key_unusable",
             Self::Vault(_) => "vault",
             Self::Model(_) | Self::Database(_) => "database",
+            Self::Layout(LayoutError::TooLarge { .. }) => "too_large",
             Self::Layout(_) => "layout",
-            Self::OldLayout { .. } => "old_layout",
             Self::Google { error, .. } => match error {
                 GoogleError::SpreadsheetId | GoogleError::NotFound => "not_found",
                 GoogleError::PermissionDenied { .. } => "not_shared",
                 GoogleError::ApiDisabled { .. } => "api_disabled",
                 GoogleError::Unauthorized { .. } | GoogleError::KeyRefused { .. } => "key_refused",
                 GoogleError::QuotaExceeded { .. } => "quota",
+                GoogleError::StorageFull { .. } => "storage_full",
+                GoogleError::InvalidRequest { detail, .. } if detail.contains(PROTECTED) => "protected",
+                GoogleError::InvalidRequest { detail, .. } if detail.contains(TOO_LARGE) => "too_large",
                 GoogleError::InvalidRequest { .. } => "refused",
                 GoogleError::Token(_) | GoogleError::TokenTimeout { .. } | GoogleError::Call(_) => {
                     "unavailable"
@@ -147,10 +271,11 @@ impl Trouble {
             } => !sending,
             Self::Google { .. }
             | Self::NoAccount
+            | Self::Protected { .. }
+            | Self::OldLayout { .. }
             | Self::Key(_)
             | Self::Vault(_)
             | Self::Model(_)
-            | Self::OldLayout { .. }
             | Self::Layout(_) => true,
             // It happens before a batch is sent and after one was.
             Self::Database(_) => false,
@@ -215,6 +340,7 @@ mod tests {
     use super::Trouble;
     use connectors::google::GoogleError;
     use events::ids::TenantId;
+    use sheet_layout::Language;
     use std::time::Duration;
     use uuid::Uuid;
 
@@ -253,9 +379,15 @@ mod tests {
         let denied = GoogleError::PermissionDenied {
             detail: "no".to_owned(),
         };
-        let text = google(denied, true).text();
+        let denied = google(denied, true);
+        let text = denied.text(Language::English);
         assert!(
             text.contains("share it with robot@project.iam.gserviceaccount.com as Editor"),
+            "{text}"
+        );
+        let text = denied.text(Language::Russian);
+        assert!(
+            text.contains("откройте к ней доступ robot@project.iam.gserviceaccount.com"),
             "{text}"
         );
     }

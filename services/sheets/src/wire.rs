@@ -49,7 +49,7 @@ pub struct TestAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// `not_an_id`, `not_found`, `not_shared`, `read_only`, `trashed`, `not_a_spreadsheet`, `api_disabled`,
-    /// `key_refused`, `quota_exceeded`, `write_access_unknown`, `no_account`.
+    /// `key_refused`, `quota_exceeded`, `write_access_unknown`, `no_account`, `time_zone`, `locale`.
     pub kind: String,
     /// The same for a person, with what to do.
     pub detail: String,

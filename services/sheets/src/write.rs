@@ -3,17 +3,21 @@
 //! mark that it was sent makes the next round read what is there.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use connectors::google::{self as wire, GoogleError, SheetsClient};
 use read_models::measure::moscow_day;
-use sheet_layout::{Current, Grid, Options, Plan, Request};
+use sheet_layout::{
+    Current, Grid, HEADER_FIELDS, HEADER_GROUPS, Language, ManagedColumn, ManagedRow, Options, Plan, Request,
+    SheetState, View,
+};
+use sheet_source::Source;
 
-use crate::source::Source;
 use crate::states::{Claim, Failure, Outcome};
-use crate::structure::{Known, Place, Unreadable};
+use crate::structure::{Known, Place, Seen, Unreadable};
 use crate::trouble::Trouble;
-use crate::{Notice, Shared, requests, source, structure};
+use crate::{Notice, Shared, protect, requests, source, structure};
 
 /// How a round of one sheet ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +34,8 @@ pub(crate) enum Written {
 
 /// Writes one claimed sheet, and records how it went.
 pub(crate) async fn write(shared: &Shared, claim: Claim) -> Written {
-    let trouble = match attempt(shared, &claim).await {
+    let mut language = Language::default();
+    let trouble = match attempt(shared, &claim, &mut language).await {
         Ok(written) => {
             if written == Written::NotOurs
                 && let Err(error) = shared.states.release(claim.tenant).await
@@ -41,12 +46,12 @@ pub(crate) async fn write(shared: &Shared, claim: Claim) -> Written {
         }
         Err(trouble) => trouble,
     };
-    fail(shared, &claim, &trouble).await;
+    fail(shared, &claim, &trouble, language).await;
     Written::Failed
 }
 
 /// Records that a sheet was not written, and when it is tried again.
-pub(crate) async fn fail(shared: &Shared, claim: &Claim, trouble: &Trouble) {
+pub(crate) async fn fail(shared: &Shared, claim: &Claim, trouble: &Trouble, language: Language) {
     tracing::warn!(error = ?trouble, tenant = %claim.tenant, "the sheet was not written");
     (shared.observer)(Notice::Failed {
         class: trouble.class(),
@@ -65,7 +70,9 @@ pub(crate) async fn fail(shared: &Shared, claim: &Claim, trouble: &Trouble) {
         next_try_at = next_try_at.max(later(now, shared.options.settle));
     }
     let failure = Failure {
-        text: trouble.text(),
+        now,
+        text: trouble.text(language),
+        kind: trouble.class(),
         next_try_at,
         counts: trouble.counts(),
         not_written: trouble.not_written(),
@@ -82,18 +89,27 @@ pub(crate) fn later(now: DateTime<Utc>, by: std::time::Duration) -> DateTime<Utc
         .unwrap_or(now)
 }
 
-async fn attempt(shared: &Shared, claim: &Claim) -> Result<Written, Trouble> {
-    let client = shared.clients.of(claim.tenant, claim.credential).await?;
+async fn attempt(shared: &Shared, claim: &Claim, language: &mut Language) -> Result<Written, Trouble> {
     let today = moscow_day(shared.clock.now());
-    let source = source::load(&shared.pool, claim.tenant, today)
+    let view = source::view(&shared.pool, claim.tenant)
+        .await
+        .map_err(Trouble::Model)?;
+    *language = view.language;
+    let client = shared.clients.of(claim.tenant, claim.credential).await?;
+    let source = source::load(&shared.pool, claim.tenant, today, view.language)
         .await
         .map_err(Trouble::Model)?;
     if source.position < claim.written_position.max(claim.link_position) {
         // A read model that is being made anew shows products as gone that are not.
         return Ok(Written::NotOurs);
     }
-    let mut round = Round::new(shared, claim, &client);
+    let mut round = Round::new(shared, claim, &client, view);
     round.written = stored(claim);
+    // Once a day all cells are read, also where there are too many to do so each time.
+    round.doubtful |= claim.written_day != Some(today);
+    if round.shows_all_already(&source)? {
+        return round.record_unchanged(&source, today).await;
+    }
     let view = round.layout_options(&source).view;
     let shown = source.input.identities(&view).map_err(Trouble::Layout)?;
     let listed: HashSet<&str> = shown.iter().map(|row| &*row.of).collect();
@@ -128,7 +144,10 @@ pub(crate) struct Round<'a> {
     sheet_id: Option<i32>,
     doubtful: bool,
     uncertain: bool,
+    /// The worksheet is hidden until its first write is whole.
+    veiled: bool,
     batches: u32,
+    view: View,
 }
 
 enum Step {
@@ -140,7 +159,12 @@ enum Step {
 
 impl<'a> Round<'a> {
     /// Nothing is known of what is in the sheet.
-    pub(crate) const fn new(shared: &'a Shared, claim: &'a Claim, client: &'a SheetsClient) -> Self {
+    pub(crate) const fn new(
+        shared: &'a Shared,
+        claim: &'a Claim,
+        client: &'a SheetsClient,
+        view: View,
+    ) -> Self {
         Self {
             shared,
             claim,
@@ -149,8 +173,39 @@ impl<'a> Round<'a> {
             sheet_id: claim.sheet_id,
             doubtful: claim.doubtful,
             uncertain: claim.uncertain,
+            veiled: claim.veiled,
             batches: 0,
+            view,
         }
+    }
+
+    /// Whether a sheet that is as it was written last would stay as it is. Nobody is asked.
+    fn shows_all_already(&self, source: &Source) -> Result<bool, Trouble> {
+        let (Some(written), Some(sheet_id)) = (&self.written, self.sheet_id) else {
+            return Ok(false);
+        };
+        if self.doubtful || self.veiled {
+            return Ok(false);
+        }
+        let current = Current {
+            sheet: Some(as_written(written, sheet_id)),
+        };
+        let plan = sheet_layout::plan(&current, &source.input, &self.layout_options(source))
+            .map_err(Trouble::Layout)?;
+        Ok(plan.deferred_products == 0 && plan.after.written == *written)
+    }
+
+    async fn record_unchanged(&self, source: &Source, today: NaiveDate) -> Result<Written, Trouble> {
+        let recorded = self
+            .shared
+            .states
+            .record_unchanged(self.claim, self.shared.clock.now(), (source.position, today))
+            .await?;
+        Ok(if recorded {
+            Written::Unchanged
+        } else {
+            Written::NotOurs
+        })
     }
 
     /// One reading and at most one batch.
@@ -167,30 +222,42 @@ impl<'a> Round<'a> {
         };
         let view = self.layout_options(source).view;
         let identities = source.identities_in(&view).map_err(Trouble::Layout)?;
+        let written = self.written.take();
+        let had = written.as_ref().map(|grid| grid.columns().to_vec());
         let known = Known {
             identities: &identities,
             listed,
-            written: self.written.take(),
+            written,
             doubtful: self.doubtful,
             uncertain: self.uncertain,
         };
-        let current = structure::read(self.client, place, known)
+        let seen = structure::read(self.client, place, known)
             .await
             .map_err(|error| match error {
                 Unreadable::Google(error) => Trouble::of(error, self.client, false),
                 Unreadable::OldLayout { worksheet, layout } => Trouble::OldLayout { worksheet, layout },
             })?;
-        let plan = self.plan(&current, source)?;
-        drop(current);
+        let plan = self.plan(&seen.current, source)?;
+        let repaired = repaired(&seen, had.as_deref(), self.view.language);
+        self.check_protection(&seen, &plan.requests)?;
         let complete = plan.deferred_products == 0;
-        if !plan.is_empty() && !self.send(Vec::new(), &plan.requests).await? {
+        // A worksheet that is made in several batches is shown to people when it is whole.
+        self.veiled |= seen.current.sheet.is_none()
+            && (!complete || requests::bytes(&plan.requests) > self.shared.options.bytes_per_batch);
+        let unveil = (complete && self.veiled).then_some(plan.after.sheet_id);
+        let sent = !plan.is_empty() || unveil.is_some();
+        if sent && !self.send(Vec::new(), &plan.requests, unveil).await? {
             return Ok(Step::NotOurs);
         }
+        self.veiled &= !complete;
         let outcome = Outcome {
             now: self.shared.clock.now(),
             written: plan.after.written.to_bytes(),
             sheet_id: plan.after.sheet_id,
-            sent: !plan.is_empty(),
+            sent,
+            title: seen.title.unwrap_or_else(|| self.claim.worksheet.clone()),
+            veiled: self.veiled,
+            repaired: repaired.filter(|_| sent),
             complete: complete.then_some((source.position, today)),
         };
         if !self.shared.states.record(self.claim, &outcome).await? {
@@ -203,20 +270,35 @@ impl<'a> Round<'a> {
     }
 
     fn plan(&self, current: &Current, source: &Source) -> Result<Plan, Trouble> {
+        let limit = self.shared.options.bytes_per_batch;
         let mut options = self.layout_options(source);
-        let plan = sheet_layout::plan(current, &source.input, &options).map_err(Trouble::Layout)?;
-        if requests::cells(&plan.requests) <= self.most_cells() || current.sheet.is_none() {
-            return Ok(plan);
+        loop {
+            let plan = sheet_layout::plan(current, &source.input, &options).map_err(Trouble::Layout)?;
+            let bytes = requests::bytes(&plan.requests);
+            if bytes <= limit || plan.deferred_products == 0 && current.sheet.is_none() {
+                return Ok(plan);
+            }
+            // A row may only be inserted together with what it is recognised by: fewer at a time. Where none
+            // would fit, so much changed in rows that are there already that it takes several batches, and
+            // new rows wait.
+            match options.max_new_rows {
+                0 => return Ok(plan),
+                1 => options.max_new_rows = 0,
+                rows => options.max_new_rows = (rows * limit / bytes).clamp(1, rows / 2),
+            }
         }
-        // So much changed in rows that are there already that it will not fit into one batch. New rows wait:
-        // a row may only be inserted together with what it is recognised by.
-        options.max_new_rows = 0;
-        sheet_layout::plan(current, &source.input, &options).map_err(Trouble::Layout)
     }
 
-    /// The most that is sent at once: new rows and as much again.
-    fn most_cells(&self) -> usize {
-        self.shared.options.cells_per_batch.saturating_mul(2)
+    /// Says which protected ranges are in the way before anything is sent.
+    fn check_protection(&self, seen: &Seen, planned: &[Request]) -> Result<(), Trouble> {
+        let in_the_way = protect::in_the_way(&seen.protected, planned);
+        if in_the_way.is_empty() {
+            return Ok(());
+        }
+        Err(Trouble::Protected {
+            ranges: protect::names(seen.title.as_deref().unwrap_or_default(), &in_the_way),
+            client_email: self.client.client_email().to_owned(),
+        })
     }
 
     /// The plan as one atomic batch, or as several where it is too large for one; `before` begins the first.
@@ -225,20 +307,25 @@ impl<'a> Round<'a> {
         &mut self,
         mut before: Vec<wire::Request>,
         planned: &[Request],
+        unveil: Option<i32>,
     ) -> Result<bool, Trouble> {
-        for batch in requests::batches(planned, self.most_cells()) {
+        let mut batches = requests::batches(planned, self.shared.options.bytes_per_batch);
+        if let (Some(sheet_id), Some(last)) = (unveil, batches.last_mut()) {
+            last.push(requests::Piece::Unveil(sheet_id));
+        }
+        for batch in batches {
             let now = self.shared.clock.now();
             let lease_until = later(now, self.shared.options.settle);
             if !self
                 .shared
                 .states
-                .begin_write(self.claim, now, lease_until)
+                .begin_write(self.claim, now, lease_until, self.veiled)
                 .await?
             {
                 return Ok(false);
             }
             let mut requests = std::mem::take(&mut before);
-            requests.extend(batch.iter().map(requests::Piece::request));
+            requests.extend(batch.iter().map(|piece| piece.request(self.veiled)));
             self.client
                 .batch_update(&self.claim.spreadsheet_id, &requests)
                 .await
@@ -254,14 +341,85 @@ impl<'a> Round<'a> {
     /// What the layout has to know.
     pub(crate) fn layout_options(&self, source: &Source) -> Options {
         // The block for orders without a warehouse may come too.
-        let columns = 9 + 3 * (source.input.warehouses.len() + 1);
+        let columns = 9 + self.view.extra_columns.len() + 3 * (source.input.warehouses.len() + 1);
         Options {
             sheet_id: worksheet_id(self.claim),
             title: self.claim.worksheet.clone(),
             max_new_rows: (self.shared.options.cells_per_batch / columns).max(1),
-            ..Options::default()
+            view: self.view.clone(),
         }
     }
+}
+
+/// A sheet that is exactly as it was written; where its columns and rows stand does not matter.
+fn as_written(written: &Grid, sheet_id: i32) -> SheetState {
+    let names = |count: usize| (1_i32..).zip(0_u32..).take(count);
+    let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    SheetState {
+        sheet_id,
+        row_count: size(written.rows().len() + 2).max(3),
+        column_count: size(written.columns().len()),
+        frozen_rows: 2,
+        columns: (written.columns().iter())
+            .zip(names(written.columns().len()))
+            .map(|(value, (metadata_id, index))| ManagedColumn {
+                metadata_id,
+                value: Arc::clone(value),
+                index,
+            })
+            .collect(),
+        header_rows: [HEADER_GROUPS, HEADER_FIELDS]
+            .into_iter()
+            .zip(names(2))
+            .map(|(value, (number, index))| ManagedRow {
+                metadata_id: i32::MAX - number,
+                value: value.into(),
+                index,
+            })
+            .collect(),
+        row_of_product: (written.rows().iter())
+            .zip(2..)
+            .map(|(row, index)| (Arc::clone(&row.key), index))
+            .collect(),
+        written: written.clone(),
+        ..SheetState::default()
+    }
+}
+
+/// What people took away from a sheet that was written before, in one word and for the seller.
+fn repaired(seen: &Seen, had: Option<&[Arc<str>]>, language: Language) -> Option<(&'static str, String)> {
+    let had = had?;
+    let (kind, russian, english) = match &seen.current.sheet {
+        None => (
+            "worksheet_recreated",
+            "лист со стоком был удалён и создан заново; своё, что было на нём, верните из истории версий",
+            "the worksheet was deleted and has been made again; bring back your own work on it from the version \
+             history",
+        ),
+        Some(sheet) if sheet.header_rows.len() < 2 => (
+            "headers_restored",
+            "строка заголовков была удалена и вставлена снова",
+            "a header row was deleted and has been inserted again",
+        ),
+        Some(sheet)
+            if !had
+                .iter()
+                .all(|name| sheet.columns.iter().any(|column| column.value == *name)) =>
+        {
+            (
+                "columns_restored",
+                "удалённый столбец вставлен снова: на нём держатся строки и итоги; чтобы его не видеть, скройте его",
+                "a deleted column has been inserted again: rows and totals depend on it; hide it if you do not want \
+             to see it",
+            )
+        }
+        Some(_) => return None,
+    };
+    let text = match language {
+        Language::Russian => russian,
+        Language::English => english,
+    };
+    Some((kind, text.to_owned()))
 }
 
 /// The id under which a worksheet is created: always the same for one link, so that a repeated creation is

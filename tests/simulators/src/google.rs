@@ -166,6 +166,28 @@ impl Google {
             .change_book(id, |book| control::set_role(book, email, role));
     }
 
+    /// Makes this account a member of a shared drive, which is made with its first member.
+    pub fn add_to_drive(&self, drive: &str, email: &str) {
+        crate::server::lock(&self.service.drives)
+            .entry(drive.to_owned())
+            .or_default()
+            .insert(email.to_owned());
+    }
+
+    /// Ids of all spreadsheets that are not deleted.
+    #[must_use]
+    pub fn spreadsheets(&self) -> Vec<String> {
+        self.service.list().into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// The spreadsheet as its owner reads it, by `spreadsheets.get` with this mask.
+    #[must_use]
+    pub fn spreadsheet(&self, id: &str, fields: &str) -> Option<Value> {
+        let mask = mask::Mask::parse(fields)?;
+        let read = |book: &model::Spreadsheet| render::spreadsheet(book, &mask, None, ("", None)).ok();
+        self.service.with_book(id, read).flatten()
+    }
+
     /// The seller deletes the spreadsheet.
     pub fn delete_spreadsheet(&self, id: &str) {
         self.service.change_book(id, |book| book.deleted = true);

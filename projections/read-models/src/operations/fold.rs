@@ -314,6 +314,7 @@ fn sheet(rows: &mut Rows, event: &Recorded, fact: &SheetEvent) {
             worksheet: None,
             credential_id: None,
             language: None,
+            layout: None,
             linked_at: None,
             updated_at: event.recorded_at,
             position: event.position,
@@ -329,7 +330,10 @@ fn sheet(rows: &mut Rows, event: &Recorded, fact: &SheetEvent) {
             sheet.linked_at = Some(event.recorded_at);
         }
         SheetEvent::SheetUnlinked(_) => sheet.linked = false,
-        SheetEvent::SheetLayoutChanged(changed) => sheet.language = Some(changed.language.clone()),
+        SheetEvent::SheetLayoutChanged(changed) => {
+            sheet.language = Some(changed.language.clone());
+            sheet.layout = serde_json::to_string(changed).ok();
+        }
     }
     sheet.updated_at = event.recorded_at;
     sheet.position = event.position;

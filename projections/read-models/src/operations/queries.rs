@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
+use events::sheet::SheetLayoutChanged;
 use events::sync::SourceReport;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
@@ -404,6 +405,33 @@ pub async fn sheet_link(tx: &Transaction<'_>) -> Result<Option<SheetLink>, Query
         linked_at: row.try_get("linked_at")?,
         position: row.try_get("position")?,
     }))
+}
+
+/// How the tenant's table looks, in the sheet and in exports: what was chosen, else the usual layout in the
+/// tenant's language. Also the position of the last change of link or layout; 0 when there was none.
+///
+/// # Errors
+/// [`QueryError::Database`].
+pub async fn sheet_layout(tx: &Transaction<'_>) -> Result<(SheetLayoutChanged, i64), QueryError> {
+    let sql = format!(
+        "SELECT t.language, s.layout, coalesce(s.position, 0) AS position FROM (SELECT {MINE} AS tenant_id) m \
+           LEFT JOIN rm_operations.tenants t ON t.tenant_id = m.tenant_id \
+           LEFT JOIN rm_operations.sheets s ON s.tenant_id = m.tenant_id"
+    );
+    let statement = tx.prepare_cached(&sql).await?;
+    let row = tx.query_one(&statement, &[]).await?;
+    let chosen: Option<String> = row.try_get("layout")?;
+    // What this model wrote, it reads; a text that is broken all the same shows as the usual layout.
+    let layout = chosen.and_then(|text| serde_json::from_str(&text).ok());
+    let layout = match (layout, row.try_get::<_, Option<String>>("language")?) {
+        (Some(layout), _) => layout,
+        (None, Some(language)) => SheetLayoutChanged {
+            language,
+            ..SheetLayoutChanged::default()
+        },
+        (None, None) => SheetLayoutChanged::default(),
+    };
+    Ok((layout, row.try_get("position")?))
 }
 
 const SYNCS: &str = "SELECT s.*, coalesce(p.recorded, 0) AS recorded, \

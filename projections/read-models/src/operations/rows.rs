@@ -136,6 +136,7 @@ pub(super) struct Sheet {
     pub(super) worksheet: Option<String>,
     pub(super) credential_id: Option<Uuid>,
     pub(super) language: Option<String>,
+    pub(super) layout: Option<String>,
     pub(super) linked_at: Option<DateTime<Utc>>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) position: i64,

@@ -238,6 +238,7 @@ async fn load_sheets(rows: &mut Rows, tx: &Transaction<'_>, keys: &BTreeSet<Uuid
             worksheet: row.try_get("worksheet")?,
             credential_id: row.try_get("credential_id")?,
             language: row.try_get("language")?,
+            layout: row.try_get("layout")?,
             linked_at: row.try_get("linked_at")?,
             updated_at: row.try_get("updated_at")?,
             position: row.try_get("position")?,
@@ -470,15 +471,15 @@ async fn store_sheets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
     write_rows!(
         tx,
         &sheets,
-        "INSERT INTO sheets (tenant_id, linked, spreadsheet_id, worksheet, credential_id, language, \
+        "INSERT INTO sheets (tenant_id, linked, spreadsheet_id, worksheet, credential_id, language, layout, \
            linked_at, \
             updated_at, position) \
          SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::text[], $4::text[], $5::uuid[], $6::text[], \
-            $7::timestamptz[], $8::timestamptz[], $9::bigint[]) \
+            $7::text[], $8::timestamptz[], $9::timestamptz[], $10::bigint[]) \
          ON CONFLICT (tenant_id) DO UPDATE SET linked = EXCLUDED.linked, spreadsheet_id = \
          EXCLUDED.spreadsheet_id, \
             worksheet = EXCLUDED.worksheet, credential_id = EXCLUDED.credential_id, language = \
-            EXCLUDED.language, linked_at = EXCLUDED.linked_at, \
+            EXCLUDED.language, layout = EXCLUDED.layout, linked_at = EXCLUDED.linked_at, \
             updated_at = EXCLUDED.updated_at, position = EXCLUDED.position",
         |(tenant, sheet)| **tenant,
         sheet.linked,
@@ -486,6 +487,7 @@ async fn store_sheets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> {
         sheet.worksheet.as_deref(),
         sheet.credential_id,
         sheet.language.as_deref(),
+        sheet.layout.as_deref(),
         sheet.linked_at,
         sheet.updated_at,
         sheet.position,

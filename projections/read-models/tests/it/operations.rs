@@ -14,8 +14,8 @@ use events::tenant::{
 };
 use read_models::Operations;
 use read_models::operations::queries::{
-    Cabinet, SyncQuery, SyncStatus, cabinet as one_cabinet, cabinets, members, sheet_link, sync, syncs,
-    tenant as own,
+    Cabinet, SyncQuery, SyncStatus, cabinet as one_cabinet, cabinets, members, sheet_layout, sheet_link,
+    sync, syncs, tenant as own,
 };
 use uuid::Uuid;
 
@@ -358,11 +358,20 @@ async fn a_sheet_speaks_its_own_language_else_the_tenants() {
         id,
         SheetEvent::from(SheetLayoutChanged {
             language: "ru".to_owned(),
+            number_formats: true,
+            ..SheetLayoutChanged::default()
         }),
     );
+    let usual = ask!(world, |tx| sheet_layout(tx)).0;
+    assert_eq!((usual.language.as_str(), usual.number_formats), ("en", false));
     world.fold::<Operations>(&log.events, 10).await;
     assert_eq!(ask!(world, |tx| sheet_link(tx)).unwrap().language, "ru");
+    let (chosen, position) = ask!(world, |tx| sheet_layout(tx));
+    assert_eq!((chosen.language.as_str(), chosen.number_formats), ("ru", true));
+    assert_eq!(position, ask!(world, |tx| sheet_link(tx)).unwrap().position);
     log.push(tenant(1), id, SheetEvent::from(SheetUnlinked {}));
     world.fold::<Operations>(&log.events, 10).await;
     assert_eq!(ask!(world, |tx| sheet_link(tx)), None);
+    // Exports look as they were chosen to look, sheet or not.
+    assert!(ask!(world, |tx| sheet_layout(tx)).0.number_formats);
 }

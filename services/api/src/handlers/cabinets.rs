@@ -8,7 +8,6 @@ pub mod list;
 pub mod replace_credential;
 pub mod request_sync;
 pub mod show;
-mod tag;
 pub mod trial;
 
 use application::connect_cabinet;

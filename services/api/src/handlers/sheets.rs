@@ -1,16 +1,23 @@
 //! The tenant's spreadsheet.
 
+pub mod change;
+pub mod create;
+pub mod layout;
 pub mod link;
+pub mod preview;
 pub mod show;
 pub mod sync;
 pub mod test;
 pub mod unlink;
 
 use connectors::google::{GoogleError, KeyError, LinkReport};
+use read_models::operations::queries;
 use secrecy::SecretString;
 use serde::Serialize;
+use sheet_layout::Language;
 use utoipa::ToSchema;
 
+use crate::call::Call;
 use crate::input::Given;
 use crate::problem::{Code, Problem};
 use crate::state::{ErrandError, Google, SheetTest};
@@ -68,11 +75,18 @@ impl From<SheetTest> for TestView {
     }
 }
 
+/// The language of the tenant's table.
+async fn language(call: &Call) -> Result<Language, Problem> {
+    let (layout, _) = call.ask(async |tx| queries::sheet_layout(tx).await).await?;
+    Ok(sheet_source::view(&layout).language)
+}
+
 /// Tries a spreadsheet with the given key file, or with the service's own.
 async fn try_out(
     google: &Google,
     spreadsheet_id: &str,
     key: Option<&SecretString>,
+    language: Language,
 ) -> Result<SheetTest, Problem> {
     let client = google
         .client(key)
@@ -88,7 +102,12 @@ async fn try_out(
     let report = LinkReport { title, findings };
     Ok(SheetTest {
         success: report.is_usable(),
-        findings: report.findings.iter().map(ToString::to_string).collect(),
+        findings: (report.findings.iter())
+            .map(|found| match language {
+                Language::Russian => found.russian(),
+                Language::English => found.to_string(),
+            })
+            .collect(),
         title: report.title,
     })
 }

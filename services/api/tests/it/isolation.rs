@@ -76,7 +76,7 @@ impl Victim {
             ("get", "/api/v1/auth/me" | "/api/v1/auth/sessions" | "/api/v1/api-keys")
             | ("get", "/api/v1/tenants/me" | "/api/v1/tenants/me/members")
             | ("get", "/api/v1/cabinets" | "/api/v1/syncs" | "/api/v1/products" | "/api/v1/warehouses")
-            | ("get", "/api/v1/sheets/link" | "/api/v1/admin/users")
+            | ("get", "/api/v1/sheets/link" | "/api/v1/sheets/preview" | "/api/v1/admin/users")
             | ("delete", "/api/v1/auth/sessions" | "/api/v1/sheets/link")
             | ("post", "/api/v1/products/sync" | "/api/v1/sheets/sync" | "/api/v1/sheets/test") => {
                 Own(none())
@@ -114,6 +114,9 @@ impl Victim {
             ("get", "/api/v1/products/{id}" | "/api/v1/products/{id}/history") => {
                 Theirs(self.product, none())
             }
+            // The thief may not even name a cabinet of somebody else's.
+            ("patch", "/api/v1/sheets/link") => Own(json!({"cabinets": [self.cabinet]})),
+            ("post", "/api/v1/sheets/create") => Own(json!({"share_with": ["thief@example.com"]})),
             ("put", "/api/v1/sheets/link") => Own(json!({"spreadsheet_id": "a".repeat(44)})),
             _ => return None,
         })

@@ -28,6 +28,8 @@ mod people;
 mod permissions;
 mod plans;
 mod products;
+mod sheet_layout;
+mod sheet_made;
 mod sheets;
 mod slow;
 mod syncs;

@@ -61,11 +61,12 @@ async fn a_shared_spreadsheet_is_linked_shown_written_and_unlinked() {
     *world.others.progress.lock().unwrap() = SheetProgress {
         written_position: Some(1),
         error: Some("quota".to_owned()),
+        ..SheetProgress::default()
     };
     assert_eq!(operation().await, "failed");
     *world.others.progress.lock().unwrap() = SheetProgress {
         written_position: Some(head),
-        error: None,
+        ..SheetProgress::default()
     };
     assert_eq!(operation().await, "succeeded");
 
@@ -183,6 +184,7 @@ async fn a_sheet_being_written_is_watched_over_a_failure_until_its_cells_show_wh
         *world.others.progress.lock().unwrap() = SheetProgress {
             written_position,
             error: error.map(str::to_owned),
+            ..SheetProgress::default()
         };
     };
     let told = |events: Vec<(i64, Value)>| (events[0].0, events[0].1["status"].as_str().unwrap().to_owned());

@@ -87,7 +87,7 @@ pub(crate) async fn world_on(postgres: &support::Postgres) -> World {
     listening(world_at(url, None).await)
 }
 
-fn listening((mut world, state): (World, ApiState)) -> World {
+pub(crate) fn listening((mut world, state): (World, ApiState)) -> World {
     let bound = api::build(state, "127.0.0.1:0".parse().unwrap()).unwrap();
     world.base = format!("http://127.0.0.1:{}", bound.port());
     tokio::spawn(bound.run());
@@ -136,6 +136,7 @@ async fn world_at(url: SecretString, database: Option<support::Database>) -> (Wo
             accounts: Arc::new(Accounts::new(50, 1000.0)),
             hosts: TokenHosts::Any,
             own_key: None,
+            shared_drive: None,
         },
         clock: clock.clone(),
         ids: Ids::system(),

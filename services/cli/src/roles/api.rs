@@ -19,7 +19,7 @@ const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// Binds and answers. In a process that also projects, positions are known without asking the database.
 pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Positions>) -> Result<(), Failure> {
     let pool = assembly.pool(Role::Api)?;
-    let (options, accounts, hosts) = crate::assembly::google(&assembly.settings);
+    let (options, accounts, hosts) = crate::assembly::google(&assembly.settings, &pool);
     let state = ApiState {
         app: assembly.app(pool.clone())?,
         reads: pool.clone(),
@@ -38,6 +38,7 @@ pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Position
             accounts,
             hosts,
             own_key: assembly.settings.google.service_account.clone(),
+            shared_drive: assembly.settings.google.shared_drive.clone(),
         },
         clock: assembly.clock.clone(),
         ids: assembly.ids.clone(),

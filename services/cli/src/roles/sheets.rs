@@ -10,10 +10,13 @@ use sheets::{GoogleMeans, Notice, SheetsOptions};
 use crate::Failure;
 use crate::assembly::Assembly;
 
+/// Time that reading and writing a sheet usually take at most, out of the bound on its freshness.
+const WRITING: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Keeps every linked spreadsheet equal to the read models.
 pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     let pool = assembly.pool(Role::Sheets)?;
-    let (options, accounts, token_hosts) = crate::assembly::google(&assembly.settings);
+    let (options, accounts, token_hosts) = crate::assembly::google(&assembly.settings, &pool);
     let google = GoogleMeans {
         http: HttpClient::new(Arc::new(CountedCalls(assembly.metrics.clone())))?,
         options,
@@ -29,6 +32,8 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
             Notice::Failed { class } => metrics.sheet_failed(class),
         }),
         coalesce: settings.sheet_coalesce,
+        // What is gathered has to be read and written too.
+        coalesce_at_most: settings.sheet_freshness.saturating_sub(WRITING),
         settle: settings.sheet_settle,
         ..SheetsOptions::new(
             pool.clone(),

@@ -13,10 +13,13 @@ use yup_oauth2::{DefaultHyperClientBuilder, ServiceAccountAuthenticator, Service
 use super::error::GoogleError;
 
 /// Read and write spreadsheets; read (not write) a file's permissions.
-const SCOPES: [&str; 2] = [
+pub(super) const SCOPES: [&str; 2] = [
     "https://www.googleapis.com/auth/spreadsheets",
     "https://www.googleapis.com/auth/drive.metadata.readonly",
 ];
+
+/// Make files in a shared drive, find them again and share them: only asked for where that is done.
+pub(super) const FILE_SCOPES: [&str; 1] = ["https://www.googleapis.com/auth/drive"];
 
 /// Longest time for a token, connection included.
 const TOKEN_DEADLINE: Duration = Duration::from_secs(20);
@@ -104,10 +107,10 @@ impl ServiceAccount {
     }
 
     /// A token from the cache, or a new one when less than a minute of the old one is left.
-    pub(super) async fn token(&self) -> Result<SecretString, GoogleError> {
+    pub(super) async fn token(&self, scopes: &[&str]) -> Result<SecretString, GoogleError> {
         let fetch = async {
             let _turn = self.turn.lock().await;
-            self.authenticator.token(&SCOPES).await
+            self.authenticator.token(scopes).await
         };
         let token = match tokio::time::timeout(TOKEN_DEADLINE, Box::pin(fetch)).await {
             Ok(Ok(token)) => token,

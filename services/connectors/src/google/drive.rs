@@ -27,9 +27,7 @@ impl LinkReport {
     /// True when the sheet can be written, as far as can be told without writing.
     #[must_use]
     pub fn is_usable(&self) -> bool {
-        self.findings
-            .iter()
-            .all(|finding| matches!(finding, LinkFinding::WriteAccessUnknown))
+        self.findings.iter().all(|finding| !finding.is_in_the_way())
     }
 }
 
@@ -74,6 +72,77 @@ pub enum LinkFinding {
     },
     /// Reading works; Drive would not say whether writing does.
     WriteAccessUnknown,
+    /// Its formulas with dates reckon in another time than the numbers, which are of Moscow's days.
+    TimeZone {
+        /// The spreadsheet's.
+        found: String,
+    },
+    /// It shows numbers and dates in a way that neither Russian nor English readers expect.
+    Locale {
+        /// The spreadsheet's.
+        found: String,
+    },
+}
+
+/// Time zones with Moscow's days.
+const MOSCOW: [&str; 4] = [
+    "Europe/Moscow",
+    "Europe/Simferopol",
+    "Europe/Minsk",
+    "Europe/Kirov",
+];
+
+impl LinkFinding {
+    /// Whether it keeps us from writing.
+    #[must_use]
+    pub const fn is_in_the_way(&self) -> bool {
+        !matches!(
+            self,
+            Self::WriteAccessUnknown | Self::TimeZone { .. } | Self::Locale { .. }
+        )
+    }
+
+    /// The same in Russian; `Display` says it in English.
+    #[must_use]
+    pub fn russian(&self) -> String {
+        match self {
+            Self::NotAnId => "это не id таблицы: скопируйте длинную часть её адреса после /d/".to_owned(),
+            Self::NotFound { client_email } => format!(
+                "такой таблицы нет: проверьте адрес и откройте к ней доступ {client_email} как редактору"
+            ),
+            Self::NotShared { client_email } => {
+                format!("к таблице нет доступа: откройте его {client_email} как редактору")
+            }
+            Self::ReadOnly { client_email } => {
+                format!("таблица открыта только для чтения: сделайте {client_email} редактором")
+            }
+            Self::Trashed => "таблица в корзине: восстановите её или подключите другую".to_owned(),
+            Self::NotASpreadsheet => {
+                "файл — не таблица Google: откройте его в Таблицах и сохраните как таблицу Google".to_owned()
+            }
+            Self::ApiDisabled { detail } => {
+                format!("в проекте Google сервисного аккаунта выключен API: {detail}")
+            }
+            Self::KeyRefused { detail } => format!("Google не принимает ключ сервисного аккаунта: {detail}"),
+            Self::QuotaExceeded { retry_after } => {
+                format!(
+                    "исчерпана квота Google; проверьте снова через {} с",
+                    retry_after.as_secs()
+                )
+            }
+            Self::WriteAccessUnknown => {
+                "таблица читается; можно ли в неё писать, покажет первая запись".to_owned()
+            }
+            Self::TimeZone { found } => format!(
+                "часовой пояс таблицы — {found}, а сутки в ней московские: Файл → Настройки → Часовой пояс → \
+                 (GMT+03:00) Москва"
+            ),
+            Self::Locale { found } => format!(
+                "регион таблицы — {found}, поэтому числа и даты выглядят непривычно: Файл → Настройки → Регион → \
+                 Россия"
+            ),
+        }
+    }
 }
 
 impl fmt::Display for LinkFinding {
@@ -121,18 +190,31 @@ impl fmt::Display for LinkFinding {
             Self::WriteAccessUnknown => f.write_str(
                 "the spreadsheet can be read; whether it can be written will be seen at the first write",
             ),
+            Self::TimeZone { found } => write!(
+                f,
+                "the spreadsheet's time zone is {found}, but its days are Moscow's: File → Settings → Time zone → \
+                 (GMT+03:00) Moscow"
+            ),
+            Self::Locale { found } => write!(
+                f,
+                "the spreadsheet's locale is {found}, so numbers and dates look unusual: File → Settings → Locale \
+                 → Russia"
+            ),
         }
     }
 }
 
 impl SheetsClient {
-    /// Reads the title, then asks Drive whether this account may edit. Nothing is written.
+    /// Reads title, time zone and locale, then asks Drive whether this account may edit. Nothing is written.
     ///
     /// # Errors
     /// Only what says nothing about the link: no connection, a timeout, a 5xx, an answer that cannot be read.
     pub async fn test_link(&self, spreadsheet_id: &str) -> Result<LinkReport, GoogleError> {
-        let title = match self.get(spreadsheet_id, "properties(title)").await {
-            Ok(spreadsheet) => spreadsheet.properties.and_then(|properties| properties.title),
+        let properties = match self
+            .get(spreadsheet_id, "properties(title,locale,timeZone)")
+            .await
+        {
+            Ok(spreadsheet) => spreadsheet.properties.unwrap_or_default(),
             Err(error) => {
                 let findings = vec![self.finding(error)?];
                 return Ok(LinkReport {
@@ -151,9 +233,17 @@ impl SheetsClient {
             ) => Some(LinkFinding::WriteAccessUnknown),
             Err(error) => Some(self.finding(error)?),
         };
+        let time_zone = properties
+            .time_zone
+            .filter(|zone| !MOSCOW.contains(&zone.as_str()));
+        let spoken = |locale: &String| locale.starts_with("ru") || locale.starts_with("en");
+        let locale = properties.locale.filter(|locale| !spoken(locale));
         Ok(LinkReport {
-            title,
-            findings: finding.into_iter().collect(),
+            title: properties.title,
+            findings: (finding.into_iter())
+                .chain(time_zone.map(|found| LinkFinding::TimeZone { found }))
+                .chain(locale.map(|found| LinkFinding::Locale { found }))
+                .collect(),
         })
     }
 
@@ -216,7 +306,9 @@ impl SheetsClient {
         match error {
             GoogleError::SpreadsheetId => Ok(LinkFinding::NotAnId),
             GoogleError::NotFound => Ok(LinkFinding::NotFound { client_email }),
-            GoogleError::PermissionDenied { .. } => Ok(LinkFinding::NotShared { client_email }),
+            GoogleError::PermissionDenied { .. } | GoogleError::StorageFull { .. } => {
+                Ok(LinkFinding::NotShared { client_email })
+            }
             GoogleError::ApiDisabled { detail } => Ok(LinkFinding::ApiDisabled { detail }),
             GoogleError::KeyRefused { detail, .. } | GoogleError::Unauthorized { detail } => {
                 Ok(LinkFinding::KeyRefused { detail })

@@ -31,6 +31,12 @@ pub enum GoogleError {
         /// Google's words, with the address where it can be switched on.
         detail: String,
     },
+    /// 403: there is no room for the file. Service accounts own no storage.
+    #[error("there is no storage for the file: {detail}")]
+    StorageFull {
+        /// Google's words.
+        detail: String,
+    },
     /// 401: the token was not accepted.
     #[error("Google does not accept the token: {detail}")]
     Unauthorized {
@@ -79,6 +85,7 @@ impl GoogleError {
     pub fn class(&self) -> FailureClass {
         match self {
             Self::PermissionDenied { .. }
+            | Self::StorageFull { .. }
             | Self::ApiDisabled { .. }
             | Self::Unauthorized { .. }
             | Self::KeyRefused { .. } => FailureClass::Credential,
@@ -140,6 +147,9 @@ pub(super) fn failure(endpoint: &'static str, reply: &Reply, untold: Duration) -
         403 if is("rateLimitExceeded") || is("userRateLimitExceeded") => GoogleError::QuotaExceeded {
             retry_after: retry_after(reply, untold),
         },
+        403 if is("storageQuotaExceeded") || detail.contains("storage quota") => {
+            GoogleError::StorageFull { detail }
+        }
         403 => GoogleError::PermissionDenied { detail },
         404 => GoogleError::NotFound,
         429 => GoogleError::QuotaExceeded {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::wire::{
     Border, CellData, DataFilter, DeveloperMetadata, Dimension, DimensionProperties, DimensionRange,
-    GridCoordinate, GridRange, RowData, SheetProperties,
+    GridCoordinate, GridRange, RowData, SheetProperties, SpreadsheetProperties,
 };
 
 /// One request of a batch. `fields` in them is the mask of what is written: what it names and the value
@@ -14,6 +14,7 @@ use super::wire::{
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are Google's")]
 pub enum Request {
+    UpdateSpreadsheetProperties(UpdateSpreadsheetProperties),
     AddSheet(AddSheet),
     DuplicateSheet(DuplicateSheet),
     UpdateSheetProperties(UpdateSheetProperties),
@@ -29,6 +30,14 @@ pub enum Request {
     CreateDeveloperMetadata(CreateDeveloperMetadata),
     UpdateDeveloperMetadata(UpdateDeveloperMetadata),
     DeleteDeveloperMetadata(DeleteDeveloperMetadata),
+}
+
+/// Changes the spreadsheet's own properties.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names are Google's")]
+pub struct UpdateSpreadsheetProperties {
+    pub properties: SpreadsheetProperties,
+    pub fields: String,
 }
 
 /// Adds a sheet; a title or id that is taken is a 400.

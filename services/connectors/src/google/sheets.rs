@@ -2,6 +2,7 @@
 //! writes a minute, however many customers it works for.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::http::{Call, HttpClient, Reply};
 use crate::json;
 
 const GET: &str = "GET /v4/spreadsheets/{id}";
+const BY_FILTER: &str = "POST /v4/spreadsheets/{id}:getByDataFilter";
 const BATCH_UPDATE: &str = "POST /v4/spreadsheets/{id}:batchUpdate";
 const BATCH_GET: &str = "GET /v4/spreadsheets/{id}/values:batchGet";
 const SEARCH: &str = "POST /v4/spreadsheets/{id}/developerMetadata:search";
@@ -63,13 +65,44 @@ pub(super) struct Quota {
     reads: Bucket,
     writes: Bucket,
     untold: Duration,
+    /// Of this account, then of its project.
+    limits: [Limit; 2],
+}
+
+/// One request's place in a queue that several processes share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn<'a> {
+    /// Whose queue: an account or a project, reads or writes.
+    pub queue: &'a str,
+    /// Time between two requests.
+    pub interval: Duration,
+    /// Requests at once after a rest.
+    pub burst: u32,
+    /// Longest time to wait.
+    pub patience: Duration,
+}
+
+/// What a queue answers: the time until the request may be sent, or the time that is missing.
+pub type Answered<'a> = Pin<Box<dyn Future<Output = Option<Result<Duration, Duration>>> + Send + 'a>>;
+
+/// Queues that all processes of the service share, so that together they keep to Google's quota. First come,
+/// first served, whichever process asks.
+pub trait Turns: Send + Sync + std::fmt::Debug {
+    /// Takes a place in the queue; none when the queues cannot be reached, and then this process counts for
+    /// itself.
+    fn take<'a>(&'a self, turn: Turn<'a>) -> Answered<'a>;
+
+    /// Google said that a queue is closed for so long.
+    fn close<'a>(&'a self, queue: &'a str, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 
 /// The quotas of all service accounts this process works with; one per process.
 #[derive(Debug)]
 pub struct Accounts {
     per_minute: u32,
+    per_project: u32,
     speed: f64,
+    turns: Option<Arc<dyn Turns>>,
     known: Mutex<HashMap<String, Arc<Quota>>>,
 }
 
@@ -80,18 +113,28 @@ impl Accounts {
     pub fn new(per_minute: u32, speed: f64) -> Self {
         Self {
             per_minute,
+            // Google grants a project five times what it grants an account.
+            per_project: per_minute.saturating_mul(5),
             speed,
+            turns: None,
             known: Mutex::default(),
         }
     }
 
+    /// With queues that other processes share.
+    #[must_use]
+    pub fn shared(mut self, turns: Arc<dyn Turns>) -> Self {
+        self.turns = Some(turns);
+        self
+    }
+
     fn of(&self, account: &ServiceAccount) -> Arc<Quota> {
-        let interval = Duration::from_secs(60) / self.per_minute.max(1);
-        let limit = Limit {
-            interval,
-            burst: BURST,
-        }
-        .at_speed(self.speed);
+        let every = |per_minute: u32, burst| {
+            let interval = Duration::from_secs(60) / per_minute.max(1);
+            Limit { interval, burst }.at_speed(self.speed)
+        };
+        let limit = every(self.per_minute, BURST);
+        let limits = [limit, every(self.per_project, BURST * 5)];
         let untold = Limit {
             interval: UNTOLD_WAIT,
             burst: 1,
@@ -103,6 +146,7 @@ impl Accounts {
                 reads: Bucket::new(limit),
                 writes: Bucket::new(limit),
                 untold,
+                limits,
             })
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,6 +160,17 @@ pub(super) enum Kind {
     Write,
     /// Drive has its own, far larger quota.
     Drive,
+    /// Drive, where files are made and shared.
+    Files,
+}
+
+impl Kind {
+    const fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::Read | Self::Write | Self::Drive => &super::auth::SCOPES,
+            Self::Files => &super::auth::FILE_SCOPES,
+        }
+    }
 }
 
 /// Sheets by one service account.
@@ -125,6 +180,7 @@ pub struct SheetsClient {
     account: ServiceAccount,
     pub(super) options: SheetsOptions,
     quota: Arc<Quota>,
+    turns: Option<Arc<dyn Turns>>,
 }
 
 impl SheetsClient {
@@ -142,6 +198,7 @@ impl SheetsClient {
             account,
             options,
             quota,
+            turns: accounts.turns.clone(),
         }
     }
 
@@ -160,6 +217,25 @@ impl SheetsClient {
         let call = Call::new(GET, Method::GET, &self.options.sheets_url, &path)?
             .query(&[("fields", fields), ("includeGridData", "false")]);
         self.read(GET, Kind::Read, call).await
+    }
+
+    /// The parts of a spreadsheet that the filters select, cells included as far as the mask names them;
+    /// sheets of which nothing is selected are left out.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when a filter names a sheet that is not there; see [`GoogleError`].
+    pub async fn get_by_filter(
+        &self,
+        spreadsheet_id: &str,
+        fields: &str,
+        filters: &[DataFilter],
+    ) -> Result<Spreadsheet, GoogleError> {
+        let path = spreadsheet_path(spreadsheet_id, ":getByDataFilter")?;
+        let call = Call::new(BY_FILTER, Method::POST, &self.options.sheets_url, &path)?
+            .query(&[("fields", fields)])
+            .json(&json!({"dataFilters": filters}))?
+            .limit(128 * 1024 * 1024);
+        self.read(BY_FILTER, Kind::Read, call).await
     }
 
     /// Does all requests or none, and gives Google's reply to each.
@@ -277,26 +353,78 @@ impl SheetsClient {
     }
 
     async fn send(&self, endpoint: &'static str, kind: Kind, call: Call) -> Result<Reply, GoogleError> {
-        let bucket = match kind {
-            Kind::Read => Some(&self.quota.reads),
-            Kind::Write => Some(&self.quota.writes),
-            Kind::Drive => None,
-        };
-        if let Some(bucket) = bucket {
-            let turn = bucket.acquire(self.options.patience).await;
-            turn.map_err(|missing| GoogleError::QuotaExceeded { retry_after: missing })?;
-        }
-        let token = self.account.token().await?;
+        self.wait_for_turn(kind).await?;
+        let token = self.account.token(kind.scopes()).await?;
         let call = call.authorization(token.expose_secret())?.deadline(DEADLINE);
         let reply = self.http.send(&call).await?;
         if reply.is_success() {
             return Ok(reply);
         }
         let error = failure(endpoint, &reply, self.quota.untold);
-        if let (GoogleError::QuotaExceeded { retry_after }, Some(bucket)) = (&error, bucket) {
-            bucket.close_for(*retry_after);
+        if let GoogleError::QuotaExceeded { retry_after } = &error {
+            if let Some(bucket) = self.bucket(kind) {
+                bucket.close_for(*retry_after);
+            }
+            if let (Some(turns), Some(queues)) = (&self.turns, self.queues(kind)) {
+                turns.close(&queues[0], *retry_after).await;
+            }
         }
         Err(error)
+    }
+
+    fn bucket(&self, kind: Kind) -> Option<&Bucket> {
+        match kind {
+            Kind::Read => Some(&self.quota.reads),
+            Kind::Write => Some(&self.quota.writes),
+            Kind::Drive | Kind::Files => None,
+        }
+    }
+
+    /// Names of the queues of this account and of its project. A service account's address ends with its
+    /// project.
+    fn queues(&self, kind: Kind) -> Option<[String; 2]> {
+        let what = match kind {
+            Kind::Read => "reads",
+            Kind::Write => "writes",
+            Kind::Drive | Kind::Files => return None,
+        };
+        let email = self.account.email();
+        let project = email.split_once('@').map_or(email, |(_, project)| project);
+        Some([
+            format!("account {email} {what}"),
+            format!("project {project} {what}"),
+        ])
+    }
+
+    /// Waits until the account and its project may send another request, in the queues that all processes
+    /// share; where those cannot be reached, in this process's own.
+    async fn wait_for_turn(&self, kind: Kind) -> Result<(), GoogleError> {
+        let Some(bucket) = self.bucket(kind) else {
+            return Ok(());
+        };
+        let patience = self.options.patience;
+        if let (Some(turns), Some(queues)) = (&self.turns, self.queues(kind)) {
+            let mut wait = Some(Duration::ZERO);
+            for (queue, limit) in queues.iter().zip(self.quota.limits) {
+                let turn = Turn {
+                    queue,
+                    interval: limit.interval,
+                    burst: limit.burst,
+                    patience,
+                };
+                wait = match turns.take(turn).await {
+                    Some(Ok(own)) => wait.map(|wait| wait.max(own)),
+                    Some(Err(missing)) => return Err(GoogleError::QuotaExceeded { retry_after: missing }),
+                    None => None,
+                };
+            }
+            if let Some(wait) = wait {
+                tokio::time::sleep(wait).await;
+                return Ok(());
+            }
+        }
+        let turn = bucket.acquire(patience).await;
+        turn.map_err(|missing| GoogleError::QuotaExceeded { retry_after: missing })
     }
 }
 

@@ -107,6 +107,8 @@ pub struct SheetProperties {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grid_properties: Option<GridProperties>,
 }
 
@@ -267,12 +269,25 @@ pub struct DeveloperMetadataLookup {
     pub metadata_location: Option<DeveloperMetadataLocation>,
 }
 
-/// Selects by metadata.
+/// Selects by metadata or by place; exactly one of the two is set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DataFilter {
     /// What to find.
-    pub developer_metadata_lookup: DeveloperMetadataLookup,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub developer_metadata_lookup: Option<DeveloperMetadataLookup>,
+    /// Where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grid_range: Option<GridRange>,
+}
+
+impl From<DeveloperMetadataLookup> for DataFilter {
+    fn from(lookup: DeveloperMetadataLookup) -> Self {
+        Self {
+            developer_metadata_lookup: Some(lookup),
+            grid_range: None,
+        }
+    }
 }
 
 /// A spreadsheet, as far as the field mask asked for it.
@@ -288,12 +303,15 @@ pub struct Spreadsheet {
 }
 
 /// Its title.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct SpreadsheetProperties {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }
 
@@ -304,6 +322,69 @@ pub struct SpreadsheetProperties {
 pub struct Sheet {
     pub properties: SheetProperties,
     pub merges: Vec<GridRange>,
+    pub protected_ranges: Vec<ProtectedRange>,
+    pub data: Vec<GridData>,
+    pub developer_metadata: Vec<DeveloperMetadata>,
+}
+
+/// Cells that not everybody may change.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct ProtectedRange {
+    pub range: Option<GridRange>,
+    pub description: Option<String>,
+    pub warning_only: bool,
+    pub requesting_user_can_edit: bool,
+    pub unprotected_ranges: Vec<GridRange>,
+}
+
+/// A rectangle of cells with what hangs on its rows and columns.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct GridData {
+    pub start_row: i32,
+    pub start_column: i32,
+    pub row_data: Vec<ReadRow>,
+    pub row_metadata: Vec<DimensionNames>,
+    pub column_metadata: Vec<DimensionNames>,
+}
+
+/// A row that was read; trailing empty cells are missing.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub struct ReadRow {
+    /// From left to right.
+    pub values: Vec<ReadCell>,
+}
+
+/// A cell that was read.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReadCell {
+    /// What it shows: `numberValue`, `stringValue`, `boolValue` or `errorValue`.
+    pub effective_value: Option<EffectiveValue>,
+    /// Its note.
+    pub note: Option<String>,
+}
+
+/// What a cell shows.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Google's")]
+pub enum EffectiveValue {
+    NumberValue(f64),
+    StringValue(String),
+    BoolValue(bool),
+    ErrorValue(Value),
+}
+
+/// What hangs on a row or column.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DimensionNames {
+    /// Its metadata.
     pub developer_metadata: Vec<DeveloperMetadata>,
 }
 

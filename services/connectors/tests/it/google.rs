@@ -72,6 +72,7 @@ fn add_sheet() -> Request {
         properties: SheetProperties {
             sheet_id: SHEET,
             title: Some("Products".into()),
+            hidden: None,
             index: None,
             grid_properties: Some(grid_properties),
         },
@@ -194,7 +195,8 @@ async fn metadata_is_found_where_its_column_has_moved() {
         .search_metadata(
             &id,
             &[DataFilter {
-                developer_metadata_lookup: lookup,
+                developer_metadata_lookup: Some(lookup),
+                grid_range: None,
             }],
         )
         .await

@@ -12,6 +12,8 @@ pub struct GoogleSettings {
     pub sheets_url: String,
     /// `ST_GOOGLE_DRIVE_URL`; no slash at the end.
     pub drive_url: String,
+    /// `ST_GOOGLE_SHARED_DRIVE`: where spreadsheets are created.
+    pub shared_drive: Option<String>,
     /// `ST_GOOGLE_SERVICE_ACCOUNT`: the key as JSON. The token address is its own `token_uri`.
     pub service_account: Option<SecretString>,
 }
@@ -48,6 +50,7 @@ pub(super) fn read(source: &Source) -> Result<GoogleSettings, Problem> {
         _ => Ok(GoogleSettings {
             sheets_url: source.base_url("ST_GOOGLE_SHEETS_URL")?,
             drive_url: source.base_url("ST_GOOGLE_DRIVE_URL")?,
+            shared_drive: source.text("ST_GOOGLE_SHARED_DRIVE"),
             service_account,
         }),
     }

@@ -173,6 +173,10 @@ pub const KEYS: &[Key] = &[
         "https://www.googleapis.com",
         "Google Drive API",
     ),
+    optional(
+        "ST_GOOGLE_SHARED_DRIVE",
+        "Id of the Google shared drive in which spreadsheets are created; the service account is a member of it",
+    ),
     secret(
         "ST_GOOGLE_SERVICE_ACCOUNT",
         "Key of the Google service account, JSON as Google hands it out",
@@ -282,6 +286,11 @@ pub const KEYS: &[Key] = &[
         "ST_SHEET_COALESCE_MS",
         "2000",
         "Time in which changes are gathered before a sheet is written, in milliseconds (0 to 60000)",
+    ),
+    plain(
+        "ST_SHEET_FRESHNESS_SECONDS",
+        "15",
+        "Longest time from a change to the sheet that shows it while changes keep coming, in seconds (6 to 3600)",
     ),
     plain(
         "ST_SHEET_SETTLE_SECONDS",

@@ -43,6 +43,8 @@ pub struct SyncSettings {
     pub payload_total_bytes: u64,
     /// `ST_SHEET_COALESCE_MS`: time in which changes are gathered before a sheet is written.
     pub sheet_coalesce: Duration,
+    /// `ST_SHEET_FRESHNESS_SECONDS`: longest time from a change to the sheet that shows it.
+    pub sheet_freshness: Duration,
     /// `ST_SHEET_SETTLE_SECONDS`: time after which a write whose answer was lost has certainly ended at
     /// Google.
     pub sheet_settle: Duration,
@@ -83,6 +85,7 @@ pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
         sheet_coalesce: source
             .number("ST_SHEET_COALESCE_MS", "milliseconds, 0 to 60000", 0..=60_000)
             .map(Duration::from_millis)?,
+        sheet_freshness: seconds("ST_SHEET_FRESHNESS_SECONDS", "seconds, 6 to 3600", 6..=3600)?,
         sheet_settle: seconds("ST_SHEET_SETTLE_SECONDS", "seconds, 1 to 3600", 1..=3600)?,
     };
     if settings.soft_limit >= settings.hard_limit {

@@ -2,6 +2,8 @@
 
 // `cfg(test)` always holds here; it tells the lints that the helpers of these modules are test code as well.
 #[cfg(test)]
+mod budget;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod following;
@@ -10,7 +12,11 @@ mod layout;
 #[cfg(test)]
 mod migrate;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod seller;
 #[cfg(test)]
 mod trouble;
 #[cfg(test)]

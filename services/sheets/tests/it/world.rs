@@ -16,7 +16,7 @@ use events::product::{
     Details, Fulfilment, InWay, OrderLine, OrdersObserved, ProductDelisted, ProductDetailsChanged,
     ProductListed, StockLevel, StockObserved,
 };
-use events::sheet::{SheetLinked, SheetUnlinked};
+use events::sheet::SheetLinked;
 use events::sync::{SourceOutcome, SourceReport, SyncCompleted, SyncRequested, SyncStarted, Trigger};
 use events::{Event, Metadata, NewEvent, Recorded, StreamType};
 use messaging::{Broker, BrokerOptions};
@@ -187,17 +187,6 @@ impl World {
             credential_id: credential,
         };
         let event = Event::Sheet(SheetEvent::SheetLinked(linked));
-        self.append(
-            seller.tenant,
-            StreamType::Sheet,
-            seller.tenant.uuid(),
-            vec![event],
-        )
-        .await
-    }
-
-    pub(crate) async fn unlink(&self, seller: Seller) -> i64 {
-        let event = Event::Sheet(SheetEvent::SheetUnlinked(SheetUnlinked {}));
         self.append(
             seller.tenant,
             StreamType::Sheet,

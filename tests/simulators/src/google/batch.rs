@@ -70,8 +70,13 @@ pub(crate) fn fields(text: &str) -> Result<Mask, Fail> {
     })
 }
 
-/// Applies a batch; the given spreadsheet is left alone, the changed copy is returned.
-pub(crate) fn update(book: &Spreadsheet, body: &[u8]) -> Result<(Spreadsheet, Value), ApiError> {
+/// Applies a batch; the given spreadsheet is left alone, the changed copy is returned. `who` is the caller;
+/// nobody is the owner.
+pub(crate) fn update(
+    book: &Spreadsheet,
+    body: &[u8],
+    who: Option<&str>,
+) -> Result<(Spreadsheet, Value), ApiError> {
     let body: Body = serde_json::from_slice(body)
         .map_err(|error| ApiError::invalid(format!("Invalid JSON payload received. {error}")))?;
     if body.requests.is_empty() {
@@ -85,7 +90,8 @@ pub(crate) fn update(book: &Spreadsheet, body: &[u8]) -> Result<(Spreadsheet, Va
                 "Invalid requests[{index}]: must set exactly one request type"
             )));
         };
-        replies.push(apply(&mut copy, name, content).map_err(|fail| explain(fail, index, name))?);
+        rules::guard(&copy, name, content, who).map_err(|fail| explain(fail, index, name))?;
+        replies.push(apply(&mut copy, name, content, who).map_err(|fail| explain(fail, index, name))?);
     }
     copy.check_size()?;
     copy.version += 1;
@@ -97,7 +103,7 @@ pub(crate) fn update(book: &Spreadsheet, body: &[u8]) -> Result<(Spreadsheet, Va
         {
             mask = narrow;
         }
-        answer["updatedSpreadsheet"] = render::spreadsheet(&copy, &mask, &[], "")?;
+        answer["updatedSpreadsheet"] = render::spreadsheet(&copy, &mask, None, ("", who))?;
     }
     Ok((copy, answer))
 }
@@ -117,7 +123,7 @@ fn explain(fail: Fail, index: usize, name: &str) -> ApiError {
     }
 }
 
-fn apply(book: &mut Spreadsheet, name: &str, raw: &RawValue) -> Reply {
+fn apply(book: &mut Spreadsheet, name: &str, raw: &RawValue, who: Option<&str>) -> Reply {
     // The one request that carries a whole table is read without a detour.
     if name == "updateCells" {
         return cells::update(book, raw);
@@ -144,7 +150,9 @@ fn apply(book: &mut Spreadsheet, name: &str, raw: &RawValue) -> Reply {
         "deleteConditionalFormatRule" => rules::delete(book, body),
         "setBasicFilter" => rules::set_filter(book, body),
         "clearBasicFilter" => rules::clear_filter(book, body),
-        "addProtectedRange" => rules::protect(book, body),
+        "addFilterView" => rules::add_view(book, body),
+        "deleteFilterView" => rules::delete_view(book, body),
+        "addProtectedRange" => rules::protect(book, body, who),
         "deleteProtectedRange" => rules::unprotect(book, body),
         "createDeveloperMetadata" => metadata::create(book, body),
         "updateDeveloperMetadata" => metadata::update(book, body),

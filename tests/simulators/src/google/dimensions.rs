@@ -165,6 +165,7 @@ fn follow(book: &mut Spreadsheet, at: usize, axis: Axis, shift: Shift) -> Result
             .is_none_or(|range| shift.range_json(axis, range))
     };
     sheet.protected.retain_mut(&mut keep);
+    sheet.filter_views.retain_mut(&mut keep);
     if !sheet.filter.as_mut().is_none_or(&mut keep) {
         sheet.filter = None;
     }

@@ -351,6 +351,25 @@ pub(crate) fn areas(book: &Spreadsheet, filter: &DataFilter) -> Result<Vec<(usiz
     })
 }
 
+/// The cells that a list of filters stands for.
+pub(crate) fn areas_of(book: &Spreadsheet, body: &[u8]) -> Result<Vec<(usize, Rect)>, ApiError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    struct Ask {
+        data_filters: Vec<Value>,
+        #[serde(rename = "includeGridData", default)]
+        _include_grid_data: bool,
+    }
+    let ask: Ask = serde_json::from_slice(body)
+        .map_err(|error| ApiError::invalid(format!("Invalid JSON payload received. {error}")))?;
+    let mut found = Vec::new();
+    for filter in &ask.data_filters {
+        let parsed = DataFilter::read(filter).and_then(|filter| areas(book, &filter));
+        found.extend(parsed.map_err(Fail::into_error)?);
+    }
+    Ok(found)
+}
+
 /// `developerMetadata:search`
 pub(crate) fn search(book: &Spreadsheet, body: &[u8]) -> Result<Value, ApiError> {
     #[derive(Deserialize)]

@@ -110,6 +110,8 @@ pub(crate) struct Sheet {
     pub(crate) conditional: Vec<Value>,
     pub(crate) protected: Vec<Value>,
     pub(crate) filter: Option<Value>,
+    #[serde(default)]
+    pub(crate) filter_views: Vec<Value>,
 }
 
 impl Sheet {
@@ -131,6 +133,7 @@ impl Sheet {
             conditional: Vec::new(),
             protected: Vec::new(),
             filter: None,
+            filter_views: Vec::new(),
         }
     }
 
@@ -278,6 +281,12 @@ pub(crate) struct Spreadsheet {
     /// Role per e-mail; the e-mail `anyone` is a link.
     pub(crate) permissions: BTreeMap<String, Role>,
     pub(crate) deleted: bool,
+    /// The shared drive it lies in; its members may write it.
+    #[serde(default)]
+    pub(crate) drive: Option<String>,
+    /// What a program wrote down about the file.
+    #[serde(default)]
+    pub(crate) app_properties: BTreeMap<String, String>,
     /// Source of ids that a request leaves open.
     pub(crate) next_id: i64,
     /// Counts changes, for the page's refresh.
@@ -296,6 +305,8 @@ impl Spreadsheet {
             metadata: Vec::new(),
             permissions: BTreeMap::new(),
             deleted: false,
+            drive: None,
+            app_properties: BTreeMap::new(),
             next_id: 1_000_000_001,
             version: 1,
         }

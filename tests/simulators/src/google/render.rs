@@ -11,11 +11,12 @@ use super::model::{
     Cell, Content, DEFAULT_HEIGHT, DEFAULT_WIDTH, Dimension, Place, Rect, Sheet, Spreadsheet,
 };
 use super::ranges::rect_json;
-use super::{a1, input};
+use super::{a1, input, rules};
 
 /// What `get` returns without a mask and without grid data.
 pub(crate) const WITHOUT_DATA: &str = "spreadsheetId,properties,spreadsheetUrl,developerMetadata,\
-    sheets(properties,merges,conditionalFormats,protectedRanges,basicFilter,developerMetadata)";
+    sheets(properties,merges,conditionalFormats,protectedRanges,basicFilter,filterViews,\
+    developerMetadata)";
 
 /// The `properties` of a sheet; a count of zero is left out.
 pub(crate) fn properties(sheet: &Sheet, index: usize) -> Value {
@@ -44,19 +45,25 @@ pub(crate) fn properties(sheet: &Sheet, index: usize) -> Value {
     value
 }
 
-/// The whole resource; only `ranges` (all cells if there are none) in its grid data.
-pub(crate) fn spreadsheet(
-    book: &Spreadsheet,
-    mask: &Mask,
-    ranges: &[&str],
-    base_url: &str,
-) -> Result<Value, ApiError> {
+/// The cells that ranges in A1 notation name; none when there are no ranges.
+pub(crate) fn areas(book: &Spreadsheet, ranges: &[&str]) -> Result<Option<Vec<(usize, Rect)>>, ApiError> {
     let mut areas = Vec::new();
     for range in ranges {
         let asked = a1::parse(book, range)?;
-        let sheet = &book.sheets[asked.sheet];
-        areas.push((asked.sheet, asked.clip(sheet)));
+        areas.push((asked.sheet, asked.clip(&book.sheets[asked.sheet])));
     }
+    Ok((!areas.is_empty()).then_some(areas))
+}
+
+/// The whole resource as `who` sees it; with areas, only the sheets that have some and only those cells in
+/// their grid data.
+pub(crate) fn spreadsheet(
+    book: &Spreadsheet,
+    mask: &Mask,
+    asked: Option<&[(usize, Rect)]>,
+    (base_url, who): (&str, Option<&str>),
+) -> Result<Value, ApiError> {
+    let areas = asked.unwrap_or_default();
     let wanted = mask.get("sheets").unwrap_or_default();
     let mut sheets = Vec::new();
     for (at, sheet) in book.sheets.iter().enumerate() {
@@ -65,10 +72,10 @@ pub(crate) fn spreadsheet(
             .filter(|(on, _)| *on == at)
             .map(|(_, rect)| *rect)
             .collect();
-        if !areas.is_empty() && own.is_empty() {
+        if asked.is_some() && own.is_empty() {
             continue;
         }
-        sheets.push(one_sheet(book, sheet, at, &own, &wanted));
+        sheets.push(one_sheet(book, (sheet, at), &own, &wanted, who));
     }
     let mut value = json!({
         "spreadsheetId": book.id,
@@ -101,7 +108,13 @@ fn metadata_at(book: &Spreadsheet, place: Place) -> Vec<Value> {
         .collect()
 }
 
-fn one_sheet(book: &Spreadsheet, sheet: &Sheet, at: usize, areas: &[Rect], mask: &Mask) -> Value {
+fn one_sheet(
+    book: &Spreadsheet,
+    (sheet, at): (&Sheet, usize),
+    areas: &[Rect],
+    mask: &Mask,
+    who: Option<&str>,
+) -> Value {
     let mut value = json!({"properties": properties(sheet, at)});
     put_list(
         &mut value,
@@ -113,7 +126,20 @@ fn one_sheet(book: &Spreadsheet, sheet: &Sheet, at: usize, areas: &[Rect], mask:
             .collect(),
     );
     put_list(&mut value, "conditionalFormats", sheet.conditional.clone());
-    put_list(&mut value, "protectedRanges", sheet.protected.clone());
+    let seen = |range: &Value| {
+        let mut range = range.clone();
+        // Google leaves out what is false.
+        if rules::may_edit(book, &range, who) {
+            range["requestingUserCanEdit"] = json!(true);
+        }
+        range
+    };
+    put_list(
+        &mut value,
+        "protectedRanges",
+        sheet.protected.iter().map(seen).collect(),
+    );
+    put_list(&mut value, "filterViews", sheet.filter_views.clone());
     put_list(
         &mut value,
         "developerMetadata",

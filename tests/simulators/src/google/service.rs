@@ -1,7 +1,7 @@
 //! Routes a call of the Sheets, Drive or token API: who calls, may they, is there quota left, then the
 //! method.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +28,8 @@ const READING: &[&str] = &[
     "drive.readonly",
 ];
 const WRITING: &[&str] = &["spreadsheets", "drive", "drive.file"];
+/// Scopes that make files.
+const MAKING: &[&str] = &["drive", "drive.file"];
 /// Scopes that open the Drive calls.
 const DRIVE: &[&str] = &["drive", "drive.file", "drive.readonly", "drive.metadata.readonly"];
 
@@ -42,6 +44,8 @@ pub(crate) struct Service {
     dirty: AtomicBool,
     saved: Mutex<Instant>,
     made: Mutex<u64>,
+    /// Members of shared drives, by the drive's id.
+    pub(crate) drives: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// What a service is made of.
@@ -73,6 +77,7 @@ impl Service {
             data_dir: parts.data_dir,
             dirty: AtomicBool::new(false),
             saved: Mutex::new(Instant::now()),
+            drives: Mutex::default(),
         })
     }
 
@@ -140,7 +145,7 @@ impl Service {
         let body = json!({"requests": requests}).to_string();
         let mut books = lock(&self.books);
         let book = books.get_mut(id).ok_or_else(ApiError::not_found)?;
-        let (changed, answer) = batch::update(book, body.as_bytes())?;
+        let (changed, answer) = batch::update(book, body.as_bytes(), None)?;
         *book = changed;
         self.dirty.store(true, Ordering::SeqCst);
         Ok(answer)
@@ -199,12 +204,12 @@ impl Service {
             Method::Read(id, read) => {
                 let mut books = lock(&self.books);
                 let book = Self::open(&mut books, id, &caller, false)?;
-                self.read(book, &read, call)
+                self.read(book, &read, call, &caller.email)
             }
             Method::Write(id, write) => {
                 let mut books = lock(&self.books);
                 let book = Self::open(&mut books, id, &caller, true)?;
-                let (changed, answer) = change(book, &write, call)?;
+                let (changed, answer) = change(book, &write, call, &caller.email)?;
                 *book = changed;
                 self.dirty.store(true, Ordering::SeqCst);
                 Ok(answer)
@@ -212,7 +217,7 @@ impl Service {
         }
     }
 
-    fn read(&self, book: &Spreadsheet, read: &Read, call: &Call) -> Outcome {
+    fn read(&self, book: &Spreadsheet, read: &Read, call: &Call, who: &str) -> Outcome {
         let (major, option) = (call.param("majorDimension"), call.param("valueRenderOption"));
         match read {
             Read::Spreadsheet => {
@@ -222,7 +227,16 @@ impl Service {
                     None if with_data => Mask::everything(),
                     None => Mask::parse(render::WITHOUT_DATA).unwrap_or_else(Mask::everything),
                 };
-                render::spreadsheet(book, &mask, &call.params("ranges"), &self.base_url)
+                let areas = render::areas(book, &call.params("ranges"))?;
+                render::spreadsheet(book, &mask, areas.as_deref(), (&self.base_url, Some(who)))
+            }
+            Read::ByFilter => {
+                // Without a mask the answer has no cells here, as with `includeGridData: false`.
+                let mask = call.param("fields").and_then(Mask::parse);
+                let mask = mask.or_else(|| Mask::parse(render::WITHOUT_DATA));
+                let areas = metadata::areas_of(book, &call.body)?;
+                let seen = (self.base_url.as_str(), Some(who));
+                render::spreadsheet(book, &mask.unwrap_or_else(Mask::everything), Some(&areas), seen)
             }
             Read::Values(range) => values::get(book, range, major, option),
             Read::BatchValues => values::batch_get(book, &call.params("ranges"), major, option),
@@ -275,10 +289,59 @@ impl Service {
         book.check_size()?;
         book.permissions.insert(caller.email.clone(), Role::Owner);
         let mask = Mask::parse(render::WITHOUT_DATA).unwrap_or_else(Mask::everything);
-        let answer = render::spreadsheet(&book, &mask, &[], &self.base_url)?;
+        let answer = render::spreadsheet(&book, &mask, None, (&self.base_url, Some(&caller.email)))?;
         lock(&self.books).insert(id, book);
         self.dirty.store(true, Ordering::SeqCst);
         Ok(answer)
+    }
+
+    /// Files are made and found.
+    fn files_call(&self, call: &Call) -> Answer {
+        let Some(caller) = self.auth.caller(call, self.seconds()) else {
+            return drive::error(401, "authError", "Invalid Credentials");
+        };
+        let making = call.method == "POST";
+        if !caller.may(if making { MAKING } else { DRIVE }) {
+            return ApiError::scope().answer();
+        }
+        if !making {
+            return drive::list(lock(&self.books).values(), &caller.email, call, &self.base_url);
+        }
+        let wanted = match drive::NewFile::read(call) {
+            Ok(wanted) => wanted,
+            Err(refusal) => return refusal,
+        };
+        let members = |drive: &String| lock(&self.drives).get(drive).cloned();
+        let drive = match &wanted.parent {
+            None if !self.accounts_may_create => {
+                let text = "The user's Drive storage quota has been exceeded.";
+                return drive::error(403, "storageQuotaExceeded", text);
+            }
+            None => None,
+            Some(parent) => match members(parent).filter(|members| members.contains(&caller.email)) {
+                Some(members) if call.param("supportsAllDrives") == Some("true") => {
+                    Some((parent.clone(), members))
+                }
+                _ => return drive::not_found(parent),
+            },
+        };
+        let id = self.fresh_id();
+        let mut book = Spreadsheet::new(&id, &wanted.name);
+        book.app_properties = wanted.app_properties;
+        match drive {
+            Some((drive, members)) => {
+                book.drive = Some(drive);
+                book.permissions
+                    .extend(members.into_iter().map(|email| (email, Role::Writer)));
+            }
+            None => {
+                book.permissions.insert(caller.email.clone(), Role::Owner);
+            }
+        }
+        let answer = drive::file(&book, Role::Writer, call, &self.base_url);
+        lock(&self.books).insert(id, book);
+        self.dirty.store(true, Ordering::SeqCst);
+        answer
     }
 
     fn drive_call(&self, call: &Call, rest: &str) -> Answer {
@@ -298,6 +361,7 @@ impl Service {
         match (call.method.as_str(), tail) {
             ("GET", "") => drive::file(book, role, call, &self.base_url),
             ("GET", "permissions") => drive::permissions(book, role, call),
+            ("POST", "permissions") if !caller.may(MAKING) => ApiError::scope().answer(),
             ("POST", "permissions") => {
                 self.dirty.store(true, Ordering::SeqCst);
                 drive::share(book, role, call)
@@ -309,6 +373,7 @@ impl Service {
 
 enum Read<'a> {
     Spreadsheet,
+    ByFilter,
     Values(&'a str),
     BatchValues,
     ValuesByFilter,
@@ -345,6 +410,9 @@ impl<'a> Method<'a> {
         }
         let rest = rest.strip_prefix('/')?;
         let Some((id, tail)) = rest.split_once('/') else {
+            if let ("POST", Some(id)) = (verb, rest.strip_suffix(":getByDataFilter")) {
+                return Some(Self::Read(id, Read::ByFilter));
+            }
             return match (verb, rest.strip_suffix(":batchUpdate")) {
                 ("POST", Some(id)) => Some(Self::Write(id, Write::Batch)),
                 ("GET", None) => Some(Self::Read(rest, Read::Spreadsheet)),
@@ -377,9 +445,14 @@ impl<'a> Method<'a> {
 }
 
 /// Works on a copy, so that an error leaves everything as it was.
-fn change(book: &Spreadsheet, write: &Write, call: &Call) -> Result<(Spreadsheet, Value), ApiError> {
+fn change(
+    book: &Spreadsheet,
+    write: &Write,
+    call: &Call,
+    who: &str,
+) -> Result<(Spreadsheet, Value), ApiError> {
     if matches!(write, Write::Batch) {
-        return batch::update(book, &call.body);
+        return batch::update(book, &call.body, Some(who));
     }
     let mut copy = book.clone();
     copy.version += 1;
@@ -408,6 +481,9 @@ impl Simulated for Service {
         let path = call.path.as_str();
         if let Some(rest) = path.strip_prefix("/v4/spreadsheets") {
             return self.sheets_call(call, rest);
+        }
+        if path == "/drive/v3/files" {
+            return self.files_call(call);
         }
         if let Some(rest) = path.strip_prefix("/drive/v3/files/") {
             return self.drive_call(call, rest);

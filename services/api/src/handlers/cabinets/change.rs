@@ -12,10 +12,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{cabinet_refusal, tag};
+use super::cabinet_refusal;
 use crate::call::{Call, path_id};
 use crate::freshness::Model;
-use crate::handlers::execute_problem;
+use crate::handlers::{execute_problem, tag};
 use crate::input::{self, Fields, Input, shape};
 use crate::problem::Problem;
 use crate::reply::{ReceiptView, Reply};
@@ -78,7 +78,7 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let cabinet = cabinet
         .filter(|cabinet| cabinet.status == "connected")
         .ok_or_else(|| Problem::not_found("cabinet"))?;
-    let precondition = tag::require(&request, &cabinet);
+    let precondition = tag::require(&request, "cabinet", cabinet.position);
     let known = cabinet
         .interval_seconds
         .and_then(|seconds| u32::try_from(seconds).ok());

@@ -6,9 +6,10 @@ use auth::profiles::Subject;
 use deadpool_postgres::Transaction;
 use read_models::operations::queries;
 
-use super::{CabinetView, tag};
+use super::CabinetView;
 use crate::call::{Call, path_id};
 use crate::freshness::Model;
+use crate::handlers::tag;
 use crate::input::{self, Nothing};
 use crate::problem::Problem;
 use crate::reply::Reply;

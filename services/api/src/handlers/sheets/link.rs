@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{address, key_file, spreadsheet_id, try_out};
+use super::{address, key_file, language, spreadsheet_id, try_out};
 use crate::call::Call;
 use crate::handlers::execute_problem;
 use crate::input::{self, Fields, Input, shape};
@@ -72,11 +72,13 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let call = Call::enter(&request).await?;
     let body = input::body::<LinkRequest>(&request, payload).await?;
     let given = body.value;
+    let language = language(&call).await?;
     call.command(&request, &body.raw, move |state, context| async move {
         let test = try_out(
             &state.google,
             &given.spreadsheet_id,
             given.service_account.as_ref(),
+            language,
         )
         .await?;
         if !test.success {

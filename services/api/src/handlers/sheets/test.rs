@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
-use super::{TestView, errand_problem, key_file, spreadsheet_id, try_out};
+use super::{TestView, errand_problem, key_file, language, spreadsheet_id, try_out};
 use crate::call::Call;
 use crate::input::{self, Fields, Input};
 use crate::problem::Problem;
@@ -46,7 +46,11 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let call = Call::enter(&request).await?;
     let given = input::body::<TestRequest>(&request, payload).await?.value;
     let test = match &given.spreadsheet_id {
-        Some(id) => try_out(&call.state.google, id, given.service_account.as_ref()).await?,
+        Some(id) => {
+            let language = language(&call).await?;
+            let key = given.service_account.as_ref();
+            try_out(&call.state.google, id, key, language).await?
+        }
         None => call
             .state
             .errands

@@ -42,6 +42,7 @@ fn a_sheet_is_added_with_frozen_rows() {
     let properties = SheetProperties {
         sheet_id: 101,
         title: Some("WB".into()),
+        hidden: None,
         index: None,
         grid_properties: Some(grid),
     };
@@ -203,7 +204,8 @@ fn metadata_is_created_and_deleted_by_lookup() {
     };
     let delete = DeleteDeveloperMetadata {
         data_filter: DataFilter {
-            developer_metadata_lookup: lookup,
+            developer_metadata_lookup: Some(lookup),
+            grid_range: None,
         },
     };
     assert_eq!(
