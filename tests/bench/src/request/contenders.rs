@@ -131,6 +131,7 @@ fn state(
             accounts: Arc::new(Accounts::new(50, 1.0)),
             hosts: TokenHosts::Any,
             own_key: None,
+            shared_drive: None,
         },
         clock: Clock::system(),
         ids: Ids::system(),
