@@ -52,6 +52,11 @@ CREATE TABLE products (
     subject                text NOT NULL,
     title                  text NOT NULL,
     barcodes               jsonb NOT NULL,          -- array of strings
+    sizes                  jsonb NOT NULL,          -- array of {size_id, name, barcodes}
+    price_minor            bigint,                  -- before and after the seller's discount
+    discounted_minor       bigint,
+    currency               text,
+    marketplace_figures    jsonb NOT NULL,          -- the marketplace's own turnover, whole and by region
     search                 text NOT NULL,           -- lower case, one searchable value a line
     delisted               boolean NOT NULL,
     available              bigint NOT NULL,         -- sum of the levels
@@ -60,6 +65,9 @@ CREATE TABLE products (
     unassigned_to_client   bigint NOT NULL,
     unassigned_from_client bigint NOT NULL,
     as_of                  jsonb NOT NULL,          -- source -> marketplace's time of its last recorded change
+    stock_sources          jsonb NOT NULL,          -- source -> units it tells, since when some are there
+    observed_since         timestamptz,             -- marketplace's time of the first stock ever told
+    in_stock_since         timestamptz,             -- beginning of the spell in stock that lasts
     listed_at              timestamptz NOT NULL,
     updated_at             timestamptz NOT NULL,
     first_position         bigint NOT NULL,
@@ -76,6 +84,9 @@ CREATE TABLE stock_levels (
     available          bigint NOT NULL,
     in_way_to_client   bigint NOT NULL,
     in_way_from_client bigint NOT NULL,
+    buckets            jsonb NOT NULL,              -- units of further kinds, by kind
+    cluster            text,                        -- the marketplace's region of warehouses
+    sizes              jsonb NOT NULL,              -- array of {size_id, name, available}; adds up to available
     source             text NOT NULL,
     as_of              timestamptz NOT NULL,
     sync_id            uuid NOT NULL,
@@ -119,6 +130,8 @@ CREATE TABLE orders (
     cancelled      boolean NOT NULL,
     price_minor    bigint,
     currency       text,
+    size_id        bigint,
+    cluster        text,
     as_of          timestamptz NOT NULL,
     sync_id        uuid NOT NULL,
     position       bigint NOT NULL,
@@ -127,7 +140,8 @@ CREATE TABLE orders (
 -- Part of the fold, not only of the questions: the days below are counted through it.
 CREATE INDEX orders_by_day ON orders (tenant_id, product_id, day);
 
--- Units ordered and not cancelled. Counted anew from `orders` for every touched day, never added to.
+-- Units ordered and not cancelled; `returned` are those of them that came back. Counted anew from `orders` for
+-- every touched day, never added to.
 CREATE TABLE order_days (
     tenant_id  uuid NOT NULL,
     product_id uuid NOT NULL,
@@ -135,8 +149,20 @@ CREATE TABLE order_days (
     warehouse  text COLLATE "C" NOT NULL,
     cabinet_id uuid NOT NULL,
     units      bigint NOT NULL,
+    returned   bigint NOT NULL,
     PRIMARY KEY (tenant_id, product_id, day, warehouse)
 ) WITH (fillfactor = 80);
+
+-- When a source told at least one unit, by the marketplace's time, the end not included. Only spells that have
+-- ended: those that last are in `products`.
+CREATE TABLE stock_spells (
+    tenant_id  uuid NOT NULL,
+    product_id uuid NOT NULL,
+    source     text COLLATE "C" NOT NULL,
+    began_at   timestamptz NOT NULL,
+    ended_at   timestamptz NOT NULL,
+    position   bigint NOT NULL
+);
 
 -- How each source of a cabinet last came out, and how old what it told is.
 CREATE TABLE freshness (
@@ -186,12 +212,15 @@ CREATE TABLE product_history (
 
 -- The fold never looks a change up: a rebuild fills this table faster without its key.
 ALTER TABLE product_history ADD PRIMARY KEY (tenant_id, product_id, position, index);
+ALTER TABLE stock_spells ADD PRIMARY KEY (tenant_id, product_id, source, began_at);
+-- A window asks for what had not ended when it began.
+CREATE INDEX stock_spells_by_end ON stock_spells (tenant_id, ended_at) INCLUDE (product_id, began_at);
 -- No index on what most events change: an update that leaves every index alone costs a fraction of one that does not.
 CREATE INDEX products_by_article ON products (tenant_id, nm_id);
 -- These end with the product because the fold looks rows up by all of their key. Without statistics the planner
 -- takes two columns of an index for as good as three, and would read a whole warehouse or day for every key.
 CREATE INDEX stock_levels_by_warehouse ON stock_levels (tenant_id, warehouse, product_id);
-CREATE INDEX order_days_by_day ON order_days (tenant_id, day, product_id) INCLUDE (warehouse, cabinet_id, units);
+CREATE INDEX order_days_by_day ON order_days (tenant_id, day, product_id) INCLUDE (warehouse, cabinet_id, units, returned);
 CREATE INDEX product_history_by_time ON product_history (tenant_id, recorded_at);
 
 -- Where orders tell only a name and stock tells a key for the same name in the same cabinet, both are one

@@ -1,6 +1,7 @@
 //! What a tenant has: the projection behind products, stock, orders, their history, and the sheet.
 
 mod fold;
+mod in_stock;
 pub mod queries;
 mod rows;
 mod store;
@@ -16,7 +17,7 @@ pub struct Inventory;
 
 impl Projection for Inventory {
     const NAME: &'static str = "inventory";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = "rm_inventory";
     const DDL: &'static str = include_str!("../../../migrations/read-models/inventory.sql");
 

@@ -158,7 +158,8 @@ pub(crate) fn cause_of<const N: usize>(
 macro_rules! write_rows {
     ($tx:expr, $rows:expr, $sql:expr, |$row:pat_param| $($value:expr),+ $(,)?) => {
         write_rows!(@zip ($tx, $rows, $sql, $row) [$($value),+]
-            [c1 c2 c3 c4 c5 c6 c7 c8 c9 c10 c11 c12 c13 c14 c15 c16 c17 c18 c19 c20 c21 c22 c23 c24] [])
+            [c1 c2 c3 c4 c5 c6 c7 c8 c9 c10 c11 c12 c13 c14 c15 c16 c17 c18 c19 c20 c21 c22 c23 c24 c25 c26
+             c27 c28 c29 c30 c31 c32] [])
     };
     (@zip $call:tt [$value:expr $(, $values:expr)*] [$column:ident $($columns:ident)*] [$($done:tt)*]) => {
         write_rows!(@zip $call [$($values),*] [$($columns)*] [$($done)* ($column $value)])

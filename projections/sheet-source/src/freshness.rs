@@ -29,6 +29,15 @@ pub(crate) fn freshness(sources: &[SourceFreshness], language: Language) -> Fres
     }
 }
 
+/// The note of numbers as they were known at an earlier instant.
+pub(crate) fn known_at(at: DateTime<Utc>, language: Language) -> Freshness {
+    Freshness {
+        observed_at: moscow(at, language),
+        sync_id: "—".to_owned(),
+        sources: Vec::new(),
+    }
+}
+
 fn line(source: &SourceFreshness, several: bool, language: Language) -> String {
     let russian = language == Language::Russian;
     let pick = |a: &'static str, b: &'static str| if russian { a } else { b };

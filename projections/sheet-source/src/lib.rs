@@ -52,7 +52,8 @@ impl Source {
     }
 }
 
-/// What the table shows; the note is in the given language.
+/// What the table shows; the note is in the given language. Without outlooks the columns that show them are
+/// empty, so a view without such columns need not ask for them.
 #[must_use]
 pub fn source(rows: &SheetRows, language: Language) -> Source {
     let columns = Columns::of(rows);
@@ -66,32 +67,47 @@ pub fn source(rows: &SheetRows, language: Language) -> Source {
             size: None,
         })
         .collect();
+    let freshness = match rows.known_at {
+        Some(at) => freshness::known_at(at, language),
+        None => freshness::freshness(&rows.freshness, language),
+    };
     // Brands, categories and cabinets repeat in thousands of rows.
     let mut texts = Texts::default();
     let listed = || rows.products.iter().filter(|product| !product.delisted);
-    let facts = listed()
-        .map(|product| (product.product_id.to_string().into(), facts(product, &mut texts)))
-        .collect();
     let products = listed()
         .map(|product| row(product, &columns, &mut texts))
+        .collect();
+    let facts = listed()
+        .map(|product| {
+            let key = product.product_id.to_string().into();
+            (key, facts(product, rows, &mut texts))
+        })
         .collect();
     Source {
         position: rows.position,
         input: SheetInput {
             products,
             warehouses: columns.list,
-            freshness: freshness::freshness(&rows.freshness, language),
+            freshness,
             facts,
         },
         identities,
     }
 }
 
-fn facts(product: &SheetProduct, texts: &mut Texts) -> ProductFacts {
+fn facts(product: &SheetProduct, rows: &SheetRows, texts: &mut Texts) -> ProductFacts {
+    // A product that is not among them was not ordered, and nothing is known of its pace.
+    let outlook = rows
+        .outlooks
+        .as_ref()
+        .map(|all| all.get(&product.product_id).copied().unwrap_or_default());
     ProductFacts {
         marketplace: texts.share(&product.marketplace),
         cabinet: texts.share(&product.cabinet_id.to_string()),
-        ..ProductFacts::default()
+        orders_14: outlook.map(|outlook| outlook.orders.last_14),
+        orders_28: outlook.map(|outlook| outlook.orders.last_28),
+        days_of_stock: outlook.and_then(|outlook| outlook.days_of_stock(product.available)),
+        stock_out_on: outlook.and_then(|outlook| outlook.stock_out_on(product.available)),
     }
 }
 

@@ -2,12 +2,14 @@
 //! documentation, the handler, and how its use case's refusals become problems.
 
 pub mod admin;
+pub mod analytics;
 pub mod api_keys;
 pub mod auth;
 pub mod cabinets;
 pub mod docs;
 pub mod elsewhere;
 pub mod erasure;
+pub mod exports;
 pub mod health;
 pub mod operations;
 pub mod products;

@@ -5,6 +5,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut, Data, Payload, Query};
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 
@@ -229,6 +230,17 @@ pub fn query<T: Input>(request: &HttpRequest) -> Result<T, Problem> {
         fields.wrong(&name, "is given twice".to_owned());
     }
     fields.finish()
+}
+
+/// Refuses a time that has not come yet.
+///
+/// # Errors
+/// 422.
+pub fn not_later(pointer: &str, at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Problem> {
+    if at > now {
+        return Err(Problem::invalid_field(pointer, "must not be in the future"));
+    }
+    Ok(())
 }
 
 /// The only input of a request that has none.

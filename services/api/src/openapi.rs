@@ -13,8 +13,8 @@ use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Response, R
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
-    admin, api_keys, auth, cabinets, docs, erasure, health, operations, products, sheets, syncs, tenants,
-    warehouses,
+    admin, analytics, api_keys, auth, cabinets, docs, erasure, exports, health, operations, products, sheets,
+    syncs, tenants, warehouses,
 };
 use crate::limits::NEVER_LIMITED;
 use crate::problem::{Code, FieldProblem, ProblemBody};
@@ -47,7 +47,10 @@ use crate::routes::{Access, ROUTES, Route};
         syncs::list::handle, syncs::show::handle, syncs::decide::release, syncs::decide::discard,
         operations::show::handle, operations::events::handle,
         products::list::handle, products::sync_all::handle, products::show::handle, products::history::handle,
-        warehouses::list::handle,
+        warehouses::list::handle, exports::xlsx::handle, exports::csv::handle,
+        analytics::dashboard::handle, analytics::low_stock::handle, analytics::top_products::handle,
+        analytics::sync_history::handle, analytics::stock_distribution::handle,
+        analytics::warehouses::handle, analytics::turnover::handle,
         sheets::link::handle, sheets::show::handle, sheets::change::handle, sheets::unlink::handle,
         sheets::create::handle, sheets::preview::handle, sheets::test::handle, sheets::sync::handle,
     ),

@@ -90,6 +90,8 @@ codes! {
     BodyTooLarge = "body-too-large" 413 "The request body is too large";
     /// The body is not JSON by its header.
     UnsupportedMediaType = "unsupported-media-type" 415 "The request body must be application/json";
+    /// More was asked for than one answer holds.
+    TooMuchData = "too-much-data" 422 "This is more than one answer holds";
     /// Fields or parameters are wrong.
     InvalidInput = "invalid-input" 422 "The input is not valid";
     /// The key was used for another request.

@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, web};
 use auth::Action;
 
 use crate::handlers::{
-    admin, api_keys, auth as login, cabinets, docs, erasure, health, operations, products, sheets, syncs,
-    tenants, warehouses,
+    admin, analytics, api_keys, auth as login, cabinets, docs, erasure, exports, health, operations,
+    products, sheets, syncs, tenants, warehouses,
 };
 
 /// Who may use a route.
@@ -125,6 +125,19 @@ routes! {
     get    "/api/v1/products/{id}"              Needs(Action::ReadProducts) => products::show::handle;
     get    "/api/v1/products/{id}/history"      Needs(Action::ReadProducts) => products::history::handle;
     get    "/api/v1/warehouses"                 Needs(Action::ReadProducts) => warehouses::list::handle;
+
+    get    "/api/v1/exports/stock.xlsx"         Needs(Action::ReadProducts) => exports::xlsx::handle;
+    get    "/api/v1/exports/stock.csv"          Needs(Action::ReadProducts) => exports::csv::handle;
+
+    get    "/api/v1/analytics/dashboard"        Needs(Action::ReadProducts) => analytics::dashboard::handle;
+    get    "/api/v1/analytics/low-stock"        Needs(Action::ReadProducts) => analytics::low_stock::handle;
+    get    "/api/v1/analytics/top-products"     Needs(Action::ReadProducts)
+        => analytics::top_products::handle;
+    get    "/api/v1/analytics/sync-history"     Needs(Action::ReadSyncs) => analytics::sync_history::handle;
+    get    "/api/v1/analytics/stock-distribution"  Needs(Action::ReadProducts)
+        => analytics::stock_distribution::handle;
+    get    "/api/v1/analytics/warehouses"       Needs(Action::ReadProducts) => analytics::warehouses::handle;
+    get    "/api/v1/analytics/turnover"         Needs(Action::ReadProducts) => analytics::turnover::handle;
 
     put    "/api/v1/sheets/link"                Needs(Action::ManageSheet) => sheets::link::handle;
     get    "/api/v1/sheets/link"                Needs(Action::ReadSheet) => sheets::show::handle;

@@ -157,7 +157,7 @@ async fn look_and_move(shared: &Shared, claim: &Claim, choice: Choice) -> Result
     let view = source::view(&shared.pool, claim.tenant)
         .await
         .map_err(Trouble::Model)?;
-    let source = source::load(&shared.pool, claim.tenant, today, view.language)
+    let source = source::load(&shared.pool, claim.tenant, now, &view)
         .await
         .map_err(Trouble::Model)?;
     if source.position < claim.written_position.max(claim.link_position) {

@@ -1,12 +1,13 @@
 //! What a sheet shall show: how it looks, from the role's own table, and the rows, from the read model.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Utc};
 use database::Pool;
 use events::ids::TenantId;
 use events::sheet::SheetLayoutChanged;
 use read_models::inventory::queries;
+use read_models::measure::moscow_day;
 use read_models::{Inventory, QueryError};
-use sheet_layout::{Language, View};
+use sheet_layout::View;
 use sheet_source::Source;
 
 /// How far the read model has read; 0 while it does not exist.
@@ -50,17 +51,20 @@ pub(crate) async fn view(pool: &Pool, tenant: TenantId) -> Result<View, QueryErr
     })))
 }
 
-/// Everything the tenant's sheet shows, in one snapshot. `today` is the Moscow day that ends the 7 days.
+/// Everything the tenant's sheet shows in a view, in one snapshot. The 7 days end with the Moscow day of `now`.
 pub(crate) async fn load(
     pool: &Pool,
     tenant: TenantId,
-    today: NaiveDate,
-    language: Language,
+    now: DateTime<Utc>,
+    view: &View,
 ) -> Result<Source, QueryError> {
     let mut session = pool.tenant(tenant).await.map_err(QueryError::Database)?;
     // The rows come by more than one statement, and all of them shall be of one instant.
     let tx = session.begin_snapshot().await.map_err(QueryError::Database)?;
-    let rows = queries::sheet_rows(&tx, today).await?;
+    let mut rows = queries::sheet_rows(&tx, moscow_day(now)).await?;
+    if !view.extra_columns.is_empty() {
+        rows.outlooks = Some(queries::outlooks(&tx, now, None).await?);
+    }
     tx.commit().await?;
-    Ok(sheet_source::source(&rows, language))
+    Ok(sheet_source::source(&rows, view.language))
 }

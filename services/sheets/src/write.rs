@@ -90,13 +90,14 @@ pub(crate) fn later(now: DateTime<Utc>, by: std::time::Duration) -> DateTime<Utc
 }
 
 async fn attempt(shared: &Shared, claim: &Claim, language: &mut Language) -> Result<Written, Trouble> {
-    let today = moscow_day(shared.clock.now());
+    let now = shared.clock.now();
+    let today = moscow_day(now);
     let view = source::view(&shared.pool, claim.tenant)
         .await
         .map_err(Trouble::Model)?;
     *language = view.language;
     let client = shared.clients.of(claim.tenant, claim.credential).await?;
-    let source = source::load(&shared.pool, claim.tenant, today, view.language)
+    let source = source::load(&shared.pool, claim.tenant, now, &view)
         .await
         .map_err(Trouble::Model)?;
     if source.position < claim.written_position.max(claim.link_position) {

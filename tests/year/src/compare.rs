@@ -9,7 +9,7 @@ use read_models::inventory::queries::{self, Level, ProductDetail, ProductQuery};
 use simulators::{Ledger, LedgerProduct, Units};
 
 use crate::Failure;
-use crate::counts::{Counts, moscow_day, orders, total};
+use crate::counts::{Counts, orders, total};
 use crate::world::World;
 
 /// More than any plan has.
@@ -47,16 +47,15 @@ pub(crate) async fn everything(world: &World, ledger: &Ledger) -> Result<Compare
 }
 
 async fn products(world: &World, ledger: &Ledger) -> Result<BTreeMap<i64, ProductDetail>, Failure> {
-    let today = moscow_day(ledger.now);
     let mut session = world.api.tenant(world.tenant_id).await?;
     let transaction = session.begin().await?;
     let query = ProductQuery {
         delisted: true,
-        ..ProductQuery::new(today, ALL)
+        ..ProductQuery::new(ledger.now, ALL)
     };
     let mut known = BTreeMap::new();
     for summary in queries::products(&transaction, &query).await?.items {
-        let detail = queries::product(&transaction, summary.product_id, today).await?;
+        let detail = queries::product(&transaction, summary.product_id, ledger.now, false).await?;
         let detail = detail.ok_or("a listed product is not there")?;
         if known.insert(summary.nm_id, detail).is_some() {
             return Err(format!("{} is there twice", summary.nm_id).into());
@@ -101,9 +100,9 @@ fn product_equals(
         ordered,
     )?;
     let windows = [
-        summary.orders.last_7,
-        summary.orders.last_14,
-        summary.orders.last_28,
+        summary.outlook.orders.last_7,
+        summary.outlook.orders.last_14,
+        summary.outlook.orders.last_28,
     ];
     same(article, "orders", &windows, &total(ordered))?;
     for level in product

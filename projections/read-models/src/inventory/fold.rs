@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use events::Recorded;
 use events::catalog::{ProductEvent, SyncEvent};
 use events::ids::SyncId;
@@ -10,7 +11,8 @@ use events::product::{Details, Fulfilment, OrdersObserved, ProductListed, StockL
 use events::sync::{SourceOutcome, SourceReport};
 use uuid::Uuid;
 
-use super::rows::{Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Warehouse};
+use super::in_stock::{Moved, Tallies};
+use super::rows::{Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Spell, Warehouse};
 use crate::projection::{Rejected, name_of};
 use measures::moscow_day;
 
@@ -80,11 +82,16 @@ fn new_product(event: &Recorded, listed: &ProductListed) -> Product {
         subject: String::new(),
         title: String::new(),
         barcodes: Vec::new(),
+        sizes: Vec::new(),
+        price: None,
+        figures: Vec::new(),
         delisted: false,
         available: 0,
         in_way: Pair::default(),
         unassigned: Pair::default(),
         as_of: BTreeMap::new(),
+        stock_sources: Tallies::default(),
+        observed_since: None,
         listed_at: event.recorded_at,
         updated_at: event.recorded_at,
         first_position: event.position,
@@ -112,6 +119,14 @@ fn adopt(product: &mut Product, details: &Details) -> String {
     if product.barcodes != details.barcodes {
         product.barcodes.clone_from(&details.barcodes);
         differing.push("barcodes");
+    }
+    if product.sizes != details.sizes {
+        product.sizes.clone_from(&details.sizes);
+        differing.push("sizes");
+    }
+    if product.price != details.price {
+        product.price.clone_from(&details.price);
+        differing.push("price");
     }
     differing.join(", ")
 }
@@ -194,6 +209,8 @@ fn stock(
         in_way: product.in_way,
     };
     let mut changes = Vec::new();
+    let mut moved = Moved::default();
+    moved.add(&observed.source, 0);
     let mut fresh: BTreeMap<&str, Option<Level>> = BTreeMap::new();
     let row = |kind| Change {
         as_of: Some(observed.as_of),
@@ -203,6 +220,7 @@ fn stock(
     for warehouse in &observed.regrouped {
         let Some(before) = found(warehouse) else { continue };
         sums.replace(Sums::of(Some(&before)), Sums::NONE)?;
+        moved.add(&before.source, before.available.saturating_neg());
         let mut closed = Change {
             warehouse: Some(warehouse.clone()),
             ..row("regrouped")
@@ -218,6 +236,10 @@ fn stock(
         };
         let (was, is) = (Sums::of(before.as_ref()), Sums::told(told));
         sums.replace(was, is)?;
+        if let Some(before) = &before {
+            moved.add(&before.source, before.available.saturating_neg());
+        }
+        moved.add(&observed.source, told.available);
         if before.is_none() || (was.available, was.in_way) != (is.available, is.in_way) {
             // In an event that regroups, a level that is new is an old one under another name.
             let kind = if before.is_none() && !observed.regrouped.is_empty() {
@@ -225,15 +247,16 @@ fn stock(
             } else {
                 "stock"
             };
-            let mut moved = Change {
+            let mut changed = Change {
                 warehouse: Some(told.warehouse.clone()),
                 ..row(kind)
             };
-            moved.warehouse_name = Some(told.name.clone());
-            set_numbers(&mut moved, before.is_some().then_some(was), Some(is));
-            changes.push(moved);
+            changed.warehouse_name = Some(told.name.clone());
+            set_numbers(&mut changed, before.is_some().then_some(was), Some(is));
+            changes.push(changed);
         }
-        fresh.insert(&told.warehouse, Some(level_of(event, product, observed, told)));
+        let level = level_of(event, product, observed, told, before);
+        fresh.insert(&told.warehouse, Some(level));
     }
     let mut unassigned = product.unassigned;
     if let Some(told) = observed.unassigned_in_way {
@@ -243,10 +266,10 @@ fn stock(
         };
         let sum = |in_way| Sums { available: 0, in_way };
         sums.replace(sum(unassigned), sum(is))?;
-        let mut moved = row("in_way");
-        moved.to_client = (Some(unassigned.to), Some(is.to));
-        moved.from_client = (Some(unassigned.from), Some(is.from));
-        changes.push(moved);
+        let mut changed = row("in_way");
+        changed.to_client = (Some(unassigned.to), Some(is.to));
+        changed.from_client = (Some(unassigned.from), Some(is.from));
+        changes.push(changed);
         unassigned = is;
     }
     // Nothing can fail from here on.
@@ -257,21 +280,51 @@ fn stock(
     for (warehouse, slot) in slots {
         rows.levels.insert((tenant, event.stream_id, warehouse), slot);
     }
-    for (index, told) in (0..).zip(&observed.levels) {
-        let sighting = sighting(event, index, &told.warehouse, &told.name, told.fulfilment, true);
-        see(rows, tenant, product.cabinet_id, &told.warehouse, sighting);
-    }
+    see_levels(rows, event, product.cabinet_id, &observed.levels);
     product.available = sums.available;
     product.in_way = sums.in_way;
     product.unassigned = unassigned;
+    if let Some(figures) = &observed.turnover {
+        product.figures.clone_from(figures);
+    }
     product.as_of.insert(observed.source.clone(), observed.as_of);
-    for (index, mut moved) in (0..).zip(changes) {
-        moved.index = index;
-        moved.total_available = sums.available;
-        moved.total = sums.in_way;
-        rows.history.push(moved);
+    rows.spells
+        .extend(ended_spells(event, product, observed.as_of, moved));
+    for (index, mut changed) in (0..).zip(changes) {
+        changed.index = index;
+        changed.total_available = sums.available;
+        changed.total = sums.in_way;
+        rows.history.push(changed);
     }
     Ok(())
+}
+
+fn see_levels(rows: &mut Rows, event: &Recorded, cabinet: Uuid, levels: &[StockLevel]) {
+    for (index, told) in (0..).zip(levels) {
+        let sighting = sighting(event, index, &told.warehouse, &told.name, told.fulfilment, true);
+        let tenant = event.metadata.tenant_id.uuid();
+        see(rows, tenant, cabinet, &told.warehouse, sighting);
+    }
+}
+
+fn ended_spells(
+    event: &Recorded,
+    product: &mut Product,
+    as_of: DateTime<Utc>,
+    moved: Moved,
+) -> impl Iterator<Item = Spell> + use<> {
+    product.observed_since.get_or_insert(as_of);
+    let (tenant_id, product_id, position) =
+        (event.metadata.tenant_id.uuid(), event.stream_id, event.position);
+    let ended = product.stock_sources.observe(as_of, moved);
+    ended.into_iter().map(move |ended| Spell {
+        tenant_id,
+        product_id,
+        source: ended.source,
+        began_at: ended.began_at,
+        ended_at: ended.ended_at,
+        position,
+    })
 }
 
 fn set_numbers(row: &mut Change, before: Option<Sums>, after: Option<Sums>) {
@@ -289,7 +342,13 @@ fn set_numbers(row: &mut Change, before: Option<Sums>, after: Option<Sums>) {
     );
 }
 
-fn level_of(event: &Recorded, product: &Product, observed: &StockObserved, told: &StockLevel) -> Level {
+fn level_of(
+    event: &Recorded,
+    product: &Product,
+    observed: &StockObserved,
+    told: &StockLevel,
+    before: Option<Level>,
+) -> Level {
     Level {
         cabinet_id: product.cabinet_id,
         available: told.available,
@@ -297,6 +356,13 @@ fn level_of(event: &Recorded, product: &Product, observed: &StockObserved, told:
             to: told.in_way_to_client,
             from: told.in_way_from_client,
         },
+        buckets: told.buckets.clone(),
+        // An answer that does not tell the region does not take it away.
+        cluster: told
+            .cluster
+            .clone()
+            .or_else(|| before.and_then(|before| before.cluster)),
+        sizes: told.sizes.clone(),
         source: observed.source.clone(),
         as_of: observed.as_of,
         sync_id: observed.sync_id.uuid(),
@@ -329,6 +395,8 @@ fn orders(
             cancelled: line.cancelled,
             price_minor: line.price_minor,
             currency: line.currency.clone(),
+            size_id: line.size_id,
+            cluster: line.cluster.clone(),
             as_of: observed.as_of,
             sync_id: observed.sync_id.uuid(),
             position: event.position,

@@ -2,17 +2,19 @@
 //! by row security, and by name in every statement, so that a role with wider sight gets no wider answer.
 
 mod history;
+mod known_at;
+mod outlook;
+mod product;
 mod products;
 mod sheet;
 mod totals;
 mod warehouses;
 
 pub use history::{Change, HistoryQuery, history};
-pub use products::{
-    Cursor, Level, OrderCounts, ProductDetail, ProductPage, ProductQuery, ProductSummary, Sort, product,
-    products,
-};
-pub use sheet::{SheetCell, SheetProduct, SheetRows, sheet_rows};
+pub use outlook::{OrderCounts, Outlook, Paces, outlooks};
+pub use product::{Level, ProductDetail, product};
+pub use products::{Cursor, ProductPage, ProductQuery, ProductSummary, Sort, products};
+pub use sheet::{SheetCell, SheetProduct, SheetRows, sheet_rows, sheet_rows_known_at};
 pub use totals::{Distribution, Totals, distribution, totals};
 pub use warehouses::{Freshness, Warehouse, WarehouseTotal, freshness, warehouse_totals, warehouses};
 

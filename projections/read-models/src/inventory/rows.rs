@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use events::product::{MarketplaceTurnover, Price, ProductSize, SizeUnits};
 use uuid::Uuid;
+
+use super::in_stock::Tallies;
 
 /// Tenant and product.
 pub(super) type ProductKey = (Uuid, Uuid);
@@ -25,6 +28,7 @@ pub struct Rows {
     pub(super) days: BTreeSet<Day>,
     pub(super) freshness: BTreeMap<CabinetKey, Fresh>,
     pub(super) history: Vec<Change>,
+    pub(super) spells: Vec<Spell>,
 }
 
 impl Rows {
@@ -37,6 +41,7 @@ impl Rows {
             + self.days.len()
             + self.freshness.len()
             + self.history.len()
+            + self.spells.len()
     }
 }
 
@@ -50,11 +55,16 @@ pub(super) struct Product {
     pub(super) subject: String,
     pub(super) title: String,
     pub(super) barcodes: Vec<String>,
+    pub(super) sizes: Vec<ProductSize>,
+    pub(super) price: Option<Price>,
+    pub(super) figures: Vec<MarketplaceTurnover>,
     pub(super) delisted: bool,
     pub(super) available: i64,
     pub(super) in_way: Pair,
     pub(super) unassigned: Pair,
     pub(super) as_of: BTreeMap<String, DateTime<Utc>>,
+    pub(super) stock_sources: Tallies,
+    pub(super) observed_since: Option<DateTime<Utc>>,
     pub(super) listed_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) first_position: i64,
@@ -91,6 +101,9 @@ pub(super) struct Level {
     pub(super) cabinet_id: Uuid,
     pub(super) available: i64,
     pub(super) in_way: Pair,
+    pub(super) buckets: BTreeMap<String, i64>,
+    pub(super) cluster: Option<String>,
+    pub(super) sizes: Vec<SizeUnits>,
     pub(super) source: String,
     pub(super) as_of: DateTime<Utc>,
     pub(super) sync_id: Uuid,
@@ -137,6 +150,8 @@ pub(super) struct Order {
     pub(super) cancelled: bool,
     pub(super) price_minor: Option<i64>,
     pub(super) currency: Option<String>,
+    pub(super) size_id: Option<i64>,
+    pub(super) cluster: Option<String>,
     pub(super) as_of: DateTime<Utc>,
     pub(super) sync_id: Uuid,
     pub(super) position: i64,
@@ -151,6 +166,17 @@ pub(super) struct Fresh {
     pub(super) outcome_at: DateTime<Utc>,
     pub(super) error: Option<String>,
     pub(super) sync_id: Uuid,
+    pub(super) position: i64,
+}
+
+/// A time during which a source told units, ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spell {
+    pub(super) tenant_id: Uuid,
+    pub(super) product_id: Uuid,
+    pub(super) source: String,
+    pub(super) began_at: DateTime<Utc>,
+    pub(super) ended_at: DateTime<Utc>,
     pub(super) position: i64,
 }
 

@@ -1,152 +1,23 @@
-//! Rows in and out of the database: one statement a table and batch.
+//! Rows into the database: one statement a table and batch.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod load;
+
+use std::collections::BTreeSet;
 
 use deadpool_postgres::Transaction;
-use events::catalog::ProductEvent;
-use events::{Event, Recorded};
 use futures_util::join;
 use tokio_postgres::Error;
 use tokio_postgres::types::Json;
 
+pub(super) use load::{load, price};
+
 use super::rows::{
-    CabinetKey, Change, Day, Fresh, Level, LevelKey, Order, Pair, Product, ProductKey, Rows, Slot, Warehouse,
+    CabinetKey, Change, Day, Fresh, Level, LevelKey, Order, Product, ProductKey, Rows, Slot, Spell, Warehouse,
 };
 use crate::projection::{Plans, cause_of, insert_rows, plans, write_rows};
 
-/// Fetches the products and levels that the batch touches and that are not in memory yet. A stream that
-/// begins in the batch has none.
-pub(super) async fn load(
-    rows: &mut Rows,
-    tx: &Transaction<'_>,
-    batch: &[(&Recorded, &Event)],
-) -> Result<(), Error> {
-    let mut begun: BTreeSet<ProductKey> = BTreeSet::new();
-    let mut products: BTreeSet<ProductKey> = BTreeSet::new();
-    let mut levels: BTreeSet<LevelKey> = BTreeSet::new();
-    for (event, fact) in batch {
-        let Event::Product(fact) = fact else { continue };
-        let key = (event.metadata.tenant_id.uuid(), event.stream_id);
-        if event.version == 1 {
-            begun.insert(key);
-        }
-        if begun.contains(&key) {
-            continue;
-        }
-        if !rows.products.contains_key(&key) {
-            products.insert(key);
-        }
-        if let ProductEvent::StockObserved(observed) = fact {
-            let told = observed
-                .levels
-                .iter()
-                .map(|level| &level.warehouse)
-                .chain(&observed.regrouped);
-            levels.extend(
-                told.map(|warehouse| (key.0, key.1, warehouse.clone()))
-                    .filter(|level| !rows.levels.contains_key(level)),
-            );
-        }
-    }
-    let loads = join!(
-        load_products(&mut rows.products, tx, &products),
-        load_levels(&mut rows.levels, tx, &levels)
-    );
-    cause_of([loads.0, loads.1])
-}
-
-async fn load_products(
-    rows: &mut BTreeMap<ProductKey, Product>,
-    tx: &Transaction<'_>,
-    keys: &BTreeSet<ProductKey>,
-) -> Result<(), Error> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let statement = tx
-        .prepare_cached(
-            "SELECT p.* FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant, product) \
-               JOIN products p ON p.tenant_id = k.tenant AND p.product_id = k.product",
-        )
-        .await?;
-    let (tenants, products): (Vec<_>, Vec<_>) = keys.iter().copied().unzip();
-    for row in tx.query(&statement, &[&tenants, &products]).await? {
-        rows.insert(
-            (row.try_get("tenant_id")?, row.try_get("product_id")?),
-            Product {
-                cabinet_id: row.try_get("cabinet_id")?,
-                marketplace: row.try_get("marketplace")?,
-                nm_id: row.try_get("nm_id")?,
-                vendor_code: row.try_get("vendor_code")?,
-                brand: row.try_get("brand")?,
-                subject: row.try_get("subject")?,
-                title: row.try_get("title")?,
-                barcodes: row.try_get::<_, Json<_>>("barcodes")?.0,
-                delisted: row.try_get("delisted")?,
-                available: row.try_get("available")?,
-                in_way: Pair {
-                    to: row.try_get("in_way_to_client")?,
-                    from: row.try_get("in_way_from_client")?,
-                },
-                unassigned: Pair {
-                    to: row.try_get("unassigned_to_client")?,
-                    from: row.try_get("unassigned_from_client")?,
-                },
-                as_of: row.try_get::<_, Json<_>>("as_of")?.0,
-                listed_at: row.try_get("listed_at")?,
-                updated_at: row.try_get("updated_at")?,
-                first_position: row.try_get("first_position")?,
-                position: row.try_get("position")?,
-                changed: false,
-            },
-        );
-    }
-    Ok(())
-}
-
-async fn load_levels(
-    rows: &mut BTreeMap<LevelKey, Slot>,
-    tx: &Transaction<'_>,
-    keys: &BTreeSet<LevelKey>,
-) -> Result<(), Error> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let statement = tx
-        .prepare_cached(
-            "SELECT l.* FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS k(tenant, product, warehouse) \
-               JOIN stock_levels l \
-                 ON l.tenant_id = k.tenant AND l.product_id = k.product AND l.warehouse = k.warehouse",
-        )
-        .await?;
-    let tenants: Vec<_> = keys.iter().map(|(tenant, _, _)| *tenant).collect();
-    let products: Vec<_> = keys.iter().map(|(_, product, _)| *product).collect();
-    let warehouses: Vec<_> = keys.iter().map(|(_, _, warehouse)| warehouse.as_str()).collect();
-    for row in tx.query(&statement, &[&tenants, &products, &warehouses]).await? {
-        let level = Level {
-            cabinet_id: row.try_get("cabinet_id")?,
-            available: row.try_get("available")?,
-            in_way: Pair {
-                to: row.try_get("in_way_to_client")?,
-                from: row.try_get("in_way_from_client")?,
-            },
-            source: row.try_get("source")?,
-            as_of: row.try_get("as_of")?,
-            sync_id: row.try_get("sync_id")?,
-            changed_at: row.try_get("changed_at")?,
-            position: row.try_get("position")?,
-        };
-        let key = (
-            row.try_get("tenant_id")?,
-            row.try_get("product_id")?,
-            row.try_get("warehouse")?,
-        );
-        rows.insert(key, Slot::Found(level));
-    }
-    Ok(())
-}
-
-/// Writes what changed. Statements that do not wait for each other are on their way together.
+/// Writes what changed. Statements that do not wait for each other are on their way together. The widest
+/// tables' futures are boxed: each column is a value in them.
 pub(super) async fn store(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Error> {
     let orders: Vec<(CabinetKey, Order)> = std::mem::take(&mut rows.orders).into_iter().collect();
     let mut days = std::mem::take(&mut rows.days);
@@ -155,38 +26,42 @@ pub(super) async fn store(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Er
     let freshness: Vec<(&CabinetKey, &Fresh)> = rows.freshness.iter().collect();
     let writes = join!(
         plans(tx, Plans::Kept),
-        store_products(tx, &products, false),
-        store_levels(tx, &rows, false),
+        Box::pin(store_products(tx, &products, false)),
+        Box::pin(store_levels(tx, &rows, false)),
         store_warehouses(tx, &warehouses),
         store_freshness(tx, &freshness),
-        store_history(tx, &rows.history, false)
+        Box::pin(store_history(tx, &rows.history, false)),
+        store_spells(tx, &rows.spells, false)
     );
-    cause_of([writes.0, writes.1, writes.2, writes.3, writes.4, writes.5])?;
+    cause_of([
+        writes.0, writes.1, writes.2, writes.3, writes.4, writes.5, writes.6,
+    ])?;
     if orders.is_empty() {
         return Ok(());
     }
     plans(tx, Plans::MadeAnew).await?;
     note_days(tx, &mut days, &orders).await?;
-    store_orders(tx, &orders, false).await?;
+    Box::pin(store_orders(tx, &orders, false)).await?;
     count_days(tx, &days).await
 }
 
-/// Writes the history into a copy nobody else sees, and forgets it.
+/// Writes what no later event changes into a copy nobody else sees, and forgets it.
 pub(super) async fn spill(rows: &mut Rows, tx: &Transaction<'_>) -> Result<(), Error> {
-    store_history(tx, &std::mem::take(&mut rows.history), true).await
+    Box::pin(store_history(tx, &std::mem::take(&mut rows.history), true)).await?;
+    store_spells(tx, &std::mem::take(&mut rows.spells), true).await
 }
 
 /// As [`store`], into tables that are empty and that nobody else sees.
 pub(super) async fn fill(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Error> {
     spill(&mut rows, tx).await?;
-    store_products(tx, &changed(&rows), true).await?;
-    store_levels(tx, &rows, true).await?;
+    Box::pin(store_products(tx, &changed(&rows), true)).await?;
+    Box::pin(store_levels(tx, &rows, true)).await?;
     let warehouses: Vec<(&CabinetKey, &Warehouse)> = rows.warehouses.iter().collect();
     store_warehouses(tx, &warehouses).await?;
     let freshness: Vec<(&CabinetKey, &Fresh)> = rows.freshness.iter().collect();
     store_freshness(tx, &freshness).await?;
     let orders: Vec<(CabinetKey, Order)> = std::mem::take(&mut rows.orders).into_iter().collect();
-    store_orders(tx, &orders, true).await?;
+    Box::pin(store_orders(tx, &orders, true)).await?;
     count_all_days(tx).await
 }
 
@@ -208,24 +83,28 @@ async fn store_products(
         copied,
         "products (tenant_id, product_id, cabinet_id, marketplace, nm_id, vendor_code, brand, \
            subject, \
-            title, barcodes, search, delisted, available, in_way_to_client, in_way_from_client, \
-            unassigned_to_client, unassigned_from_client, as_of, listed_at, updated_at, first_position, \
-            position)",
+            title, barcodes, sizes, price_minor, discounted_minor, currency, marketplace_figures, search, \
+            delisted, available, in_way_to_client, in_way_from_client, \
+            unassigned_to_client, unassigned_from_client, as_of, stock_sources, observed_since, \
+            in_stock_since, listed_at, updated_at, first_position, position)",
         " \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], \
          $7::text[], \
-            $8::text[], $9::text[], $10::jsonb[], $11::text[], $12::boolean[], $13::bigint[], $14::bigint[], \
-            $15::bigint[], $16::bigint[], $17::bigint[], $18::jsonb[], $19::timestamptz[], \
-            $20::timestamptz[], \
-            $21::bigint[], $22::bigint[]) \
+            $8::text[], $9::text[], $10::jsonb[], $11::jsonb[], $12::bigint[], $13::bigint[], $14::text[], \
+            $15::jsonb[], $16::text[], $17::boolean[], $18::bigint[], $19::bigint[], $20::bigint[], \
+            $21::bigint[], $22::bigint[], $23::jsonb[], $24::jsonb[], $25::timestamptz[], \
+            $26::timestamptz[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[]) \
          ON CONFLICT (tenant_id, product_id) DO UPDATE SET vendor_code = EXCLUDED.vendor_code, \
             brand = EXCLUDED.brand, subject = EXCLUDED.subject, title = EXCLUDED.title, \
-            barcodes = EXCLUDED.barcodes, search = EXCLUDED.search, delisted = EXCLUDED.delisted, \
+            barcodes = EXCLUDED.barcodes, sizes = EXCLUDED.sizes, price_minor = EXCLUDED.price_minor, \
+            discounted_minor = EXCLUDED.discounted_minor, currency = EXCLUDED.currency, \
+            marketplace_figures = EXCLUDED.marketplace_figures, search = EXCLUDED.search, delisted = EXCLUDED.delisted, \
             available = EXCLUDED.available, in_way_to_client = EXCLUDED.in_way_to_client, \
             in_way_from_client = EXCLUDED.in_way_from_client, \
             unassigned_to_client = EXCLUDED.unassigned_to_client, \
             unassigned_from_client = EXCLUDED.unassigned_from_client, as_of = EXCLUDED.as_of, \
-            updated_at = EXCLUDED.updated_at, position = EXCLUDED.position",
+            stock_sources = EXCLUDED.stock_sources, observed_since = EXCLUDED.observed_since, \
+            in_stock_since = EXCLUDED.in_stock_since, updated_at = EXCLUDED.updated_at, position = EXCLUDED.position",
         |((tenant, product_id), product)| *tenant,
         *product_id,
         product.cabinet_id,
@@ -236,6 +115,11 @@ async fn store_products(
         product.subject.as_str(),
         product.title.as_str(),
         Json(&product.barcodes),
+        Json(&product.sizes),
+        product.price.as_ref().map(|price| price.price_minor),
+        product.price.as_ref().and_then(|price| price.discounted_minor),
+        product.price.as_ref().map(|price| price.currency.as_str()),
+        Json(&product.figures),
         search_text(product),
         product.delisted,
         product.available,
@@ -244,6 +128,9 @@ async fn store_products(
         product.unassigned.to,
         product.unassigned.from,
         Json(&product.as_of),
+        Json(&product.stock_sources),
+        product.observed_since,
+        product.stock_sources.in_stock_since(),
         product.listed_at,
         product.updated_at,
         product.first_position,
@@ -291,11 +178,13 @@ async fn store_levels(tx: &Transaction<'_>, rows: &Rows, copied: bool) -> Result
         copied,
         "stock_levels (tenant_id, product_id, warehouse, cabinet_id, available, \
            in_way_to_client, \
-            in_way_from_client, source, as_of, sync_id, changed_at, position)",
+            in_way_from_client, buckets, cluster, sizes, source, as_of, sync_id, changed_at, position)",
         " \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], \
-            $7::bigint[], $8::text[], $9::timestamptz[], $10::uuid[], $11::timestamptz[], $12::bigint[]) \
+            $7::bigint[], $8::jsonb[], $9::text[], $10::jsonb[], $11::text[], $12::timestamptz[], $13::uuid[], \
+            $14::timestamptz[], $15::bigint[]) \
          ON CONFLICT (tenant_id, product_id, warehouse) DO UPDATE SET available = EXCLUDED.available, \
+            buckets = EXCLUDED.buckets, cluster = EXCLUDED.cluster, sizes = EXCLUDED.sizes, \
             in_way_to_client = EXCLUDED.in_way_to_client, in_way_from_client = EXCLUDED.in_way_from_client, \
             source = EXCLUDED.source, as_of = EXCLUDED.as_of, sync_id = EXCLUDED.sync_id, \
             changed_at = EXCLUDED.changed_at, position = EXCLUDED.position",
@@ -306,6 +195,9 @@ async fn store_levels(tx: &Transaction<'_>, rows: &Rows, copied: bool) -> Result
         level.available,
         level.in_way.to,
         level.in_way.from,
+        Json(&level.buckets),
+        level.cluster.as_deref(),
+        Json(&level.sizes),
         level.source.as_str(),
         level.as_of,
         level.sync_id,
@@ -427,6 +319,25 @@ async fn store_history(tx: &Transaction<'_>, history: &[Change], copied: bool) -
     Ok(())
 }
 
+async fn store_spells(tx: &Transaction<'_>, spells: &[Spell], copied: bool) -> Result<(), Error> {
+    insert_rows!(
+        tx,
+        spells,
+        copied,
+        "stock_spells (tenant_id, product_id, source, began_at, ended_at, position)",
+        " \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], \
+            $6::bigint[])",
+        |spell| spell.tenant_id,
+        spell.product_id,
+        spell.source.as_str(),
+        spell.began_at,
+        spell.ended_at,
+        spell.position,
+    );
+    Ok(())
+}
+
 /// Adds the days that orders are moved away from to those that are counted.
 async fn note_days(
     tx: &Transaction<'_>,
@@ -461,19 +372,20 @@ async fn store_orders(
         copied,
         "orders (tenant_id, cabinet_id, order_id, product_id, day, ordered_at, changed_at, \
             warehouse, warehouse_name, fulfilment, quantity, status, cancelled, price_minor, currency, \
-            as_of, \
+            size_id, cluster, as_of, \
             sync_id, position)",
         " \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::date[], $6::timestamptz[], \
             $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], \
             $13::boolean[], \
-            $14::bigint[], $15::text[], $16::timestamptz[], $17::uuid[], $18::bigint[]) \
+            $14::bigint[], $15::text[], $16::bigint[], $17::text[], $18::timestamptz[], $19::uuid[], \
+            $20::bigint[]) \
          ON CONFLICT (tenant_id, cabinet_id, order_id) DO UPDATE SET product_id = EXCLUDED.product_id, \
             day = EXCLUDED.day, ordered_at = EXCLUDED.ordered_at, changed_at = EXCLUDED.changed_at, \
             warehouse = EXCLUDED.warehouse, warehouse_name = EXCLUDED.warehouse_name, \
             fulfilment = EXCLUDED.fulfilment, quantity = EXCLUDED.quantity, status = EXCLUDED.status, \
             cancelled = EXCLUDED.cancelled, price_minor = EXCLUDED.price_minor, currency = \
-            EXCLUDED.currency, \
+            EXCLUDED.currency, size_id = EXCLUDED.size_id, cluster = EXCLUDED.cluster, \
             as_of = EXCLUDED.as_of, sync_id = EXCLUDED.sync_id, position = EXCLUDED.position \
           WHERE orders.position <= EXCLUDED.position",
         |((tenant, cabinet, id), order)| *tenant,
@@ -491,6 +403,8 @@ async fn store_orders(
         order.cancelled,
         order.price_minor,
         order.currency.as_deref(),
+        order.size_id,
+        order.cluster.as_deref(),
         order.as_of,
         order.sync_id,
         order.position,
@@ -513,8 +427,10 @@ async fn count_days(tx: &Transaction<'_>, days: &BTreeSet<Day>) -> Result<(), Er
     write_rows!(
         tx,
         days,
-        "INSERT INTO order_days (tenant_id, product_id, day, warehouse, cabinet_id, units) \
-         SELECT o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id, sum(o.quantity)::bigint \
+        "INSERT INTO order_days (tenant_id, product_id, day, warehouse, cabinet_id, units, returned) \
+         SELECT o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id, sum(o.quantity)::bigint, \
+                coalesce(sum(o.quantity) FILTER (WHERE o.status IN ('returned', 'returned_defective')), \
+                0)::bigint \
            FROM unnest($1::uuid[], $2::uuid[], $3::date[]) AS k(tenant, product, day) \
            JOIN orders o ON o.tenant_id = k.tenant AND o.product_id = k.product AND o.day = k.day \
           WHERE NOT o.cancelled \
@@ -530,8 +446,10 @@ async fn count_days(tx: &Transaction<'_>, days: &BTreeSet<Day>) -> Result<(), Er
 async fn count_all_days(tx: &Transaction<'_>) -> Result<(), Error> {
     tx.batch_execute(
         "SET LOCAL enable_seqscan = on; \
-         INSERT INTO order_days (tenant_id, product_id, day, warehouse, cabinet_id, units) \
-         SELECT o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id, sum(o.quantity)::bigint \
+         INSERT INTO order_days (tenant_id, product_id, day, warehouse, cabinet_id, units, returned) \
+         SELECT o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id, sum(o.quantity)::bigint, \
+                coalesce(sum(o.quantity) FILTER (WHERE o.status IN ('returned', 'returned_defective')), \
+                0)::bigint \
            FROM orders o \
           WHERE NOT o.cancelled \
           GROUP BY o.tenant_id, o.product_id, o.day, o.warehouse, o.cabinet_id; \

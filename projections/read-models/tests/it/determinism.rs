@@ -1,7 +1,10 @@
 //! The same log gives the same rows, however it is cut, and however often it is delivered.
 
 use events::catalog::{ProductEvent, SyncEvent};
-use events::product::{InWay, ProductDelisted, ProductDetailsChanged, ProductRelisted, StockObserved};
+use events::product::{
+    InWay, MarketplaceTurnover, Price, ProductDelisted, ProductDetailsChanged, ProductRelisted, SizeUnits,
+    StockLevel, StockObserved,
+};
 use events::sync::{
     SourceOutcome, SourceReport, SyncCompleted, SyncFailed, SyncRequested, SyncStarted, Trigger,
 };
@@ -36,6 +39,11 @@ pub(crate) fn eventful(seed: u64, events: usize) -> Log {
             0 => {
                 let mut changed = details(nm_id);
                 changed.title = format!("Платье {}", dice.roll(5));
+                changed.price = (dice.roll(2) == 0).then(|| Price {
+                    price_minor: 100_000,
+                    discounted_minor: Some(90_000),
+                    currency: "RUB".to_owned(),
+                });
                 let event = ProductDetailsChanged {
                     details: changed,
                     sync_id: sync_id(2),
@@ -65,7 +73,10 @@ pub(crate) fn eventful(seed: u64, events: usize) -> Log {
                         to_client: 3,
                         from_client: 2,
                     }),
-                    turnover: None,
+                    turnover: Some(vec![MarketplaceTurnover {
+                        days_of_stock_milli: Some(1_500),
+                        ..MarketplaceTurnover::default()
+                    }]),
                 };
                 log.push(who, product.uuid(), ProductEvent::from(observed));
             }
@@ -93,17 +104,29 @@ pub(crate) fn eventful(seed: u64, events: usize) -> Log {
                 push_sync(&mut log, &mut dice, who, place.uuid(), 100 + syncs);
             }
             _ => {
-                let levels = (0..=dice.roll(3))
-                    .map(|_| {
-                        let (key, name) = WAREHOUSES[usize::try_from(dice.roll(5)).unwrap()];
-                        level(key, name, i64::try_from(dice.roll(50)).unwrap())
-                    })
-                    .collect();
+                let levels = (0..=dice.roll(3)).map(|_| told_level(&mut dice)).collect();
                 log.stock(who, product, levels, &[]);
             }
         }
     }
+    // Some steps are two events.
+    log.events.truncate(events);
     log
+}
+
+fn told_level(dice: &mut Dice) -> StockLevel {
+    let (key, name) = WAREHOUSES[usize::try_from(dice.roll(5)).unwrap()];
+    let mut level = level(key, name, i64::try_from(dice.roll(50)).unwrap());
+    if dice.roll(3) == 0 {
+        level.buckets.insert("reserved".to_owned(), 2);
+        level.cluster = Some("Москва".to_owned());
+        level.sizes.push(SizeUnits {
+            size_id: 7,
+            name: "L".to_owned(),
+            available: level.available,
+        });
+    }
+    level
 }
 
 fn push_sync(log: &mut Log, dice: &mut Dice, who: events::ids::TenantId, cabinet: uuid::Uuid, n: u128) {

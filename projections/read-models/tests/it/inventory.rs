@@ -1,6 +1,6 @@
 //! Products, stock and orders: what the questions answer.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use database::Role;
 use deadpool_postgres::Transaction;
 use events::catalog::{ProductEvent, SyncEvent};
@@ -31,6 +31,11 @@ macro_rules! ask {
 
 fn today() -> NaiveDate {
     day(TODAY)
+}
+
+/// The last instant of it.
+fn now() -> DateTime<Utc> {
+    at("2026-10-01T20:59:59.999999Z")
 }
 
 async fn folded(log: &Log) -> World {
@@ -70,7 +75,7 @@ async fn filters_narrow_the_list() {
     let all = || ProductQuery {
         sort: Sort::NmId,
         descending: false,
-        ..ProductQuery::new(today(), 10)
+        ..ProductQuery::new(now(), 10)
     };
     assert_eq!(listed(&world, &all()).await, [1, 2, 3]);
     let cases = [
@@ -166,7 +171,7 @@ async fn pages_follow_each_other_in_every_order_without_gap_or_repetition() {
             let query = |limit| ProductQuery {
                 sort,
                 descending,
-                ..ProductQuery::new(today(), limit)
+                ..ProductQuery::new(now(), limit)
             };
             let whole = listed(&world, &query(10)).await;
             let (mut paged, mut next) = (Vec::new(), None);
@@ -194,11 +199,11 @@ async fn pages_follow_each_other_in_every_order_without_gap_or_repetition() {
 async fn a_cursor_of_another_order_is_refused() {
     let (log, _) = three();
     let world = folded(&log).await;
-    let page = ask!(world, |tx| products(tx, &ProductQuery::new(today(), 1)));
+    let page = ask!(world, |tx| products(tx, &ProductQuery::new(now(), 1)));
     let other = ProductQuery {
         after: page.next,
         sort: Sort::NmId,
-        ..ProductQuery::new(today(), 1)
+        ..ProductQuery::new(now(), 1)
     };
     let pool = world.pool(Role::Api);
     let mut session = pool.tenant(tenant(1)).await.unwrap();
@@ -234,8 +239,8 @@ async fn orders_count_once_by_moscow_day_and_not_when_cancelled() {
         ],
     );
     let world = folded(&log).await;
-    let detail = ask!(world, |tx| product(tx, ids[0].uuid(), today())).unwrap();
-    let counts = detail.summary.orders;
+    let detail = ask!(world, |tx| product(tx, ids[0].uuid(), now(), false)).unwrap();
+    let counts = detail.summary.outlook.orders;
     assert_eq!((counts.last_7, counts.last_14, counts.last_28), (2, 3, 4));
     assert_eq!(detail.levels[0].orders, counts);
     assert_eq!(ask!(world, |tx| totals(tx, today(), 10)).orders_last_7, 2);
@@ -269,7 +274,7 @@ async fn orders_told_by_name_belong_to_the_warehouse_whose_stock_has_that_name()
         ],
     );
     let world = folded(&log).await;
-    let detail = ask!(world, |tx| product(tx, ids[0].uuid(), today())).unwrap();
+    let detail = ask!(world, |tx| product(tx, ids[0].uuid(), now(), false)).unwrap();
     let levels: Vec<_> = detail
         .levels
         .iter()
@@ -387,7 +392,7 @@ async fn regrouping_moves_no_stock() {
         &["fbo:507"],
     );
     let world = folded(&log).await;
-    let detail = ask!(world, |tx| product(tx, ids[0].uuid(), today())).unwrap();
+    let detail = ask!(world, |tx| product(tx, ids[0].uuid(), now(), false)).unwrap();
     assert_eq!(detail.summary.available, 5);
     assert_eq!(
         detail
@@ -489,7 +494,7 @@ async fn history_tells_every_change_newest_first_and_in_pages() {
     assert_eq!(paged, changes);
     // A level that became zero stays, so that its age can be shown.
     assert_eq!(world.count("rm_inventory.stock_levels").await, 3);
-    assert_eq!(listed(&world, &ProductQuery::new(today(), 10)).await, [2, 3]);
+    assert_eq!(listed(&world, &ProductQuery::new(now(), 10)).await, [2, 3]);
     let spread = ask!(world, |tx| distribution(tx));
     assert_eq!((spread.out_of_stock, spread.medium), (1, 1));
 }
@@ -497,7 +502,7 @@ async fn history_tells_every_change_newest_first_and_in_pages() {
 #[tokio::test]
 async fn a_list_can_be_asked_as_it_was_known_earlier() {
     let (mut log, ids) = three();
-    let known_at = log.events.last().map(|event| event.recorded_at);
+    let known_at = log.events.last().unwrap().recorded_at;
     log.stock(tenant(1), ids[0], vec![level("fbo:507", "Коледино", 400)], &[]);
     log.push(
         tenant(1),
@@ -506,10 +511,10 @@ async fn a_list_can_be_asked_as_it_was_known_earlier() {
     );
     let world = folded(&log).await;
     let then = ProductQuery {
-        known_at,
+        as_known: true,
         sort: Sort::NmId,
         descending: false,
-        ..ProductQuery::new(today(), 10)
+        ..ProductQuery::new(known_at, 10)
     };
     let page = ask!(world, |tx| products(tx, &then));
     let numbers: Vec<_> = page

@@ -5,7 +5,7 @@ use read_models::inventory::queries::{self, ProductQuery};
 use read_models::{Inventory, Operations};
 
 use crate::determinism::eventful;
-use crate::world::{World, day, tenant};
+use crate::world::{World, at, tenant};
 
 const TABLES: &str = "SELECT schemaname || '.' || tablename FROM pg_tables \
     WHERE schemaname IN ('rm_inventory', 'rm_operations') AND tablename <> 'projection'";
@@ -60,7 +60,7 @@ async fn a_product_of_another_tenant_does_not_exist() {
     let mine = {
         let mut session = pool.tenant(tenant(0)).await.unwrap();
         let tx = session.begin().await.unwrap();
-        queries::products(&tx, &ProductQuery::new(day("2026-09-25"), 1))
+        queries::products(&tx, &ProductQuery::new(at("2026-09-25T12:00:00Z"), 1))
             .await
             .unwrap()
             .items[0]
@@ -69,7 +69,9 @@ async fn a_product_of_another_tenant_does_not_exist() {
     let mut session = pool.tenant(tenant(1)).await.unwrap();
     let tx = session.begin().await.unwrap();
     assert_eq!(
-        queries::product(&tx, mine, day("2026-09-25")).await.unwrap(),
+        queries::product(&tx, mine, at("2026-09-25T12:00:00Z"), false)
+            .await
+            .unwrap(),
         None
     );
 }

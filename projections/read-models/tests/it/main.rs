@@ -11,6 +11,8 @@ mod erasure;
 mod fencing;
 mod inventory;
 mod isolation;
+mod large;
 mod operations;
+mod pace;
 mod parking;
 mod world;

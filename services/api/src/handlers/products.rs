@@ -7,9 +7,9 @@ pub mod sync_all;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use read_models::inventory::queries::{OrderCounts, ProductSummary};
-use read_models::measure::turnover;
+use chrono::{DateTime, NaiveDate, Utc};
+use measures::{Pace, Tenths, differs_notably, round_half_even, turnover};
+use read_models::inventory::queries::{OrderCounts, Paces, ProductSummary};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -43,8 +43,21 @@ pub struct ProductView {
     pub total_orders: i64,
     /// Units ordered in the last 7, 14 and 28 days.
     pub orders: OrdersView,
-    /// Days the stock lasts: units × 7 ÷ orders of 7 days, one decimal; none where either is zero.
+    /// Turnover: units × 7 ÷ orders of 7 days, one decimal; none where either is zero.
     pub turnover_days: Option<f64>,
+    /// Units sold and time in stock in the last 7, 14 and 28 days, as far as both are known.
+    pub pace: PacesView,
+    /// Days the stock lasts at the pace of 28 days, one decimal; none with fewer than 5 units sold in them.
+    pub days_of_stock: Option<f64>,
+    /// The Moscow day on which it is gone then.
+    pub stock_out_on: Option<NaiveDate>,
+    /// Until when stock and orders are known; pace and days of stock end there.
+    pub known_until: Option<DateTime<Utc>>,
+    /// The marketplace's own days of stock, three decimals, where it tells them.
+    pub marketplace_days_of_stock: Option<f64>,
+    /// What somebody should look at: `days_of_stock_differ` where ours and the marketplace's are more than
+    /// 20 % apart.
+    pub notices: Vec<&'static str>,
     /// Units on the way to buyers.
     pub in_way_to_client: i64,
     /// Units on the way back.
@@ -68,6 +81,8 @@ pub struct OrdersView {
     pub last_14: i64,
     /// In 28 days.
     pub last_28: i64,
+    /// Units of the 28 days that came back; they are counted above.
+    pub returned_28: i64,
 }
 
 impl From<OrderCounts> for OrdersView {
@@ -76,13 +91,89 @@ impl From<OrderCounts> for OrdersView {
             last_7: counts.last_7,
             last_14: counts.last_14,
             last_28: counts.last_28,
+            returned_28: counts.returned_28,
         }
     }
 }
 
+/// Pace by window. Windows end today and begin no earlier than the first stock that was told.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PacesView {
+    /// In 7 days.
+    pub last_7: PaceView,
+    /// In 14 days.
+    pub last_14: PaceView,
+    /// In 28 days.
+    pub last_28: PaceView,
+}
+
+/// How fast something sold while it could be bought.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PaceView {
+    /// Units ordered and not cancelled.
+    pub units: i64,
+    /// Days with at least one unit in stock, by the marketplace's time, three decimals.
+    pub days_in_stock: f64,
+    /// Units a day in stock, three decimals; none where there was nothing to buy.
+    pub units_per_day: Option<f64>,
+}
+
+impl From<Paces> for PacesView {
+    fn from(paces: Paces) -> Self {
+        Self {
+            last_7: paces.last_7.into(),
+            last_14: paces.last_14.into(),
+            last_28: paces.last_28.into(),
+        }
+    }
+}
+
+impl From<Pace> for PaceView {
+    fn from(pace: Pace) -> Self {
+        // Thousandths of a day are 86.4 seconds.
+        let thousandths = i64::try_from(round_half_even(pace.in_stock.max(0).into(), 86_400_000));
+        Self {
+            units: pace.units,
+            days_in_stock: thousandths.map_or(0.0, thousandth),
+            units_per_day: pace.per_day_milli().map(thousandth),
+        }
+    }
+}
+
+/// A number of thousandths.
+#[expect(clippy::cast_precision_loss, reason = "figures of a shop stay far below 2^53")]
+pub(super) fn thousandth(number: i64) -> f64 {
+    number as f64 / 1000.0
+}
+
+/// Days with their one decimal, as a JSON number.
+#[expect(clippy::cast_precision_loss, reason = "tenths of days stay far below 2^53")]
+pub(super) fn tenth(days: Tenths) -> f64 {
+    days.0 as f64 / 10.0
+}
+
+/// Says that our days of stock and the marketplace's are far apart.
+const DIFFER: &str = "days_of_stock_differ";
+
 impl From<ProductSummary> for ProductView {
     fn from(product: ProductSummary) -> Self {
+        let ours = product.outlook.days_of_stock(product.available);
+        let theirs = product
+            .figures
+            .iter()
+            .find(|figure| figure.cluster.is_none())
+            .and_then(|figure| figure.days_of_stock_milli)
+            .map(i64::from);
+        let differ = ours
+            .zip(theirs)
+            .is_some_and(|(ours, theirs)| differs_notably(ours.0.saturating_mul(100), theirs));
         Self {
+            pace: product.outlook.paces.into(),
+            days_of_stock: ours.map(tenth),
+            stock_out_on: product.outlook.stock_out_on(product.available),
+            known_until: product.outlook.known_until,
+            marketplace_days_of_stock: theirs.map(thousandth),
+            notices: if differ { vec![DIFFER] } else { Vec::new() },
             id: product.product_id,
             cabinet_id: product.cabinet_id,
             marketplace: product.marketplace,
@@ -94,9 +185,9 @@ impl From<ProductSummary> for ProductView {
             delisted: product.delisted,
             total_stock: product.available,
             warehouse_stock: product.available_at_warehouse,
-            total_orders: product.orders.last_7,
-            orders: product.orders.into(),
-            turnover_days: days(product.available, product.orders.last_7),
+            total_orders: product.outlook.orders.last_7,
+            orders: product.outlook.orders.into(),
+            turnover_days: days(product.available, product.outlook.orders.last_7),
             in_way_to_client: product.in_way_to_client,
             in_way_from_client: product.in_way_from_client,
             as_of: product.as_of,
@@ -108,7 +199,6 @@ impl From<ProductSummary> for ProductView {
 }
 
 /// Turnover with its one decimal, as a JSON number.
-#[expect(clippy::cast_precision_loss, reason = "tenths of days stay far below 2^53")]
-fn days(available: i64, orders: i64) -> Option<f64> {
-    turnover(available, orders).map(|days| days.0 as f64 / 10.0)
+pub(super) fn days(available: i64, orders: i64) -> Option<f64> {
+    turnover(available, orders).map(tenth)
 }

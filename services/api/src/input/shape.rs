@@ -1,7 +1,7 @@
 //! The shapes a value can be asked to have. Each says in words what it expects when a value differs.
 
 use auth::Email;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -93,6 +93,15 @@ pub fn time(given: Given<'_>) -> Result<DateTime<Utc>, String> {
     DateTime::parse_from_rfc3339(string(given)?)
         .map(|time| time.to_utc())
         .map_err(|error| format!("must be a time such as 2026-11-23T10:00:00Z: {error}"))
+}
+
+/// A calendar day (ISO 8601).
+///
+/// # Errors
+/// In words.
+pub fn day(given: Given<'_>) -> Result<NaiveDate, String> {
+    NaiveDate::parse_from_str(string(given)?, "%Y-%m-%d")
+        .map_err(|error| format!("must be a day such as 2026-11-23: {error}"))
 }
 
 /// A short code: lower-case letters, digits and underscores, at most `most` of them. For reasons that end up

@@ -76,6 +76,11 @@ impl Victim {
             ("get", "/api/v1/auth/me" | "/api/v1/auth/sessions" | "/api/v1/api-keys")
             | ("get", "/api/v1/tenants/me" | "/api/v1/tenants/me/members")
             | ("get", "/api/v1/cabinets" | "/api/v1/syncs" | "/api/v1/products" | "/api/v1/warehouses")
+            | ("get", "/api/v1/exports/stock.xlsx" | "/api/v1/exports/stock.csv")
+            | ("get", "/api/v1/analytics/dashboard" | "/api/v1/analytics/low-stock")
+            | ("get", "/api/v1/analytics/top-products" | "/api/v1/analytics/sync-history")
+            | ("get", "/api/v1/analytics/stock-distribution" | "/api/v1/analytics/warehouses")
+            | ("get", "/api/v1/analytics/turnover")
             | ("get", "/api/v1/sheets/link" | "/api/v1/sheets/preview" | "/api/v1/admin/users")
             | ("delete", "/api/v1/auth/sessions" | "/api/v1/sheets/link")
             | ("post", "/api/v1/products/sync" | "/api/v1/sheets/sync" | "/api/v1/sheets/test") => {
@@ -168,7 +173,12 @@ impl World {
         }
         self.project().await;
         let mut cursors = BTreeMap::new();
-        for list in ["/api/v1/products", "/api/v1/auth/sessions"] {
+        for list in [
+            "/api/v1/products",
+            "/api/v1/analytics/low-stock",
+            "/api/v1/analytics/turnover",
+            "/api/v1/auth/sessions",
+        ] {
             self.clock.advance(chrono::TimeDelta::seconds(1));
             self.logged_in("anna@victim.ru").await;
             let page = self.get(&seller, &format!("{list}?limit=1")).send().await;

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod administration;
+mod analytics;
 mod api_keys;
 mod attempts;
 mod authentication;

@@ -11,11 +11,18 @@ use uuid::Uuid;
 
 use crate::world::{Answer, Seller, World, world};
 
-const SYNC: SyncId = SyncId(Uuid::from_u128(0x5));
+pub(crate) const SYNC: SyncId = SyncId(Uuid::from_u128(0x5));
 
 impl World {
     /// An article with stock, as a sync records it.
     pub(crate) async fn product(&self, seller: &Seller, cabinet: Uuid, nm_id: i64, units: i64) -> Uuid {
+        let product = self.listed(seller, cabinet, nm_id).await;
+        self.stock_changed(seller, product, 1, units).await;
+        product
+    }
+
+    /// An article of which no stock is told.
+    pub(crate) async fn listed(&self, seller: &Seller, cabinet: Uuid, nm_id: i64) -> Uuid {
         let product = ProductId::of(CabinetId(cabinet), nm_id);
         let listed = ProductListed {
             cabinet_id: CabinetId(cabinet),
@@ -32,10 +39,7 @@ impl World {
             },
             sync_id: SYNC,
         };
-        let events = vec![
-            ProductEvent::from(listed).into(),
-            ProductEvent::from(stock(units)).into(),
-        ];
+        let events = vec![ProductEvent::from(listed).into()];
         self.record(seller.tenant, product.uuid(), 0, events).await;
         product.uuid()
     }

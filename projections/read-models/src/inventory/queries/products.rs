@@ -1,17 +1,22 @@
-//! Lists of products and one product whole.
+//! Lists of products.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use deadpool_postgres::Transaction;
+use events::product::MarketplaceTurnover;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
+use super::known_at::{position_at, sources_at};
+use super::outlook::{
+    Outlook, Windows, days_of_stock_sql, numbered, order_counts, orders_by_product, orders_until_by_product,
+    outlooks, pace_tables, stock_out_sql,
+};
 use super::{LOW_STOCK, MINE};
 use crate::QueryError;
-use measures::before_window;
 
 /// Order of a list; ties are broken by product id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,6 +33,10 @@ pub enum Sort {
     /// Last change.
     #[default]
     Updated,
+    /// Days that the stock lasts; what is not known comes last in both directions.
+    DaysOfStock,
+    /// The day on which the stock is gone; what is not known comes last in both directions.
+    StockOut,
 }
 
 /// Where the next page begins. Opaque to clients; the API encodes it.
@@ -45,6 +54,8 @@ pub struct Cursor {
     pub text: Option<String>,
     /// Product of the last row.
     pub product_id: Uuid,
+    /// Instant for which the first page was made: days of stock change from one instant to the next.
+    pub now: DateTime<Utc>,
 }
 
 /// Which products, in which order.
@@ -62,11 +73,15 @@ pub struct ProductQuery {
     pub max_stock: Option<i64>,
     /// Only `0 < available < low_stock`; overrides the limits above.
     pub low_stock: Option<i64>,
+    /// At most so many tenths of a day of stock; products without known days are left out.
+    pub most_days_of_stock: Option<i64>,
+    /// Stock is gone on this day at the latest; products without a known day are left out.
+    pub stock_out_until: Option<NaiveDate>,
     /// Whether products that left the catalogue are listed.
     pub delisted: bool,
-    /// Numbers as they were known at this time (ours, not the marketplace's); orders are always those of
-    /// `today`.
-    pub known_at: Option<DateTime<Utc>>,
+    /// Whether the numbers are those known at [`Self::now`] (by our time of recording). Details are always
+    /// today's, and so are the statuses of orders: an order cancelled since then does not count.
+    pub as_known: bool,
     /// Order.
     pub sort: Sort,
     /// Direction.
@@ -75,14 +90,14 @@ pub struct ProductQuery {
     pub after: Option<Cursor>,
     /// Most rows.
     pub limit: i64,
-    /// The Moscow day with which order windows end.
-    pub today: NaiveDate,
+    /// The instant with whose Moscow day order windows end.
+    pub now: DateTime<Utc>,
 }
 
 impl ProductQuery {
     /// The first `limit` products, last changed first.
     #[must_use]
-    pub const fn new(today: NaiveDate, limit: i64) -> Self {
+    pub const fn new(now: DateTime<Utc>, limit: i64) -> Self {
         Self {
             search: None,
             cabinet_id: None,
@@ -90,13 +105,15 @@ impl ProductQuery {
             min_stock: None,
             max_stock: None,
             low_stock: None,
+            most_days_of_stock: None,
+            stock_out_until: None,
             delisted: false,
-            known_at: None,
+            as_known: false,
             sort: Sort::Updated,
             descending: true,
             after: None,
             limit,
-            today,
+            now,
         }
     }
 
@@ -108,19 +125,8 @@ impl ProductQuery {
     }
 }
 
-/// Units ordered and not cancelled in the Moscow days up to and including a given one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct OrderCounts {
-    /// 7 days.
-    pub last_7: i64,
-    /// 14 days.
-    pub last_14: i64,
-    /// 28 days.
-    pub last_28: i64,
-}
-
 /// One product in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductSummary {
     /// Its id.
     pub product_id: Uuid,
@@ -148,8 +154,10 @@ pub struct ProductSummary {
     pub in_way_from_client: i64,
     /// Units that can be sold at the warehouse asked for.
     pub available_at_warehouse: Option<i64>,
-    /// Units ordered.
-    pub orders: OrderCounts,
+    /// Units ordered, pace, and what is to be expected.
+    pub outlook: Outlook,
+    /// The marketplace's own figures: for all of its regions together, then by region.
+    pub figures: Vec<MarketplaceTurnover>,
     /// Source -> marketplace's time of its last recorded change.
     pub as_of: BTreeMap<String, DateTime<Utc>>,
     /// When we first saw it.
@@ -169,217 +177,184 @@ pub struct ProductPage {
     pub next: Option<Cursor>,
 }
 
-/// Stock and orders of a product at one warehouse.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Level {
-    /// Key.
-    pub warehouse: String,
-    /// Name.
-    pub name: String,
-    /// `fbo` or `fbs`.
-    pub fulfilment: String,
-    /// Whether the marketplace hides which warehouse this is.
-    pub masked: bool,
-    /// Units that can be sold.
-    pub available: i64,
-    /// Units on the way to buyers.
-    pub in_way_to_client: i64,
-    /// Units on the way back.
-    pub in_way_from_client: i64,
-    /// Units ordered from here.
-    pub orders: OrderCounts,
-    /// Source that told the stock; none where only orders are known.
-    pub source: Option<String>,
-    /// Marketplace's time of the last recorded change of stock.
-    pub as_of: Option<DateTime<Utc>>,
-    /// Sync that recorded it.
-    pub sync_id: Option<Uuid>,
-    /// When it was recorded.
-    pub changed_at: Option<DateTime<Utc>>,
-    /// Position of that change.
-    pub position: Option<i64>,
-}
-
-/// One product whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProductDetail {
-    /// What a list shows.
-    pub summary: ProductSummary,
-    /// Barcodes of all sizes.
-    pub barcodes: Vec<String>,
-    /// Units on the way to buyers that no warehouse is told for.
-    pub unassigned_to_client: i64,
-    /// Units on the way back that no warehouse is told for.
-    pub unassigned_from_client: i64,
-    /// Per warehouse, in the order in which the cabinet's warehouses were first seen.
-    pub levels: Vec<Level>,
-}
-
-/// Order windows per product. `$1` and `$2`, `$3`, `$4` are today and the days before the windows.
-pub(super) const ORDERS_BY_PRODUCT: &str = "
-    SELECT d.product_id, sum(d.units) FILTER (WHERE d.day > $2)::bigint AS last_7,
-           sum(d.units) FILTER (WHERE d.day > $3)::bigint AS last_14, sum(d.units)::bigint AS last_28
-      FROM rm_inventory.order_days d
-     WHERE d.tenant_id = (SELECT core.current_tenant()) AND d.day > $4 AND d.day <= $1
-     GROUP BY d.product_id";
-
-const COLUMNS: &str = "p.product_id, p.cabinet_id, p.marketplace, p.nm_id, p.vendor_code, p.brand, \
+pub(super) const COLUMNS: &str = "p.product_id, p.cabinet_id, p.marketplace, p.nm_id, p.vendor_code, p.brand, \
 p.subject, \
     p.title, p.delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.measured, p.last_7, \
-    p.last_14, \
-    p.last_28, p.as_of, p.listed_at, p.updated_at, p.position";
+    p.last_14, p.last_28, p.returned_28, p.marketplace_figures, p.as_of, p.listed_at, p.updated_at, p.position";
 
 /// The products that match, one page of them.
 ///
 /// # Errors
 /// [`QueryError::Cursor`] when the cursor is of another order; [`QueryError::Database`].
 pub async fn products(tx: &Transaction<'_>, query: &ProductQuery) -> Result<ProductPage, QueryError> {
-    let windows = Windows::ending(query.today);
-    let mut params: Vec<&(dyn ToSql + Sync)> = vec![
-        &windows.today,
-        &windows.before_7,
-        &windows.before_14,
-        &windows.before_28,
-    ];
-    let search = query.search.as_ref().map(|text| text.to_lowercase());
-    let mut conditions = String::new();
-    let mut source = current_products(query.warehouse.is_some());
-    if let Some(at) = &query.known_at {
-        params.push(at);
-        source = products_known_at(query.warehouse.is_some());
-    }
-    if let Some(warehouse) = &query.warehouse {
-        params.push(warehouse);
-        source = source.replace("$warehouse", &format!("${}", params.len()));
-    }
-    if let Some(text) = &search {
-        params.push(text);
-        conditions.push_str(&format!(" AND strpos(p.search, ${}) > 0", params.len()));
-    }
-    if let Some(cabinet) = &query.cabinet_id {
-        params.push(cabinet);
-        conditions.push_str(&format!(" AND p.cabinet_id = ${}", params.len()));
-    }
-    if !query.delisted {
-        conditions.push_str(" AND NOT p.delisted");
-    }
-    if let Some(threshold) = &query.low_stock {
-        params.push(threshold);
-        conditions.push_str(&format!(" AND p.measured > 0 AND p.measured < ${}", params.len()));
-    } else {
-        for (limit, comparison) in [(&query.min_stock, ">="), (&query.max_stock, "<=")] {
-            if let Some(limit) = limit {
-                params.push(limit);
-                conditions.push_str(&format!(" AND p.measured {comparison} ${}", params.len()));
-            }
-        }
-    }
-    let key = query.sort.expression();
-    let (beyond, direction) = if query.descending {
-        ("<", "DESC")
-    } else {
-        (">", "ASC")
+    let now = match &query.after {
+        Some(cursor) => cursor.now,
+        None => query.now,
     };
-    if let Some(cursor) = &query.after {
-        params.push(cursor.key_for(query)?);
-        params.push(&cursor.product_id);
-        let (k, id) = (params.len() - 1, params.len());
-        conditions.push_str(&format!(" AND ({key}, p.product_id) {beyond} (${k}, ${id})"));
-    }
-    let limit = query.limit.max(1);
-    let one_more = limit + 1;
-    params.push(&one_more);
-    let sql = format!(
-        "WITH o AS ({ORDERS_BY_PRODUCT}), p AS ({source}) SELECT {COLUMNS} FROM p WHERE true{conditions} \
-         ORDER BY {key} {direction}, p.product_id {direction} LIMIT ${}",
-        params.len()
-    );
-    let statement = tx.prepare_cached(&sql).await?;
-    let rows = tx.query(&statement, &params).await?;
+    let windows = Windows::ending_at(now);
+    let position = if query.as_known {
+        Some(position_at(tx, now).await?)
+    } else {
+        None
+    };
+    // The texts that are looked at are in lower case by Unicode's rules too.
+    let search = query.search.as_ref().map(|text| text.to_lowercase());
+    let statement = Statement::new(query, &windows, position.as_ref(), search.as_ref())?;
+    let prepared = tx.prepare_cached(&statement.sql).await?;
+    let rows = tx.query(&prepared, &statement.params).await?;
     let has_warehouse = query.warehouse.is_some();
     let mut items = rows
         .iter()
         .map(|row| summary(row, has_warehouse))
         .collect::<Result<Vec<_>, _>>()?;
-    let more = usize::try_from(limit).is_ok_and(|limit| items.len() > limit);
+    let more = usize::try_from(query.limit.max(1)).is_ok_and(|limit| items.len() > limit);
     if more {
         items.pop();
+    }
+    let ids: Vec<Uuid> = items.iter().map(|item| item.product_id).collect();
+    let mut found = outlooks(tx, now, Some(&ids)).await?;
+    for item in &mut items {
+        let orders = item.outlook.orders;
+        item.outlook = found.remove(&item.product_id).unwrap_or_default();
+        // Those that the list was sorted by; at an earlier instant they end with it.
+        item.outlook.orders = orders;
+    }
+    if let Some(position) = position {
+        let mut sources = sources_at(tx, position, &ids).await?;
+        for item in &mut items {
+            item.as_of = sources.remove(&item.product_id).unwrap_or_default();
+        }
     }
     let next = items
         .last()
         .filter(|_| more)
-        .map(|last| Cursor::after(last, query));
+        .map(|last| Cursor::after(last, query, now));
     Ok(ProductPage { items, next })
 }
 
-/// One product with its levels; none when the tenant has no such product.
-///
-/// # Errors
-/// [`QueryError::Database`].
-pub async fn product(
-    tx: &Transaction<'_>,
-    product_id: Uuid,
-    today: NaiveDate,
-) -> Result<Option<ProductDetail>, QueryError> {
-    let windows = Windows::ending(today);
-    let sql = format!(
-        "WITH o AS ({ORDERS_BY_PRODUCT} HAVING d.product_id = $5), p AS ({}) \
-         SELECT {COLUMNS}, p.barcodes, p.unassigned_to_client, p.unassigned_from_client \
-           FROM p WHERE p.product_id = $5",
-        current_products(false)
-    );
-    let statement = tx.prepare_cached(&sql).await?;
-    let params: [&(dyn ToSql + Sync); 5] = [
-        &windows.today,
-        &windows.before_7,
-        &windows.before_14,
-        &windows.before_28,
-        &product_id,
-    ];
-    let Some(row) = tx.query_opt(&statement, &params).await? else {
-        return Ok(None);
-    };
-    let statement = tx.prepare_cached(LEVELS).await?;
-    let levels = tx.query(&statement, &params).await?;
-    Ok(Some(ProductDetail {
-        summary: summary(&row, false)?,
-        barcodes: row.try_get::<_, Json<Vec<String>>>("barcodes")?.0,
-        unassigned_to_client: row.try_get("unassigned_to_client")?,
-        unassigned_from_client: row.try_get("unassigned_from_client")?,
-        levels: levels.iter().map(level).collect::<Result<_, _>>()?,
-    }))
+/// The text of a list's statement and what it is asked with.
+struct Statement<'a> {
+    sql: String,
+    params: Vec<&'a (dyn ToSql + Sync)>,
 }
 
-/// Levels of product `$5` and the orders from each warehouse, names resolved.
-const LEVELS: &str = "
-    WITH o AS (
-        SELECT coalesce(a.resolved, d.warehouse) AS warehouse,
-               sum(d.units) FILTER (WHERE d.day > $2)::bigint AS last_7,
-               sum(d.units) FILTER (WHERE d.day > $3)::bigint AS last_14, sum(d.units)::bigint AS last_28
-          FROM rm_inventory.order_days d
-          LEFT JOIN rm_inventory.warehouse_aliases a
-            ON a.tenant_id = d.tenant_id AND a.cabinet_id = d.cabinet_id AND a.warehouse = d.warehouse
-         WHERE d.tenant_id = (SELECT core.current_tenant()) AND d.product_id = $5 AND d.day > $4
-           AND d.day <= $1
-         GROUP BY 1),
-    l AS (
-        SELECT * FROM rm_inventory.stock_levels
-         WHERE tenant_id = (SELECT core.current_tenant()) AND product_id = $5)
-    SELECT w.warehouse, w.name, w.fulfilment, w.masked, coalesce(l.available, 0) AS available,
-           coalesce(l.in_way_to_client, 0) AS in_way_to_client,
-           coalesce(l.in_way_from_client, 0) AS in_way_from_client, coalesce(o.last_7, 0) AS last_7,
-           coalesce(o.last_14, 0) AS last_14, coalesce(o.last_28, 0) AS last_28, l.source, l.as_of, l.sync_id,
-           l.changed_at, l.position
-      FROM l
-      FULL JOIN o ON o.warehouse = l.warehouse
-      JOIN rm_inventory.products p ON p.tenant_id = (SELECT core.current_tenant()) AND p.product_id = $5
-      JOIN rm_inventory.warehouses w
-        ON w.tenant_id = p.tenant_id AND w.cabinet_id = p.cabinet_id
-       AND w.warehouse = coalesce(l.warehouse, o.warehouse)
-     ORDER BY w.first_position, w.first_index";
+impl<'a> Statement<'a> {
+    fn new(
+        query: &'a ProductQuery,
+        windows: &'a Windows,
+        position: Option<&'a i64>,
+        search: Option<&'a String>,
+    ) -> Result<Self, QueryError> {
+        let [before_7, before_14, before_28] = &windows.before;
+        let mut made = Self {
+            sql: String::new(),
+            params: vec![&windows.today, before_7, before_14, before_28],
+        };
+        let mut tables = made.tables(query, windows, position);
+        let mut conditions = made.conditions(query, search);
+        let key = query.sort.expression(query.descending);
+        let (beyond, direction) = if query.descending {
+            ("<", "DESC")
+        } else {
+            (">", "ASC")
+        };
+        if let Some(cursor) = &query.after {
+            let k = made.add(cursor.key_for(query)?);
+            let id = made.add(&cursor.product_id);
+            conditions.push_str(&format!(" AND ({key}, p.product_id) {beyond} ({k}, {id})"));
+        }
+        // One more than asked for tells whether there is a next page.
+        let limit = made.add(&query.limit);
+        tables.push_str(&format!(
+            " SELECT {COLUMNS} FROM p WHERE true{conditions} \
+              ORDER BY {key} {direction}, p.product_id {direction} LIMIT greatest({limit}::bigint, 1) + 1"
+        ));
+        made.sql = tables;
+        Ok(made)
+    }
+
+    /// Adds a parameter and returns its place.
+    fn add(&mut self, value: &'a (dyn ToSql + Sync)) -> String {
+        self.params.push(value);
+        format!("${}", self.params.len())
+    }
+
+    fn tables(&mut self, query: &'a ProductQuery, windows: &'a Windows, position: Option<&'a i64>) -> String {
+        let at_warehouse = query.warehouse.is_some();
+        let mut orders = orders_by_product(None);
+        let mut source = current_products(at_warehouse);
+        let mut pace = String::new();
+        if query.needs_pace() || position.is_some() {
+            let now = self.add(&windows.now);
+            if let Some(position) = position {
+                let place = self.add(position);
+                orders = orders_until_by_product().replace("$now", &now);
+                source = products_known_at(at_warehouse).replace("$position", &place);
+            }
+            if query.needs_pace() {
+                let first = self.params.len();
+                for start in &windows.start {
+                    self.params.push(start);
+                }
+                // The instant stands before the position, if there is one; its own number is put in first.
+                pace = pace_tables("").replace("$now", &now);
+                pace = numbered(&pace, first);
+                pace.push_str(", ");
+                let measured = format!(
+                    "{} AS days_of_stock, {} AS stock_out, q.*",
+                    days_of_stock_sql("q.available"),
+                    stock_out_sql("q.available")
+                );
+                source = format!(
+                    "SELECT {measured} FROM ({source}) q LEFT JOIN pace ON pace.product_id = q.product_id"
+                );
+            }
+        }
+        if let Some(warehouse) = &query.warehouse {
+            let place = self.add(warehouse);
+            source = source.replace("$warehouse", &place);
+        }
+        format!("WITH o AS ({orders}), {pace}p AS ({source})")
+    }
+
+    fn conditions(&mut self, query: &'a ProductQuery, search: Option<&'a String>) -> String {
+        let mut conditions = String::new();
+        if let Some(text) = search {
+            let place = self.add(text);
+            conditions.push_str(&format!(" AND strpos(p.search, {place}) > 0"));
+        }
+        if let Some(cabinet) = &query.cabinet_id {
+            let place = self.add(cabinet);
+            conditions.push_str(&format!(" AND p.cabinet_id = {place}"));
+        }
+        if !query.delisted {
+            conditions.push_str(" AND NOT p.delisted");
+        }
+        if let Some(threshold) = &query.low_stock {
+            let place = self.add(threshold);
+            conditions.push_str(&format!(" AND p.measured > 0 AND p.measured < {place}"));
+        } else {
+            for (limit, comparison) in [(&query.min_stock, ">="), (&query.max_stock, "<=")] {
+                if let Some(limit) = limit {
+                    let place = self.add(limit);
+                    conditions.push_str(&format!(" AND p.measured {comparison} {place}"));
+                }
+            }
+        }
+        if let Some(days) = &query.most_days_of_stock {
+            let place = self.add(days);
+            conditions.push_str(&format!(" AND p.days_of_stock <= {place}"));
+        }
+        if let Some(day) = &query.stock_out_until {
+            let place = self.add(day);
+            conditions.push_str(&format!(" AND p.stock_out <= {place}::date - date '1970-01-01'"));
+        }
+        conditions
+    }
+}
 
 /// Products as they are now, with what the list measures and counts.
-fn current_products(at_warehouse: bool) -> String {
+pub(super) fn current_products(at_warehouse: bool) -> String {
     let (measured, join) = if at_warehouse {
         (
             "l.available",
@@ -390,85 +365,94 @@ fn current_products(at_warehouse: bool) -> String {
         ("q.available", "")
     };
     format!(
-        "SELECT q.*, {measured} AS measured, coalesce(o.last_7, 0) AS last_7, coalesce(o.last_14, 0) AS \
-           last_14, \
-                coalesce(o.last_28, 0) AS last_28 \
+        "SELECT q.*, {measured} AS measured, {ORDERS} \
            FROM rm_inventory.products q {join} LEFT JOIN o ON o.product_id = q.product_id \
           WHERE q.tenant_id = {MINE}"
     )
 }
 
-/// Products with the numbers of the last change recorded up to `$5`.
-fn products_known_at(at_warehouse: bool) -> String {
+const ORDERS: &str = "coalesce(o.last_7, 0) AS last_7, coalesce(o.last_14, 0) AS last_14, \
+    coalesce(o.last_28, 0) AS last_28, coalesce(o.returned_28, 0) AS returned_28";
+
+/// Products with the numbers of the last change recorded up to `$position`.
+pub(super) fn products_known_at(at_warehouse: bool) -> String {
+    let last = |columns: &str, only: &str| {
+        format!(
+            "SELECT {columns} FROM rm_inventory.product_history c \
+              WHERE c.tenant_id = {MINE} AND c.product_id = q.product_id AND c.position <= $position {only} \
+              ORDER BY c.position DESC, c.index DESC LIMIT 1"
+        )
+    };
     let (measured, join) = if at_warehouse {
+        let there = last(
+            "c.available_after",
+            "AND c.warehouse = $warehouse AND c.kind IN ('stock', 'regrouped')",
+        );
         (
             "l.available_after",
-            "JOIN (SELECT DISTINCT ON (product_id) product_id, available_after \
-                     FROM rm_inventory.product_history \
-                    WHERE tenant_id = (SELECT core.current_tenant()) AND recorded_at <= $5 \
-                      AND warehouse = $warehouse AND kind IN ('stock', 'regrouped') \
-                    ORDER BY product_id, position DESC, index DESC) l \
-               ON l.product_id = q.product_id AND l.available_after IS NOT NULL",
+            format!("JOIN LATERAL ({there}) l ON l.available_after IS NOT NULL"),
         )
     } else {
-        ("h.total_available", "")
+        ("h.total_available", String::new())
     };
+    let then = last("c.*", "");
     format!(
         "SELECT q.product_id, q.cabinet_id, q.marketplace, q.nm_id, q.vendor_code, q.brand, q.subject, \
-           q.title, \
-                q.search, h.delisted, h.total_available AS available, h.total_to_client AS in_way_to_client, \
-                h.total_from_client AS in_way_from_client, {measured} AS measured, \
-                coalesce(o.last_7, 0) AS last_7, coalesce(o.last_14, 0) AS last_14, \
-                coalesce(o.last_28, 0) AS last_28, q.as_of, q.listed_at, h.recorded_at AS updated_at, \
-                h.position \
-           FROM rm_inventory.products q \
-           JOIN (SELECT DISTINCT ON (product_id) * FROM rm_inventory.product_history \
-                  WHERE tenant_id = {MINE} AND recorded_at <= $5 \
-                  ORDER BY product_id, position DESC, index DESC) h ON h.product_id = q.product_id \
+                q.title, q.search, q.barcodes, h.delisted, h.total_available AS available, \
+                h.total_to_client AS in_way_to_client, h.total_from_client AS in_way_from_client, \
+                {measured} AS measured, {ORDERS}, \
+                '[]'::jsonb AS marketplace_figures, '{{}}'::jsonb AS as_of, q.listed_at, h.recorded_at AS updated_at, h.position \
+           FROM rm_inventory.products q JOIN LATERAL ({then}) h ON true \
            {join} LEFT JOIN o ON o.product_id = q.product_id \
           WHERE q.tenant_id = {MINE}"
     )
 }
 
-/// Ends of the order windows.
-pub(super) struct Windows {
-    pub(super) today: NaiveDate,
-    pub(super) before_7: NaiveDate,
-    pub(super) before_14: NaiveDate,
-    pub(super) before_28: NaiveDate,
-}
-
-impl Windows {
-    pub(super) fn ending(today: NaiveDate) -> Self {
-        Self {
-            today,
-            before_7: before_window(today, 7),
-            before_14: before_window(today, 14),
-            before_28: before_window(today, 28),
-        }
+impl ProductQuery {
+    /// Whether the list cannot be made without the pace of every product.
+    const fn needs_pace(&self) -> bool {
+        matches!(self.sort, Sort::DaysOfStock | Sort::StockOut)
+            || self.most_days_of_stock.is_some()
+            || self.stock_out_until.is_some()
     }
 }
 
+/// Stands for what is not known, so that it comes last.
+const fn unknown(descending: bool) -> i64 {
+    if descending { -1 } else { i64::MAX }
+}
+
 impl Sort {
-    const fn expression(self) -> &'static str {
+    fn expression(self, descending: bool) -> String {
         match self {
-            Self::NmId => "p.nm_id",
-            Self::VendorCode => "p.vendor_code COLLATE \"C\"",
-            Self::Available => "p.measured",
-            Self::Orders => "p.last_7",
-            Self::Updated => "p.position",
+            Self::NmId => "p.nm_id".to_owned(),
+            Self::VendorCode => "p.vendor_code COLLATE \"C\"".to_owned(),
+            Self::Available => "p.measured".to_owned(),
+            Self::Orders => "p.last_7".to_owned(),
+            Self::Updated => "p.position".to_owned(),
+            Self::DaysOfStock => format!("coalesce(p.days_of_stock, {})", unknown(descending)),
+            Self::StockOut => format!("coalesce(p.stock_out, {})", unknown(descending)),
         }
     }
 }
 
 impl Cursor {
-    fn after(last: &ProductSummary, query: &ProductQuery) -> Self {
+    fn after(last: &ProductSummary, query: &ProductQuery, now: DateTime<Utc>) -> Self {
+        let unknown = unknown(query.descending);
         let number = match query.sort {
             Sort::NmId => Some(last.nm_id),
             Sort::VendorCode => None,
             Sort::Available => Some(last.available_at_warehouse.unwrap_or(last.available)),
-            Sort::Orders => Some(last.orders.last_7),
+            Sort::Orders => Some(last.outlook.orders.last_7),
             Sort::Updated => Some(last.position),
+            Sort::DaysOfStock => {
+                let days = last.outlook.days_of_stock(last.available);
+                Some(days.map_or(unknown, |days| days.0))
+            }
+            Sort::StockOut => {
+                let day = last.outlook.stock_out_on(last.available);
+                Some(day.map_or(unknown, |day| day.to_epoch_days().into()))
+            }
         };
         let text = (query.sort == Sort::VendorCode).then(|| last.vendor_code.clone());
         Self {
@@ -477,6 +461,7 @@ impl Cursor {
             number,
             text,
             product_id: last.product_id,
+            now,
         }
     }
 
@@ -492,7 +477,7 @@ impl Cursor {
     }
 }
 
-fn summary(row: &Row, at_warehouse: bool) -> Result<ProductSummary, tokio_postgres::Error> {
+pub(super) fn summary(row: &Row, at_warehouse: bool) -> Result<ProductSummary, tokio_postgres::Error> {
     Ok(ProductSummary {
         product_id: row.try_get("product_id")?,
         cabinet_id: row.try_get("cabinet_id")?,
@@ -511,36 +496,14 @@ fn summary(row: &Row, at_warehouse: bool) -> Result<ProductSummary, tokio_postgr
         } else {
             None
         },
-        orders: order_counts(row)?,
+        outlook: Outlook {
+            orders: order_counts(row)?,
+            ..Outlook::default()
+        },
+        figures: row.try_get::<_, Json<_>>("marketplace_figures")?.0,
         as_of: row.try_get::<_, Json<_>>("as_of")?.0,
         listed_at: row.try_get("listed_at")?,
         updated_at: row.try_get("updated_at")?,
-        position: row.try_get("position")?,
-    })
-}
-
-fn order_counts(row: &Row) -> Result<OrderCounts, tokio_postgres::Error> {
-    Ok(OrderCounts {
-        last_7: row.try_get("last_7")?,
-        last_14: row.try_get("last_14")?,
-        last_28: row.try_get("last_28")?,
-    })
-}
-
-fn level(row: &Row) -> Result<Level, tokio_postgres::Error> {
-    Ok(Level {
-        warehouse: row.try_get("warehouse")?,
-        name: row.try_get("name")?,
-        fulfilment: row.try_get("fulfilment")?,
-        masked: row.try_get("masked")?,
-        available: row.try_get("available")?,
-        in_way_to_client: row.try_get("in_way_to_client")?,
-        in_way_from_client: row.try_get("in_way_from_client")?,
-        orders: order_counts(row)?,
-        source: row.try_get("source")?,
-        as_of: row.try_get("as_of")?,
-        sync_id: row.try_get("sync_id")?,
-        changed_at: row.try_get("changed_at")?,
         position: row.try_get("position")?,
     })
 }

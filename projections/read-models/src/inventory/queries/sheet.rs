@@ -1,6 +1,6 @@
 //! Everything a tenant's sheet needs, in the order in which it was first seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use deadpool_postgres::Transaction;
@@ -8,9 +8,11 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::MINE;
+use super::known_at::position_at;
+use super::outlook::Outlook;
 use super::warehouses::{Freshness, Warehouse, freshness, warehouse};
 use crate::QueryError;
-use measures::before_window;
+use measures::{before_window, moscow_day};
 
 /// The rows of a sheet. Products and their cells are of one instant; the sums of a product's cells, together
 /// with nothing else, are its totals.
@@ -18,12 +20,16 @@ use measures::before_window;
 pub struct SheetRows {
     /// Position up to which the read model had read.
     pub position: i64,
+    /// The earlier instant of which the numbers are; none where they are of now.
+    pub known_at: Option<DateTime<Utc>>,
     /// Products in the order in which they were first seen; those that left the catalogue are marked.
     pub products: Vec<SheetProduct>,
     /// Warehouses in the order in which they were first seen. Every cell's warehouse is among them.
     pub warehouses: Vec<Warehouse>,
     /// How old the numbers are.
     pub freshness: Vec<Freshness>,
+    /// What products are expected to do, if somebody asked; see [`super::outlooks`].
+    pub outlooks: Option<HashMap<Uuid, Outlook>>,
 }
 
 /// One product.
@@ -81,18 +87,117 @@ pub struct SheetCell {
 pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetRows, QueryError> {
     // One statement, hence one snapshot, for all numbers. Warehouses never go away, so asking for them
     // afterwards cannot miss one.
-    let sql = format!(
-        "WITH cells AS ( \
-             SELECT c.product_id, c.warehouse, sum(c.available)::bigint AS available, sum(c.units)::bigint \
-             AS units \
-               FROM (SELECT l.product_id, l.warehouse, l.available, 0::bigint AS units \
-                       FROM rm_inventory.stock_levels l WHERE l.tenant_id = {MINE} \
+    let sql = statement(
+        "",
+        &format!(
+            "SELECT l.product_id, l.warehouse, l.available, 0::bigint AS units \
+               FROM rm_inventory.stock_levels l WHERE l.tenant_id = {MINE}"
+        ),
+        &format!(
+            "SELECT d.product_id, d.cabinet_id, d.warehouse, d.units FROM rm_inventory.order_days d \
+              WHERE d.tenant_id = {MINE} AND d.day > $1 AND d.day <= $2"
+        ),
+        &format!("SELECT * FROM rm_inventory.products p WHERE p.tenant_id = {MINE}"),
+    );
+    let before = before_window(today, 7);
+    let statement = tx.prepare_cached(&sql).await?;
+    let rows = tx.query(&statement, &[&before, &today]).await?;
+    let position = match rows.first() {
+        Some(row) => row.try_get("read_up_to")?,
+        None => read_up_to(tx).await?,
+    };
+    let products = rows.iter().map(sheet_product).collect::<Result<Vec<_>, _>>()?;
+    let warehouses = columns(tx, &products, i64::MAX).await?;
+    Ok(SheetRows {
+        position,
+        known_at: None,
+        products,
+        warehouses,
+        freshness: freshness(tx).await?,
+        outlooks: None,
+    })
+}
+
+/// As [`sheet_rows`], with stock as it was known at an instant (by our time of recording) and orders until
+/// then. A level that changed since then is what its first change since then says it was before; so the
+/// question costs what happened since. Details of products and statuses of orders are today's.
+///
+/// # Errors
+/// [`QueryError::Database`].
+pub async fn sheet_rows_known_at(tx: &Transaction<'_>, at: DateTime<Utc>) -> Result<SheetRows, QueryError> {
+    let position = position_at(tx, at).await?;
+    let today = moscow_day(at);
+    let sql = statement(
+        &format!(
+            "changed AS ( \
+                 SELECT DISTINCT ON (h.product_id, h.warehouse) h.product_id, h.warehouse, \
+                        h.available_before \
+                   FROM rm_inventory.product_history h \
+                  WHERE h.tenant_id = {MINE} AND h.recorded_at > $3 AND h.position > $4 \
+                    AND h.warehouse IS NOT NULL AND h.kind IN ('stock', 'regrouped') \
+                  ORDER BY h.product_id, h.warehouse, h.position, h.index), "
+        ),
+        &format!(
+            "SELECT l.product_id, l.warehouse, l.available, 0::bigint AS units \
+               FROM rm_inventory.stock_levels l \
+               LEFT JOIN changed c ON c.product_id = l.product_id AND c.warehouse = l.warehouse \
+              WHERE l.tenant_id = {MINE} AND c.product_id IS NULL \
+             UNION ALL \
+             SELECT c.product_id, c.warehouse, c.available_before, 0 FROM changed c \
+              WHERE c.available_before IS NOT NULL"
+        ),
+        &format!(
+            "SELECT d.product_id, d.cabinet_id, d.warehouse, d.units FROM rm_inventory.order_days d \
+              WHERE d.tenant_id = {MINE} AND d.day > $1 AND d.day < $2 \
+             UNION ALL \
+             SELECT o.product_id, o.cabinet_id, o.warehouse, o.quantity \
+               FROM rm_inventory.products p JOIN rm_inventory.orders o \
+                 ON o.tenant_id = p.tenant_id AND o.product_id = p.product_id AND o.day = $2 \
+              WHERE p.tenant_id = {MINE} AND o.ordered_at <= $3 AND NOT o.cancelled"
+        ),
+        &products_then(),
+    );
+    let before = before_window(today, 7);
+    let statement = tx.prepare_cached(&sql).await?;
+    let rows = tx.query(&statement, &[&before, &today, &at, &position]).await?;
+    let products = rows.iter().map(sheet_product).collect::<Result<Vec<_>, _>>()?;
+    let warehouses = columns(tx, &products, position).await?;
+    Ok(SheetRows {
+        position: read_up_to(tx).await?,
+        known_at: Some(at),
+        products,
+        warehouses,
+        freshness: Vec::new(),
+        outlooks: None,
+    })
+}
+
+/// Products with the totals of their last change up to position `$4`.
+fn products_then() -> String {
+    format!(
+        "SELECT q.product_id, q.cabinet_id, q.marketplace, q.nm_id, q.vendor_code, q.brand, q.subject, \
+                q.title, h.delisted, h.total_available AS available, \
+                h.total_to_client AS in_way_to_client, h.total_from_client AS in_way_from_client, \
+                h.recorded_at AS updated_at, h.position, q.first_position \
+           FROM rm_inventory.products q \
+           JOIN LATERAL (SELECT c.* FROM rm_inventory.product_history c \
+                          WHERE c.tenant_id = {MINE} AND c.product_id = q.product_id AND c.position <= $4 \
+                          ORDER BY c.position DESC, c.index DESC LIMIT 1) h ON true \
+          WHERE q.tenant_id = {MINE}"
+    )
+}
+
+/// The statement over given levels, orders and products. `tables` are what those refer to.
+fn statement(tables: &str, levels: &str, orders: &str, products: &str) -> String {
+    format!(
+        "WITH {tables}cells AS ( \
+             SELECT c.product_id, c.warehouse, sum(c.available)::bigint AS available, \
+                    sum(c.units)::bigint AS units \
+               FROM ({levels} \
                      UNION ALL \
-                     SELECT d.product_id, coalesce(a.resolved, d.warehouse), 0, d.units \
-                       FROM rm_inventory.order_days d \
-                       LEFT JOIN rm_inventory.warehouse_aliases a ON a.tenant_id = d.tenant_id \
-                            AND a.cabinet_id = d.cabinet_id AND a.warehouse = d.warehouse \
-                      WHERE d.tenant_id = {MINE} AND d.day > $1 AND d.day <= $2) c \
+                     SELECT d.product_id, coalesce(a.resolved, d.warehouse), 0, d.units FROM ({orders}) d \
+                       LEFT JOIN rm_inventory.warehouse_aliases a ON a.tenant_id = {MINE} \
+                            AND a.cabinet_id = d.cabinet_id AND a.warehouse = d.warehouse) c \
               GROUP BY c.product_id, c.warehouse), \
          rows AS ( \
              SELECT product_id, array_agg(warehouse ORDER BY warehouse COLLATE \"C\") AS warehouses, \
@@ -100,41 +205,33 @@ pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetR
                     array_agg(units ORDER BY warehouse COLLATE \"C\") AS units, sum(units)::bigint AS orders \
                FROM cells GROUP BY product_id) \
          SELECT p.product_id, p.cabinet_id, p.marketplace, p.nm_id, p.vendor_code, p.brand, p.subject, \
-         p.title, \
-                p.delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.updated_at, p.position, \
-                coalesce(r.warehouses, '{{}}') AS warehouses, coalesce(r.levels, '{{}}') AS levels, \
+                p.title, p.delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.updated_at, \
+                p.position, coalesce(r.warehouses, '{{}}') AS warehouses, coalesce(r.levels, '{{}}') AS levels, \
                 coalesce(r.units, '{{}}') AS units, coalesce(r.orders, 0) AS orders, \
                 (SELECT position FROM rm_inventory.projection) AS read_up_to \
-           FROM rm_inventory.products p LEFT JOIN rows r ON r.product_id = p.product_id \
-          WHERE p.tenant_id = {MINE} ORDER BY p.first_position"
-    );
-    let before = before_window(today, 7);
-    let statement = tx.prepare_cached(&sql).await?;
-    let rows = tx.query(&statement, &[&before, &today]).await?;
-    let position = match rows.first() {
-        Some(row) => row.try_get("read_up_to")?,
-        None => crate::position::<crate::Inventory>(tx)
-            .await?
-            .map_or(0, |(position, _)| position),
-    };
-    let products = rows.iter().map(sheet_product).collect::<Result<Vec<_>, _>>()?;
-    let warehouses = columns(tx, &products).await?;
-    Ok(SheetRows {
-        position,
-        products,
-        warehouses,
-        freshness: freshness(tx).await?,
-    })
+           FROM ({products}) p LEFT JOIN rows r ON r.product_id = p.product_id \
+          ORDER BY p.first_position"
+    )
+}
+
+async fn read_up_to(tx: &Transaction<'_>) -> Result<i64, QueryError> {
+    let found = crate::position::<crate::Inventory>(tx).await?;
+    Ok(found.map_or(0, |(position, _)| position))
 }
 
 /// Warehouses with a place of their own: all but the names that only stand for another key, unless a cell has
 /// one.
-async fn columns(tx: &Transaction<'_>, products: &[SheetProduct]) -> Result<Vec<Warehouse>, QueryError> {
+async fn columns(
+    tx: &Transaction<'_>,
+    products: &[SheetProduct],
+    up_to: i64,
+) -> Result<Vec<Warehouse>, QueryError> {
     let sql = format!(
         "SELECT w.*, NOT w.in_stock AND EXISTS ( \
                 SELECT FROM rm_inventory.warehouse_aliases a WHERE a.tenant_id = w.tenant_id \
                    AND a.cabinet_id = w.cabinet_id AND a.warehouse = w.warehouse) AS alias \
-           FROM rm_inventory.warehouses w WHERE w.tenant_id = {MINE} ORDER BY w.first_position, w.first_index"
+           FROM rm_inventory.warehouses w WHERE w.tenant_id = {MINE} AND w.first_position <= $1 \
+          ORDER BY w.first_position, w.first_index"
     );
     let used: BTreeSet<(Uuid, &str)> = products
         .iter()
@@ -147,7 +244,7 @@ async fn columns(tx: &Transaction<'_>, products: &[SheetProduct]) -> Result<Vec<
         .collect();
     let statement = tx.prepare_cached(&sql).await?;
     let mut columns = Vec::new();
-    for row in tx.query(&statement, &[]).await? {
+    for row in tx.query(&statement, &[&up_to]).await? {
         let found = warehouse(&row)?;
         if !row.try_get::<_, bool>("alias")? || used.contains(&(found.cabinet_id, found.warehouse.as_str())) {
             columns.push(found);

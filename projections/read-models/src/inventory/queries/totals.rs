@@ -5,7 +5,7 @@ use deadpool_postgres::Transaction;
 use serde::Serialize;
 
 use super::MINE;
-use super::products::Windows;
+use super::outlook::Windows;
 use crate::QueryError;
 
 /// A tenant in numbers.
@@ -75,9 +75,9 @@ pub async fn totals(tx: &Transaction<'_>, today: NaiveDate, low: i64) -> Result<
             &[
                 &low,
                 &windows.today,
-                &windows.before_7,
-                &windows.before_14,
-                &windows.before_28,
+                &windows.before[0],
+                &windows.before[1],
+                &windows.before[2],
             ],
         )
         .await?;

@@ -4,7 +4,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use read_models::inventory::queries::{self, Change, HistoryQuery};
-use read_models::measure::moscow_day;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -158,9 +157,9 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         before,
         limit: filter.limit + 1,
     };
-    let today = moscow_day(call.trace.now);
+    let now = call.trace.now;
     let question = async |tx: &Transaction<'_>| {
-        let known = queries::product(tx, product_id, today).await?.is_some();
+        let known = queries::product(tx, product_id, now, false).await?.is_some();
         Ok(if known {
             Some(queries::history(tx, &query).await?)
         } else {

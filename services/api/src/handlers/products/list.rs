@@ -1,9 +1,9 @@
 //! A tenant's products.
 
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, NaiveDate, Utc};
 use deadpool_postgres::Transaction;
 use read_models::inventory::queries::{self, Cursor, LOW_STOCK, ProductQuery, Sort};
-use read_models::measure::moscow_day;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -21,6 +21,8 @@ const SORTS: &[(&str, Sort)] = &[
     ("seller_article", Sort::VendorCode),
     ("total_stock", Sort::Available),
     ("total_orders", Sort::Orders),
+    ("days_of_stock", Sort::DaysOfStock),
+    ("stock_out_on", Sort::StockOut),
 ];
 const ORDERS: &[(&str, bool)] = &[("asc", false), ("desc", true)];
 /// Largest number of units that is asked for.
@@ -48,7 +50,18 @@ pub struct ProductFilter {
     /// Only what is running out: more than none and less than 10 units. Overrides both limits.
     #[param(required = false)]
     pub low_stock: bool,
-    /// `updated_at`, `marketplace_article`, `seller_article`, `total_stock` or `total_orders`.
+    /// Only what lasts so many days at most.
+    #[param(required = false, minimum = 0, maximum = 100_000)]
+    pub max_days_of_stock: Option<i64>,
+    /// Only what is gone on this Moscow day at the latest.
+    #[param(required = false)]
+    pub stock_out_until: Option<NaiveDate>,
+    /// Stock and orders as they were known at this time; details of products are today's, and so are the
+    /// statuses of orders. Not in the future.
+    #[param(required = false)]
+    pub as_of: Option<DateTime<Utc>>,
+    /// `updated_at`, `marketplace_article`, `seller_article`, `total_stock`, `total_orders`, `days_of_stock`
+    /// or `stock_out_on`; unknown days come last.
     #[param(required = false, value_type = String, default = "updated_at")]
     pub sort: Sort,
     /// `asc` or `desc`.
@@ -71,6 +84,9 @@ impl Input for ProductFilter {
             min_stock: fields.optional("min_stock", shape::integer(0, MOST_UNITS)),
             max_stock: fields.optional("max_stock", shape::integer(0, MOST_UNITS)),
             low_stock: fields.optional("low_stock", shape::boolean).unwrap_or(false),
+            max_days_of_stock: fields.optional("max_days_of_stock", shape::integer(0, 100_000)),
+            stock_out_until: fields.optional("stock_out_until", shape::day),
+            as_of: fields.optional("as_of", shape::time),
             sort: fields.optional("sort", shape::one_of(SORTS)).unwrap_or_default(),
             descending: fields.optional("order", shape::one_of(ORDERS)).unwrap_or(true),
             limit: fields.optional("limit", shape::integer(1, 100)).unwrap_or(50),
@@ -88,6 +104,8 @@ impl Input for ProductFilter {
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let filter: ProductFilter = input::query(&request)?;
+    let now = filter.as_of.unwrap_or(call.trace.now);
+    input::not_later("?as_of", now, call.trace.now)?;
     let binding = Binding::of(&call.state.tokens, call.tenant(), &request);
     let after = filter
         .cursor
@@ -100,10 +118,13 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         min_stock: filter.min_stock,
         max_stock: filter.max_stock,
         low_stock: filter.low_stock.then_some(LOW_STOCK),
+        most_days_of_stock: filter.max_days_of_stock.map(|days| days * 10),
+        stock_out_until: filter.stock_out_until,
+        as_known: filter.as_of.is_some(),
         sort: filter.sort,
         descending: filter.descending,
         after,
-        ..ProductQuery::new(moscow_day(call.trace.now), filter.limit)
+        ..ProductQuery::new(now, filter.limit)
     };
     let question = async |tx: &Transaction<'_>| queries::products(tx, &query).await;
     let (page, position) = call.read(&request, Model::Inventory, question).await?;

@@ -1,18 +1,20 @@
 //! One product whole.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
+use events::product::{MarketplaceTurnover, Price, ProductSize, SizeUnits};
 use read_models::inventory::queries::{self, Level, ProductDetail};
-use read_models::measure::moscow_day;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{OrdersView, ProductView, days};
+use super::{OrdersView, PacesView, ProductView, days, tenth, thousandth};
 use crate::call::{Call, path_id};
 use crate::freshness::Model;
-use crate::input::{self, Nothing};
+use crate::input::{self, Fields, Input, shape};
 use crate::problem::Problem;
 use crate::reply::Reply;
 
@@ -24,12 +26,109 @@ pub struct ProductDetailView {
     pub product: ProductView,
     /// Barcodes of all sizes.
     pub barcodes: Vec<String>,
+    /// Its sizes.
+    pub sizes: Vec<SizeView>,
+    /// What it is sold for, where that is told.
+    pub price: Option<PriceView>,
+    /// The marketplace's own figures: for all of its regions together, then by region.
+    pub marketplace_figures: Vec<FigureView>,
     /// Units on the way to buyers that no warehouse is told for.
     pub unassigned_to_client: i64,
     /// Units on the way back that no warehouse is told for.
     pub unassigned_from_client: i64,
     /// Stock and orders per warehouse.
     pub warehouse_data: Vec<WarehouseLevelView>,
+}
+
+/// A size, which has stock and barcodes of its own.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SizeView {
+    /// The marketplace's id of the size.
+    pub id: i64,
+    /// The seller's name of the size.
+    pub name: String,
+    /// Its barcodes.
+    pub barcodes: Vec<String>,
+}
+
+/// What the seller asks for an article.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PriceView {
+    /// Before any discount, in minor units.
+    pub price_minor: i64,
+    /// After the seller's discount, in minor units.
+    pub discounted_minor: Option<i64>,
+    /// ISO 4217 code.
+    pub currency: String,
+}
+
+/// Turnover as the marketplace itself counts it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FigureView {
+    /// Region of warehouses; none for all of them together.
+    pub cluster: Option<String>,
+    /// Average units a day.
+    pub daily_sales: Option<f64>,
+    /// Days that the stock lasts at that rate.
+    pub days_of_stock: Option<f64>,
+    /// Days since the last sale.
+    pub days_without_sales: Option<u32>,
+    /// The marketplace's grade in its own word.
+    pub grade: Option<String>,
+}
+
+/// Units of one size at one warehouse.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SizeUnitsView {
+    /// The marketplace's id of the size.
+    pub id: i64,
+    /// Its name; empty when not known.
+    pub name: String,
+    /// Units that can be sold.
+    pub stock: i64,
+}
+
+impl From<ProductSize> for SizeView {
+    fn from(size: ProductSize) -> Self {
+        Self {
+            id: size.size_id,
+            name: size.name,
+            barcodes: size.barcodes,
+        }
+    }
+}
+
+impl From<Price> for PriceView {
+    fn from(price: Price) -> Self {
+        Self {
+            price_minor: price.price_minor,
+            discounted_minor: price.discounted_minor,
+            currency: price.currency,
+        }
+    }
+}
+
+impl From<MarketplaceTurnover> for FigureView {
+    fn from(figure: MarketplaceTurnover) -> Self {
+        let decimal = |milli: Option<u32>| milli.map(|milli| thousandth(milli.into()));
+        Self {
+            cluster: figure.cluster,
+            daily_sales: decimal(figure.daily_sales_milli),
+            days_of_stock: decimal(figure.days_of_stock_milli),
+            days_without_sales: figure.days_without_sales,
+            grade: figure.grade,
+        }
+    }
+}
+
+impl From<SizeUnits> for SizeUnitsView {
+    fn from(units: SizeUnits) -> Self {
+        Self {
+            id: units.size_id,
+            name: units.name,
+            stock: units.available,
+        }
+    }
 }
 
 /// Stock and orders of a product at one warehouse.
@@ -51,8 +150,18 @@ pub struct WarehouseLevelView {
     pub in_way_from_client: i64,
     /// Units ordered from here.
     pub orders: OrdersView,
-    /// Days the stock here lasts.
+    /// Turnover here.
     pub turnover_days: Option<f64>,
+    /// Units ordered from here and time in stock here.
+    pub pace: PacesView,
+    /// Days the stock here lasts at the pace of 28 days here.
+    pub days_of_stock: Option<f64>,
+    /// Units of further kinds, in the marketplace's words.
+    pub buckets: BTreeMap<String, i64>,
+    /// The marketplace's region of warehouses, when known.
+    pub cluster: Option<String>,
+    /// Units by size, where the source tells sizes.
+    pub sizes: Vec<SizeUnitsView>,
     /// Source that told the stock.
     pub source: Option<String>,
     /// The marketplace's time of the last recorded change.
@@ -69,6 +178,11 @@ impl From<Level> for WarehouseLevelView {
     fn from(level: Level) -> Self {
         Self {
             turnover_days: days(level.available, level.orders.last_7),
+            days_of_stock: level.paces.last_28.days_of_stock(level.available).map(tenth),
+            pace: level.paces.into(),
+            buckets: level.buckets,
+            cluster: level.cluster,
+            sizes: level.sizes.into_iter().map(Into::into).collect(),
             warehouse: level.warehouse,
             name: level.name,
             fulfilment: level.fulfilment,
@@ -88,8 +202,12 @@ impl From<Level> for WarehouseLevelView {
 
 impl From<ProductDetail> for ProductDetailView {
     fn from(detail: ProductDetail) -> Self {
+        let figures = detail.summary.figures.clone();
         Self {
             product: detail.summary.into(),
+            sizes: detail.sizes.into_iter().map(Into::into).collect(),
+            price: detail.price.map(Into::into),
+            marketplace_figures: figures.into_iter().map(Into::into).collect(),
             barcodes: detail.barcodes,
             unassigned_to_client: detail.unassigned_to_client,
             unassigned_from_client: detail.unassigned_from_client,
@@ -98,19 +216,38 @@ impl From<ProductDetail> for ProductDetailView {
     }
 }
 
-/// One product with its stock and orders per warehouse.
+/// Of when.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ShowFilter {
+    /// Stock and orders as they were known at this time; see the list of products. Not in the future.
+    #[param(required = false)]
+    pub as_of: Option<DateTime<Utc>>,
+}
+
+impl Input for ShowFilter {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            as_of: fields.optional("as_of", shape::time),
+        })
+    }
+}
+
+/// One product with its stock and orders per warehouse. A product that was not known at `as_of` is not found.
 ///
 /// # Errors
 /// 404.
 #[utoipa::path(get, path = "/api/v1/products/{id}", tag = "products", operation_id = "product",
-    params(("id" = Uuid, Path, description = "Id of the product")),
+    params(("id" = Uuid, Path, description = "Id of the product"), ShowFilter),
     responses((status = 200, body = ProductDetailView)))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let id = path_id(&request, "product")?;
-    let Nothing = input::query(&request)?;
-    let today = moscow_day(call.trace.now);
-    let question = async |tx: &Transaction<'_>| queries::product(tx, id, today).await;
+    let filter: ShowFilter = input::query(&request)?;
+    let now = filter.as_of.unwrap_or(call.trace.now);
+    input::not_later("?as_of", now, call.trace.now)?;
+    let as_known = filter.as_of.is_some();
+    let question = async |tx: &Transaction<'_>| queries::product(tx, id, now, as_known).await;
     let (product, position) = call.read(&request, Model::Inventory, question).await?;
     let product = product.ok_or_else(|| Problem::not_found("product"))?;
     Ok(Reply::json(200, &ProductDetailView::from(product))?

@@ -94,10 +94,16 @@ pub struct PreviewNote {
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let PreviewQuery { limit } = input::query(&request)?;
-    let today = moscow_day(call.state.clock.now());
+    let now = call.state.clock.now();
     let (chosen, _) = call.ask(async |tx| operations::sheet_layout(tx).await).await?;
     let view = sheet_source::view(&chosen);
-    let question = async |tx: &Transaction<'_>| inventory::sheet_rows(tx, today).await;
+    let question = async |tx: &Transaction<'_>| {
+        let mut rows = inventory::sheet_rows(tx, moscow_day(now)).await?;
+        if !view.extra_columns.is_empty() {
+            rows.outlooks = Some(inventory::outlooks(tx, now, None).await?);
+        }
+        Ok(rows)
+    };
     let (rows, position) = call.read(&request, Model::Inventory, question).await?;
     let layout = view.clone();
     // A million cells take a moment, in which others are served.
