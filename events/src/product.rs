@@ -154,7 +154,7 @@ pub struct StockLevel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// The units for sale by size, in the order of their ids: only where the source tells sizes and the
-    /// article has more than one.
+    /// article has more than one. A size without units here is not listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sizes: Vec<SizeUnits>,
 }

@@ -94,6 +94,13 @@ impl Fields {
         self.errors.push(FieldProblem { pointer, detail });
     }
 
+    /// Whether a field was already said to be wrong.
+    #[must_use]
+    pub fn is_wrong(&self, name: &str) -> bool {
+        let pointer = self.pointer(name);
+        self.errors.iter().any(|error| error.pointer == pointer)
+    }
+
     fn pointer(&self, name: &str) -> String {
         match self.source {
             Source::Body => format!("#/{}", name.replace('~', "~0").replace('/', "~1")),

@@ -2,6 +2,8 @@
 //! into the cabinet's stream.
 
 use chrono::{DateTime, Utc};
+use connectors::ozon;
+pub use connectors::ozon::CredentialError as PairError;
 use connectors::wildberries::{Scope, Token, TokenError, TokenKind as WildberriesKind};
 use events::cabinet::{CredentialFacts, Marketplace, TokenKind};
 use events::ids::CredentialId;
@@ -31,12 +33,9 @@ pub enum CredentialError {
         /// Their names, with commas.
         missing: String,
     },
-    /// This marketplace cannot be connected yet.
-    #[error("cabinets at `{marketplace}` cannot be connected yet")]
-    UnsupportedMarketplace {
-        /// Which.
-        marketplace: &'static str,
-    },
+    /// It is not the pair that opens an Ozon cabinet.
+    #[error("the credential does not open an Ozon cabinet")]
+    NotAPair(#[source] PairError),
     /// The vault failed.
     #[error("the credential could not be sealed")]
     Vault(#[from] VaultError),
@@ -65,11 +64,41 @@ pub(crate) async fn admit(
     marketplace: Marketplace,
     secret: &SecretString,
 ) -> Result<CredentialFacts, CredentialError> {
-    if marketplace != Marketplace::Wildberries {
-        return Err(CredentialError::UnsupportedMarketplace {
-            marketplace: marketplace.as_str(),
-        });
+    match marketplace {
+        Marketplace::Wildberries => admit_token(app, context, secret).await,
+        Marketplace::Ozon => admit_pair(app, context, secret).await,
     }
+}
+
+/// Ozon's pair says nothing of itself but whose it is; its roles and its end are told by the marketplace when
+/// it is tried.
+async fn admit_pair(
+    app: &App,
+    context: &Context,
+    secret: &SecretString,
+) -> Result<CredentialFacts, CredentialError> {
+    let pair = ozon::Credential::parse(secret.expose_secret()).map_err(CredentialError::NotAPair)?;
+    // One form in the vault, however it was typed: else the same pair would have two fingerprints.
+    let secret = pair.text();
+    let credential_id = CredentialId(context.new_id("credential"));
+    app.vault
+        .seal(context.tenant_id, credential_id, "ozon_api_key", &secret)
+        .await?;
+    Ok(CredentialFacts {
+        credential_id,
+        fingerprint: app.vault.fingerprint(context.tenant_id, &secret).await?,
+        token_kind: TokenKind::ApiKey,
+        seller_id: Some(pair.client_id().to_string()),
+        expires_at: None,
+        scopes: vec![],
+    })
+}
+
+async fn admit_token(
+    app: &App,
+    context: &Context,
+    secret: &SecretString,
+) -> Result<CredentialFacts, CredentialError> {
     let token = Token::parse(secret.expose_secret()).map_err(CredentialError::NotAToken)?;
     if token.is_expired(context.now) {
         return Err(CredentialError::Expired {

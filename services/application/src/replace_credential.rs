@@ -3,9 +3,9 @@
 
 use domain::cabinet::{Cabinet, CabinetCommand, CabinetRefusal};
 use event_store::Loaded;
-use events::cabinet::CredentialFacts;
+use events::cabinet::{CredentialFacts, Marketplace};
 use events::ids::CabinetId;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use crate::connect_cabinet::Error;
 use crate::credential;
@@ -43,7 +43,7 @@ pub async fn execute(
     let Some(marketplace) = cabinet.marketplace.filter(|_| !cabinet.disconnected) else {
         return Err(ExecuteError::Refused(CabinetRefusal::NotConnected).into());
     };
-    let credential = credential::admit(app, context, marketplace, secret).await?;
+    let credential = credential::admit(app, context, marketplace, &whole(&cabinet, secret)).await?;
     let command = CabinetCommand::OfferCredential {
         credential: credential.clone(),
     };
@@ -57,4 +57,18 @@ pub async fn execute(
         credential: in_use.or(executed.state.offered).unwrap_or(credential),
         receipt: executed.receipt,
     })
+}
+
+/// An Ozon key that was given alone belongs to the account that the cabinet is.
+fn whole(cabinet: &Cabinet, secret: &SecretString) -> SecretString {
+    let text = secret.expose_secret();
+    let client_id = cabinet
+        .credential
+        .as_ref()
+        .and_then(|facts| facts.seller_id.as_deref())
+        .filter(|_| cabinet.marketplace == Some(Marketplace::Ozon) && !text.contains(':'));
+    match client_id {
+        Some(client_id) => format!("{client_id}:{text}").into(),
+        None => secret.clone(),
+    }
 }

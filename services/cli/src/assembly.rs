@@ -139,6 +139,7 @@ impl Assembly {
             analytics: urls.analytics_url.clone(),
             statistics: urls.statistics_url.clone(),
             marketplace: urls.marketplace_url.clone(),
+            prices: urls.prices_url.clone(),
             common: urls.common_url.clone(),
         };
         let speed = f64::from(self.settings.sync.marketplace_speed);
@@ -147,8 +148,14 @@ impl Assembly {
             options.report_poll = options.report_poll.div_f64(speed).max(Duration::from_millis(20));
             options.repeat_pause = options.repeat_pause.div_f64(speed).max(Duration::from_millis(20));
         }
+        options.service_secret.clone_from(&urls.service_secret);
+        let mut ozon = connectors::ozon::Options::default();
+        if speed > 1.0 {
+            ozon.repeat_pause = ozon.repeat_pause.div_f64(speed).max(Duration::from_millis(20));
+        }
         let limits = self.marketplace_limits(speed)?;
-        Ok(Marketplaces::new(self.http()?, hosts, options, speed).within(limits))
+        let marketplaces = Marketplaces::new(self.http()?, hosts, options, speed).within(limits);
+        Ok(marketplaces.with_ozon(self.settings.ozon.url.clone(), ozon))
     }
 
     /// The marketplaces' limits, kept together with the other workers.

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-pub use figures::{Bucket, BucketUnits, Cluster, Grade, Turnover, TurnoverFigures};
+pub use figures::{Bucket, BucketUnits, Cluster, Grade, SizeLabel, SizeUnits, Turnover, TurnoverFigures};
 pub use observation::{
     AccountCheck, Card, CardSize, CategoryCheck, CategoryStatus, OrderObservation, OrderStatus,
+    PriceObservation,
 };
 pub use stock::{
     Fulfilment, InWay, MASKED_KEY, MASKED_NAME, ProductStock, SizeRef, StockBuilder, StockLevel,
@@ -160,6 +161,12 @@ pub trait Marketplace {
         on_page: &mut (dyn FnMut(Vec<Card>) + Send),
     ) -> impl Future<Output = Result<Fetched<()>, CallError>> + Send;
 
+    /// What every product is sold for.
+    ///
+    /// # Errors
+    /// The first page that failed.
+    fn prices(&self) -> impl Future<Output = Result<Fetched<Vec<PriceObservation>>, CallError>> + Send;
+
     /// Stock in the marketplace's own warehouses, for every product of the account.
     ///
     /// # Errors
@@ -218,6 +225,13 @@ impl Marketplace for MarketplaceClient {
         match self {
             Self::Wildberries(client) => client.cards(on_page).await,
             Self::Ozon(client) => client.cards(on_page).await,
+        }
+    }
+
+    async fn prices(&self) -> Result<Fetched<Vec<PriceObservation>>, CallError> {
+        match self {
+            Self::Wildberries(client) => client.prices().await,
+            Self::Ozon(client) => client.prices().await,
         }
     }
 

@@ -10,6 +10,7 @@ mod fbs;
 mod limits;
 mod orders;
 mod pending;
+mod prices;
 mod remains;
 mod stock;
 mod time;

@@ -15,6 +15,8 @@ use events::product::{
 };
 use serde::{Deserialize, Serialize};
 
+mod sizes;
+
 use crate::Decider;
 use crate::decider::aggregate;
 
@@ -164,7 +166,7 @@ pub struct StockSeen {
     pub as_of: DateTime<Utc>,
     /// Whether everything was read, so that what is absent is gone.
     pub complete: bool,
-    /// Levels told, each warehouse once.
+    /// Levels told, each warehouse once. Of a size either the id is told, or only the name and 0 as the id.
     pub levels: Vec<StockLevel>,
     /// Product-level units on the way; none when the source tells them per warehouse or not at all.
     pub unassigned_in_way: Option<InWay>,
@@ -277,6 +279,7 @@ impl Product {
         seen: &Observation,
         stock: &StockSeen,
     ) -> Result<Option<ProductEvent>, ProductRefusal> {
+        let sizes = sizes::Sizes::of(seen, self.details.as_ref(), &stock.levels);
         let mut told = BTreeSet::new();
         let mut levels = Vec::new();
         for level in &stock.levels {
@@ -291,12 +294,13 @@ impl Product {
                     source_name: stock.source.clone(),
                 });
             }
+            let now = sizes.named(level);
             let known = self.levels.get(&level.warehouse);
-            if !known.map_or_else(|| is_empty(level), |known| known.says(level)) {
+            if !known.map_or_else(|| is_empty(&now), |known| known.says(&now)) {
                 let cluster = known.and_then(|known| known.cluster.clone());
                 levels.push(StockLevel {
-                    cluster: level.cluster.clone().or(cluster),
-                    ..level.clone()
+                    cluster: now.cluster.clone().or(cluster),
+                    ..now.into_owned()
                 });
             }
         }

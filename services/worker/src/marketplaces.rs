@@ -6,6 +6,7 @@ use std::sync::Arc;
 use connectors::http::{HttpClient, Turns};
 use connectors::limits::Limits;
 use connectors::marketplace::MarketplaceClient;
+use connectors::ozon::{self, Accounts, Credential, CredentialError, Ozon};
 use connectors::wildberries::{Hosts, Options, PendingReports, Sellers, Token, TokenError, Wildberries};
 use events::cabinet::Marketplace;
 use events::ids::TenantId;
@@ -14,12 +15,12 @@ use secrecy::{ExposeSecret, SecretString};
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What is in the vault is not a key of this marketplace.
+    /// What is in the vault is no token of Wildberries.
     #[error("the credential in the vault is not a token")]
-    Credential(#[from] TokenError),
-    /// There is no client for it yet.
-    #[error("no client for `{0}`")]
-    Unsupported(&'static str),
+    Token(#[from] TokenError),
+    /// What is in the vault is no pair of Ozon.
+    #[error("the credential in the vault is not a Client-Id with an Api-Key")]
+    Credential(#[from] CredentialError),
 }
 
 /// The marketplaces as this process reaches them; cheap to clone.
@@ -29,11 +30,15 @@ pub struct Marketplaces {
     hosts: Hosts,
     options: Options,
     sellers: Arc<Sellers>,
+    ozon_url: String,
+    ozon_options: ozon::Options,
+    accounts: Arc<Accounts>,
     limits: Limits,
 }
 
 impl Marketplaces {
-    /// With limits that this process keeps alone; `speed` 1.0 keeps the vendors' published ones.
+    /// With limits that this process keeps alone; `speed` 1.0 keeps the vendors' published ones. Ozon is where it
+    /// really is, unless [`Marketplaces::with_ozon`] says otherwise.
     #[must_use]
     pub fn new(http: HttpClient, hosts: Hosts, options: Options, speed: f64) -> Self {
         let limits = Limits::local(speed);
@@ -42,6 +47,9 @@ impl Marketplaces {
             hosts,
             options,
             sellers: Arc::new(Sellers::within(limits.clone())),
+            ozon_url: ozon::URL.to_owned(),
+            ozon_options: ozon::Options::default(),
+            accounts: Arc::new(Accounts::within(limits.clone())),
             limits,
         }
     }
@@ -51,6 +59,7 @@ impl Marketplaces {
     pub fn within(self, limits: Limits) -> Self {
         Self {
             sellers: Arc::new(Sellers::within(limits.clone())),
+            accounts: Arc::new(Accounts::within(limits.clone())),
             limits,
             ..self
         }
@@ -74,6 +83,16 @@ impl Marketplaces {
         }
     }
 
+    /// The same with Ozon at this address.
+    #[must_use]
+    pub fn with_ozon(self, url: String, options: ozon::Options) -> Self {
+        Self {
+            ozon_url: url,
+            ozon_options: options,
+            ..self
+        }
+    }
+
     /// The same, where unfinished reports are found again by the next process.
     #[must_use]
     pub fn keeping(self, reports: Arc<dyn PendingReports>) -> Self {
@@ -92,19 +111,22 @@ impl Marketplaces {
         marketplace: Marketplace,
         secret: &SecretString,
     ) -> Result<MarketplaceClient, Error> {
+        let text = secret.expose_secret();
         match marketplace {
-            Marketplace::Wildberries => {
-                let token = Token::parse(secret.expose_secret())?;
-                let client = Wildberries::new(
-                    self.http.clone(),
-                    self.hosts.clone(),
-                    token,
-                    &self.sellers,
-                    self.options.clone(),
-                );
-                Ok(MarketplaceClient::Wildberries(client))
-            }
-            Marketplace::Ozon => Err(Error::Unsupported("ozon")),
+            Marketplace::Wildberries => Ok(MarketplaceClient::Wildberries(Wildberries::new(
+                self.http.clone(),
+                self.hosts.clone(),
+                Token::parse(text)?,
+                &self.sellers,
+                self.options.clone(),
+            ))),
+            Marketplace::Ozon => Ok(MarketplaceClient::Ozon(Ozon::new(
+                self.http.clone(),
+                self.ozon_url.clone(),
+                Credential::parse(text)?,
+                &self.accounts,
+                self.ozon_options.clone(),
+            ))),
         }
     }
 }

@@ -35,8 +35,8 @@ pub struct Settings {
     pub database: String,
     /// Address of the broker.
     pub nats: String,
-    /// Addresses of the marketplace: content, analytics, statistics, marketplace, common.
-    pub hosts: [String; 5],
+    /// Addresses of the marketplace: content, analytics, statistics, marketplace, prices, common.
+    pub hosts: [String; 6],
 }
 
 /// Works until the input ends.
@@ -108,13 +108,14 @@ pub(crate) fn peak_megabytes(pid: u32) -> Result<f64, Failure> {
 }
 
 fn marketplaces(
-    [content, analytics, statistics, marketplace, common]: [String; 5],
+    [content, analytics, statistics, marketplace, prices, common]: [String; 6],
 ) -> Result<Marketplaces, Failure> {
     let hosts = Hosts {
         content,
         analytics,
         statistics,
         marketplace,
+        prices,
         common,
     };
     let shortest = Duration::from_millis(20);

@@ -253,6 +253,7 @@ fn start_worker(database: &Database, nats: &str, simulator: &Wildberries) -> Res
             Host::Analytics,
             Host::Statistics,
             Host::Marketplace,
+            Host::Prices,
             Host::Common,
         ]
         .map(|host| simulator.host_url(host)),

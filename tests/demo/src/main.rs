@@ -1,5 +1,5 @@
 //! `make run`: starts simulated marketplaces and a simulated Google, starts the product beside them, makes a
-//! demo seller with a cabinet and a sheet, syncs, prints where to look, and stays. It talks to the product as
+//! demo seller with a cabinet at each of them and one sheet, syncs, prints where to look, and stays. It talks to the product as
 //! anybody would: over HTTP. Nothing of it is in the product.
 #![expect(
     clippy::print_stdout,
@@ -92,9 +92,10 @@ fn print_addresses(spreadsheet: &str, world: &world::World, product: &product::P
     println!("  OpenAPI        {api}/api/v1/openapi.json");
     println!("  Metrics        {}/metrics", product.metrics());
     println!(
-        "  Marketplace    {} (simulated; numbers go on changing)",
+        "  Wildberries    {} (simulated; numbers go on changing)",
         world.wildberries_url()
     );
+    println!("  Ozon           {} (simulated as well)", world.ozon_url());
     println!("  Demo login     {} / {}", seller::EMAIL, seller::PASSWORD);
     println!("  Product's log  {}", product.log().display());
     println!();

@@ -1,4 +1,4 @@
-//! The demo seller: signs up or logs in, connects a cabinet, links the sheet, and syncs.
+//! The demo seller: signs up or logs in, connects a cabinet at each marketplace, links the sheet, and syncs.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Seller {
     base: String,
     token: String,
-    cabinet: String,
+    /// Name of the marketplace and id of the cabinet there.
+    cabinets: Vec<(&'static str, String)>,
     run: String,
     syncs: u32,
 }
@@ -49,12 +50,12 @@ impl Seller {
         let mut seller = Self {
             base,
             token: String::new(),
-            cabinet: String::new(),
+            cabinets: Vec::new(),
             run,
             syncs: 0,
         };
         seller.log_in().await?;
-        seller.cabinet = seller.connect(world).await?;
+        seller.connect(world).await?;
         seller.link(world).await?;
         Ok(seller)
     }
@@ -74,20 +75,32 @@ impl Seller {
         Ok(())
     }
 
-    async fn connect(&mut self, world: &World) -> Result<String, Failure> {
+    /// Connects what is not connected yet.
+    async fn connect(&mut self, world: &World) -> Result<(), Failure> {
         let known = self.call(Method::GET, "/cabinets", None, None).await?.ok()?;
-        if let Some(cabinet) = known.pointer("/data/0/id").and_then(Value::as_str) {
-            return Ok(cabinet.to_owned());
+        let (client_id, api_key) = world.ozon_pair()?;
+        let wildberries = json!({
+            "marketplace": "wildberries", "credential": world.token()?, "title": "Demo cabinet",
+        });
+        let ozon = json!({
+            "marketplace": "ozon", "client_id": client_id, "credential": api_key, "title": "Demo cabinet at Ozon",
+        });
+        for (marketplace, body) in [("wildberries", wildberries), ("ozon", ozon)] {
+            let mut cabinets = known.get("data").and_then(Value::as_array).into_iter().flatten();
+            let cabinet = match cabinets.find(|cabinet| text(cabinet, "marketplace") == marketplace) {
+                Some(cabinet) => text(cabinet, "id").to_owned(),
+                None => {
+                    let key = format!("demo-cabinet-{marketplace}-{}", self.run);
+                    let asked = self
+                        .call(Method::POST, "/cabinets", Some(&key), Some(&body))
+                        .await?;
+                    println!("connected a cabinet at {marketplace}");
+                    text(&asked.ok()?, "id").to_owned()
+                }
+            };
+            self.cabinets.push((marketplace, cabinet));
         }
-        let body =
-            json!({ "marketplace": "wildberries", "credential": world.token()?, "title": "Demo cabinet" });
-        let key = format!("demo-cabinet-{}", self.run);
-        let connected = self
-            .call(Method::POST, "/cabinets", Some(&key), Some(&body))
-            .await?
-            .ok()?;
-        println!("connected a Wildberries cabinet");
-        Ok(text(&connected, "id").to_owned())
+        Ok(())
     }
 
     async fn link(&mut self, world: &World) -> Result<(), Failure> {
@@ -104,16 +117,26 @@ impl Seller {
         Ok(())
     }
 
-    /// Asks for a sync, waits for its end, and tells how it was in one line.
+    /// Asks for a sync of each cabinet, waits for their ends, and tells how each was in one line.
     pub(crate) async fn sync_and_tell(&mut self) -> Result<(), Failure> {
         self.syncs += 1;
-        let key = format!("demo-sync-{}-{}", self.run, self.syncs);
-        let path = format!("/cabinets/{}/syncs", self.cabinet);
-        let asked = self
-            .call(Method::POST, &path, Some(&key), Some(&json!({ "forced": true })))
-            .await?
-            .ok()?;
-        let operation = text(&asked, "operation_id").to_owned();
+        let mut operations = Vec::new();
+        for (marketplace, cabinet) in self.cabinets.clone() {
+            let key = format!("demo-sync-{marketplace}-{}-{}", self.run, self.syncs);
+            let path = format!("/cabinets/{cabinet}/syncs");
+            let asked = self
+                .call(Method::POST, &path, Some(&key), Some(&json!({ "forced": true })))
+                .await?
+                .ok()?;
+            operations.push((marketplace, text(&asked, "operation_id").to_owned()));
+        }
+        for (marketplace, operation) in operations {
+            self.wait_and_tell(marketplace, &operation).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_and_tell(&mut self, marketplace: &str, operation: &str) -> Result<(), Failure> {
         let end = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < end {
             let sync = self
@@ -121,7 +144,7 @@ impl Seller {
                 .await?;
             match text(&sync.body, "status") {
                 "succeeded" | "failed" | "quarantined" => {
-                    tell(&sync.body);
+                    tell(marketplace, &sync.body);
                     return Ok(());
                 }
                 _ => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -172,7 +195,7 @@ impl Seller {
     }
 }
 
-fn tell(sync: &Value) {
+fn tell(marketplace: &str, sync: &Value) {
     let now = Local::now().format("%H:%M:%S");
     let number = |name: &str| sync.get(name).and_then(Value::as_i64).unwrap_or(0);
     let failed: Vec<&str> = sync
@@ -189,7 +212,7 @@ fn tell(sync: &Value) {
         format!("; incomplete: {}", failed.join(", "))
     };
     println!(
-        "{now}  sync {}: {} products seen, {} changed, {} ms{trouble}",
+        "{now}  {marketplace}: sync {}: {} products seen, {} changed, {} ms{trouble}",
         text(sync, "status"),
         number("products_synced"),
         number("products_changed"),

@@ -1,11 +1,14 @@
-//! The outside world: a simulated Wildberries that lives on by itself, and a simulated Google that keeps its
-//! spreadsheets in the data folder.
+//! The outside world: a simulated Wildberries and a simulated Ozon that live on by themselves, and a simulated
+//! Google that keeps its spreadsheets in the data folder.
 
 use std::path::PathBuf;
 
 use simulators::google::Role;
+use simulators::ozon::OzonLimits;
 use simulators::wildberries::{Host, Limits};
-use simulators::{Google, GoogleConfig, SellerConfig, Wildberries, WildberriesConfig};
+use simulators::{
+    Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, Wildberries, WildberriesConfig,
+};
 
 use crate::{Arguments, Failure};
 
@@ -18,6 +21,7 @@ pub(crate) const SPEED: u32 = 600;
 
 pub(crate) struct World {
     wildberries: Wildberries,
+    ozon: Ozon,
     google: Google,
     spreadsheet: String,
     key_file: PathBuf,
@@ -41,6 +45,19 @@ impl World {
             ..WildberriesConfig::default()
         })
         .await?;
+        let ozon = Ozon::start(OzonConfig {
+            port: crate::product::free_port(9103),
+            sellers: vec![OzonSellerConfig {
+                products: arguments.articles.div_ceil(3),
+                warehouses: arguments.warehouses.div_ceil(2),
+                orders_per_day: arguments.articles,
+                ..OzonSellerConfig::default()
+            }],
+            limits: OzonLimits::Speed(f64::from(SPEED)),
+            auto_seconds: Some(STEP_SECONDS),
+            ..OzonConfig::default()
+        })
+        .await?;
         let google = Google::start(GoogleConfig {
             port: crate::product::free_port(9102),
             data_dir: Some(folder.join("google")),
@@ -58,6 +75,7 @@ impl World {
         std::fs::write(&key_file, google.service_account_json())?;
         Ok(Self {
             wildberries,
+            ozon,
             google,
             spreadsheet,
             key_file,
@@ -74,6 +92,7 @@ impl World {
             ("ST_WB_MARKETPLACE_URL", host(Host::Marketplace)),
             ("ST_WB_COMMON_URL", host(Host::Common)),
             ("ST_WB_PRICES_URL", host(Host::Prices)),
+            ("ST_OZON_URL", self.ozon.base_url()),
             ("ST_GOOGLE_SHEETS_URL", self.google.base_url()),
             ("ST_GOOGLE_DRIVE_URL", self.google.base_url()),
             (
@@ -84,7 +103,13 @@ impl World {
         ]
     }
 
-    /// The seller's key to the marketplace.
+    /// The seller's two parts of the key to Ozon.
+    pub(crate) fn ozon_pair(&self) -> Result<(String, String), Failure> {
+        let seller = self.ozon.sellers().first().copied().ok_or("Ozon has no seller")?;
+        Ok((seller.to_string(), self.ozon.api_key(seller)))
+    }
+
+    /// The seller's key to Wildberries.
     pub(crate) fn token(&self) -> Result<String, Failure> {
         let seller = self
             .wildberries
@@ -114,8 +139,13 @@ impl World {
         self.wildberries.base_url()
     }
 
+    pub(crate) fn ozon_url(&self) -> String {
+        self.ozon.base_url()
+    }
+
     pub(crate) async fn stop(self) {
         self.wildberries.stop().await;
+        self.ozon.stop().await;
         self.google.stop().await;
     }
 }

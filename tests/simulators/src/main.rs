@@ -1,4 +1,4 @@
-//! The simulators as a program of its own, for `make run` and for tests in other processes.
+//! The simulators as a program of its own, for tests in other processes and for trying things by hand.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use serde_json::{Value, json};
 use simulators::google::{Quotas, Role};
+use simulators::ozon::OzonLimits;
 use simulators::wildberries::Limits;
-use simulators::{Clock, Google, GoogleConfig, SellerConfig, SimulatorError, Wildberries, WildberriesConfig};
+use simulators::{
+    Clock, Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, SimulatorError,
+    Wildberries, WildberriesConfig,
+};
 
-/// Wildberries and Google on this machine.
+/// Wildberries, Ozon and Google on this machine.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -19,10 +23,13 @@ struct Arguments {
     /// Port of Google; 0 takes a free one.
     #[arg(long, default_value_t = 9102)]
     google_port: u16,
+    /// Port of Ozon; 0 takes a free one.
+    #[arg(long, default_value_t = 9103)]
+    ozon_port: u16,
     /// Product cards of every seller.
     #[arg(long, default_value_t = 60)]
     articles: usize,
-    /// Wildberries warehouses.
+    /// Warehouses of each marketplace.
     #[arg(long, default_value_t = 8)]
     warehouses: usize,
     /// Sellers; the seeds count up from --seed.
@@ -76,14 +83,16 @@ async fn main() -> Result<(), Failure> {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
     let arguments = Arguments::parse();
     let wildberries = Wildberries::start(wildberries_config(&arguments)).await?;
+    let ozon = Ozon::start(ozon_config(&arguments)).await?;
     let google = Google::start(google_config(&arguments)).await?;
-    let facts = facts(&wildberries, &google, arguments.data_dir.as_deref())?;
+    let facts = facts(&wildberries, &ozon, &google, arguments.data_dir.as_deref())?;
     if let Some(path) = &arguments.write_env {
         write(path, &format!("{facts:#}\n"))?;
     }
     announce(&facts);
     tokio::signal::ctrl_c().await.map_err(Failure::Signal)?;
     wildberries.stop().await;
+    ozon.stop().await;
     google.stop().await;
     Ok(())
 }
@@ -113,6 +122,29 @@ fn wildberries_config(arguments: &Arguments) -> WildberriesConfig {
     }
 }
 
+fn ozon_config(arguments: &Arguments) -> OzonConfig {
+    let seller = |number: u64| OzonSellerConfig {
+        seed: arguments.seed + number,
+        products: arguments.articles,
+        warehouses: arguments.warehouses,
+        orders_per_day: arguments.articles,
+        sold_per_step: arguments.articles.div_ceil(20),
+        ..OzonSellerConfig::default()
+    };
+    OzonConfig {
+        port: arguments.ozon_port,
+        sellers: (0..arguments.sellers).map(seller).collect(),
+        clock: Clock::system(),
+        limits: if arguments.speed > 0.0 {
+            OzonLimits::Speed(arguments.speed)
+        } else {
+            OzonLimits::Off
+        },
+        auto_seconds: (arguments.auto_seconds > 0.0).then_some(arguments.auto_seconds),
+        ..OzonConfig::default()
+    }
+}
+
 fn google_config(arguments: &Arguments) -> GoogleConfig {
     let quotas = if arguments.speed > 0.0 {
         Quotas {
@@ -131,7 +163,12 @@ fn google_config(arguments: &Arguments) -> GoogleConfig {
 }
 
 /// Everything a client has to know.
-fn facts(wildberries: &Wildberries, google: &Google, data_dir: Option<&Path>) -> Result<Value, Failure> {
+fn facts(
+    wildberries: &Wildberries,
+    ozon: &Ozon,
+    google: &Google,
+    data_dir: Option<&Path>,
+) -> Result<Value, Failure> {
     let folder = data_dir.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let key = folder.join("stock-tracker-service-account.json");
     write(&key, &google.service_account_json())?;
@@ -150,8 +187,15 @@ fn facts(wildberries: &Wildberries, google: &Google, data_dir: Option<&Path>) ->
             })
         })
         .collect();
+    let ozon_sellers: Vec<Value> = ozon
+        .sellers()
+        .into_iter()
+        .map(|id| json!({"clientId": id.to_string(), "apiKey": ozon.api_key(id)}))
+        .collect();
     Ok(json!({
         "wildberriesUrl": wildberries.base_url(),
+        "ozonUrl": ozon.base_url(),
+        "ozonSellers": ozon_sellers,
         "googleUrl": google.base_url(),
         "personalToken": sellers.first().map(|seller| &seller["personalToken"]),
         "baseToken": sellers.first().map(|seller| &seller["baseToken"]),

@@ -139,6 +139,17 @@ impl Wildberries {
         )
     }
 
+    /// From now on the service with this secret is known: base tokens that come with it have the full limits.
+    pub fn know_service(&self, secret: &str) {
+        self.service.know_service(secret);
+    }
+
+    /// How often something was called that Wildberries has switched off.
+    #[must_use]
+    pub fn removed_calls(&self) -> u64 {
+        self.service.removed_calls()
+    }
+
     /// From now on this token is refused with 401, as if the seller had deleted it.
     pub fn revoke(&self, token: &str) {
         self.service.revoke(token);

@@ -371,6 +371,7 @@ fn marketplaces(shop: &Shop) -> Result<Marketplaces, Failure> {
         analytics: shop.host(Host::Analytics),
         statistics: shop.host(Host::Statistics),
         marketplace: shop.host(Host::Marketplace),
+        prices: shop.host(Host::Prices),
         common: shop.host(Host::Common),
     };
     let shortest = Duration::from_millis(1);

@@ -11,7 +11,7 @@ pub mod show;
 pub mod trial;
 
 use application::connect_cabinet;
-use application::credential::CredentialError;
+use application::credential::{CredentialError, PairError};
 use application::domain::cabinet::CabinetRefusal;
 use chrono::{DateTime, Utc};
 use events::cabinet::CredentialFacts;
@@ -254,9 +254,10 @@ fn credential_problem(error: connect_cabinet::Error) -> Problem {
     let refused = |detail: String| Problem::new(Code::CredentialRefused, detail).at("#/credential");
     match error {
         connect_cabinet::Error::Credential(error) => match error {
-            CredentialError::UnsupportedMarketplace { .. } => {
-                Problem::invalid_field("#/marketplace", error.to_string())
+            CredentialError::NotAPair(why @ (PairError::Form | PairError::ClientId)) => {
+                Problem::new(Code::CredentialRefused, why.to_string()).at("#/client_id")
             }
+            CredentialError::NotAPair(why) => refused(why.to_string()),
             CredentialError::Vault(error) => Problem::failure(error),
             CredentialError::NotAToken(ref why) => refused(format!("{error}: {why}")),
             error => refused(error.to_string()),

@@ -33,6 +33,18 @@ pub fn secret(most: usize) -> impl Fn(Given<'_>) -> Result<SecretString, String>
     }
 }
 
+/// A `Client-Id` of Ozon: a positive whole number, sent as text.
+///
+/// # Errors
+/// In words.
+pub fn client_id(given: Given<'_>) -> Result<String, String> {
+    let text = string(given)?.trim();
+    let number: Option<u64> = text.parse().ok().filter(|number| *number > 0);
+    number
+        .map(|number| number.to_string())
+        .ok_or_else(|| "must be a positive whole number".to_owned())
+}
+
 /// A password as [`auth::password`] takes it.
 ///
 /// # Errors

@@ -52,6 +52,78 @@ async fn a_connected_cabinet_is_shown_without_its_credential() {
 }
 
 #[tokio::test]
+async fn an_ozon_cabinet_is_connected_with_its_two_parts_and_each_is_named_when_it_is_wrong() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let key = "0c9f1b0e-6a52-4a36-8c1e-0f4dbe3a7b11";
+    let connect = async |body: &serde_json::Value| {
+        let asked = world.command(&anna, Method::POST, "/api/v1/cabinets", body);
+        asked.send().await
+    };
+    for (body, pointer) in [
+        (json!({"marketplace": "ozon", "credential": key}), "#/client_id"),
+        (
+            json!({"marketplace": "ozon", "client_id": "seller", "credential": key}),
+            "#/client_id",
+        ),
+        (
+            json!({"marketplace": "ozon", "client_id": "123456"}),
+            "#/credential",
+        ),
+        (
+            json!({"marketplace": "ozon", "client_id": "123456", "credential": "no key"}),
+            "#/credential",
+        ),
+        (
+            json!({"marketplace": "wildberries", "client_id": "1", "credential": world.wildberries_token(1)}),
+            "#/client_id",
+        ),
+    ] {
+        let refused = connect(&body).await;
+        refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{}", refused.text);
+        assert_eq!(
+            refused.body["errors"].as_array().unwrap().len(),
+            1,
+            "{}",
+            refused.text
+        );
+        assert!(!refused.text.contains(key), "{}", refused.text);
+    }
+    let body = json!({"marketplace": "ozon", "client_id": "123456", "credential": key});
+    let connected = connect(&body).await;
+    connected.is(StatusCode::CREATED);
+    assert_eq!(connected.body["credential"]["seller_id"], "123456");
+    let path = format!("/api/v1/cabinets/{}", connected.id("id"));
+    world.project().await;
+    let shown = world.get(&anna, &path).send().await;
+    assert_eq!(
+        (
+            &shown.body["marketplace"],
+            &shown.body["credential"]["token_kind"]
+        ),
+        (&json!("ozon"), &json!("api_key"))
+    );
+    let replaced = world
+        .command(
+            &anna,
+            Method::PUT,
+            &format!("{path}/credentials"),
+            &json!({"credential": key.replace('0', "1")}),
+        )
+        .send()
+        .await;
+    replaced.is(StatusCode::OK);
+    assert_eq!(
+        replaced.body["credential"]["seller_id"], "123456",
+        "that of the cabinet"
+    );
+    for event in world.events().await {
+        assert!(!event.payload.contains(key), "the key is in {}", event.event_type);
+    }
+}
+
+#[tokio::test]
 async fn another_tenant_s_cabinet_is_as_absent_as_one_that_never_was() {
     let world = world().await;
     let (anna, boris) = (

@@ -1,7 +1,7 @@
 //! Keys to a seller's account: what is wrong with one is named, and none of them gets where it can be read.
 
 use application::connect_cabinet::{self, Connected, Error};
-use application::credential::CredentialError;
+use application::credential::{CredentialError, PairError};
 use application::{ExecuteError, replace_credential};
 use chrono::TimeDelta;
 use database::Role;
@@ -111,14 +111,66 @@ async fn a_text_that_is_no_token_is_refused_without_repeating_it() {
     }
 }
 
+const OZON_KEY: &str = "0c9f1b0e-6a52-4a36-8c1e-0f4dbe3a7b11";
+
 #[tokio::test]
-async fn a_marketplace_that_cannot_be_connected_yet_is_named() {
-    let (error, words) = refusal(Marketplace::Ozon, "any").await;
-    assert!(matches!(
-        error,
-        CredentialError::UnsupportedMarketplace { marketplace: "ozon" }
-    ));
-    assert!(words.contains("`ozon`"), "{words}");
+async fn an_ozon_pair_is_taken_and_says_whose_it_is() {
+    let world = World::new().await;
+    let connected = connect(&world, Marketplace::Ozon, &format!(" 0123456 : {OZON_KEY} "))
+        .await
+        .unwrap();
+    let facts = connected.credential;
+    assert_eq!(facts.token_kind, TokenKind::ApiKey);
+    assert_eq!(facts.seller_id.as_deref(), Some("123456"));
+    assert_eq!(
+        (facts.expires_at, facts.scopes.len()),
+        (None, 0),
+        "told when it is tried"
+    );
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_ozon_pair_is_refused_by_the_part_that_is_wrong_without_repeating_it() {
+    for (secret, wanted) in [
+        (OZON_KEY.to_owned(), PairError::Form),
+        (format!("seller:{OZON_KEY}"), PairError::ClientId),
+        ("123456:пароль от кабинета".to_owned(), PairError::ApiKey),
+    ] {
+        let (error, _) = refusal(Marketplace::Ozon, &secret).await;
+        assert!(
+            matches!(error, CredentialError::NotAPair(part) if part == wanted),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_ozon_key_that_is_given_alone_replaces_the_one_of_the_same_account() {
+    let world = World::new().await;
+    let tenant = world.register("anna@example.com").await.unwrap().tenant_id;
+    let pair = |id: u32, end: &str| SecretString::from(format!("{id}:{}{end}", &OZON_KEY[..34]));
+    let connected = connect_cabinet::execute(
+        &world.app,
+        &context(tenant),
+        Marketplace::Ozon,
+        &pair(123_456, "11"),
+        None,
+    )
+    .await
+    .unwrap();
+    let replace = async |secret: &str| {
+        let secret = SecretString::from(secret.to_owned());
+        replace_credential::execute(&world.app, &context(tenant), connected.cabinet_id, &secret).await
+    };
+    replace(&format!("{}22", &OZON_KEY[..34])).await.unwrap();
+    let foreign = replace(pair(654_321, "33").expose_secret()).await;
+    assert!(
+        matches!(
+            foreign,
+            Err(Error::Execute(ExecuteError::Refused(CabinetRefusal::OtherSeller)))
+        ),
+        "{foreign:?}"
+    );
 }
 
 #[tokio::test]

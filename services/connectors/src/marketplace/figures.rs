@@ -66,17 +66,35 @@ impl Bucket {
     }
 }
 
-/// Units of one product in one bucket of one warehouse.
+/// Units of a product in one bucket of one warehouse; twelve bytes, because a large seller has millions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BucketUnits {
-    /// The marketplace's article.
-    pub nm_id: i64,
     /// Index into [`StockSnapshot::warehouses`](super::StockSnapshot::warehouses).
     pub warehouse: u32,
+    /// How many; never zero. Several entries of one bucket at one warehouse add up.
+    pub units: i32,
     /// Which kind.
     pub bucket: Bucket,
-    /// How many; never zero.
-    pub units: i64,
+}
+
+/// Units for sale of one size of a product at one warehouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeUnits {
+    /// Index into [`StockSnapshot::warehouses`](super::StockSnapshot::warehouses).
+    pub warehouse: u32,
+    /// Index into [`StockSnapshot::sizes`](super::StockSnapshot::sizes).
+    pub size: u32,
+    /// How many; never zero. Several entries of one size at one warehouse add up.
+    pub units: i32,
+}
+
+/// A size as a stock report names it: by its id, or only by its name, which is unique within an article.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SizeLabel {
+    /// The marketplace's id (`chrtId`).
+    Id(u64),
+    /// The seller's name of the size.
+    Name(String),
 }
 
 /// How the marketplace grades the turnover of a product.
@@ -98,6 +116,29 @@ pub enum Grade {
     WasSurplus,
     /// A word that did not exist when this was written.
     Other,
+}
+
+impl Grade {
+    /// Stable word for events and columns.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deficit => "deficit",
+            Self::Popular => "popular",
+            Self::Actual => "actual",
+            Self::Surplus => "surplus",
+            Self::NoSales => "no_sales",
+            Self::WasNoSales => "was_no_sales",
+            Self::RestrictedNoSales => "restricted_no_sales",
+            Self::CollectingData => "collecting_data",
+            Self::WaitingForSupply => "waiting_for_supply",
+            Self::WasDeficit => "was_deficit",
+            Self::WasPopular => "was_popular",
+            Self::WasActual => "was_actual",
+            Self::WasSurplus => "was_surplus",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// Turnover over the last 28 days as the marketplace counts it.

@@ -38,6 +38,19 @@ pub struct CardSize {
     pub skus: Vec<String>,
 }
 
+/// What the seller asks for a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceObservation {
+    /// The marketplace's article.
+    pub nm_id: i64,
+    /// Before any discount, in minor units; of the sizes the highest.
+    pub price_minor: i64,
+    /// After the seller's discount, in minor units, where the source tells it.
+    pub discounted_minor: Option<i64>,
+    /// ISO 4217 code.
+    pub currency: String,
+}
+
 /// One ordered unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderObservation {
@@ -66,6 +79,10 @@ pub struct OrderObservation {
     pub price_minor: Option<i64>,
     /// ISO 4217 code of the price; the older report names none.
     pub currency: Option<String>,
+    /// The marketplace's id of the ordered size, where the source gives one.
+    pub size_id: Option<i64>,
+    /// Region of the warehouses it ships from, where the source names it.
+    pub cluster: Option<String>,
 }
 
 impl OrderObservation {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::figures::{Bucket, BucketUnits, Cluster, Turnover, TurnoverFigures};
+use super::figures::{Bucket, BucketUnits, Cluster, SizeLabel, SizeUnits, Turnover, TurnoverFigures};
 
 /// Key of the one warehouse that stands for all masked ones.
 pub const MASKED_KEY: &str = "fbo:masked";
@@ -130,6 +130,11 @@ pub struct ProductStock {
     pub levels: Vec<StockLevel>,
     /// What is on the road where the source knows it per product only.
     pub in_way: InWay,
+    /// Units that are neither for sale nor on the road to or from buyers, by warehouse and bucket, zeros left
+    /// out. Empty for sources that know only one kind of stock.
+    pub buckets: Vec<BucketUnits>,
+    /// The units for sale by warehouse and size, zeros left out. Empty for sources that know no sizes.
+    pub sizes: Vec<SizeUnits>,
 }
 
 impl ProductStock {
@@ -167,9 +172,8 @@ pub struct StockSnapshot {
     pub warehouses: Vec<WarehouseRef>,
     /// Products by article, ascending.
     pub products: Vec<ProductStock>,
-    /// Units that are neither for sale nor on the road to or from buyers, by article, warehouse and bucket,
-    /// zeros left out. Empty for sources that know only one kind of stock.
-    pub buckets: Vec<BucketUnits>,
+    /// Sizes that an entry of [`ProductStock::sizes`] points to.
+    pub sizes: Vec<SizeLabel>,
     /// Clusters that a figure points to. Empty where the marketplace has none.
     pub clusters: Vec<Cluster>,
     /// The marketplace's own figures of turnover, by article and cluster, those over all clusters first.
@@ -189,6 +193,15 @@ impl StockSnapshot {
                 })
             })
         })
+    }
+
+    /// The marketplace's own figures of one product.
+    #[must_use]
+    pub fn turnover_of(&self, nm_id: i64) -> &[TurnoverFigures] {
+        let first = self.turnover.partition_point(|row| row.nm_id < nm_id);
+        let rest = self.turnover.get(first..).unwrap_or_default();
+        let count = rest.partition_point(|row| row.nm_id == nm_id);
+        rest.get(..count).unwrap_or_default()
     }
 
     /// Keys by exact name, to resolve the `name:` keys of sources that give no ids. Of several warehouses
@@ -217,9 +230,9 @@ impl StockSnapshot {
     }
 }
 
-/// Sums that do not fit 64 bits: not stock but a broken payload.
+/// Numbers that are too large: not stock but a broken payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the units of article {nm_id} do not fit 64 bits")]
+#[error("the units of article {nm_id} are more than can be")]
 pub struct StockOverflow {
     /// The marketplace's article.
     pub nm_id: i64,
@@ -230,10 +243,20 @@ pub struct StockOverflow {
 pub struct StockBuilder {
     warehouses: Vec<WarehouseRef>,
     by_key: HashMap<String, u32>,
-    products: HashMap<i64, (Vec<StockLevel>, InWay)>,
-    buckets: HashMap<(i64, u32, Bucket), i64>,
+    products: HashMap<i64, Gathered>,
+    sizes: Vec<SizeLabel>,
+    by_label: HashMap<SizeLabel, u32>,
     clusters: Vec<Cluster>,
     turnover: HashMap<(i64, Option<u32>), Turnover>,
+}
+
+/// One product while its rows arrive.
+#[derive(Debug, Default)]
+struct Gathered {
+    levels: Vec<StockLevel>,
+    in_way: InWay,
+    buckets: Vec<BucketUnits>,
+    sizes: Vec<SizeUnits>,
 }
 
 impl StockBuilder {
@@ -254,7 +277,7 @@ impl StockBuilder {
     /// # Errors
     /// When a sum does not fit 64 bits.
     pub fn add(&mut self, nm_id: i64, row: StockLevel) -> Result<(), StockOverflow> {
-        let (levels, _) = self.products.entry(nm_id).or_default();
+        let levels = &mut self.products.entry(nm_id).or_default().levels;
         let empty = StockLevel {
             available: 0,
             in_way_to_client: 0,
@@ -281,7 +304,7 @@ impl StockBuilder {
     /// # Errors
     /// When a sum does not fit 64 bits.
     pub fn add_in_way(&mut self, nm_id: i64, row: InWay) -> Result<(), StockOverflow> {
-        let (_, in_way) = self.products.entry(nm_id).or_default();
+        let in_way = &mut self.products.entry(nm_id).or_default().in_way;
         in_way.to_client = sum(nm_id, in_way.to_client, row.to_client)?;
         in_way.from_client = sum(nm_id, in_way.from_client, row.from_client)?;
         Ok(())
@@ -290,7 +313,7 @@ impl StockBuilder {
     /// Adds units of another kind; zeros are not kept.
     ///
     /// # Errors
-    /// When a sum does not fit 64 bits.
+    /// When the number does not fit 32 bits.
     pub fn add_bucket(
         &mut self,
         nm_id: i64,
@@ -299,10 +322,46 @@ impl StockBuilder {
         units: i64,
     ) -> Result<(), StockOverflow> {
         if units != 0 {
-            let known = self.buckets.entry((nm_id, warehouse, bucket)).or_default();
-            *known = sum(nm_id, *known, units)?;
+            let entry = BucketUnits {
+                warehouse,
+                units: small(nm_id, units)?,
+                bucket,
+            };
+            self.products.entry(nm_id).or_default().buckets.push(entry);
         }
         Ok(())
+    }
+
+    /// Says how many of a level's units are of one size; the level itself is added apart. Zeros are not kept.
+    ///
+    /// # Errors
+    /// When the number does not fit 32 bits.
+    pub fn add_size(
+        &mut self,
+        nm_id: i64,
+        warehouse: u32,
+        label: SizeLabel,
+        units: i64,
+    ) -> Result<(), StockOverflow> {
+        if units != 0 {
+            let entry = SizeUnits {
+                warehouse,
+                size: self.size(label),
+                units: small(nm_id, units)?,
+            };
+            self.products.entry(nm_id).or_default().sizes.push(entry);
+        }
+        Ok(())
+    }
+
+    fn size(&mut self, label: SizeLabel) -> u32 {
+        if let Some(index) = self.by_label.get(&label) {
+            return *index;
+        }
+        let index = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
+        self.by_label.insert(label.clone(), index);
+        self.sizes.push(label);
+        index
     }
 
     /// Keeps what the marketplace itself says of turnover, in a cluster or over all of them. Sources repeat
@@ -327,18 +386,6 @@ impl StockBuilder {
     /// The finished snapshot.
     #[must_use]
     pub fn finish(self) -> StockSnapshot {
-        let mut buckets: Vec<BucketUnits> = self
-            .buckets
-            .into_iter()
-            .filter(|(_, units)| *units != 0)
-            .map(|((nm_id, warehouse, bucket), units)| BucketUnits {
-                nm_id,
-                warehouse,
-                bucket,
-                units,
-            })
-            .collect();
-        buckets.sort_unstable_by_key(|row| (row.nm_id, row.warehouse, row.bucket));
         let mut turnover: Vec<TurnoverFigures> = self
             .turnover
             .into_iter()
@@ -352,13 +399,23 @@ impl StockBuilder {
         let mut products: Vec<ProductStock> = self
             .products
             .into_iter()
-            .map(|(nm_id, (mut levels, in_way))| {
-                levels.sort_unstable_by_key(|level| level.warehouse);
-                levels.shrink_to_fit();
+            .map(|(nm_id, mut gathered)| {
+                gathered.levels.sort_unstable_by_key(|level| level.warehouse);
+                gathered.levels.shrink_to_fit();
+                gathered
+                    .buckets
+                    .sort_unstable_by_key(|row| (row.warehouse, row.bucket));
+                gathered.buckets.shrink_to_fit();
+                gathered
+                    .sizes
+                    .sort_unstable_by_key(|row| (row.warehouse, row.size));
+                gathered.sizes.shrink_to_fit();
                 ProductStock {
                     nm_id,
-                    levels,
-                    in_way,
+                    levels: gathered.levels,
+                    in_way: gathered.in_way,
+                    buckets: gathered.buckets,
+                    sizes: gathered.sizes,
                 }
             })
             .collect();
@@ -366,11 +423,16 @@ impl StockBuilder {
         StockSnapshot {
             warehouses: self.warehouses,
             products,
-            buckets,
+            sizes: self.sizes,
             clusters: self.clusters,
             turnover,
         }
     }
+}
+
+/// No warehouse holds two billion units of a product; a number that claims so is a broken payload.
+fn small(nm_id: i64, units: i64) -> Result<i32, StockOverflow> {
+    i32::try_from(units).map_err(|_beyond| StockOverflow { nm_id })
 }
 
 fn sum(nm_id: i64, a: i64, b: i64) -> Result<i64, StockOverflow> {
@@ -382,7 +444,7 @@ fn sum(nm_id: i64, a: i64, b: i64) -> Result<i64, StockOverflow> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fulfilment, InWay, MASKED_KEY, StockBuilder, StockLevel, WarehouseRef};
+    use super::{Fulfilment, InWay, MASKED_KEY, SizeLabel, StockBuilder, StockLevel, WarehouseRef};
 
     fn level(warehouse: u32, available: i64) -> StockLevel {
         StockLevel {
@@ -446,6 +508,40 @@ mod tests {
         let keys = snapshot.keys_by_name();
         assert_eq!(keys.get("Казань"), None);
         assert_eq!(keys.get("Тула"), Some(&"fbo:3"));
+    }
+
+    #[test]
+    fn sizes_are_named_once_and_their_units_are_told_by_warehouse_without_zeros() {
+        let mut builder = StockBuilder::default();
+        let one = builder.warehouse(WarehouseRef::with_id(1, "Казань", Fulfilment::Fbo, None));
+        let two = builder.warehouse(WarehouseRef::with_id(2, "Тула", Fulfilment::Fbo, None));
+        for (warehouse, size, units) in [(two, 42, 3), (one, 42, 1), (one, 44, 0), (one, 44, 5)] {
+            builder.add(7, level(warehouse, units)).unwrap();
+            builder
+                .add_size(7, warehouse, SizeLabel::Id(size), units)
+                .unwrap();
+        }
+        assert!(builder.add_size(7, one, SizeLabel::Id(42), 1 << 33).is_err());
+        let snapshot = builder.finish();
+        let told: Vec<_> = snapshot.products[0]
+            .sizes
+            .iter()
+            .map(|row| {
+                (
+                    row.warehouse,
+                    snapshot.sizes[row.size as usize].clone(),
+                    row.units,
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (one, SizeLabel::Id(42), 1),
+                (one, SizeLabel::Id(44), 5),
+                (two, SizeLabel::Id(42), 3)
+            ]
+        );
     }
 
     #[test]

@@ -10,11 +10,11 @@ use tokio::time::Instant;
 use super::client::Ozon;
 use super::limits::Group;
 use super::wire::{
-    InfoList, InfoRequest, InfoRow, Int, ProductList, ProductListRequest, SkuRequest, Visibility,
+    Decimal, InfoList, InfoRequest, InfoRow, Int, ProductList, ProductListRequest, SkuRequest, Visibility,
 };
 use crate::error::{CallError, CallFailure};
 use crate::json;
-use crate::marketplace::{Card, CardSize, Fetched, SourceOutcome, Tally};
+use crate::marketplace::{Card, CardSize, Fetched, PriceObservation, SourceOutcome, Tally};
 use crate::payload::GOODS;
 
 const LIST: &str = "POST /v3/product/list";
@@ -31,6 +31,8 @@ pub(super) struct Catalogue {
     pub(super) cards: Vec<Card>,
     /// The article of every SKU.
     pub(super) articles: HashMap<i64, i64>,
+    /// What the products are sold for; those without a price are absent.
+    pub(super) prices: Vec<PriceObservation>,
     pub(super) outcome: SourceOutcome,
     /// False when the vendor left out a product that its own list names.
     pub(super) complete: bool,
@@ -53,6 +55,23 @@ impl Ozon {
         Ok(Fetched {
             items: (),
             outcome: catalogue.outcome.clone(),
+            complete: catalogue.complete,
+        })
+    }
+
+    /// What the products are sold for, as the catalogue tells it: no further question is needed.
+    ///
+    /// # Errors
+    /// Those of the catalogue.
+    pub(super) async fn fetch_prices(&self) -> Result<Fetched<Vec<PriceObservation>>, CallError> {
+        let catalogue = self.catalogue().await?;
+        Ok(Fetched {
+            items: catalogue.prices.clone(),
+            outcome: SourceOutcome {
+                source: "ozon.prices",
+                rows: catalogue.prices.len() as u64,
+                ..catalogue.outcome.clone()
+            },
             complete: catalogue.complete,
         })
     }
@@ -91,6 +110,7 @@ impl Ozon {
         let mut cards = Vec::with_capacity(ids.len());
         let mut articles = HashMap::with_capacity(ids.len());
         let mut told = HashSet::with_capacity(ids.len());
+        let mut prices = Vec::with_capacity(ids.len());
         for batch in ids.chunks(page_size(self.options.product_page)) {
             let reply = self
                 .ask(Group::All, INFO, &InfoRequest { product_id: batch })
@@ -99,6 +119,7 @@ impl Ozon {
                 json::decode(&reply.body).map_err(|failure| CallError::new(INFO, failure))?;
             tally.page(&reply.body, page.items.len(), reply.date());
             told.extend(page.items.iter().map(|row| row.id.0));
+            prices.extend(page.items.iter().filter_map(price));
             let page: Vec<Card> = page.items.into_iter().filter_map(card).collect();
             for card in &page {
                 let sku = |size: &CardSize| i64::try_from(size.chrt_id).unwrap_or_default();
@@ -116,6 +137,7 @@ impl Ozon {
         Ok(Catalogue {
             cards,
             articles,
+            prices,
             outcome: tally.finish("ozon.cards"),
             complete,
         })
@@ -191,8 +213,8 @@ fn page_size(limit: u32) -> usize {
     usize::try_from(limit.max(1)).unwrap_or(usize::MAX)
 }
 
-/// The product's own SKU first, then those of its schemes of sale. None without any.
-fn card(row: InfoRow) -> Option<Card> {
+/// The product's own SKU first, then those of its schemes of sale.
+fn skus(row: &InfoRow) -> Vec<u64> {
     let mut skus: Vec<u64> = Vec::new();
     let own = std::iter::once(row.sku).chain(row.sources.iter().map(|source| source.sku));
     for sku in own.filter_map(|Int(sku)| u64::try_from(sku).ok().filter(|sku| *sku > 0)) {
@@ -200,6 +222,25 @@ fn card(row: InfoRow) -> Option<Card> {
             skus.push(sku);
         }
     }
+    skus
+}
+
+/// `old_price` is the one that is crossed out; without a discount it is empty or zero. None without a price.
+fn price(row: &InfoRow) -> Option<PriceObservation> {
+    let minor = |price: Option<Decimal>| price.map(Decimal::minor_units).filter(|minor| *minor > 0);
+    let asked = minor(row.price)?;
+    let crossed_out = minor(row.old_price).filter(|old| *old > asked);
+    Some(PriceObservation {
+        nm_id: i64::try_from(*skus(row).first()?).ok()?,
+        price_minor: crossed_out.unwrap_or(asked),
+        discounted_minor: Some(asked),
+        currency: row.currency_code.clone().filter(|code| !code.is_empty())?,
+    })
+}
+
+/// None without any SKU.
+fn card(row: InfoRow) -> Option<Card> {
+    let skus = skus(&row);
     let nm_id = i64::try_from(*skus.first()?).ok()?;
     let sizes = skus
         .into_iter()
@@ -229,7 +270,7 @@ pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
-    use super::card;
+    use super::{card, price};
     use crate::json;
     use crate::ozon::wire::InfoList;
 
@@ -251,6 +292,34 @@ mod tests {
             cards[0].updated_at.unwrap().to_rfc3339(),
             "2026-09-01T10:00:00+00:00"
         );
+    }
+
+    #[test]
+    fn the_documented_price_is_the_crossed_out_one_and_the_one_that_is_asked() {
+        let list: InfoList = json::decode(crate::ozon::wire::samples::INFO.as_bytes()).unwrap();
+        let told = price(&list.items[0]).unwrap();
+        assert_eq!(
+            (
+                told.nm_id,
+                told.price_minor,
+                told.discounted_minor,
+                told.currency.as_str()
+            ),
+            (800_000_001, 39_900, Some(27_300), "RUB")
+        );
+    }
+
+    #[test]
+    fn a_product_without_a_price_has_none() {
+        for fields in [
+            "",
+            r#","price":"","old_price":"","currency_code":"RUB""#,
+            r#","price":"0.00","currency_code":"RUB""#,
+        ] {
+            let body = format!(r#"{{"items":[{{"id":1,"name":"a","offer_id":"A","sku":11{fields}}}]}}"#);
+            let list: InfoList = json::decode(body.as_bytes()).unwrap();
+            assert_eq!(price(&list.items[0]), None, "{fields}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::limits::{Account, Accounts, Group};
 use crate::error::{CallError, CallFailure};
 use crate::http::{Call, HttpClient, Reply};
 use crate::marketplace::{
-    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, SizeRef, StockSnapshot, Tally,
+    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, PriceObservation, SizeRef, StockSnapshot, Tally,
 };
 use crate::payload::{PayloadSink, Payloads};
 use crate::repeat::Repeats;
@@ -202,6 +202,10 @@ impl Marketplace for Ozon {
 
     async fn cards(&self, on_page: &mut (dyn FnMut(Vec<Card>) + Send)) -> Result<Fetched<()>, CallError> {
         self.fetch_cards(on_page).await
+    }
+
+    async fn prices(&self) -> Result<Fetched<Vec<PriceObservation>>, CallError> {
+        self.fetch_prices().await
     }
 
     async fn fbo_stock(&self) -> Result<Fetched<StockSnapshot>, CallError> {

@@ -64,6 +64,12 @@ impl Credential {
         self.client_id
     }
 
+    /// Both as the one text that [`Credential::parse`] reads.
+    #[must_use]
+    pub fn text(&self) -> SecretString {
+        format!("{}:{}", self.client_id, self.api_key.expose_secret()).into()
+    }
+
     pub(super) fn expose(&self) -> &str {
         self.api_key.expose_secret()
     }
@@ -71,6 +77,8 @@ impl Credential {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::{Credential, CredentialError};
 
     const KEY: &str = "0c9f1b0e-6a52-4a36-8c1e-0f4dbe3a7b11";
@@ -80,6 +88,7 @@ mod tests {
         let credential = Credential::parse(&format!(" 12345 : {KEY}\n")).unwrap();
         assert_eq!((credential.client_id(), credential.expose()), (12_345, KEY));
         assert!(!format!("{credential:?}").contains(KEY));
+        assert_eq!(credential.text().expose_secret(), format!("12345:{KEY}"));
     }
 
     #[test]

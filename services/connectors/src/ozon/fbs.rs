@@ -203,7 +203,10 @@ mod tests {
         assert_eq!(stock.warehouses[0].key, "fbs:22142605386000");
         assert_eq!(stock.products[0].available(), 4);
         assert_eq!(
-            (stock.buckets[0].bucket, stock.buckets[0].units),
+            (
+                stock.products[0].buckets[0].bucket,
+                stock.products[0].buckets[0].units
+            ),
             (Bucket::Reserved, 1)
         );
     }

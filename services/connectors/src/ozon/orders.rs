@@ -83,7 +83,10 @@ impl Ozon {
                     limit: self.options.posting_page,
                     cursor: &cursor,
                     sort_dir: "ASC",
-                    with: PostingsWith { analytics_data: true },
+                    with: PostingsWith {
+                        analytics_data: true,
+                        financial_data: true,
+                    },
                 };
                 let reply = self.ask(Group::All, endpoint, &request).await?;
                 let page =
@@ -138,6 +141,11 @@ impl<'a> Orders<'a> {
             return Ok(());
         }
         let place = place(posting);
+        let cluster = posting
+            .financial_data
+            .as_ref()
+            .and_then(|data| data.cluster_from.clone())
+            .filter(|name| !name.is_empty());
         let status = status(&posting.status);
         // One SKU can be on two lines of a parcel, and is still one order of it.
         let mut parcel: HashMap<i64, OrderObservation> = HashMap::new();
@@ -167,6 +175,9 @@ impl<'a> Orders<'a> {
                 status: status.clone(),
                 price_minor,
                 currency,
+                // A SKU is an article here, not a size of one.
+                size_id: None,
+                cluster: cluster.clone(),
             };
             parcel.insert(sku, order);
         }

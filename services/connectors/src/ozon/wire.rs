@@ -21,6 +21,22 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// The empty text stands for no amount.
+fn empty_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Told {
+        Amount(Decimal),
+        Text(String),
+    }
+    match Option::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Told::Amount(amount)) => Ok(Some(amount)),
+        Some(Told::Text(text)) if text.is_empty() => Ok(None),
+        Some(Told::Text(_)) => Err(serde::de::Error::custom("no number")),
+    }
+}
+
 /// `POST /v3/product/list`, request.
 #[derive(Serialize)]
 pub(super) struct ProductListRequest<'a> {
@@ -91,6 +107,11 @@ pub(super) struct InfoRow {
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) sources: Vec<InfoSource>,
     pub(super) updated_at: Option<String>,
+    #[serde(default, deserialize_with = "empty_is_none")]
+    pub(super) price: Option<Decimal>,
+    #[serde(default, deserialize_with = "empty_is_none")]
+    pub(super) old_price: Option<Decimal>,
+    pub(super) currency_code: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -219,10 +240,11 @@ pub(super) struct PostingsFilter {
     pub(super) to: String,
 }
 
-/// Only what names the warehouse.
+/// Only what names the warehouse and its region.
 #[derive(Serialize)]
 pub(super) struct PostingsWith {
     pub(super) analytics_data: bool,
+    pub(super) financial_data: bool,
 }
 
 /// The same, response. The examples of April wrap it into `result`, the schemas and October do not. The shape
@@ -265,6 +287,7 @@ pub(super) struct Posting {
     #[serde(deserialize_with = "null_is_default")]
     pub(super) products: Vec<PostingProduct>,
     pub(super) analytics_data: Option<PostingAnalytics>,
+    pub(super) financial_data: Option<PostingFinances>,
     pub(super) delivery_method: Option<DeliveryMethod>,
 }
 
@@ -293,6 +316,12 @@ pub(super) struct PostingAnalytics {
     pub(super) warehouse_id: Option<Int>,
     pub(super) warehouse_name: Option<String>,
     pub(super) warehouse: Option<String>,
+}
+
+/// Where the parcel came from; where it went is the buyer's.
+#[derive(Debug, Deserialize)]
+pub(super) struct PostingFinances {
+    pub(super) cluster_from: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

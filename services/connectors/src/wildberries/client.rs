@@ -5,17 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
+use reqwest::header::HeaderName;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::error;
 use super::limits::{Category, Group, Seller, Sellers};
-use super::token::{Scope, Token};
+use super::token::{Scope, Token, TokenKind};
 use crate::error::{CallError, CallFailure};
 use crate::http::{Call, HttpClient, Opened, Reply};
 use crate::marketplace::{
-    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, SizeRef, StockSnapshot, Tally,
+    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, PriceObservation, SizeRef, StockSnapshot, Tally,
 };
 use crate::payload::{PayloadSink, Payloads};
 use crate::repeat::Repeats;
+
+/// Names the service to the vendor; <https://dev.wildberries.ru/en/news/144>.
+const SERVICE_SECRET: HeaderName = HeaderName::from_static("x-client-secret");
 
 /// Base addresses of the vendor's categories.
 #[derive(Debug, Clone)]
@@ -28,6 +33,8 @@ pub struct Hosts {
     pub statistics: String,
     /// The seller's own warehouses.
     pub marketplace: String,
+    /// Prices.
+    pub prices: String,
     /// The seller's name.
     pub common: String,
 }
@@ -39,6 +46,7 @@ impl Default for Hosts {
             analytics: "https://seller-analytics-api.wildberries.ru".to_owned(),
             statistics: "https://statistics-api.wildberries.ru".to_owned(),
             marketplace: "https://marketplace-api.wildberries.ru".to_owned(),
+            prices: "https://discounts-prices-api.wildberries.ru".to_owned(),
             common: "https://common-api.wildberries.ru".to_owned(),
         }
     }
@@ -51,6 +59,7 @@ impl Hosts {
             Category::Analytics => &self.analytics,
             Category::Statistics => &self.statistics,
             Category::Marketplace => &self.marketplace,
+            Category::Prices => &self.prices,
             Category::Common => &self.common,
         }
     }
@@ -76,12 +85,17 @@ pub struct Options {
     pub card_page: u32,
     /// Rows per page of the synchronous stock report (the vendor's most is 250,000).
     pub stock_page: u64,
+    /// Products per page of the prices (the vendor's most is 1000).
+    pub price_page: usize,
     /// Rows per page of the order feed. The vendor states no limit; 1000 is what live callers use.
     pub order_page: u64,
     /// Pages of the order feed after which the older report, with its 80,000 rows a request, is taken.
     pub feed_pages: u32,
     /// Largest report in bytes, decompressed: 250,000 rows are about 50 MB.
     pub report_bytes: u64,
+    /// The secret by which the vendor recognises this service, where it has one: it goes with every request, and
+    /// base tokens get the full limits by it.
+    pub service_secret: Option<SecretString>,
 }
 
 impl Default for Options {
@@ -96,9 +110,11 @@ impl Default for Options {
             report_poll: Duration::ZERO,
             card_page: 100,
             stock_page: 250_000,
+            price_page: 1000,
             order_page: 1000,
             feed_pages: 4,
             report_bytes: 512 * 1024 * 1024,
+            service_secret: None,
         }
     }
 }
@@ -118,7 +134,7 @@ impl Wildberries {
     /// `sellers` is shared by the whole process, so that two jobs of one seller share the vendor's limits.
     #[must_use]
     pub fn new(http: HttpClient, hosts: Hosts, token: Token, sellers: &Sellers, options: Options) -> Self {
-        let seller = sellers.of(&token);
+        let seller = sellers.of(&token, options.service_secret.is_some());
         Self {
             http,
             hosts,
@@ -154,6 +170,21 @@ impl Wildberries {
         self.seller.patience(self.options.patience)
     }
 
+    /// Whether stock in the seller's own warehouses can be asked for: by the report, which needs no list of sizes,
+    /// or warehouse by warehouse.
+    #[must_use]
+    pub fn opens_fbs(&self) -> bool {
+        self.token.scopes().has(Scope::Marketplace) || self.has_seller_report()
+    }
+
+    /// Whether stock in the seller's own warehouses comes without a list of sizes.
+    #[must_use]
+    pub fn has_seller_report(&self) -> bool {
+        matches!(self.token.kind(), TokenKind::Personal | TokenKind::Service)
+            && self.token.scopes().has(Scope::Analytics)
+            && !self.seller.no_seller_report.is_set()
+    }
+
     /// Fails without a request when the token does not open a category at all.
     pub(super) fn require(&self, scope: Scope, endpoint: &'static str) -> Result<(), CallError> {
         if self.token.scopes().has(scope) {
@@ -177,9 +208,13 @@ impl Wildberries {
         };
         let call = Call::new(endpoint, method, self.hosts.of(category), path)?;
         // The raw token: the documentation knows no scheme word.
-        Ok(call
+        let call = call
             .authorization(self.token.expose())?
-            .deadline(self.options.deadline))
+            .deadline(self.options.deadline);
+        match &self.options.service_secret {
+            Some(secret) => call.secret(SERVICE_SECRET, secret.expose_secret()),
+            None => Ok(call),
+        }
     }
 
     /// The same for an answer that can be large.
@@ -271,6 +306,10 @@ impl Marketplace for Wildberries {
 
     async fn cards(&self, on_page: &mut (dyn FnMut(Vec<Card>) + Send)) -> Result<Fetched<()>, CallError> {
         self.fetch_cards(on_page).await
+    }
+
+    async fn prices(&self) -> Result<Fetched<Vec<PriceObservation>>, CallError> {
+        self.fetch_prices().await
     }
 
     async fn fbo_stock(&self) -> Result<Fetched<StockSnapshot>, CallError> {

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use super::client::Wildberries;
 use super::limits::{Category, Group};
+use super::stock::OF_SELLER;
 use super::token::Scope;
 use super::wire::{SellerWarehouse, Stocks, StocksRequest};
 use crate::error::{CallError, CallFailure};
 use crate::json;
 use crate::marketplace::{
-    Fetched, Fulfilment, InWay, SizeRef, StockBuilder, StockLevel, StockSnapshot, Tally, WarehouseRef,
+    Fetched, Fulfilment, InWay, SizeLabel, SizeRef, StockBuilder, StockLevel, StockSnapshot, Tally,
+    WarehouseRef,
 };
 use crate::payload::GOODS;
 
@@ -20,6 +22,32 @@ const STOCKS: &str = "POST /api/v3/stocks/{warehouseId}";
 const BATCH: usize = 1000;
 
 impl Wildberries {
+    /// Stock at the seller's warehouses: by the synchronous report where the token is allowed it, else
+    /// warehouse by warehouse. What was refused once is not tried again by this process.
+    ///
+    /// # Errors
+    /// Those of the way that was taken.
+    pub(super) async fn fetch_fbs_stock(
+        &self,
+        sizes: &[SizeRef],
+    ) -> Result<Fetched<StockSnapshot>, CallError> {
+        if self.has_seller_report() {
+            match Box::pin(self.sync_report(&OF_SELLER)).await {
+                Err(error)
+                    if matches!(
+                        error.failure,
+                        CallFailure::Forbidden { .. } | CallFailure::NotFound { .. }
+                    ) && self.token.scopes().has(Scope::Marketplace) =>
+                {
+                    tracing::info!("the report of the seller's stock is refused, its warehouses are asked");
+                    self.seller.no_seller_report.set();
+                }
+                other => return other,
+            }
+        }
+        self.warehouse_by_warehouse(sizes).await
+    }
+
     /// Every warehouse of the seller, asked for every size. A size without a record there holds nothing.
     ///
     /// Page: <https://dev.wildberries.ru/docs/openapi/work-with-products>, `GET /api/v3/warehouses` and
@@ -28,10 +56,7 @@ impl Wildberries {
     ///
     /// # Errors
     /// The first answer that failed.
-    pub(super) async fn fetch_fbs_stock(
-        &self,
-        sizes: &[SizeRef],
-    ) -> Result<Fetched<StockSnapshot>, CallError> {
+    async fn warehouse_by_warehouse(&self, sizes: &[SizeRef]) -> Result<Fetched<StockSnapshot>, CallError> {
         self.require(Scope::Marketplace, WAREHOUSES)?;
         let mut tally = self.tally("wb.stock.fbs", GOODS);
         let (warehouses, complete) = self.seller_warehouses(&mut tally).await?;
@@ -64,6 +89,9 @@ impl Wildberries {
                         in_way_from_client: 0,
                     };
                     builder.add(*nm_id, level).map_err(overflow)?;
+                    builder
+                        .add_size(*nm_id, index, SizeLabel::Id(row.chrt_id), row.amount)
+                        .map_err(overflow)?;
                 }
             }
         }

@@ -23,6 +23,7 @@ pub enum Category {
     Analytics,
     Statistics,
     Marketplace,
+    Prices,
     Common,
 }
 
@@ -35,6 +36,7 @@ impl Category {
             Self::Analytics => "analytics",
             Self::Statistics => "statistics",
             Self::Marketplace => "marketplace",
+            Self::Prices => "prices",
             Self::Common => "common",
         }
     }
@@ -53,6 +55,10 @@ pub enum Group {
     RemainsDownload,
     /// `POST /api/analytics/v1/stocks-report/wb-warehouses`
     WbWarehouses,
+    /// `POST /api/analytics/v1/stocks-report/seller-warehouses`
+    SellerWarehouses,
+    /// `GET /api/v2/list/goods/filter`
+    Prices,
     /// `POST /api/analytics/v1/order-feed`
     OrderFeed,
     /// `GET /api/v1/supplier/orders`
@@ -74,6 +80,8 @@ impl Group {
             Self::RemainsStatus => ("remains_status", ""),
             Self::RemainsDownload => ("remains_download", ""),
             Self::WbWarehouses => ("wb_warehouses", ""),
+            Self::SellerWarehouses => ("seller_warehouses", ""),
+            Self::Prices => ("prices", ""),
             Self::OrderFeed => ("order_feed", ""),
             Self::SupplierOrders => ("supplier_orders", ""),
             Self::Marketplace => ("marketplace", ""),
@@ -85,6 +93,7 @@ impl Group {
                     Category::Analytics => "-analytics",
                     Category::Statistics => "-statistics",
                     Category::Marketplace => "-marketplace",
+                    Category::Prices => "-prices",
                     Category::Common => "-common",
                 },
             ),
@@ -111,6 +120,7 @@ pub(super) struct Seller {
     limits: Limits,
     pub(super) report: Report,
     pub(super) no_sync_report: Flag,
+    pub(super) no_seller_report: Flag,
     pub(super) no_order_feed: Flag,
 }
 
@@ -179,8 +189,8 @@ impl Sellers {
         }
     }
 
-    pub(super) fn of(&self, token: &Token) -> Arc<Seller> {
-        let kind = key_kind(token.kind(), false);
+    pub(super) fn of(&self, token: &Token, with_secret: bool) -> Arc<Seller> {
+        let kind = key_kind(token.kind(), with_secret);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
             let reduced = matches!(kind, KeyKind::Base | KeyKind::Test);
@@ -192,6 +202,7 @@ impl Sellers {
                 limits: self.limits.clone(),
                 report,
                 no_sync_report: Flag::default(),
+                no_seller_report: Flag::default(),
                 no_order_feed: Flag::default(),
             })
         };
@@ -205,9 +216,10 @@ impl Sellers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Category, Group, Sellers};
-    use crate::wildberries::token::Token;
+    use super::{Category, Group, Sellers, key_kind};
+    use crate::limits::KeyKind;
     use crate::wildberries::token::tests::token_text;
+    use crate::wildberries::token::{Token, TokenKind};
     use std::sync::Arc;
 
     fn token(sid: &str, id: u8, acc: u8) -> Token {
@@ -215,10 +227,29 @@ mod tests {
         Token::parse(&token_text(&claims)).unwrap()
     }
 
+    #[test]
+    fn a_services_secret_lifts_a_base_token_and_no_other() {
+        assert_eq!(key_kind(TokenKind::Base, false), KeyKind::Base);
+        assert_eq!(key_kind(TokenKind::Base, true), KeyKind::BaseWithSecret);
+        assert_eq!(key_kind(TokenKind::Test, true), KeyKind::Test);
+        assert_eq!(key_kind(TokenKind::Personal, true), KeyKind::Personal);
+    }
+
+    #[tokio::test]
+    async fn prices_and_the_sellers_report_have_the_documented_rates() {
+        let interval = |acc, group| {
+            let seller = Sellers::new(1.0).of(&token("a", 1, acc), false);
+            seller.bucket(group).limit().interval.as_millis()
+        };
+        assert_eq!(interval(3, Group::Prices), 600);
+        assert_eq!(interval(1, Group::Prices), 900_000);
+        assert_eq!(interval(4, Group::SellerWarehouses), 20_000);
+    }
+
     #[tokio::test]
     async fn two_tokens_of_one_seller_share_buckets_and_two_sellers_do_not() {
         let sellers = Sellers::new(1.0);
-        let bucket = |token: &Token| sellers.of(token).bucket(Group::Content);
+        let bucket = |token: &Token| sellers.of(token, false).bucket(Group::Content);
         assert!(Arc::ptr_eq(
             &bucket(&token("a", 1, 3)),
             &bucket(&token("a", 2, 3))
@@ -234,14 +265,14 @@ mod tests {
         let sellers = Sellers::new(1.0);
         let (personal, service, base) = (token("a", 1, 3), token("a", 2, 4), token("a", 3, 1));
         let same = |one: &Token, other: &Token, group| {
-            Arc::ptr_eq(&sellers.of(one).bucket(group), &sellers.of(other).bucket(group))
+            Arc::ptr_eq(&sellers.of(one, false).bucket(group), &sellers.of(other, false).bucket(group))
         };
         assert!(same(&personal, &service, Group::OrderFeed));
         assert!(same(&personal, &base, Group::Content), "counted per account");
         assert!(!same(&personal, &base, Group::OrderFeed));
         assert_eq!(
             sellers
-                .of(&base)
+                .of(&base, false)
                 .bucket(Group::OrderFeed)
                 .limit()
                 .interval
@@ -252,7 +283,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_host_has_a_ping_of_its_own() {
-        let seller = Sellers::new(1.0).of(&token("a", 1, 3));
+        let seller = Sellers::new(1.0).of(&token("a", 1, 3), false);
         let bucket = |category| seller.bucket(Group::Ping(category));
         assert!(!Arc::ptr_eq(
             &bucket(Category::Content),

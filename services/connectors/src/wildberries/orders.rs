@@ -10,7 +10,9 @@ use super::client::Wildberries;
 use super::limits::{Category, Group};
 use super::time;
 use super::token::Scope;
-use super::wire::{Data, FeedPage, FeedPagination, FeedPeriod, FeedRequest, FeedRow, SupplierOrder};
+use super::wire::{
+    Data, FeedPage, FeedPagination, FeedPeriod, FeedRequest, FeedRow, SupplierOrder, minor_units,
+};
 use crate::error::{CallError, CallFailure};
 use crate::json::{self, Told};
 use crate::marketplace::{Fetched, OrderObservation, OrderStatus, Period, Tally};
@@ -297,6 +299,9 @@ fn feed_order(row: FeedRow, currency: Option<&str>) -> Result<OrderObservation, 
         status,
         price_minor: row.seller_price.and_then(minor_units),
         currency: currency.map(str::to_owned),
+        size_id: row.chrt_id.filter(|id| *id > 0),
+        // A masked warehouse hides its region behind the same words as its name.
+        cluster: named(row.warehouse_region).filter(|region| !super::is_masked_name(region)),
         srid: srid(FEED, row.srid)?,
     })
 }
@@ -318,6 +323,9 @@ fn supplier_order(row: SupplierOrder) -> Result<OrderObservation, CallError> {
         },
         price_minor: row.price_with_disc.and_then(minor_units),
         currency: None,
+        // The older report knows the size by its name only, and of regions the buyer's.
+        size_id: None,
+        cluster: None,
         srid: srid(SUPPLIER, row.srid)?,
     })
 }
@@ -342,17 +350,6 @@ fn srid(endpoint: &'static str, srid: String) -> Result<String, CallError> {
 
 fn named(name: Option<String>) -> Option<String> {
     name.filter(|name| !name.is_empty())
-}
-
-/// Roubles with a fraction to kopecks. Prices have at most two decimals, far inside what a double holds
-/// exactly.
-fn minor_units(price: f64) -> Option<i64> {
-    let minor = (price * 100.0).round();
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "checked to be whole and within 2^53"
-    )]
-    (minor.is_finite() && minor.abs() < 9.0e15).then_some(minor as i64)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::wire::{Data, RemainsEnvelope, RemainsRow, RemainsStatus, RemainsTask}
 use crate::error::{CallError, CallFailure};
 use crate::json::{self, Rows};
 use crate::marketplace::{
-    Fetched, Fulfilment, InWay, StockBuilder, StockLevel, StockOverflow, StockSnapshot, WarehouseRef,
+    Fetched, Fulfilment, InWay, SizeLabel, StockBuilder, StockLevel, StockOverflow, StockSnapshot, WarehouseRef,
 };
 use crate::payload::GOODS;
 
@@ -33,8 +33,8 @@ impl Wildberries {
     /// Page: <https://dev.wildberries.ru/docs/openapi/reports>, `warehouse_remains`; create once a minute,
     /// status every 5 s, download once a minute; with a base token each of them four times an hour.
     ///
-    /// Names are Russian on request, because they are matched by their exact text; sizes and barcodes are not
-    /// asked for, so a row is a product.
+    /// Names are Russian on request, because they are matched by their exact text. A row is a size of a product,
+    /// told by its name; barcodes are not asked for, since a size may have several.
     ///
     /// # Errors
     /// `ReportPending` when the next question is further away than the client's patience, `ReportLost` when
@@ -63,7 +63,7 @@ impl Wildberries {
     async fn create_report(&self) -> Result<String, CallError> {
         let call = self
             .call(CREATE, Category::Analytics, "/api/v1/warehouse_remains")?
-            .query(&[("locale", "ru"), ("groupByNm", "true")]);
+            .query(&[("locale", "ru"), ("groupByNm", "true"), ("groupBySize", "true")]);
         let reply = self.fetch(Group::RemainsCreate, &call).await?;
         let answer: Data<RemainsTask> =
             json::decode(&reply.body).map_err(|failure| CallError::new(CREATE, failure))?;
@@ -220,13 +220,20 @@ impl Report {
                 TOTAL => total = Some(entry.quantity),
                 name => {
                     counted = counted.saturating_add(entry.quantity);
+                    let warehouse = self.warehouse(name);
                     let level = StockLevel {
-                        warehouse: self.warehouse(name),
+                        warehouse,
                         available: entry.quantity,
                         in_way_to_client: 0,
                         in_way_from_client: 0,
                     };
                     self.builder.add(nm_id, level).map_err(overflow)?;
+                    if !row.tech_size.is_empty() {
+                        let label = SizeLabel::Name(row.tech_size.clone());
+                        self.builder
+                            .add_size(nm_id, warehouse, label, entry.quantity)
+                            .map_err(overflow)?;
+                    }
                 }
             }
         }

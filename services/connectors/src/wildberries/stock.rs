@@ -1,4 +1,5 @@
-//! Stock at the marketplace by the synchronous report, and the choice between it and the background report.
+//! Stock by the synchronous reports, at the marketplace and at the seller's own warehouses, and the choice
+//! between the first and the background report.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,10 +11,38 @@ use super::wire::{WbWarehousesEnvelope, WbWarehousesRequest, WbWarehousesRow};
 use super::{MASKED_ID, is_masked_name};
 use crate::error::{CallError, CallFailure};
 use crate::json::{self, Rows};
-use crate::marketplace::{Fetched, Fulfilment, StockBuilder, StockLevel, StockSnapshot, WarehouseRef};
+use crate::marketplace::{
+    Fetched, Fulfilment, SizeLabel, StockBuilder, StockLevel, StockOverflow, StockSnapshot, WarehouseRef,
+};
 use crate::payload::GOODS;
 
-const REPORT: &str = "POST /api/analytics/v1/stocks-report/wb-warehouses";
+/// One of the two synchronous reports: same question, same rows, other warehouses.
+pub(super) struct SyncReport {
+    endpoint: &'static str,
+    path: &'static str,
+    group: Group,
+    fulfilment: Fulfilment,
+    source: &'static str,
+}
+
+/// The marketplace's warehouses.
+const OF_MARKETPLACE: SyncReport = SyncReport {
+    endpoint: "POST /api/analytics/v1/stocks-report/wb-warehouses",
+    path: "/api/analytics/v1/stocks-report/wb-warehouses",
+    group: Group::WbWarehouses,
+    fulfilment: Fulfilment::Fbo,
+    source: "wb.stock.sync",
+};
+
+/// The seller's warehouses; since 2026-08-24, for personal and service tokens.
+pub(super) const OF_SELLER: SyncReport = SyncReport {
+    endpoint: "POST /api/analytics/v1/stocks-report/seller-warehouses",
+    path: "/api/analytics/v1/stocks-report/seller-warehouses",
+    group: Group::SellerWarehouses,
+    fulfilment: Fulfilment::Fbs,
+    source: "wb.stock.seller",
+};
+
 /// Where its rows are.
 const LIST: &[&str] = &["data", "items"];
 
@@ -25,7 +54,7 @@ impl Wildberries {
     /// Those of the report that was taken. When both refuse, the refusal of the second.
     pub(super) async fn fetch_fbo_stock(&self) -> Result<Fetched<StockSnapshot>, CallError> {
         if !self.seller.no_sync_report.is_set() {
-            match Box::pin(self.sync_report()).await {
+            match Box::pin(self.sync_report(&OF_MARKETPLACE)).await {
                 Err(error) if matches!(error.failure, CallFailure::Forbidden { .. }) => {
                     tracing::info!("the synchronous stock report is refused, the background report is taken");
                     self.seller.no_sync_report.set();
@@ -37,15 +66,15 @@ impl Wildberries {
     }
 
     /// Page: <https://dev.wildberries.ru/docs/openapi/analytics>, `POST
-    /// /api/analytics/v1/stocks-report/wb-warehouses`; 3 requests a minute, 250,000 rows a page, refreshed
-    /// every 30 minutes, not for plain base tokens.
+    /// /api/analytics/v1/stocks-report/wb-warehouses` and `…/seller-warehouses`; each 3 requests a minute, 250,000
+    /// rows a page, refreshed every 30 minutes, not for plain base tokens.
     ///
     /// An account without stock gives 204. A 200 without a body or without a list was seen as well; it is
     /// taken as empty but not as complete, because a broken answer looks the same.
-    async fn sync_report(&self) -> Result<Fetched<StockSnapshot>, CallError> {
-        self.require(Scope::Analytics, REPORT)?;
-        let mut tally = self.tally("wb.stock.sync", GOODS);
-        let mut gathered = Gathered::default();
+    pub(super) async fn sync_report(&self, report: &SyncReport) -> Result<Fetched<StockSnapshot>, CallError> {
+        self.require(Scope::Analytics, report.endpoint)?;
+        let mut tally = self.tally(report.source, GOODS);
+        let mut gathered = Gathered::of(report.fulfilment);
         let limit = self.options.stock_page;
         let mut complete = true;
         for offset in (0..).step_by(usize::try_from(limit).unwrap_or(usize::MAX)) {
@@ -56,13 +85,9 @@ impl Wildberries {
                 offset,
             };
             let call = self
-                .report_call(
-                    REPORT,
-                    Category::Analytics,
-                    "/api/analytics/v1/stocks-report/wb-warehouses",
-                )?
+                .report_call(report.endpoint, Category::Analytics, report.path)?
                 .json(&body)?;
-            let opened = self.open(Group::WbWarehouses, &call).await?;
+            let opened = self.open(report.group, &call).await?;
             if opened.status() == 204 {
                 let reply = opened.read().await?;
                 tally.page(&reply.body, 0, reply.date());
@@ -77,7 +102,7 @@ impl Wildberries {
                 .await?;
             let has_list = page
                 .finish::<Option<WbWarehousesEnvelope>>()
-                .map_err(|failure| CallError::new(REPORT, failure))?;
+                .map_err(|failure| CallError::new(report.endpoint, failure))?;
             let rows = gathered.page_rows;
             tally.streamed(streamed.bytes, rows, streamed.date);
             if !has_list {
@@ -95,12 +120,15 @@ impl Wildberries {
             }
         }
         if let Some(what) = gathered.contradiction {
-            return Err(CallError::new(REPORT, CallFailure::Inconsistent { what }));
+            return Err(CallError::new(
+                report.endpoint,
+                CallFailure::Inconsistent { what },
+            ));
         }
         gathered
             .is_whole()
-            .map_err(|failure| CallError::new(REPORT, failure))?;
-        let outcome = tally.finish("wb.stock.sync");
+            .map_err(|failure| CallError::new(report.endpoint, failure))?;
+        let outcome = tally.finish(report.source);
         Ok(Fetched {
             items: gathered.builder.finish(),
             outcome,
@@ -110,8 +138,8 @@ impl Wildberries {
 }
 
 /// What the pages have given so far.
-#[derive(Default)]
 struct Gathered {
+    fulfilment: Fulfilment,
     builder: StockBuilder,
     by_id: std::collections::HashMap<i64, u32>,
     page_rows: u64,
@@ -126,6 +154,18 @@ struct Gathered {
 }
 
 impl Gathered {
+    fn of(fulfilment: Fulfilment) -> Self {
+        Self {
+            fulfilment,
+            builder: StockBuilder::default(),
+            by_id: std::collections::HashMap::new(),
+            page_rows: 0,
+            before: HashSet::new(),
+            page: HashSet::new(),
+            contradiction: None,
+        }
+    }
+
     fn begin_page(&mut self) {
         self.page_rows = 0;
         let page = std::mem::take(&mut self.page);
@@ -139,6 +179,8 @@ impl Gathered {
     /// What single rows may lack, not all of them lack: it would silently become nothing.
     fn is_whole(&self) -> Result<(), CallFailure> {
         let path = match (self.told_to_client, self.told_from_client) {
+            // The seller's warehouses know nothing of units on the way.
+            _ if self.fulfilment == Fulfilment::Fbs => return Ok(()),
             _ if self.page.is_empty() && self.before.is_empty() => return Ok(()),
             (true, true) => return Ok(()),
             (false, _) => "data.items[].inWayToClient",
@@ -161,21 +203,30 @@ impl Gathered {
         self.page.insert(key);
         self.told_to_client |= row.in_way_to_client.is_there();
         self.told_from_client |= row.in_way_from_client.is_there();
+        let warehouse = self.warehouse(&row)?;
         let level = StockLevel {
-            warehouse: self.warehouse(&row)?,
+            warehouse,
             available: row.quantity,
             in_way_to_client: row.in_way_to_client.or_default(),
             in_way_from_client: row.in_way_from_client.or_default(),
         };
-        self.builder
-            .add(row.nm_id, level)
-            .map_err(|overflow| CallFailure::Inconsistent {
-                what: overflow.to_string(),
-            })
+        let overflow = |overflow: StockOverflow| CallFailure::Inconsistent {
+            what: overflow.to_string(),
+        };
+        self.builder.add(row.nm_id, level).map_err(overflow)?;
+        // 0 is no size: the vendor's ids begin far above.
+        match u64::try_from(row.chrt_id).ok().filter(|id| *id > 0) {
+            Some(id) => self
+                .builder
+                .add_size(row.nm_id, warehouse, SizeLabel::Id(id), row.quantity)
+                .map_err(overflow),
+            None => Ok(()),
+        }
     }
 
     fn warehouse(&mut self, row: &WbWarehousesRow) -> Result<u32, CallFailure> {
-        if row.warehouse_id == Some(MASKED_ID) || is_masked_name(&row.warehouse_name) {
+        let masked = row.warehouse_id == Some(MASKED_ID) || is_masked_name(&row.warehouse_name);
+        if masked && self.fulfilment == Fulfilment::Fbo {
             return Ok(self.builder.warehouse(WarehouseRef::masked()));
         }
         let Some(id) = row.warehouse_id else {
@@ -184,7 +235,7 @@ impl Gathered {
             }
             return Ok(self
                 .builder
-                .warehouse(WarehouseRef::named(&row.warehouse_name, Fulfilment::Fbo)));
+                .warehouse(WarehouseRef::named(&row.warehouse_name, self.fulfilment)));
         };
         if let Some(index) = self.by_id.get(&id) {
             return Ok(*index);
@@ -197,7 +248,7 @@ impl Gathered {
         let region = row.region_name.clone().filter(|region| !region.is_empty());
         let index = self
             .builder
-            .warehouse(WarehouseRef::with_id(id, name, Fulfilment::Fbo, region));
+            .warehouse(WarehouseRef::with_id(id, name, self.fulfilment, region));
         self.by_id.insert(id, index);
         Ok(index)
     }

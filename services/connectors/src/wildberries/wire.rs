@@ -109,7 +109,7 @@ pub(super) struct SizeRow {
     pub(super) skus: Vec<String>,
 }
 
-/// `POST /api/analytics/v1/stocks-report/wb-warehouses`, request. Empty lists mean all.
+/// `POST /api/analytics/v1/stocks-report/wb-warehouses` and `…/seller-warehouses`, request. Empty lists mean all.
 #[derive(Serialize)]
 pub(super) struct WbWarehousesRequest {
     #[serde(rename = "nmIds")]
@@ -173,11 +173,13 @@ pub(super) struct RemainsStatus {
 /// The background report around its rows.
 pub(super) type RemainsEnvelope = Option<Vec<IgnoredAny>>;
 
-/// One row of the background report: a product (or a size, where sizes were asked for).
+/// One row of the background report: a size of a product.
 #[derive(Debug, Deserialize)]
 pub(super) struct RemainsRow {
     #[serde(rename = "nmId")]
     pub(super) nm_id: i64,
+    #[serde(rename = "techSize", default, deserialize_with = "null_is_default")]
+    pub(super) tech_size: String,
     #[serde(deserialize_with = "null_is_default")]
     pub(super) warehouses: Vec<RemainsWarehouse>,
 }
@@ -267,6 +269,10 @@ pub(super) struct FeedRow {
     pub(super) is_mp: bool,
     #[serde(rename = "sellerPrice")]
     pub(super) seller_price: Option<f64>,
+    #[serde(rename = "chrtId")]
+    pub(super) chrt_id: Option<i64>,
+    #[serde(rename = "warehouseRegion")]
+    pub(super) warehouse_region: Option<String>,
 }
 
 /// `GET /api/v1/supplier/orders`.
@@ -286,6 +292,47 @@ pub(super) struct SupplierOrder {
     #[serde(rename = "isCancel", deserialize_with = "null_is_default")]
     pub(super) is_cancel: bool,
     pub(super) srid: String,
+}
+
+/// `GET /api/v2/list/goods/filter`. The list is what the page is for, so it is required.
+#[derive(Debug, Deserialize)]
+pub(super) struct GoodsPage {
+    pub(super) data: GoodsList,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct GoodsList {
+    #[serde(rename = "listGoods", deserialize_with = "null_is_default")]
+    pub(super) list: Vec<Goods>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Goods {
+    #[serde(rename = "nmID")]
+    pub(super) nm_id: i64,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) sizes: Vec<GoodsSize>,
+    #[serde(rename = "currencyIsoCode4217")]
+    pub(super) currency: Option<String>,
+}
+
+/// Whole roubles before the discount, up to kopecks after it.
+#[derive(Debug, Deserialize)]
+pub(super) struct GoodsSize {
+    pub(super) price: Option<f64>,
+    #[serde(rename = "discountedPrice")]
+    pub(super) discounted_price: Option<f64>,
+}
+
+/// Roubles with a fraction to kopecks. Prices have at most two decimals, far inside what a double holds
+/// exactly.
+pub(super) fn minor_units(price: f64) -> Option<i64> {
+    let minor = (price * 100.0).round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked to be whole and within 2^53"
+    )]
+    (minor.is_finite() && minor.abs() < 9.0e15).then_some(minor as i64)
 }
 
 /// `GET /api/v1/seller-info`.

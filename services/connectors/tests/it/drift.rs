@@ -111,6 +111,8 @@ async fn drift_of_every_source_of_wildberries_is_named() {
     const STOCK: &str = "/seller-analytics-api/api/analytics/v1/stocks-report/wb-warehouses";
     const REMAINS: &str = "/seller-analytics-api/api/v1/warehouse_remains";
     const FEED: &str = "/seller-analytics-api/api/analytics/v1/order-feed";
+    const OWN_REPORT: &str = "/seller-analytics-api/api/analytics/v1/stocks-report/seller-warehouses";
+    const PRICES: &str = "/discounts-prices-api/api/v2/list/goods/filter";
     const SUPPLIER: &str = "/statistics-api/api/v1/supplier/orders";
     let empty = |mut source: Source| {
         source.empty_was_seen = true;
@@ -136,6 +138,10 @@ async fn drift_of_every_source_of_wildberries_is_named() {
         download("warehouses", "[].warehouses"),
         download("quantity", "[].warehouses[].quantity"),
         download("warehouseName", "[].warehouses[].warehouseName"),
+        source(PRICES, "nmID", "data.listGoods[].nmID"),
+        source(PRICES, "listGoods", "data.listGoods"),
+        empty(source(OWN_REPORT, "quantity", "data.items[].quantity")),
+        empty(source(OWN_REPORT, "items", "data.items")),
         empty(source("/marketplace-api/api/v3/warehouses", "name", "[].name")),
         source("/marketplace-api/api/v3/stocks", "amount", "stocks[].amount"),
         source("/marketplace-api/api/v3/stocks", "stocks", "stocks"),
@@ -167,7 +173,9 @@ async fn drift_of_every_source_of_wildberries_is_named() {
                 STOCK => outcome(client.fbo_stock().await, |stock| stock.products.len()),
                 REMAINS => outcome(world.base().fbo_stock().await, |stock| stock.products.len()),
                 FEED | SUPPLIER => outcome(client.orders(world.week()).await, Vec::len),
-                _ => outcome(client.fbs_stock(&sizes).await, |stock| {
+                PRICES => outcome(client.prices().await, Vec::len),
+                OWN_REPORT => outcome(client.fbs_stock(&sizes).await, |stock| stock.products.len()),
+                _ => outcome(world.base().fbs_stock(&sizes).await, |stock| {
                     stock.products.iter().map(|product| product.levels.len()).sum()
                 }),
             };

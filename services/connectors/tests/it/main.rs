@@ -21,5 +21,6 @@ mod ozon_world;
 mod wildberries;
 #[cfg(test)]
 mod wildberries_faults;
+mod wildberries_rest;
 #[cfg(test)]
 mod world;

@@ -71,12 +71,7 @@ async fn assert_whole(world: &World, late_fields: bool) {
             i64::try_from(product.in_way_from_client).unwrap()
         );
         let mut buckets: BTreeMap<String, u64> = BTreeMap::new();
-        for row in fbo
-            .items
-            .buckets
-            .iter()
-            .filter(|row| row.nm_id == article(product))
-        {
+        for row in &fbo.items.product(article(product)).unwrap().buckets {
             *buckets.entry(row.bucket.as_str().to_owned()).or_default() += u64::try_from(row.units).unwrap();
         }
         let mut kinds = product.buckets.clone();
@@ -89,7 +84,13 @@ async fn assert_whole(world: &World, late_fields: bool) {
     let fbs = client.fbs_stock(&sizes(&cards)).await.unwrap();
     assert!(fbs.complete);
     assert_eq!(by_name(&fbs.items), expected(&listed, |product| &product.fbs));
-    let reserved: i64 = fbs.items.buckets.iter().map(|row| row.units).sum();
+    let reserved: i64 = fbs
+        .items
+        .products
+        .iter()
+        .flat_map(|product| &product.buckets)
+        .map(|row| i64::from(row.units))
+        .sum();
     let truth: u64 = listed.iter().map(|product| product.fbs_reserved).sum();
     assert_eq!(reserved, i64::try_from(truth).unwrap());
 

@@ -196,12 +196,13 @@ async fn masking_collapses_warehouses_and_keeps_every_sum() {
 
 #[tokio::test]
 async fn fbs_stock_is_asked_for_by_size_and_summed_by_product() {
+    // A base token has no report of the seller's stock.
     let world = World::start(SellerConfig {
         fbs_warehouses: 2,
         ..seller()
     })
     .await;
-    let client = world.personal();
+    let client = world.base();
     let sizes = sizes(&cards(&client).await);
     let fetched = client.fbs_stock(&sizes).await.unwrap();
     assert!(fetched.complete);

@@ -44,6 +44,7 @@ impl World {
             analytics: self.simulator.host_url(Host::Analytics),
             statistics: self.simulator.host_url(Host::Statistics),
             marketplace: self.simulator.host_url(Host::Marketplace),
+            prices: self.simulator.host_url(Host::Prices),
             common: self.simulator.host_url(Host::Common),
         }
     }

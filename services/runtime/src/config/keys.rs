@@ -162,6 +162,10 @@ pub const KEYS: &[Key] = &[
         "https://discounts-prices-api.wildberries.ru",
         "Wildberries, prices",
     ),
+    secret(
+        "ST_WB_SERVICE_SECRET",
+        "Secret by which Wildberries recognises this service; base tokens get the full limits by it",
+    ),
     plain("ST_OZON_URL", "https://api-seller.ozon.ru", "Ozon Seller API"),
     plain(
         "ST_GOOGLE_SHEETS_URL",

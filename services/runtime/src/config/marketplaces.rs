@@ -1,5 +1,7 @@
 //! Hosts of the marketplaces; each can be a simulator.
 
+use secrecy::SecretString;
+
 use super::source::{Problem, Source};
 
 /// Wildberries' hosts, one per part of its API; no slash at the end.
@@ -17,6 +19,8 @@ pub struct WildberriesSettings {
     pub common_url: String,
     /// `ST_WB_PRICES_URL`.
     pub prices_url: String,
+    /// `ST_WB_SERVICE_SECRET`: goes with every request in the header `X-Client-Secret`.
+    pub service_secret: Option<SecretString>,
 }
 
 /// Ozon's host.
@@ -34,6 +38,7 @@ pub(super) fn read_wildberries(source: &Source) -> Result<WildberriesSettings, P
         marketplace_url: source.base_url("ST_WB_MARKETPLACE_URL")?,
         common_url: source.base_url("ST_WB_COMMON_URL")?,
         prices_url: source.base_url("ST_WB_PRICES_URL")?,
+        service_secret: source.secret("ST_WB_SERVICE_SECRET")?,
     })
 }
 

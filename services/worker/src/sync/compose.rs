@@ -9,9 +9,9 @@ use application::domain::product::{Card, Observation, StockSeen};
 use application::record_observations::{CHUNK, Refused};
 use application::sync_attempt::Attempt;
 use chrono::{DateTime, Utc};
-use connectors::marketplace::{Fetched, OrderObservation, ProductStock, StockSnapshot};
+use connectors::marketplace::{Fetched, OrderObservation, ProductStock, SizeLabel, StockSnapshot};
 use events::cabinet::Marketplace;
-use events::product::{Fulfilment, InWay, OrderLine, StockLevel};
+use events::product::{Fulfilment, InWay, MarketplaceTurnover, OrderLine, Price, SizeUnits, StockLevel};
 use events::sync::SourceReport;
 
 use crate::SyncJob;
@@ -29,6 +29,7 @@ pub struct Composer<'a> {
     catalogue_complete: bool,
     stock: Vec<Stock>,
     orders: HashMap<i64, Vec<OrderLine>>,
+    prices: HashMap<i64, Price>,
     now: DateTime<Utc>,
 }
 
@@ -38,6 +39,8 @@ struct Stock {
     as_of: DateTime<Utc>,
     complete: bool,
     visible: Arc<BTreeSet<String>>,
+    /// Whether the source tells the marketplace's own figures.
+    tells_turnover: bool,
     snapshot: StockSnapshot,
 }
 
@@ -56,13 +59,15 @@ impl<'a> Composer<'a> {
         let catalogue_complete = matches!(&seen.cards, Source::Read(fetched) if fetched.complete);
         let mut keys = known;
         keys.extend(told_keys(&seen));
+        let marketplace = attempt.marketplace.unwrap_or(Marketplace::Wildberries);
         let mut stock = Vec::new();
         for (source, fulfilment, seen) in [
             (STOCK_FBO, Fulfilment::Fbo, seen.fbo),
             (STOCK_FBS, Fulfilment::Fbs, seen.fbs),
         ] {
             if let Source::Read(fetched) = seen {
-                stock.push(Stock::new(source, fulfilment, fetched, now));
+                let own = marketplace == Marketplace::Ozon && fulfilment == Fulfilment::Fbo;
+                stock.push(Stock::new(source, fulfilment, fetched, own, now));
             }
         }
         let mut orders: HashMap<i64, Vec<OrderLine>> = HashMap::new();
@@ -74,14 +79,26 @@ impl<'a> Composer<'a> {
                     .push(order_line(order, &keys));
             }
         }
+        let mut prices = HashMap::new();
+        if let Source::Read(fetched) = seen.prices {
+            for told in fetched.items {
+                let price = Price {
+                    price_minor: told.price_minor,
+                    discounted_minor: told.discounted_minor,
+                    currency: told.currency,
+                };
+                prices.insert(told.nm_id, price);
+            }
+        }
         Self {
             job,
-            marketplace: attempt.marketplace.unwrap_or(Marketplace::Wildberries),
+            marketplace,
             reports,
             catalogue: seen.catalogue.cards,
             catalogue_complete,
             stock,
             orders,
+            prices,
             now,
         }
     }
@@ -113,7 +130,7 @@ impl<'a> Composer<'a> {
             marketplace: self.marketplace,
             nm_id,
             card,
-            price: None,
+            price: self.prices.get(&nm_id).cloned(),
             stock: self.stock.iter().map(|stock| stock.seen(nm_id)).collect(),
             orders: self.orders.get(&nm_id).cloned().unwrap_or_default(),
             orders_source: ORDERS.to_owned(),
@@ -161,6 +178,7 @@ impl Stock {
         source: &'static str,
         fulfilment: Fulfilment,
         fetched: Fetched<StockSnapshot>,
+        tells_turnover: bool,
         now: DateTime<Utc>,
     ) -> Self {
         let as_of = Seen::as_of(&fetched, now);
@@ -176,6 +194,7 @@ impl Stock {
             as_of,
             complete: fetched.complete,
             visible: Arc::new(visible),
+            tells_turnover,
             snapshot: fetched.items,
         }
     }
@@ -195,7 +214,7 @@ impl Stock {
                     from_client: product.in_way.from_client,
                 })
             }),
-            turnover: None,
+            turnover: self.tells_turnover.then(|| self.turnover(nm_id)),
             visible: Arc::clone(&self.visible),
         }
     }
@@ -214,9 +233,10 @@ impl Stock {
                 same.available += level.available;
                 same.in_way_to_client += level.in_way_to_client;
                 same.in_way_from_client += level.in_way_from_client;
+                self.add_kinds_and_sizes(product, level.warehouse, same);
                 continue;
             }
-            levels.push(StockLevel {
+            let mut told = StockLevel {
                 warehouse: warehouse.key.clone(),
                 name: warehouse.name.clone(),
                 fulfilment: self.fulfilment,
@@ -224,11 +244,69 @@ impl Stock {
                 in_way_to_client: level.in_way_to_client,
                 in_way_from_client: level.in_way_from_client,
                 buckets: BTreeMap::new(),
-                cluster: None,
+                cluster: warehouse.region.clone(),
                 sizes: vec![],
-            });
+            };
+            self.add_kinds_and_sizes(product, level.warehouse, &mut told);
+            levels.push(told);
         }
         levels
+    }
+
+    /// Units of further kinds and by size at one warehouse of the snapshot.
+    fn add_kinds_and_sizes(&self, product: &ProductStock, warehouse: u32, level: &mut StockLevel) {
+        let first = product.buckets.partition_point(|row| row.warehouse < warehouse);
+        for row in product.buckets.iter().skip(first) {
+            if row.warehouse != warehouse {
+                break;
+            }
+            *level.buckets.entry(row.bucket.as_str().to_owned()).or_default() += i64::from(row.units);
+        }
+        let first = product.sizes.partition_point(|row| row.warehouse < warehouse);
+        for row in product.sizes.iter().skip(first) {
+            if row.warehouse != warehouse {
+                break;
+            }
+            let label = usize::try_from(row.size)
+                .ok()
+                .and_then(|index| self.snapshot.sizes.get(index));
+            let (size_id, name) = match label {
+                Some(SizeLabel::Id(id)) => (i64::try_from(*id).unwrap_or_default(), ""),
+                Some(SizeLabel::Name(name)) => (0, name.as_str()),
+                None => continue,
+            };
+            let known = level
+                .sizes
+                .iter_mut()
+                .find(|known| known.size_id == size_id && known.name == name);
+            match known {
+                Some(known) => known.available += i64::from(row.units),
+                None => level.sizes.push(SizeUnits {
+                    size_id,
+                    name: name.to_owned(),
+                    available: i64::from(row.units),
+                }),
+            }
+        }
+    }
+
+    /// The marketplace's own figures in an order of their own: all clusters together, then by name.
+    fn turnover(&self, nm_id: i64) -> Vec<MarketplaceTurnover> {
+        let figures = self.snapshot.turnover_of(nm_id).iter();
+        let mut turnover: Vec<MarketplaceTurnover> = figures
+            .map(|row| MarketplaceTurnover {
+                cluster: row
+                    .cluster
+                    .and_then(|index| self.snapshot.clusters.get(usize::try_from(index).ok()?))
+                    .map(|cluster| cluster.name.clone()),
+                daily_sales_milli: row.turnover.daily_sales_milli,
+                days_of_stock_milli: row.turnover.days_of_stock_milli,
+                days_without_sales: row.turnover.days_without_sales,
+                grade: row.turnover.grade.map(|grade| grade.as_str().to_owned()),
+            })
+            .collect();
+        turnover.sort_unstable();
+        turnover
     }
 }
 
@@ -270,7 +348,7 @@ fn order_line(order: OrderObservation, keys: &HashMap<String, String>) -> OrderL
         cancelled: order.cancelled,
         price_minor: order.price_minor,
         currency: order.currency,
-        size_id: None,
-        cluster: None,
+        size_id: order.size_id,
+        cluster: order.cluster,
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use connectors::error::{CallError, CallFailure, FailureClass};
 use connectors::marketplace::{
-    Fetched, Marketplace as _, MarketplaceClient, OrderObservation, Period, SizeRef, StockSnapshot,
+    Card, Fetched, Marketplace as _, MarketplaceClient, OrderObservation, Period, PriceObservation, SizeRef,
+    StockSnapshot,
 };
-use events::product::Details;
+use events::product::{Details, ProductSize};
 use events::sync::{SourceOutcome, SourceReport};
 use messaging::Cache;
 use tokio::time::Instant;
@@ -28,6 +29,8 @@ pub const STOCK_FBO: &str = "stock_fbo";
 pub const STOCK_FBS: &str = "stock_fbs";
 /// Orders.
 pub const ORDERS: &str = "orders";
+/// What the articles are sold for.
+pub const PRICES: &str = "prices";
 
 /// Why a source gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +160,8 @@ pub struct Seen {
     pub fbs: Source<StockSnapshot>,
     /// Orders.
     pub orders: Source<Vec<OrderObservation>>,
+    /// Prices.
+    pub prices: Source<Vec<PriceObservation>>,
 }
 
 /// Reads all sources, at most until the soft limit.
@@ -175,12 +180,12 @@ pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &Marketpla
     let catalogue_and_fbs = async {
         let mut catalogue = Catalogue::default();
         let cards = asking.ask(CARDS, read_cards(client, &mut catalogue)).await;
-        let fbs = if opens_fbs(client) && !catalogue.sizes.is_empty() {
+        let fbs = if opens_fbs(client, &catalogue.sizes) {
             // What was asked by half a catalogue says nothing about the other half.
             let whole = matches!(&cards, Source::Read(fetched) if fetched.complete);
             let stock = async {
                 let mut fetched = client.fbs_stock(&catalogue.sizes).await?;
-                fetched.complete &= whole;
+                fetched.complete &= whole || !needs_catalogue(client);
                 Ok(fetched)
             };
             asking.ask(STOCK_FBS, stock).await
@@ -189,10 +194,18 @@ pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &Marketpla
         };
         (catalogue, cards, fbs)
     };
-    let ((catalogue, cards, fbs), fbo, orders) = tokio::join!(
+    let prices = async {
+        if opens_prices(client) {
+            asking.ask(PRICES, client.prices()).await
+        } else {
+            Source::NotAsked
+        }
+    };
+    let ((catalogue, cards, fbs), fbo, orders, prices) = tokio::join!(
         catalogue_and_fbs,
         asking.ask(STOCK_FBO, client.fbo_stock()),
         asking.ask(ORDERS, client.orders(period)),
+        prices,
     );
     Seen {
         catalogue,
@@ -200,44 +213,81 @@ pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &Marketpla
         fbo,
         fbs,
         orders,
+        prices,
     }
 }
 
 async fn read_cards(client: &MarketplaceClient, catalogue: &mut Catalogue) -> Result<Fetched<()>, CallError> {
-    let mut take = |page: Vec<connectors::marketplace::Card>| {
+    let has_sizes = matches!(client, MarketplaceClient::Wildberries(_));
+    let mut take = |page: Vec<Card>| {
         for card in page {
             catalogue.sizes.extend(card.sizes.iter().map(|size| SizeRef {
                 chrt_id: size.chrt_id,
                 nm_id: card.nm_id,
             }));
-            let mut barcodes = card.barcodes;
-            barcodes.sort_unstable();
-            barcodes.dedup();
-            let details = Details {
-                vendor_code: card.vendor_code,
-                brand: card.brand,
-                subject: card.subject,
-                title: card.title,
-                barcodes,
-                sizes: vec![],
-                price: None,
-            };
             // A card that changed meanwhile comes twice; the later one holds.
-            catalogue.cards.insert(card.nm_id, details);
+            catalogue.cards.insert(card.nm_id, details(card, has_sizes));
         }
     };
     client.cards(&mut take).await
 }
 
+/// What is recorded of a card, in an order that does not depend on the answer's. Ozon's SKUs of one card are
+/// schemes of sale and no sizes.
+fn details(card: Card, has_sizes: bool) -> Details {
+    let sorted = |mut barcodes: Vec<String>| {
+        barcodes.sort_unstable();
+        barcodes.dedup();
+        barcodes
+    };
+    let mut sizes: Vec<ProductSize> = card
+        .sizes
+        .into_iter()
+        .filter(|_| has_sizes)
+        .filter_map(|size| {
+            Some(ProductSize {
+                size_id: i64::try_from(size.chrt_id).ok()?,
+                name: size.tech_size,
+                barcodes: sorted(size.skus),
+            })
+        })
+        .collect();
+    sizes.sort_unstable_by_key(|size| size.size_id);
+    Details {
+        vendor_code: card.vendor_code,
+        brand: card.brand,
+        subject: card.subject,
+        title: card.title,
+        barcodes: sorted(card.barcodes),
+        sizes,
+        price: None,
+    }
+}
+
 /// Whether the key was made for the seller's own warehouses. One that was not is no failure: most sellers
 /// have none.
-fn opens_fbs(client: &MarketplaceClient) -> bool {
+fn opens_fbs(client: &MarketplaceClient, sizes: &[SizeRef]) -> bool {
+    match client {
+        MarketplaceClient::Wildberries(client) => {
+            client.opens_fbs() && (client.has_seller_report() || !sizes.is_empty())
+        }
+        // The keys there do not say; the roles were looked at when the cabinet was connected.
+        MarketplaceClient::Ozon(_) => !sizes.is_empty(),
+    }
+}
+
+/// Whether stock in the seller's own warehouses was asked for by the sizes of the catalogue.
+fn needs_catalogue(client: &MarketplaceClient) -> bool {
+    !matches!(client, MarketplaceClient::Wildberries(client) if client.has_seller_report())
+}
+
+/// Whether the key was made for prices; without them an article is shown without one.
+fn opens_prices(client: &MarketplaceClient) -> bool {
     match client {
         MarketplaceClient::Wildberries(client) => client
             .token()
             .scopes()
-            .has(connectors::wildberries::Scope::Marketplace),
-        // The keys there do not say; the roles were looked at when the cabinet was connected.
+            .has(connectors::wildberries::Scope::Prices),
         MarketplaceClient::Ozon(_) => true,
     }
 }
@@ -304,6 +354,7 @@ impl Seen {
             self.fbo.report(STOCK_FBO),
             self.fbs.report(STOCK_FBS),
             self.orders.report(ORDERS),
+            self.prices.report(PRICES),
         ]
         .into_iter()
         .flatten()
@@ -316,6 +367,7 @@ impl Seen {
             self.fbo.failure(),
             self.fbs.failure(),
             self.orders.failure(),
+            self.prices.failure(),
         ]
         .into_iter()
         .flatten()

@@ -13,7 +13,7 @@ async fn a_sync_makes_every_article_equal_to_the_marketplaces_truth() {
     assert_eq!(world.sync(false).await, End::Done);
     world.assert_equals_truth().await;
     let outcomes = world.outcomes().await;
-    for source in ["cards", "stock_fbo", "stock_fbs", "orders"] {
+    for source in ["cards", "stock_fbo", "stock_fbs", "orders", "prices"] {
         assert_eq!(
             outcomes.get(source).map(String::as_str),
             Some("complete"),

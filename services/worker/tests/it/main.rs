@@ -12,6 +12,8 @@ mod guardian;
 mod journeys;
 mod maintenance;
 mod outstanding;
+mod ozon;
+mod rest;
 mod payloads;
 mod schedule;
 mod shared_limits;

@@ -19,8 +19,9 @@ use events::sync::Trigger;
 use events::{Decoded, StreamType};
 use messaging::{Broker, BrokerOptions, Cache, Queue, WorkQueue, topology};
 use runtime::{Clock, Ids};
+use simulators::ozon::OzonLimits;
 use simulators::wildberries::{Host, Limits};
-use simulators::{SellerConfig, Wildberries, WildberriesConfig};
+use simulators::{Ozon, OzonConfig, OzonSellerConfig, SellerConfig, Wildberries, WildberriesConfig};
 use support::{Database, Own};
 use vault::{MasterKeys, Vault};
 use worker::payloads::{PayloadLimits, Payloads};
@@ -49,6 +50,8 @@ pub(crate) struct World {
     pub(crate) tenant_id: TenantId,
     pub(crate) cabinet_id: CabinetId,
     pub(crate) token: String,
+    /// Ozon, where the cabinet is there.
+    pub(crate) ozon: Option<Ozon>,
     ids: Ids,
     database: Database,
 }
@@ -139,10 +142,13 @@ impl World {
             tenant_id,
             cabinet_id: CabinetId(tenant_id.uuid()),
             token: token.clone(),
+            ozon: None,
             ids,
             database,
         };
-        world.cabinet_id = world.connect(&api_app(&world).await, &token).await;
+        world.cabinet_id = world
+            .connect(&api_app(&world).await, Marketplace::Wildberries, &token)
+            .await;
         world
     }
 
@@ -152,10 +158,41 @@ impl World {
         self.syncs.cache = Arc::new(Cache::new(&self.broker));
     }
 
-    async fn connect(&self, api: &App, token: &str) -> CabinetId {
+    /// The same seller with a cabinet at a simulated Ozon, of which everything here speaks from now on.
+    pub(crate) async fn at_ozon(seller: OzonSellerConfig) -> Self {
+        let empty = SellerConfig {
+            articles: 0,
+            ..self::seller()
+        };
+        let mut world = Box::pin(Self::start(empty)).await;
+        let ozon = Ozon::start(OzonConfig {
+            sellers: vec![seller],
+            clock: simulators::Clock::manual(world.clock.now()),
+            limits: OzonLimits::Speed(SPEED),
+            ..OzonConfig::default()
+        })
+        .await
+        .unwrap();
+        let options = connectors::ozon::Options {
+            repeat_pause: Duration::from_millis(5),
+            deadline: Duration::from_secs(3),
+            ..connectors::ozon::Options::default()
+        };
+        let marketplaces = world.syncs.marketplaces.clone();
+        world.syncs.marketplaces = marketplaces.with_ozon(ozon.base_url(), options);
+        let client_id = ozon.sellers()[0];
+        world.token = ozon.api_key(client_id);
+        let pair = format!("{client_id}:{}", world.token);
+        let api = api_app(&world).await;
+        world.cabinet_id = world.connect(&api, Marketplace::Ozon, &pair).await;
+        world.ozon = Some(ozon);
+        world
+    }
+
+    async fn connect(&self, api: &App, marketplace: Marketplace, secret: &str) -> CabinetId {
         let context = self.context();
-        let secret = token.to_owned().into();
-        let connected = connect_cabinet::execute(api, &context, Marketplace::Wildberries, &secret, None)
+        let secret = secret.to_owned().into();
+        let connected = connect_cabinet::execute(api, &context, marketplace, &secret, None)
             .await
             .unwrap();
         connected.cabinet_id
@@ -215,7 +252,11 @@ impl World {
     /// Time passes, for the worker and for the marketplace.
     pub(crate) fn later(&self, by: TimeDelta) {
         assert!(self.clock.advance(by));
-        self.simulator.advance(usize::try_from(by.num_minutes()).unwrap());
+        let minutes = usize::try_from(by.num_minutes()).unwrap();
+        match &self.ozon {
+            Some(ozon) => ozon.advance(minutes),
+            None => self.simulator.advance(minutes),
+        }
     }
 
     pub(crate) async fn sync_events(&self) -> Vec<SyncEvent> {
@@ -340,6 +381,7 @@ fn marketplaces(simulator: &Wildberries, broker: &Broker) -> Marketplaces {
         analytics: simulator.host_url(Host::Analytics),
         statistics: simulator.host_url(Host::Statistics),
         marketplace: simulator.host_url(Host::Marketplace),
+        prices: simulator.host_url(Host::Prices),
         common: simulator.host_url(Host::Common),
     };
     let options = Options {

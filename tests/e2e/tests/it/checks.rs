@@ -217,3 +217,34 @@ pub(crate) fn equal_to_truth(world: &World, seller: &Seller, products: &[Value])
     }
     assert!(known.is_empty(), "not listed any more: {:?}", known.keys());
 }
+
+/// Every listed product of the shop at Ozon shows what is really there, and no other is shown.
+pub(crate) fn equal_to_ozon(world: &World, products: &[Value]) {
+    let truth = world.ozon.truth(world.ozon.sellers()[0], None).unwrap();
+    let mut known: BTreeMap<i64, &Value> = products
+        .iter()
+        .map(|product| (number(product, "marketplace_article"), product))
+        .collect();
+    for wanted in truth.products.iter().filter(|product| !product.archived) {
+        let sku = i64::try_from(wanted.sku).unwrap();
+        let product = known.remove(&sku).unwrap_or_else(|| panic!("{sku} is not known"));
+        assert_eq!(text(product, "seller_article"), wanted.offer_id);
+        let mut stock = BTreeMap::new();
+        for level in product["warehouse_data"].as_array().unwrap() {
+            let units = u64::try_from(number(level, "stock")).unwrap();
+            *stock.entry(text(level, "name").to_owned()).or_insert(0) += units;
+        }
+        stock.retain(|_, units| *units > 0);
+        let mut wanted_stock = wanted.stock.clone();
+        wanted_stock.extend(wanted.fbs.clone());
+        assert_eq!(stock, wanted_stock, "stock of {sku}");
+        let way = ["in_way_to_client", "in_way_from_client"].map(|name| number(product, name));
+        let wanted_way = [wanted.in_way_to_client, wanted.in_way_from_client];
+        assert_eq!(
+            way.map(|units| u64::try_from(units).unwrap()),
+            wanted_way,
+            "{sku}"
+        );
+    }
+    assert!(known.is_empty(), "not listed any more: {:?}", known.keys());
+}

@@ -41,6 +41,35 @@ async fn a_seller_finds_in_products_history_warehouses_and_the_sheet_what_the_ma
     checks::everything(&world, &mut [seller]).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seller_of_both_marketplaces_finds_both_in_the_products_and_in_one_sheet() {
+    let world = World::start(vec![shop(13)]).await;
+    let mut seller = Seller::enter(&world, 0).await;
+    let first = seller.first_sync().await;
+    assert_eq!(text(&first, "status"), "succeeded", "{first}");
+    seller.connect_ozon(&world).await;
+    let first = seller.first_sync().await;
+    assert_eq!(text(&first, "status"), "succeeded", "{first}");
+    for source in first["sources"].as_array().unwrap() {
+        assert_eq!(text(source, "outcome"), "complete", "{source}");
+    }
+    world.ozon.advance(5);
+    world.ozon.mutate_fraction(0.3);
+    seller.sync("Ozon lives on").await;
+    checks::rest(&world).await;
+
+    let products = seller.products().await;
+    let (ozon, wildberries): (Vec<Value>, Vec<Value>) = products
+        .iter()
+        .cloned()
+        .partition(|product| text(product, "marketplace") == "ozon");
+    checks::equal_to_truth(&world, &seller, &wildberries);
+    checks::equal_to_ozon(&world, &ozon);
+    assert!(!ozon.is_empty() && !wildberries.is_empty());
+    sheet::shows(&world, &seller, &products).await;
+    world.assert_all_live();
+}
+
 /// Products equal the truth, warehouses equal the sums of products, the sheet equals the products.
 async fn agrees(world: &World, seller: &Seller) -> Vec<Value> {
     let products = seller.products().await;

@@ -155,6 +155,20 @@ impl Seller {
         connected.text("id").clone_into(&mut self.cabinet);
     }
 
+    /// Connects the shop at Ozon; what is asked of a cabinet is asked of this one from now on.
+    pub(crate) async fn connect_ozon(&mut self, world: &World) {
+        let id = world.ozon.sellers()[0];
+        let body = json!({
+            "marketplace": "ozon", "client_id": id.to_string(), "credential": world.ozon.api_key(id), "title": "Ozon",
+        });
+        let connected = self
+            .insist(Method::POST, "/cabinets", "connect at Ozon", &body)
+            .await;
+        assert_eq!(connected.status, 201, "{connected:?}");
+        self.position = connected.position.unwrap();
+        connected.text("id").clone_into(&mut self.cabinet);
+    }
+
     pub(crate) async fn link(&mut self, world: &World) {
         let account = world.google.service_account_email(0);
         self.spreadsheet = world.google.create_spreadsheet(

@@ -8,8 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_nats::jetstream::stream::State;
 use messaging::{Broker, BrokerOptions, users};
 use simulators::google::Quotas;
+use simulators::ozon::OzonLimits;
 use simulators::wildberries::{Host, Limits};
-use simulators::{Google, GoogleConfig, SellerConfig, Wildberries, WildberriesConfig};
+use simulators::{
+    Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, Wildberries, WildberriesConfig,
+};
 use support::{Nats, Own, Postgres, SOON, eventually};
 
 use crate::process::{Process, Settings, free_port, run};
@@ -33,6 +36,7 @@ const SPEED: f64 = 10_000.0;
 pub(crate) struct World {
     processes: Mutex<BTreeMap<String, Process>>,
     pub(crate) wildberries: Wildberries,
+    pub(crate) ozon: Ozon,
     pub(crate) google: Google,
     pub(crate) nats: Own<Nats>,
     pub(crate) postgres: Own<Postgres>,
@@ -100,6 +104,18 @@ impl World {
             ..WildberriesConfig::default()
         };
         let wildberries = Wildberries::start(config).await.unwrap();
+        let ozon = Ozon::start(OzonConfig {
+            sellers: vec![OzonSellerConfig {
+                seed: 21,
+                products: 12,
+                warehouses: 4,
+                ..OzonSellerConfig::default()
+            }],
+            limits: OzonLimits::Speed(SPEED),
+            ..OzonConfig::default()
+        })
+        .await
+        .unwrap();
         let quotas = Quotas {
             speed: SPEED,
             ..Quotas::default()
@@ -115,6 +131,7 @@ impl World {
         let http = format!("127.0.0.1:{}", free_port());
         let mut settings = outside(&wildberries, &google);
         let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
+        set("ST_OZON_URL", ozon.base_url());
         set("DATABASE_URL", postgres.url("postgres"));
         set("NATS_URL", nats.url());
         set("ST_NATS_SEED_DIR", seeds.display().to_string());
@@ -126,6 +143,7 @@ impl World {
         Self {
             processes: Mutex::default(),
             wildberries,
+            ozon,
             google,
             nats,
             postgres,

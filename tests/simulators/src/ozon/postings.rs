@@ -38,6 +38,8 @@ struct Filter {
 struct With {
     #[serde(default)]
     analytics_data: bool,
+    #[serde(default)]
+    financial_data: bool,
 }
 
 /// `POST /v3/posting/fbo/list` and `POST /v4/posting/fbs/list`
@@ -92,7 +94,7 @@ pub(crate) fn list(world: &World, dialect: Dialect, fbs: bool, call: &Call) -> A
     let next = if found.len() > limit { found.pop() } else { None };
     let postings: Vec<Value> = found
         .iter()
-        .filter_map(|(index, posting)| render(world, *index, posting, dialect, request.with.analytics_data))
+        .filter_map(|(index, posting)| render(world, *index, posting, dialect, &request.with))
         .collect();
     let page = json!({
         "postings": postings, "has_next": next.is_some(),
@@ -104,13 +106,7 @@ pub(crate) fn list(world: &World, dialect: Dialect, fbs: bool, call: &Call) -> A
     Answer::json(200, &page)
 }
 
-fn render(
-    world: &World,
-    index: usize,
-    posting: &Posting,
-    dialect: Dialect,
-    analytics: bool,
-) -> Option<Value> {
+fn render(world: &World, index: usize, posting: &Posting, dialect: Dialect, with: &With) -> Option<Value> {
     let sites = if posting.from_fbs {
         &world.fbs
     } else {
@@ -150,7 +146,12 @@ fn render(
         value["created_at"] = json!(utc_text(posting.created));
         value["cancel_reason_id"] = json!(0);
     }
-    if analytics {
+    if with.financial_data {
+        let from = CLUSTERS.get(site.cluster).map_or("", |cluster| cluster.1);
+        let from = if posting.from_fbs { "" } else { from };
+        value["financial_data"] = json!({"cluster_from": from, "cluster_to": "Казань", "products": []});
+    }
+    if with.analytics_data {
         value["analytics_data"] = analytics_data(site, posting.from_fbs, dialect);
     }
     Some(value)

@@ -111,9 +111,13 @@ const fn table(group: Group) -> (Limit, Limit) {
 }
 
 impl Group {
-    /// Methods that answer 403 to a Base token.
-    pub(crate) const fn refuses_base(self) -> bool {
-        matches!(self, Self::WbWarehouses | Self::SellerWarehouses)
+    /// Methods that answer 403 to a Base token, alone or together with a service's secret.
+    pub(crate) const fn refuses_base(self, with_secret: bool) -> bool {
+        match self {
+            Self::WbWarehouses => !with_secret,
+            Self::SellerWarehouses => true,
+            _ => false,
+        }
     }
 
     /// What a reply with a 4xx status costs beyond the request itself.

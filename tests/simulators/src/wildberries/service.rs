@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -37,7 +37,18 @@ pub(crate) struct Service {
     /// Steps that are on disk already.
     saved: AtomicUsize,
     data_dir: Option<PathBuf>,
+    /// The secret by which a service is known; base tokens that come with it have the full limits.
+    service_secret: Mutex<Option<String>>,
+    /// Calls of what was switched off.
+    removed: AtomicU64,
 }
+
+/// Methods that Wildberries has switched off (contracts A.6 c, A.7): they answer like a path that never was.
+const REMOVED: [&str; 3] = [
+    "/api/v1/supplier/stocks",
+    "/api/v1/supplier/incomes",
+    "/api/v5/supplier/reportDetailByPeriod",
+];
 
 /// A method that exists.
 enum Method<'a> {
@@ -166,6 +177,8 @@ impl Service {
             }),
             past: Mutex::new(past),
             data_dir: config.data_dir,
+            service_secret: Mutex::new(None),
+            removed: AtomicU64::new(0),
         })
     }
 
@@ -187,6 +200,25 @@ impl Service {
 
     pub(crate) fn millis(&self) -> i64 {
         self.now().timestamp_millis()
+    }
+
+    pub(crate) fn know_service(&self, secret: &str) {
+        *lock(&self.service_secret) = Some(secret.to_owned());
+    }
+
+    pub(crate) fn removed_calls(&self) -> u64 {
+        self.removed.load(Ordering::SeqCst)
+    }
+
+    /// The kind by which limits count: a service that is known lifts a base token.
+    fn kind_of(&self, call: &Call, claims: &Claims) -> TokenKind {
+        let known = lock(&self.service_secret);
+        match call.header("x-client-secret") {
+            Some(given) if claims.kind == TokenKind::Base && known.as_deref() == Some(given) => {
+                TokenKind::Service
+            }
+            _ => claims.kind,
+        }
     }
 
     pub(crate) fn revoke(&self, token: &str) {
@@ -258,7 +290,11 @@ impl Service {
             "token problem; test token is not allowed here"
         } else if claims.scope & method.host().scope() != method.host().scope() {
             "token scope not allowed"
-        } else if claims.kind == TokenKind::Base && method.group().refuses_base() {
+        } else if claims.kind == TokenKind::Base
+            && method
+                .group()
+                .refuses_base(self.kind_of(call, &claims) != TokenKind::Base)
+        {
             return Err(errors::forbidden("base token is not allowed", now));
         } else {
             return Ok(claims);
@@ -305,6 +341,11 @@ impl Service {
 impl Simulated for Service {
     fn respond(&self, call: &Call) -> Answer {
         let (host, path) = split_host(&call.path);
+        let old_stock =
+            path.starts_with("/api/v3/stocks/") && call.body.windows(4).any(|word| word == b"\"sku");
+        if REMOVED.contains(&path) || old_stock {
+            self.removed.fetch_add(1, Ordering::SeqCst);
+        }
         let Some(method) = Method::find(&call.method, path, host) else {
             return errors::path_not_found(path, self.millis());
         };
@@ -312,10 +353,10 @@ impl Simulated for Service {
             Ok(claims) => claims,
             Err(answer) => return answer,
         };
-        let group = method.group();
+        let (group, kind) = (method.group(), self.kind_of(call, &claims));
         let taken = {
             let limits = lock(&self.limits);
-            limits.1.take(limits.0, claims.sid, claims.kind, group)
+            limits.1.take(limits.0, claims.sid, kind, group)
         };
         let left = match taken {
             Ok(left) => left,
@@ -324,7 +365,7 @@ impl Simulated for Service {
         let answer = self.serve(call, &method, &claims);
         lock(&self.limits)
             .1
-            .charge(claims.sid, claims.kind, group, answer.status);
+            .charge(claims.sid, kind, group, answer.status);
         answer.header("X-Ratelimit-Remaining", &left)
     }
 

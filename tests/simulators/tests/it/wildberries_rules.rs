@@ -35,6 +35,27 @@ async fn detail(response: Response) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_switched_off_is_gone_and_its_calls_are_counted() {
+    let shop = shop(Limits::Off).await;
+    for path in [
+        "/api/v1/supplier/stocks?dateFrom=2026-10-01",
+        "/api/v1/supplier/incomes?dateFrom=2026-10-01",
+        "/api/v5/supplier/reportDetailByPeriod?dateFrom=2026-10-01&dateTo=2026-10-02",
+    ] {
+        assert_eq!(shop.call(Method::GET, path, None).await.status(), 404, "{path}");
+    }
+    let warehouses = shop.get("/api/v3/warehouses").await;
+    let path = format!("/api/v3/stocks/{}", warehouses[0]["id"]);
+    let by_sku = serde_json::json!({"skus": ["2040000000017"]});
+    let answer = shop.call(Method::POST, &path, Some(by_sku)).await;
+    assert_eq!(answer.json::<Value>().await.unwrap()["code"], "SKUUploadDisabled");
+    assert_eq!(shop.sim.removed_calls(), 4);
+    let sizes = serde_json::json!({"chrtIds": [1]});
+    assert_eq!(shop.call(Method::POST, &path, Some(sizes)).await.status(), 200);
+    assert_eq!(shop.sim.removed_calls(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_bad_token_gets_its_own_answer() {
     let shop = shop(Limits::Off).await;
     let sid = shop.sim.sellers()[0];

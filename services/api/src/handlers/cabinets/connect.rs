@@ -4,7 +4,7 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use application::connect_cabinet;
 use events::cabinet::Marketplace;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -29,8 +29,12 @@ pub struct ConnectRequest {
     /// Where it is.
     #[schema(value_type = String, example = "wildberries")]
     pub marketplace: Marketplace,
-    /// The key that opens it: at Wildberries a token of the categories content, analytics and statistics. It
-    /// is sealed at once and never shown again.
+    /// At Ozon, the `Client-Id` of the account.
+    #[schema(required = false, value_type = String, example = "1234567", max_length = 20)]
+    pub client_id: Option<String>,
+    /// The key that opens it: at Wildberries a token of the categories content, analytics and statistics, at
+    /// Ozon an `Api-Key` that may read products, stock, warehouses and postings. It is sealed at once and never
+    /// shown again.
     #[schema(value_type = String, format = "password")]
     pub credential: SecretString,
     /// What the seller calls it.
@@ -41,13 +45,32 @@ pub struct ConnectRequest {
 impl Input for ConnectRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let marketplace = fields.required("marketplace", shape::one_of(MARKETPLACES));
+        let client_id = fields.optional("client_id", shape::client_id);
         let credential = fields.required("credential", shape::secret(LONGEST_CREDENTIAL));
+        match (marketplace, &client_id) {
+            (Some(Marketplace::Ozon), None) if !fields.is_wrong("client_id") => {
+                fields.wrong("client_id", "is required for Ozon".to_owned());
+            }
+            (Some(Marketplace::Wildberries), Some(_)) => {
+                fields.wrong("client_id", "is for Ozon only".to_owned());
+            }
+            _ => {}
+        }
         let title = fields.optional("title", shape::text(0, 255));
         Some(Self {
             marketplace: marketplace?,
-            credential: credential?,
+            credential: whole(client_id.as_deref(), credential?),
+            client_id,
             title,
         })
+    }
+}
+
+/// The one text of a credential, as it is sealed.
+pub(super) fn whole(client_id: Option<&str>, credential: SecretString) -> SecretString {
+    match client_id {
+        Some(client_id) => format!("{client_id}:{}", credential.expose_secret()).into(),
+        None => credential,
     }
 }
 

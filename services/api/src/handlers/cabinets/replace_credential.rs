@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::connect::LONGEST_CREDENTIAL;
+use super::connect::{LONGEST_CREDENTIAL, whole};
 use super::trial::{self, Trial};
 use super::{CredentialFactsView, credential_problem};
 use crate::call::{Call, path_id};
@@ -19,6 +19,9 @@ use crate::reply::{ReceiptView, Reply};
 /// The new credential.
 #[derive(ToSchema)]
 pub struct CredentialRequest {
+    /// At Ozon, the `Client-Id` of the account; without it, that of the cabinet.
+    #[schema(required = false, value_type = String, example = "1234567", max_length = 20)]
+    pub client_id: Option<String>,
     /// Has to open the same seller account. It is sealed at once and never shown again.
     #[schema(value_type = String, format = "password")]
     pub credential: SecretString,
@@ -26,9 +29,11 @@ pub struct CredentialRequest {
 
 impl Input for CredentialRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
+        let client_id = fields.optional("client_id", shape::client_id);
         let credential = fields.required("credential", shape::secret(LONGEST_CREDENTIAL));
         Some(Self {
-            credential: credential?,
+            credential: whole(client_id.as_deref(), credential?),
+            client_id,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::ozon::wire::{self, samples};
 
 fn read(is_fbs: bool, body: &str) -> Result<Vec<OrderObservation>, CallFailure> {
     let catalogue = Catalogue {
+        prices: vec![],
         cards: Vec::new(),
         articles: HashMap::from([(123_456, 123_000)]),
         outcome: Tally::default().finish("ozon.cards"),

@@ -13,6 +13,7 @@ const SKU: i64 = 800_000_001;
 
 fn catalogue() -> Catalogue {
     Catalogue {
+        prices: vec![],
         cards: Vec::new(),
         articles: HashMap::from([(SKU, SKU), (SKU + 1, SKU)]),
         outcome: Tally::default().finish("ozon.cards"),
@@ -47,7 +48,7 @@ fn a_row_gives_its_level_its_buckets_and_both_turnovers() {
         ("fbo:1020000000000123", Some("Москва, МО и Дальние регионы"))
     );
     let units = |bucket| {
-        let row = stock.buckets.iter().find(|row| row.bucket == bucket)?;
+        let row = product.buckets.iter().find(|row| row.bucket == bucket)?;
         Some(row.units)
     };
     assert_eq!(units(Bucket::Preparing), Some(5));

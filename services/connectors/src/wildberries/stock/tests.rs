@@ -29,7 +29,7 @@ fn feed(gathered: &mut Gathered, body: &[u8]) -> Result<bool, CallFailure> {
 }
 
 fn decode(body: &[u8]) -> Result<Gathered, CallFailure> {
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered::of(crate::marketplace::Fulfilment::Fbo);
     feed(&mut gathered, body).map(|_| gathered)
 }
 
@@ -66,7 +66,13 @@ fn sizes_are_summed_and_masked_rows_become_one_warehouse() {
 
 #[test]
 fn an_empty_list_is_a_list_and_no_list_is_none() {
-    let has_list = |body: &str| feed(&mut Gathered::default(), body.as_bytes()).unwrap();
+    let has_list = |body: &str| {
+        feed(
+            &mut Gathered::of(crate::marketplace::Fulfilment::Fbo),
+            body.as_bytes(),
+        )
+        .unwrap()
+    };
     assert!(has_list(r#"{"data":{"items":[]}}"#));
     for body in ["", "null", r#"{"data":null}"#, r#"{"data":{"items":null}}"#] {
         assert!(!has_list(body), "{body}");

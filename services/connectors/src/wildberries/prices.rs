@@ -1,0 +1,119 @@
+//! What the products are sold for.
+
+use std::collections::HashSet;
+
+use super::client::Wildberries;
+use super::limits::{Category, Group};
+use super::token::Scope;
+use super::wire::{Goods, GoodsPage, GoodsSize, minor_units};
+use crate::error::{CallError, CallFailure};
+use crate::json;
+use crate::marketplace::{Fetched, PriceObservation};
+use crate::payload::GOODS;
+
+const LIST: &str = "GET /api/v2/list/goods/filter";
+
+impl Wildberries {
+    /// Every product's price, page by page.
+    ///
+    /// Page: <https://dev.wildberries.ru/docs/openapi/work-with-products>, `GET /api/v2/list/goods/filter`; ten
+    /// requests in 6 s, with a base token four an hour; 1000 products a page.
+    ///
+    /// Where the next page is further away than our patience, what came so far is taken, and is not complete: a
+    /// price that is not told stays as it was.
+    ///
+    /// # Errors
+    /// The first page that failed; `Inconsistent` when a page repeats the one before, which would page for ever.
+    pub(super) async fn fetch_prices(&self) -> Result<Fetched<Vec<PriceObservation>>, CallError> {
+        self.require(Scope::Prices, LIST)?;
+        let limit = self.options.price_page.max(1);
+        let mut tally = self.tally("wb.prices", GOODS);
+        let mut prices: Vec<PriceObservation> = Vec::new();
+        let mut seen = HashSet::new();
+        let mut complete = true;
+        for offset in (0..).step_by(limit) {
+            if offset > 0 && self.seller.bucket(Group::Prices).wait().await > self.patience() {
+                complete = false;
+                break;
+            }
+            let call = self
+                .report_call(LIST, Category::Prices, "/api/v2/list/goods/filter")?
+                .deadline(self.options.deadline)
+                .query(&[("limit", &limit.to_string()), ("offset", &offset.to_string())]);
+            let reply = self.fetch(Group::Prices, &call).await?;
+            let page: GoodsPage =
+                json::decode(&reply.body).map_err(|failure| CallError::new(LIST, failure))?;
+            let goods = page.data.list;
+            tally.page(&reply.body, goods.len(), reply.date());
+            let (rows, before) = (goods.len(), seen.len());
+            for row in goods {
+                if seen.insert(row.nm_id) {
+                    prices.extend(price(row));
+                }
+            }
+            if rows < limit {
+                break;
+            }
+            if seen.len() == before {
+                let what = "a full page of prices repeats products that were there before".to_owned();
+                return Err(CallError::new(LIST, CallFailure::Inconsistent { what }));
+            }
+        }
+        prices.sort_unstable_by_key(|price| price.nm_id);
+        Ok(Fetched {
+            items: prices,
+            outcome: tally.finish("wb.prices"),
+            complete,
+        })
+    }
+}
+
+/// Sizes may have prices of their own; the product's is the highest. None without a price.
+fn price(row: Goods) -> Option<PriceObservation> {
+    let asked = |size: &GoodsSize| size.price.and_then(minor_units).filter(|minor| *minor > 0);
+    let dearest = row.sizes.iter().max_by_key(|size| asked(size))?;
+    Some(PriceObservation {
+        nm_id: row.nm_id,
+        price_minor: asked(dearest)?,
+        discounted_minor: dearest.discounted_price.and_then(minor_units),
+        currency: row.currency.filter(|code| !code.is_empty())?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::price;
+    use crate::json;
+    use crate::wildberries::wire::GoodsPage;
+
+    fn prices(list: &str) -> Vec<(i64, Option<i64>)> {
+        let body = format!(r#"{{"data":{{"listGoods":[{list}]}},"error":false,"errorText":""}}"#);
+        let page: GoodsPage = json::decode(body.as_bytes()).unwrap();
+        let told = page.data.list.into_iter().filter_map(price);
+        told.map(|price| (price.price_minor, price.discounted_minor))
+            .collect()
+    }
+
+    #[test]
+    fn the_documented_product_is_read_and_the_dearest_of_its_sizes_counts() {
+        let documented = r#"{"nmID":100000001,"vendorCode":"PL-001/красный","sizes":[{"sizeID":316399238,"price":5000,
+            "discountedPrice":3500.5,"clubDiscountedPrice":3325,"techSizeName":"42"},{"sizeID":316399239,"price":4000,
+            "discountedPrice":2800,"techSizeName":"44"}],"currencyIsoCode4217":"RUB","discount":30,"clubDiscount":5,
+            "editableSizePrice":true,"wholesaleDiscountThreshold":[]}"#;
+        assert_eq!(prices(documented), [(500_000, Some(350_050))]);
+    }
+
+    #[test]
+    fn a_product_without_a_price_has_none() {
+        for sizes in ["null", "[]", r#"[{"price":null}]"#, r#"[{"price":0}]"#] {
+            let row = format!(r#"{{"nmID":1,"sizes":{sizes},"currencyIsoCode4217":"RUB"}}"#);
+            assert_eq!(prices(&row), [], "{sizes}");
+        }
+    }
+
+    #[test]
+    fn a_page_without_its_list_is_drift_and_named() {
+        let error = json::decode::<GoodsPage>(br#"{"data":{},"error":false}"#).unwrap_err();
+        assert!(error.to_string().contains("listGoods"), "{error}");
+    }
+}

@@ -1,0 +1,280 @@
+//! An Ozon cabinet goes the same way as a Wildberries one: what is recorded equals the marketplace's truth, in
+//! every kind of units, and a failure never becomes a zero.
+
+use std::collections::BTreeMap;
+
+use application::Folded;
+use application::domain::cabinet::Cabinet;
+use application::domain::product::Product;
+use chrono::TimeDelta;
+use events::catalog::SyncEvent;
+use simulators::ozon::OzonProductTruth;
+use simulators::{Effect, Fault, Ozon, OzonSellerConfig};
+use worker::sync::End;
+
+use crate::world::World;
+
+const STOCK: &str = "/v1/analytics/stocks";
+const SOURCES: [&str; 5] = ["cards", "stock_fbo", "stock_fbs", "orders", "prices"];
+
+fn seller() -> OzonSellerConfig {
+    OzonSellerConfig {
+        products: 60,
+        warehouses: 7,
+        fbs_warehouses: 2,
+        old_percent: 20,
+        ..OzonSellerConfig::default()
+    }
+}
+
+fn ozon(world: &World) -> &Ozon {
+    world.ozon.as_ref().unwrap()
+}
+
+fn truth(world: &World) -> Vec<OzonProductTruth> {
+    let ozon = ozon(world);
+    ozon.truth(ozon.sellers()[0], None).unwrap().products
+}
+
+/// What is known of an article; it is named by its SKU.
+async fn known(world: &World, truth: &OzonProductTruth) -> Product {
+    let Folded(product) = world.product(truth.sku).await.state;
+    product
+}
+
+fn units(of: i64) -> u64 {
+    u64::try_from(of).unwrap()
+}
+
+/// Every product knows exactly what Ozon has: per warehouse, per kind, on the way, listed or not.
+async fn assert_equals_truth(world: &World) {
+    for truth in truth(world) {
+        let product = known(world, &truth).await;
+        let sku = truth.sku;
+        if truth.archived && product.details.is_none() {
+            continue; // it went before anybody saw it
+        }
+        assert_eq!(product.delisted, truth.archived, "{sku}");
+        let (mut stock, mut fbs, mut kinds) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut reserved, mut to_client, mut from_client) = (0, 0, 0);
+        for (key, level) in &product.levels {
+            let own = key.starts_with("fbs:");
+            let place = if own { &mut fbs } else { &mut stock };
+            if level.level.available > 0 {
+                *place.entry(level.name.clone()).or_insert(0) += units(level.level.available);
+            }
+            for (kind, count) in &level.buckets {
+                if own {
+                    assert_eq!(kind, "reserved");
+                    reserved += units(*count);
+                } else {
+                    *kinds.entry(kind.clone()).or_insert(0) += units(*count);
+                }
+            }
+            to_client += units(level.level.in_way_to_client);
+            from_client += units(level.level.in_way_from_client);
+        }
+        assert_eq!(stock, truth.stock, "stock of {sku}");
+        assert_eq!(fbs, truth.fbs, "own stock of {sku}");
+        assert_eq!(kinds, truth.buckets, "further kinds of {sku}");
+        assert_eq!(reserved, truth.fbs_reserved, "reserved of {sku}");
+        assert_eq!(
+            (to_client, from_client),
+            (truth.in_way_to_client, truth.in_way_from_client),
+            "on the way of {sku}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_sync_makes_every_product_equal_to_ozons_truth() {
+    let world = World::at_ozon(seller()).await;
+    assert_eq!(world.sync(false).await, End::Done);
+    assert_equals_truth(&world).await;
+    let outcomes = world.outcomes().await;
+    for source in SOURCES {
+        let outcome = outcomes.get(source).map(String::as_str);
+        assert_eq!(outcome, Some("complete"), "{source}: {outcomes:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_level_tells_its_cluster_and_every_product_its_price_and_ozons_own_turnover() {
+    let world = World::at_ozon(seller()).await;
+    world.sync(false).await;
+    let mut own_figures = 0;
+    for truth in truth(&world).iter().filter(|truth| !truth.archived) {
+        let product = known(&world, truth).await;
+        let details = product.details.unwrap();
+        assert_eq!(
+            (details.vendor_code.as_str(), details.sizes.len()),
+            (truth.offer_id.as_str(), 0)
+        );
+        let price = details.price.unwrap();
+        assert!(price.price_minor > 0 && price.currency == "RUB", "{price:?}");
+        let fbo = product.levels.iter().filter(|(key, _)| key.starts_with("fbo:"));
+        for (key, level) in fbo {
+            assert!(level.cluster.is_some(), "{key} {level:?}");
+        }
+        own_figures += product.turnover.len();
+        let clusters: Vec<_> = product
+            .turnover
+            .iter()
+            .map(|figures| figures.cluster.clone())
+            .collect();
+        assert!(clusters.is_sorted(), "{clusters:?}");
+    }
+    assert!(own_figures > 60, "{own_figures}");
+}
+
+#[tokio::test]
+async fn a_second_sync_of_an_unchanged_ozon_records_nothing() {
+    let world = World::at_ozon(seller()).await;
+    world.sync(true).await;
+    assert_eq!(world.sync(true).await, End::Done);
+    let SyncEvent::SyncCompleted(completed) = world.last().await else {
+        panic!()
+    };
+    assert_eq!(completed.products_changed, 0);
+    assert!(completed.products_seen >= 60);
+}
+
+#[tokio::test]
+async fn as_ozon_lives_on_every_sync_catches_up_with_it() {
+    let world = World::at_ozon(seller()).await;
+    for _ in 0..4 {
+        world.sync(true).await;
+        assert_equals_truth(&world).await;
+        world.later(TimeDelta::minutes(30));
+    }
+}
+
+#[tokio::test]
+async fn no_ozon_is_read_twice_within_five_minutes_unless_forced() {
+    let world = World::at_ozon(seller()).await;
+    world.sync(false).await;
+    ozon(&world).clear_calls();
+    assert_eq!(world.sync(false).await, End::Done);
+    assert_eq!(ozon(&world).calls().total, 0);
+    let outcomes = world.outcomes().await;
+    assert!(
+        outcomes.values().all(|outcome| outcome == "cached"),
+        "{outcomes:?}"
+    );
+    world.sync(true).await;
+    assert!(ozon(&world).calls().count(STOCK) > 0);
+}
+
+#[tokio::test]
+async fn an_order_is_recorded_once_and_its_cancellation_is_seen_though_ozon_gives_no_time_of_it() {
+    let world = World::at_ozon(seller()).await;
+    world.sync(true).await;
+    for _ in 0..3 {
+        world.later(TimeDelta::hours(2));
+        world.sync(true).await;
+    }
+    let week = (world.clock.now() - TimeDelta::days(7)).timestamp();
+    let mut cancelled = 0;
+    for truth in truth(&world) {
+        let product = known(&world, &truth).await;
+        let counted = product.orders.values().filter(|seen| seen.0 >= week).count();
+        let told: u64 = truth.orders.values().sum();
+        assert!(
+            counted as u64 <= told + truth.cancelled,
+            "orders of {}: {counted} of {told} and {} cancelled",
+            truth.sku,
+            truth.cancelled
+        );
+        assert!(
+            counted > 0 || told + truth.cancelled == 0,
+            "orders of {}",
+            truth.sku
+        );
+        cancelled += truth.cancelled;
+    }
+    assert!(cancelled > 0, "something was cancelled");
+}
+
+#[tokio::test]
+async fn a_failed_source_of_ozon_keeps_its_last_numbers_and_is_named() {
+    for effect in [
+        Effect::Status {
+            status: 500,
+            body: "{}".to_owned(),
+            content_type: None,
+        },
+        Effect::CutBody,
+        Effect::HtmlPage,
+        Effect::EmptyBody,
+        Effect::RenameField {
+            from: "available_stock_count".into(),
+            to: "available_count".into(),
+        },
+    ] {
+        let world = World::at_ozon(seller()).await;
+        world.sync(true).await;
+        let mut before = Vec::new();
+        for truth in truth(&world) {
+            before.push(known(&world, &truth).await);
+        }
+        ozon(&world).mutate_fraction(0.5);
+        ozon(&world).script(Fault::on(STOCK, effect.clone()));
+        assert_eq!(world.sync(true).await, End::Done, "{effect:?}");
+        assert_eq!(world.outcomes().await["stock_fbo"], "failed", "{effect:?}");
+        for (truth, before) in truth(&world).iter().zip(&before) {
+            assert_eq!(
+                known(&world, truth).await.available(),
+                before.available(),
+                "{effect:?}"
+            );
+        }
+        ozon(&world).clear_faults();
+        world.sync(true).await;
+        assert_equals_truth(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deactivated_key_rejects_the_cabinet_and_its_syncs_say_so() {
+    let world = World::at_ozon(seller()).await;
+    world.sync(true).await;
+    ozon(&world).deactivate(&world.token);
+    assert!(matches!(world.sync(true).await, End::GivenUp { .. }));
+    let SyncEvent::SyncFailed(failed) = world.last().await else {
+        panic!()
+    };
+    assert!(
+        matches!(failed.class.as_str(), "unauthorized" | "forbidden"),
+        "{failed:?}"
+    );
+    assert_eq!(failed.retry_at, None);
+    let Folded(cabinet) = world
+        .app
+        .states
+        .load::<Folded<Cabinet>>(world.tenant_id, world.cabinet_id.uuid())
+        .await
+        .unwrap()
+        .state;
+    assert!(cabinet.rejected.is_some(), "{cabinet:?}");
+    assert_equals_truth(&world).await;
+}
+
+#[tokio::test]
+async fn the_methods_that_ozon_switched_off_are_never_called() {
+    let world = World::at_ozon(seller()).await;
+    world.sync(true).await;
+    let calls = ozon(&world).calls();
+    for removed in [
+        "/v2/posting/fbo/list",
+        "/v3/posting/fbs/list",
+        "/v1/warehouse/list",
+        "/v1/product/info/stocks-by-warehouse/fbs",
+        "/v2/analytics/stock_on_warehouses",
+    ] {
+        assert_eq!(calls.count(removed), 0, "{removed}");
+    }
+    assert_eq!(
+        calls.paths.values().flat_map(|statuses| statuses.keys()).max(),
+        Some(&200)
+    );
+}
