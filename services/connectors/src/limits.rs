@@ -31,6 +31,8 @@ const GROUPS: [(&str, &[&str]); 2] = [
             "remains_status",
             "remains_download",
             "wb_warehouses",
+            "seller_warehouses",
+            "prices",
             "order_feed",
             "supplier_orders",
             "marketplace",

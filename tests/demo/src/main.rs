@@ -1,6 +1,6 @@
 //! `make run`: starts simulated marketplaces and a simulated Google, starts the product beside them, makes a
-//! demo seller with a cabinet at each of them and one sheet, syncs, prints where to look, and stays. It talks to the product as
-//! anybody would: over HTTP. Nothing of it is in the product.
+//! demo seller with a cabinet at each of them and one sheet, syncs, prints where to look, and stays. It
+//! talks to the product as anybody would: over HTTP. Nothing of it is in the product.
 #![expect(
     clippy::print_stdout,
     reason = "telling where to look is what the program is for"

@@ -1,5 +1,5 @@
-//! The outside world: a simulated Wildberries and a simulated Ozon that live on by themselves, and a simulated
-//! Google that keeps its spreadsheets in the data folder.
+//! The outside world: a simulated Wildberries and a simulated Ozon that live on by themselves, and a
+//! simulated Google that keeps its spreadsheets in the data folder.
 
 use std::path::PathBuf;
 

@@ -93,8 +93,8 @@ pub struct Options {
     pub feed_pages: u32,
     /// Largest report in bytes, decompressed: 250,000 rows are about 50 MB.
     pub report_bytes: u64,
-    /// The secret by which the vendor recognises this service, where it has one: it goes with every request, and
-    /// base tokens get the full limits by it.
+    /// The secret by which the vendor recognises this service, where it has one: it goes with every
+    /// request, and base tokens get the full limits by it.
     pub service_secret: Option<SecretString>,
 }
 

@@ -16,14 +16,15 @@ const LIST: &str = "GET /api/v2/list/goods/filter";
 impl Wildberries {
     /// Every product's price, page by page.
     ///
-    /// Page: <https://dev.wildberries.ru/docs/openapi/work-with-products>, `GET /api/v2/list/goods/filter`; ten
-    /// requests in 6 s, with a base token four an hour; 1000 products a page.
+    /// Page: <https://dev.wildberries.ru/docs/openapi/work-with-products>, `GET
+    /// /api/v2/list/goods/filter`; ten requests in 6 s, with a base token four an hour; 1000 products a page.
     ///
-    /// Where the next page is further away than our patience, what came so far is taken, and is not complete: a
-    /// price that is not told stays as it was.
+    /// Where the next page is further away than our patience, what came so far is taken, and is not
+    /// complete: a price that is not told stays as it was.
     ///
     /// # Errors
-    /// The first page that failed; `Inconsistent` when a page repeats the one before, which would page for ever.
+    /// The first page that failed; `Inconsistent` when a page repeats the one before, which would page for
+    /// ever.
     pub(super) async fn fetch_prices(&self) -> Result<Fetched<Vec<PriceObservation>>, CallError> {
         self.require(Scope::Prices, LIST)?;
         let limit = self.options.price_page.max(1);

@@ -33,8 +33,8 @@ impl Wildberries {
     /// Page: <https://dev.wildberries.ru/docs/openapi/reports>, `warehouse_remains`; create once a minute,
     /// status every 5 s, download once a minute; with a base token each of them four times an hour.
     ///
-    /// Names are Russian on request, because they are matched by their exact text. A row is a size of a product,
-    /// told by its name; barcodes are not asked for, since a size may have several.
+    /// Names are Russian on request, because they are matched by their exact text. A row is a size of a
+    /// product, told by its name; barcodes are not asked for, since a size may have several.
     ///
     /// # Errors
     /// `ReportPending` when the next question is further away than the client's patience, `ReportLost` when

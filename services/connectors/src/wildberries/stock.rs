@@ -66,8 +66,8 @@ impl Wildberries {
     }
 
     /// Page: <https://dev.wildberries.ru/docs/openapi/analytics>, `POST
-    /// /api/analytics/v1/stocks-report/wb-warehouses` and `…/seller-warehouses`; each 3 requests a minute, 250,000
-    /// rows a page, refreshed every 30 minutes, not for plain base tokens.
+    /// /api/analytics/v1/stocks-report/wb-warehouses` and `…/seller-warehouses`; each 3 requests a minute,
+    /// 250,000 rows a page, refreshed every 30 minutes, not for plain base tokens.
     ///
     /// An account without stock gives 204. A 200 without a body or without a list was seen as well; it is
     /// taken as empty but not as complete, because a broken answer looks the same.

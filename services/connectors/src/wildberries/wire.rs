@@ -109,7 +109,8 @@ pub(super) struct SizeRow {
     pub(super) skus: Vec<String>,
 }
 
-/// `POST /api/analytics/v1/stocks-report/wb-warehouses` and `…/seller-warehouses`, request. Empty lists mean all.
+/// `POST /api/analytics/v1/stocks-report/wb-warehouses` and `…/seller-warehouses`, request. Empty lists
+/// mean all.
 #[derive(Serialize)]
 pub(super) struct WbWarehousesRequest {
     #[serde(rename = "nmIds")]

@@ -1,5 +1,5 @@
-//! An Ozon cabinet goes the same way as a Wildberries one: what is recorded equals the marketplace's truth, in
-//! every kind of units, and a failure never becomes a zero.
+//! An Ozon cabinet goes the same way as a Wildberries one: what is recorded equals the marketplace's
+//! truth, in every kind of units, and a failure never becomes a zero.
 
 use std::collections::BTreeMap;
 

@@ -33,8 +33,8 @@ pub struct ConnectRequest {
     #[schema(required = false, value_type = String, example = "1234567", max_length = 20)]
     pub client_id: Option<String>,
     /// The key that opens it: at Wildberries a token of the categories content, analytics and statistics, at
-    /// Ozon an `Api-Key` that may read products, stock, warehouses and postings. It is sealed at once and never
-    /// shown again.
+    /// Ozon an `Api-Key` that may read products, stock, warehouses and postings. It is sealed at once and
+    /// never shown again.
     #[schema(value_type = String, format = "password")]
     pub credential: SecretString,
     /// What the seller calls it.
