@@ -37,8 +37,8 @@ pub struct Marketplaces {
 }
 
 impl Marketplaces {
-    /// With limits that this process keeps alone; `speed` 1.0 keeps the vendors' published ones. Ozon is where it
-    /// really is, unless [`Marketplaces::with_ozon`] says otherwise.
+    /// With limits that this process keeps alone; `speed` 1.0 keeps the vendors' published ones. Ozon is
+    /// where it really is, unless [`Marketplaces::with_ozon`] says otherwise.
     #[must_use]
     pub fn new(http: HttpClient, hosts: Hosts, options: Options, speed: f64) -> Self {
         let limits = Limits::local(speed);

@@ -125,6 +125,7 @@ fn client(simulator: &Wildberries, turns: &Turns, place: usize) -> Result<Market
         analytics: host(Host::Analytics),
         statistics: host(Host::Statistics),
         marketplace: host(Host::Marketplace),
+        prices: host(Host::Prices),
         common: host(Host::Common),
     };
     let token = simulator.personal_token(simulator.sellers()[place]);

@@ -170,8 +170,8 @@ impl Wildberries {
         self.seller.patience(self.options.patience)
     }
 
-    /// Whether stock in the seller's own warehouses can be asked for: by the report, which needs no list of sizes,
-    /// or warehouse by warehouse.
+    /// Whether stock in the seller's own warehouses can be asked for: by the report, which needs no list
+    /// of sizes, or warehouse by warehouse.
     #[must_use]
     pub fn opens_fbs(&self) -> bool {
         self.token.scopes().has(Scope::Marketplace) || self.has_seller_report()

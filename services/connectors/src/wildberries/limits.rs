@@ -265,7 +265,10 @@ mod tests {
         let sellers = Sellers::new(1.0);
         let (personal, service, base) = (token("a", 1, 3), token("a", 2, 4), token("a", 3, 1));
         let same = |one: &Token, other: &Token, group| {
-            Arc::ptr_eq(&sellers.of(one, false).bucket(group), &sellers.of(other, false).bucket(group))
+            Arc::ptr_eq(
+                &sellers.of(one, false).bucket(group),
+                &sellers.of(other, false).bucket(group),
+            )
         };
         assert!(same(&personal, &service, Group::OrderFeed));
         assert!(same(&personal, &base, Group::Content), "counted per account");

@@ -163,6 +163,8 @@ impl Gathered {
             before: HashSet::new(),
             page: HashSet::new(),
             contradiction: None,
+            told_to_client: false,
+            told_from_client: false,
         }
     }
 

@@ -51,6 +51,7 @@ async fn worker(vendor: &Wildberries, nats: &embedded::Nats) -> (MarketplaceClie
         analytics: host(Host::Analytics),
         statistics: host(Host::Statistics),
         marketplace: host(Host::Marketplace),
+        prices: host(Host::Prices),
         common: host(Host::Common),
     };
     let options = Options {
