@@ -15,7 +15,8 @@ use super::limits::{Account, Accounts, Group};
 use crate::error::{CallError, CallFailure};
 use crate::http::{Call, HttpClient, Reply};
 use crate::marketplace::{
-    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, PriceObservation, SizeRef, StockSnapshot, Tally,
+    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, PriceObservation, SizeRef,
+    StockSnapshot, Tally,
 };
 use crate::payload::{PayloadSink, Payloads};
 use crate::repeat::Repeats;

@@ -14,7 +14,8 @@ use super::token::{Scope, Token, TokenKind};
 use crate::error::{CallError, CallFailure};
 use crate::http::{Call, HttpClient, Opened, Reply};
 use crate::marketplace::{
-    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, PriceObservation, SizeRef, StockSnapshot, Tally,
+    AccountCheck, Card, Fetched, Marketplace, OrderObservation, Period, PriceObservation, SizeRef,
+    StockSnapshot, Tally,
 };
 use crate::payload::{PayloadSink, Payloads};
 use crate::repeat::Repeats;

@@ -15,7 +15,8 @@ use super::wire::{Data, RemainsEnvelope, RemainsRow, RemainsStatus, RemainsTask}
 use crate::error::{CallError, CallFailure};
 use crate::json::{self, Rows};
 use crate::marketplace::{
-    Fetched, Fulfilment, InWay, SizeLabel, StockBuilder, StockLevel, StockOverflow, StockSnapshot, WarehouseRef,
+    Fetched, Fulfilment, InWay, SizeLabel, StockBuilder, StockLevel, StockOverflow, StockSnapshot,
+    WarehouseRef,
 };
 use crate::payload::GOODS;
 
