@@ -61,12 +61,7 @@ pub async fn execute(
     let credential = credential::admit(app, context, marketplace, secret).await?;
     let cabinet_id = CabinetId(context.new_id("cabinet"));
     if let Some(holder) = other_holder(app, context, marketplace, &credential, cabinet_id).await? {
-        // The key is of no use to anybody; the cabinet that has the account has its own.
-        app.vault
-            .destroy(context.tenant_id, credential.credential_id)
-            .await
-            .map_err(CredentialError::from)?;
-        return Err(Error::SellerConnected { cabinet_id: holder });
+        return Err(refused(app, context, &credential, holder).await?);
     }
     if let Some(title) = title {
         app.profiles
@@ -80,6 +75,14 @@ pub async fn execute(
     let executed = app
         .execute::<Cabinet>(context, cabinet_id.uuid(), command, |_| None)
         .await?;
+    if let Some(holder) = overtaker(app, context, marketplace, &credential, cabinet_id).await? {
+        let overtaken = context.part("overtaken");
+        app.execute::<Cabinet>(&overtaken, cabinet_id.uuid(), CabinetCommand::Disconnect, |_| {
+            None
+        })
+        .await?;
+        return Err(refused(app, context, &credential, holder).await?);
+    }
     Ok(Connected {
         cabinet_id,
         credential: executed.state.credential.unwrap_or(credential),
@@ -87,7 +90,31 @@ pub async fn execute(
     })
 }
 
-/// The connected cabinet that has the seller account already, if it is another one.
+/// The key is of no use to anybody: the cabinet that has the account has its own.
+async fn refused(
+    app: &App,
+    context: &Context,
+    credential: &CredentialFacts,
+    holder: CabinetId,
+) -> Result<Error, CredentialError> {
+    app.vault
+        .destroy(context.tenant_id, credential.credential_id)
+        .await?;
+    Ok(Error::SellerConnected { cabinet_id: holder })
+}
+
+const fn account<'a>(context: &Context, marketplace: Marketplace, seller_id: &'a str) -> Account<'a> {
+    Account {
+        tenant: context.tenant_id,
+        marketplace,
+        seller_id,
+    }
+}
+
+/// The connected cabinet that has the seller account already, if it is another one. A cabinet that has the
+/// account and is not connected is overtaken: it never was, is gone, or is about to be. The last of these is
+/// looked for on both sides: here once more after the account was taken over, and by the other one after it
+/// was connected ([`overtaker`]); of the two one always sees the other.
 async fn other_holder(
     app: &App,
     context: &Context,
@@ -98,23 +125,46 @@ async fn other_holder(
     let Some(seller_id) = &credential.seller_id else {
         return Ok(None);
     };
-    let account = Account {
-        tenant: context.tenant_id,
-        marketplace,
-        seller_id,
-    };
+    let account = account(context, marketplace, seller_id);
     let holder = app.sellers.take(account, cabinet_id).await?;
     if holder == cabinet_id {
         return Ok(None);
     }
+    if stands(app, context, holder).await? || !app.sellers.take_over(account, holder, cabinet_id).await? {
+        return Ok(Some(holder));
+    }
+    if stands(app, context, holder).await? {
+        app.sellers.take_over(account, cabinet_id, holder).await?;
+        return Ok(Some(holder));
+    }
+    Ok(None)
+}
+
+/// Who took the account over while this cabinet was being connected.
+async fn overtaker(
+    app: &App,
+    context: &Context,
+    marketplace: Marketplace,
+    credential: &CredentialFacts,
+    cabinet_id: CabinetId,
+) -> Result<Option<CabinetId>, Error> {
+    let Some(seller_id) = &credential.seller_id else {
+        return Ok(None);
+    };
+    let holder = app
+        .sellers
+        .take(account(context, marketplace, seller_id), cabinet_id)
+        .await?;
+    Ok((holder != cabinet_id).then_some(holder))
+}
+
+async fn stands(app: &App, context: &Context, cabinet_id: CabinetId) -> Result<bool, ReadError> {
     let Loaded {
         state: Folded(cabinet),
         ..
     } = app
         .states
-        .load::<Folded<Cabinet>>(context.tenant_id, holder.uuid())
+        .load::<Folded<Cabinet>>(context.tenant_id, cabinet_id.uuid())
         .await?;
-    let stands = cabinet.marketplace.is_some() && !cabinet.disconnected;
-    let free = !stands && app.sellers.take_over(account, holder, cabinet_id).await?;
-    Ok((!free).then_some(holder))
+    Ok(cabinet.marketplace.is_some() && !cabinet.disconnected)
 }

@@ -287,6 +287,13 @@ async fn of_two_requests_at_once_for_one_seller_account_one_is_connected() {
         matches!(refused, Error::SellerConnected { cabinet_id } if cabinet_id == connected.cabinet_id),
         "{refused:?}"
     );
+    let happened = world.happened().await;
+    let count = |event: &str| happened.iter().filter(|name| *name == event).count();
+    assert_eq!(
+        count("cabinet_connected") - count("cabinet_disconnected"),
+        1,
+        "{happened:?}"
+    );
     let sealed: i64 = support::connect(&world.database.url)
         .await
         .query_one("SELECT count(*) FROM core.credentials", &[])
