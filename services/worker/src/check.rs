@@ -4,7 +4,7 @@
 use application::domain::cabinet::{Cabinet, CabinetRefusal, CheckOutcome, Findings};
 use application::wire::CredentialCheck;
 use application::{Context, ExecuteError, Folded, record_check};
-use connectors::error::{CallError, CallFailure};
+use connectors::error::CallFailure;
 use connectors::marketplace::{AccountCheck, CategoryStatus, Marketplace as _, MarketplaceClient};
 use event_store::ReadError;
 use events::cabinet::{CredentialFacts, Marketplace, Right, RightStatus};
@@ -19,9 +19,9 @@ pub enum CheckError {
     /// Never connected, or taken away.
     #[error("there is no such cabinet")]
     NoCabinet,
-    /// The marketplace did not say anything about the key.
-    #[error("the marketplace did not answer")]
-    NoAnswer(#[source] CallError),
+    /// The marketplace did not say anything about the key; the class of its failure, never its words.
+    #[error("the marketplace did not answer: {0}")]
+    NoAnswer(&'static str),
     /// The cabinet could not be read.
     #[error("the cabinet could not be read")]
     Read(#[from] ReadError),
@@ -112,9 +112,10 @@ async fn ask(client: &MarketplaceClient) -> Result<CheckOutcome, CheckError> {
                 CallFailure::Unauthorized { .. } => "unauthorized",
                 CallFailure::Forbidden { .. } => "forbidden",
                 CallFailure::PaymentRequired { .. } => "payment_required",
-                _ => return Err(CheckError::NoAnswer(error)),
+                _ => return Err(CheckError::NoAnswer(error.class().as_str())),
             };
-            tracing::info!(error = ?error, "a key is refused");
+            // The marketplace's words can hold anything, the key and buyers included.
+            tracing::info!(endpoint = error.endpoint, reason, "a key is refused");
             Ok(CheckOutcome::Refused(reason.to_owned()))
         }
     }

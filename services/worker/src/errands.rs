@@ -49,8 +49,8 @@ async fn check_credential(syncs: &Syncs, asked: &CheckCredential) -> Result<Cred
     match check::run(syncs, &context, asked.cabinet_id).await {
         Ok(checked) => Ok(checked.check),
         Err(CheckError::NoCabinet) => Err(refuse("not-found", 404, "there is no such cabinet")),
-        Err(CheckError::NoAnswer(error)) => {
-            tracing::info!(error = ?error, "a key could not be tried");
+        Err(CheckError::NoAnswer(class)) => {
+            tracing::info!(class, "a key could not be tried");
             Err(refuse("upstream-failed", 502, "the marketplace did not answer"))
         }
         Err(error) => Err(trouble(&error)),

@@ -35,7 +35,7 @@ impl Ozon {
         let reply = self.ask(Group::All, ROLES, &Nothing {}).await?;
         let roles: Roles = json::decode(&reply.body).map_err(|failure| CallError::new(ROLES, failure))?;
         let name = self.seller_name().await.unwrap_or_else(|error| {
-            tracing::info!(error = ?error, "the seller's name is not told");
+            tracing::info!(class = error.class().as_str(), "the seller's name is not told");
             String::new()
         });
         let expires_at = roles

@@ -66,8 +66,9 @@ impl Wildberries {
         match answered.await {
             Ok(_) => CategoryStatus::Open,
             Err(error) => {
-                tracing::info!(error = ?error, category = category.as_str(), "a category does not open");
-                CategoryStatus::of(&error.failure)
+                let status = CategoryStatus::of(&error.failure);
+                tracing::info!(?status, category = category.as_str(), "a category does not open");
+                status
             }
         }
     }
