@@ -37,6 +37,8 @@ pub struct Settings {
     pub nats: String,
     /// Addresses of the marketplace: content, analytics, statistics, marketplace, prices, common.
     pub hosts: [String; 6],
+    /// Address of Ozon.
+    pub ozon: String,
 }
 
 /// Works until the input ends.
@@ -53,7 +55,7 @@ pub async fn run(settings: &str) -> Result<(), Failure> {
     let clock = Clock::system();
     let syncs = Syncs {
         app: App::new(store, Vault::new(pool.clone(), keys)),
-        marketplaces: marketplaces(settings.hosts)?,
+        marketplaces: marketplaces(settings.hosts, settings.ozon)?,
         cache: Arc::new(Cache::new(&broker)),
         clock: clock.clone(),
         limits: Limits::default(),
@@ -109,6 +111,7 @@ pub(crate) fn peak_megabytes(pid: u32) -> Result<f64, Failure> {
 
 fn marketplaces(
     [content, analytics, statistics, marketplace, prices, common]: [String; 6],
+    ozon: String,
 ) -> Result<Marketplaces, Failure> {
     let hosts = Hosts {
         content,
@@ -124,12 +127,12 @@ fn marketplaces(
         report_poll: shortest,
         ..Options::default()
     };
-    Ok(Marketplaces::new(
-        HttpClient::new(Arc::new(NoObserver))?,
-        hosts,
-        options,
-        SPEED,
-    ))
+    let ozon_options = connectors::ozon::Options {
+        repeat_pause: shortest,
+        ..connectors::ozon::Options::default()
+    };
+    let http = HttpClient::new(Arc::new(NoObserver))?;
+    Ok(Marketplaces::new(http, hosts, options, SPEED).with_ozon(ozon, ozon_options))
 }
 
 /// Carries wakes between this process and the other.

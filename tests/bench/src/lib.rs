@@ -5,6 +5,7 @@ mod append;
 pub mod child;
 mod fairness;
 mod latency;
+mod memory;
 mod postgres_es;
 mod reading;
 mod report;
@@ -25,8 +26,8 @@ use world::Servers;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The benchmarks by name, in order.
-pub const NAMES: [&str; 7] = [
-    "append", "reading", "latency", "request", "sheet", "sync", "fairness",
+pub const NAMES: [&str; 8] = [
+    "append", "reading", "latency", "request", "sheet", "sync", "fairness", "memory",
 ];
 
 /// How much is measured.
@@ -54,6 +55,8 @@ pub struct Sizes {
     pub heavy_articles: usize,
     /// Times that each of the others reads everything.
     pub fairness_rounds: usize,
+    /// Warehouses of the seller whose syncs have to fit into memory, with as many articles.
+    pub memory_warehouses: usize,
 }
 
 impl Sizes {
@@ -72,6 +75,7 @@ impl Sizes {
             sync_articles: 10_000,
             heavy_articles: 10_000,
             fairness_rounds: 40,
+            memory_warehouses: 100,
         }
     }
 
@@ -90,6 +94,7 @@ impl Sizes {
             sync_articles: 100,
             heavy_articles: 100,
             fairness_rounds: 3,
+            memory_warehouses: 10,
         }
     }
 }
@@ -122,6 +127,7 @@ pub async fn run(sizes: &Sizes, quick: bool, only: &[String]) -> Result<Report, 
             "request" => Box::pin(request::run(&servers, sizes)).await?,
             "sheet" => sheet::run(sizes)?,
             "fairness" => Box::pin(fairness::run(sizes)).await?,
+            "memory" => Box::pin(memory::run(&servers, sizes)).await?,
             _ => Box::pin(sync::run(&servers, sizes)).await?,
         });
         writeln!(

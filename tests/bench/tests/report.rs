@@ -34,6 +34,8 @@ async fn a_quick_run_measures_everything_it_promises() {
         "sync.incremental",
         "sync.peak_memory",
         "fairness.slowdown",
+        "memory.wildberries",
+        "memory.ozon",
     ] {
         assert!(names.contains(&promised), "{promised} is not among {names:?}");
     }

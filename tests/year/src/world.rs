@@ -382,6 +382,11 @@ fn marketplaces(shop: &Shop) -> Result<Marketplaces, Failure> {
         card_page: 25,
         ..Options::default()
     };
+    let ozon = connectors::ozon::Options {
+        repeat_pause: shortest,
+        product_page: 25,
+        ..connectors::ozon::Options::default()
+    };
     let http = HttpClient::new(Arc::new(NoObserver))?;
-    Ok(Marketplaces::new(http, hosts, options, SPEED))
+    Ok(Marketplaces::new(http, hosts, options, SPEED).with_ozon(shop.host(Host::Common), ozon))
 }
