@@ -42,3 +42,8 @@ async fn a_year(market: Market, seed: u64) {
 async fn a_year_at_wildberries_ends_with_the_marketplaces_own_numbers() {
     a_year(Market::Wildberries, 11).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_year_at_ozon_ends_with_the_marketplaces_own_numbers() {
+    a_year(Market::Ozon, 12).await;
+}
