@@ -124,11 +124,13 @@ async fn a_credential_that_cannot_be_used_is_explained_and_never_shown() {
         .is_problem("credential-refused");
     assert_eq!(nonsense.pointers(), ["#/credential"]);
     assert!(!nonsense.text.contains(canary), "{}", nonsense.text);
+    // Ozon counts by Client-Id, so a key alone opens nothing.
     let elsewhere = connect("ozon", canary).await;
     assert_eq!(
         elsewhere.is(StatusCode::UNPROCESSABLE_ENTITY).pointers(),
-        ["#/marketplace"]
+        ["#/client_id"]
     );
+    assert!(!elsewhere.text.contains(canary), "{}", elsewhere.text);
     let nowhere = connect("amazon", canary).await;
     assert_eq!(
         nowhere.is(StatusCode::UNPROCESSABLE_ENTITY).pointers(),

@@ -194,6 +194,7 @@ async fn damaged_answers_of_wildberries_are_named_or_read_whole() {
     const STOCK: &str = "/seller-analytics-api/api/analytics/v1/stocks-report/wb-warehouses";
     const CARDS: &str = "/content-api/content/v2/get/cards/list";
     const FEED: &str = "/seller-analytics-api/api/analytics/v1/order-feed";
+    const OWN: &str = "/seller-analytics-api/api/analytics/v1/stocks-report/seller-warehouses";
     const FBS: &str = "/marketplace-api/api/v3/stocks";
     let seller = SellerConfig {
         articles: 6,
@@ -209,13 +210,17 @@ async fn damaged_answers_of_wildberries_are_named_or_read_whole() {
     client.fbo_stock().await.unwrap();
     client.fbs_stock(&sizes).await.unwrap();
     client.orders(world.week()).await.unwrap();
-    let client = world.personal();
+    // A base token reads the seller's own stock warehouse by warehouse, a personal one by the report.
+    let base = world.base().keeping(Arc::new(copies.clone()));
+    base.fbs_stock(&sizes).await.unwrap();
+    let (client, base) = (world.personal(), world.base());
     let mut read = 0;
     for round in 0..ROUNDS {
         for (path, page) in [
             (STOCK, copies.page("wb.stock.sync", "quantity")),
             (CARDS, copies.page("wb.cards", "nmID")),
             (FEED, copies.page("wb.orders.feed", "srid")),
+            (OWN, copies.page("wb.stock.seller", "quantity")),
             (FBS, copies.page("wb.stock.fbs", "amount")),
         ] {
             let body = damaged(&page, round);
@@ -249,7 +254,13 @@ async fn damaged_answers_of_wildberries_are_named_or_read_whole() {
                         );
                     }
                 }),
-                _ => client.fbs_stock(&sizes).await.map(drop),
+                OWN => client.fbs_stock(&sizes).await.map(|fetched| {
+                    if let Some(sent) = &sent {
+                        let there = rows(sent, "/data/items").len() as u64;
+                        assert_eq!(fetched.outcome.rows, there, "round {round}: {sent}");
+                    }
+                }),
+                _ => base.fbs_stock(&sizes).await.map(drop),
             };
             world.simulator.clear_faults();
             match failed {
