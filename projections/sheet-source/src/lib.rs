@@ -153,11 +153,31 @@ impl Columns {
                 .or_default()
                 .insert(warehouse.warehouse.clone(), place);
         }
+        tell_apart(&mut list);
         Self { list, index }
     }
 
     fn place(&self, product: &SheetProduct, warehouse: &str) -> Option<usize> {
         self.index.get(&product.cabinet_id)?.get(warehouse).copied()
+    }
+}
+
+/// Marketplaces have warehouses in the same towns: one that is called like another one of the first
+/// marketplace says whose it is, or two groups of columns would carry one title.
+fn tell_apart(list: &mut [WarehouseColumn]) {
+    const OZON: &str = "ozon:";
+    let names: HashSet<Arc<str>> = list
+        .iter()
+        .filter(|warehouse| !warehouse.key.starts_with(OZON))
+        .map(|warehouse| Arc::clone(&warehouse.name))
+        .collect();
+    for warehouse in list
+        .iter_mut()
+        .filter(|warehouse| warehouse.key.starts_with(OZON))
+    {
+        if names.contains(&warehouse.name) {
+            warehouse.name = format!("{} (Ozon)", warehouse.name).into();
+        }
     }
 }
 
@@ -195,5 +215,26 @@ fn row(product: &SheetProduct, columns: &Columns, texts: &mut Texts) -> ProductR
         cells,
         orders_without_warehouse,
         ..ProductRow::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WarehouseColumn, tell_apart};
+
+    #[test]
+    fn a_warehouse_of_ozon_says_so_where_another_marketplace_uses_its_name() {
+        let column = |key: &str, name: &str| WarehouseColumn {
+            key: key.into(),
+            name: name.into(),
+        };
+        let mut list = vec![
+            column("fbo:117986", "Казань"),
+            column("ozon:fbo:16", "Казань"),
+            column("ozon:fbo:1", "Хоругвино"),
+        ];
+        tell_apart(&mut list);
+        let names: Vec<&str> = list.iter().map(|warehouse| &*warehouse.name).collect();
+        assert_eq!(names, ["Казань", "Казань (Ozon)", "Хоругвино"]);
     }
 }

@@ -51,7 +51,8 @@ pub(crate) async fn view(pool: &Pool, tenant: TenantId) -> Result<View, QueryErr
     })))
 }
 
-/// Everything the tenant's sheet shows in a view, in one snapshot. The 7 days end with the Moscow day of `now`.
+/// Everything the tenant's sheet shows in a view, in one snapshot. The 7 days end with the Moscow day of
+/// `now`.
 pub(crate) async fn load(
     pool: &Pool,
     tenant: TenantId,
