@@ -204,7 +204,7 @@ async fn an_answer_in_which_everything_is_gone_is_held_back_until_the_next_one_c
     };
     assert_eq!(quarantined.reason, "all_stock_gone");
     let sources: Vec<_> = quarantined.sources.iter().map(|report| &report.source).collect();
-    assert_eq!(sources, ["cards", "stock_fbo", "stock_fbs", "orders"]);
+    assert_eq!(sources, ["cards", "stock_fbo", "stock_fbs", "orders", "prices"]);
     assert_eq!(stock(&world).await, before);
     assert!(held(&world).await > 0);
     world.sync(true).await;

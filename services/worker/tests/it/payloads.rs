@@ -13,6 +13,9 @@ use worker::payloads::{self, PARTS, PayloadLimits};
 
 use crate::world::{PAYLOADS, World, seller};
 
+/// Sources that a personal token reads: cards, both kinds of stock, orders, prices.
+const SOURCES: usize = 5;
+
 impl World {
     /// Source, hash and content of every kept answer, as an auditor sees them.
     async fn kept(&self) -> Vec<(String, String, String)> {
@@ -64,7 +67,7 @@ async fn what_every_source_answered_is_kept_under_the_hash_that_stands_in_the_ev
     let SyncEvent::SyncCompleted(completed) = world.last().await else {
         panic!()
     };
-    let kept = world.kept_all(4).await;
+    let kept = world.kept_all(SOURCES).await;
     let mut told: Vec<&str> = completed
         .sources
         .iter()
@@ -95,7 +98,7 @@ async fn the_hash_is_of_the_answer_as_it_came_and_buyers_are_left_out_of_what_is
         },
     ));
     world.sync(true).await;
-    let kept = world.kept_all(4).await;
+    let kept = world.kept_all(SOURCES).await;
     let (_, hash, text) = kept
         .iter()
         .find(|(source, ..)| source == "wb.orders.feed")
@@ -117,7 +120,7 @@ async fn the_hash_is_of_the_answer_as_it_came_and_buyers_are_left_out_of_what_is
 async fn an_answer_that_did_not_change_is_kept_once() {
     let world = World::start(seller()).await;
     world.sync(true).await;
-    let first = world.kept_all(4).await;
+    let first = world.kept_all(SOURCES).await;
     world.clock.advance(TimeDelta::minutes(10));
     world.sync(true).await;
     support::eventually("the second answers were seen", support::SOON, || async {
@@ -159,29 +162,29 @@ async fn a_source_that_failed_and_an_answer_that_is_too_large_leave_nothing_behi
 async fn old_answers_and_those_beyond_the_limits_are_destroyed_oldest_first() {
     let world = World::start(seller()).await;
     world.sync(true).await;
-    world.kept_all(4).await;
+    world.kept_all(SOURCES).await;
     let pool = world.app.store.pool();
     let purge = async |limits: PayloadLimits| {
         payloads::purge(pool, &limits, world.clock.now()).await.unwrap();
         world.kept().await.len()
     };
-    assert_eq!(purge(PAYLOADS).await, 4);
+    assert_eq!(purge(PAYLOADS).await, SOURCES);
     assert!(world.clock.advance(TimeDelta::days(13)));
-    assert_eq!(purge(PAYLOADS).await, 4);
+    assert_eq!(purge(PAYLOADS).await, SOURCES);
     let few = PayloadLimits {
         of_cabinet: 1,
         ..PAYLOADS
     };
     assert_eq!(purge(few).await, 0);
     world.sync(true).await;
-    world.kept_all(4).await;
+    world.kept_all(SOURCES).await;
     let none_in_all = PayloadLimits {
         of_all: 1,
         ..PAYLOADS
     };
     assert_eq!(purge(none_in_all).await, 0);
     world.sync(true).await;
-    world.kept_all(4).await;
+    world.kept_all(SOURCES).await;
     assert!(world.clock.advance(TimeDelta::days(15)));
     assert_eq!(purge(PAYLOADS).await, 0);
 }
