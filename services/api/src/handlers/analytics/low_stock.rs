@@ -1,18 +1,15 @@
 //! What is running out.
 
 use actix_web::{HttpRequest, HttpResponse};
-use deadpool_postgres::Transaction;
-use read_models::inventory::queries::{self, Cursor, LOW_STOCK, ProductQuery, Sort};
+use read_models::inventory::queries::{LOW_STOCK, ProductQuery, Sort};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::call::Call;
-use crate::cursor::{Binding, next_address};
-use crate::freshness::Model;
-use crate::handlers::products::ProductView;
+use crate::handlers::products::{ProductView, list};
 use crate::input::{self, Fields, Input, shape};
 use crate::problem::Problem;
-use crate::reply::{Page, Reply};
+use crate::reply::Page;
 
 /// What counts as running out.
 #[derive(Debug, IntoParams)]
@@ -54,30 +51,12 @@ impl Input for LowStockFilter {
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let filter: LowStockFilter = input::query(&request)?;
-    let binding = Binding::of(&call.state.tokens, call.tenant(), &request);
-    let after = filter
-        .cursor
-        .map(|cursor| binding.decode::<Cursor>(&cursor))
-        .transpose()?;
     let query = ProductQuery {
         cabinet_id: filter.cabinet,
         max_stock: Some(filter.threshold - 1),
         sort: Sort::Available,
         descending: false,
-        after,
         ..ProductQuery::new(call.trace.now, filter.limit)
     };
-    let question = async |tx: &Transaction<'_>| queries::products(tx, &query).await;
-    let (page, position) = call.read(&request, Model::Inventory, question).await?;
-    let next = page
-        .next
-        .as_ref()
-        .map(|cursor| binding.encode(cursor))
-        .transpose()?;
-    let link = next.as_ref().map(|cursor| next_address(&request, cursor));
-    let data = page.items.into_iter().map(ProductView::from).collect();
-    Ok(Reply::json(200, &Page::part(data, next))?
-        .next_page(link)
-        .position(position)
-        .into())
+    list::page(&call, &request, query, filter.cursor).await
 }

@@ -1,18 +1,15 @@
 //! How long stock lasts.
 
 use actix_web::{HttpRequest, HttpResponse};
-use deadpool_postgres::Transaction;
-use read_models::inventory::queries::{self, Cursor, ProductQuery, Sort};
+use read_models::inventory::queries::{ProductQuery, Sort};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::call::Call;
-use crate::cursor::{Binding, next_address};
-use crate::freshness::Model;
-use crate::handlers::products::ProductView;
+use crate::handlers::products::{ProductView, list};
 use crate::input::{self, Fields, Input, shape};
 use crate::problem::Problem;
-use crate::reply::{Page, Reply};
+use crate::reply::Page;
 
 const SORTS: &[(&str, Sort)] = &[
     ("days_of_stock", Sort::DaysOfStock),
@@ -64,29 +61,11 @@ impl Input for TurnoverFilter {
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let filter: TurnoverFilter = input::query(&request)?;
-    let binding = Binding::of(&call.state.tokens, call.tenant(), &request);
-    let after = filter
-        .cursor
-        .map(|cursor| binding.decode::<Cursor>(&cursor))
-        .transpose()?;
     let query = ProductQuery {
         cabinet_id: filter.cabinet,
         sort: filter.sort,
         descending: filter.descending,
-        after,
         ..ProductQuery::new(call.trace.now, filter.limit)
     };
-    let question = async |tx: &Transaction<'_>| queries::products(tx, &query).await;
-    let (page, position) = call.read(&request, Model::Inventory, question).await?;
-    let next = page
-        .next
-        .as_ref()
-        .map(|cursor| binding.encode(cursor))
-        .transpose()?;
-    let link = next.as_ref().map(|cursor| next_address(&request, cursor));
-    let data = page.items.into_iter().map(ProductView::from).collect();
-    Ok(Reply::json(200, &Page::part(data, next))?
-        .next_page(link)
-        .position(position)
-        .into())
+    list::page(&call, &request, query, filter.cursor).await
 }

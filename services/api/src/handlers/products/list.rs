@@ -106,11 +106,6 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let filter: ProductFilter = input::query(&request)?;
     let now = filter.as_of.unwrap_or(call.trace.now);
     input::not_later("?as_of", now, call.trace.now)?;
-    let binding = Binding::of(&call.state.tokens, call.tenant(), &request);
-    let after = filter
-        .cursor
-        .map(|cursor| binding.decode::<Cursor>(&cursor))
-        .transpose()?;
     let query = ProductQuery {
         search: filter.search,
         cabinet_id: filter.cabinet,
@@ -123,17 +118,31 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         as_known: filter.as_of.is_some(),
         sort: filter.sort,
         descending: filter.descending,
-        after,
         ..ProductQuery::new(now, filter.limit)
     };
+    page(&call, &request, query, filter.cursor).await
+}
+
+/// The page of a question about products that begins at the cursor, with the way to the next one.
+pub(crate) async fn page(
+    call: &Call,
+    request: &HttpRequest,
+    query: ProductQuery,
+    cursor: Option<String>,
+) -> Result<HttpResponse, Problem> {
+    let binding = Binding::of(&call.state.tokens, call.tenant(), request);
+    let after = cursor
+        .map(|cursor| binding.decode::<Cursor>(&cursor))
+        .transpose()?;
+    let query = ProductQuery { after, ..query };
     let question = async |tx: &Transaction<'_>| queries::products(tx, &query).await;
-    let (page, position) = call.read(&request, Model::Inventory, question).await?;
+    let (page, position) = call.read(request, Model::Inventory, question).await?;
     let next = page
         .next
         .as_ref()
         .map(|cursor| binding.encode(cursor))
         .transpose()?;
-    let link = next.as_ref().map(|cursor| next_address(&request, cursor));
+    let link = next.as_ref().map(|cursor| next_address(request, cursor));
     let data = page.items.into_iter().map(ProductView::from).collect();
     Ok(Reply::json(200, &Page::part(data, next))?
         .next_page(link)
