@@ -30,8 +30,9 @@ pub struct Believed {
 /// An answer that waits for confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubted {
-    /// Whose.
-    pub sync_id: SyncId,
+    /// Whose, while it is held for a person; none when later syncs were believed that did not see what is
+    /// doubted.
+    pub held_by: Option<SyncId>,
     /// By which rule; empty where that was not kept.
     pub rule: String,
 }
@@ -139,7 +140,7 @@ impl Memory {
         let transaction = session.begin().await?;
         let statement = transaction
             .prepare_cached(
-                "SELECT available, articles, doubted_by, coalesce(stocked, 0), coalesce(doubted_rule, '') \
+                "SELECT available, articles, doubted_by, coalesce(stocked, 0), doubted_rule \
                  FROM core.cabinet_totals WHERE tenant_id = $1 AND cabinet_id = $2",
             )
             .await?;
@@ -147,16 +148,20 @@ impl Memory {
             .query_opt(&statement, &[&self.tenant_id.uuid(), &self.cabinet_id.uuid()])
             .await?;
         transaction.commit().await?;
-        Ok(row.map(|row| Believed {
-            totals: Totals {
-                available: row.get(0),
-                articles: row.get(1),
-                stocked: row.get(3),
-            },
-            doubted: row.get::<_, Option<uuid::Uuid>>(2).map(|id| Doubted {
-                sync_id: SyncId(id),
-                rule: row.get(4),
-            }),
+        Ok(row.map(|row| {
+            let held_by = row.get::<_, Option<uuid::Uuid>>(2).map(SyncId);
+            let rule: Option<String> = row.get(4);
+            Believed {
+                totals: Totals {
+                    available: row.get(0),
+                    articles: row.get(1),
+                    stocked: row.get(3),
+                },
+                doubted: (held_by.is_some() || rule.is_some()).then(|| Doubted {
+                    held_by,
+                    rule: rule.unwrap_or_default(),
+                }),
+            }
         }))
     }
 
@@ -185,7 +190,11 @@ impl Memory {
                     &self.cabinet_id.uuid(),
                     &believed.totals.available,
                     &believed.totals.articles,
-                    &believed.doubted.as_ref().map(|doubted| doubted.sync_id.uuid()),
+                    &believed
+                        .doubted
+                        .as_ref()
+                        .and_then(|doubted| doubted.held_by)
+                        .map(SyncId::uuid),
                     &believed.totals.stocked,
                     &believed.doubted.as_ref().map(|doubted| doubted.rule.as_str()),
                 ],

@@ -346,7 +346,7 @@ impl Attempt<'_> {
             // A doubt that a person has done away with is none.
             doubted: believed
                 .doubted
-                .filter(|doubted| self.attempt.held == Some(doubted.sync_id)),
+                .filter(|doubted| doubted.held_by.is_none_or(|held| self.attempt.held == Some(held))),
             ..believed
         });
         let doubt = doubt::judge(believed.as_ref(), &totals);
@@ -386,11 +386,12 @@ impl Attempt<'_> {
         }
     }
 
-    /// What was seen is believed now, and nothing is held any more.
+    /// What was seen is believed now, and nothing is held any more. What was doubted and not seen this time
+    /// still waits for the answer that confirms it.
     async fn believe(&self, totals: doubt::SeenTotals, before: Option<&Believed>) -> Result<(), Trouble> {
         let believed = Believed {
             totals: totals.over(before.map(|before| before.totals)),
-            doubted: None,
+            doubted: before.and_then(|before| doubt::left_open(before, &totals)),
         };
         self.memory().believe(&believed).await?;
         self.holds().clear(None).await?;
@@ -423,7 +424,7 @@ impl Attempt<'_> {
         };
         holds.put(&key, sync_id, 0, &summary, now).await?;
         let doubted = Doubted {
-            sync_id,
+            held_by: Some(sync_id),
             rule: doubt.rule.to_owned(),
         };
         let believed = Believed {

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::memory::{Believed, Totals};
+use crate::memory::{Believed, Doubted, Totals};
 
 /// Fewer units or articles than this are too few to be surprised about.
 const ENOUGH_UNITS: i64 = 100;
@@ -69,6 +69,20 @@ pub fn judge(believed: Option<&Believed>, seen: &SeenTotals) -> Option<Doubt> {
     (!confirmed).then_some(doubt)
 }
 
+/// The doubt that an answer neither confirms nor dispels, because it did not see what is doubted.
+#[must_use]
+pub fn left_open(believed: &Believed, seen: &SeenTotals) -> Option<Doubted> {
+    let doubted = believed.doubted.as_ref()?;
+    let judged = match family(&doubted.rule) {
+        "catalogue_halved" => seen.articles,
+        _ => seen.available,
+    };
+    judged.is_none().then(|| Doubted {
+        held_by: None,
+        rule: doubted.rule.clone(),
+    })
+}
+
 /// Rules that say the same of two answers: nothing left and next to nothing left confirm each other.
 fn family(rule: &str) -> &str {
     match rule {
@@ -117,7 +131,7 @@ fn broken_rule(before: &Totals, seen: &SeenTotals) -> Option<Doubt> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SeenTotals, judge};
+    use super::{SeenTotals, judge, left_open};
     use crate::memory::{Believed, Doubted, Totals};
     use events::ids::SyncId;
 
@@ -135,7 +149,7 @@ mod tests {
     fn doubted(rule: &str) -> Believed {
         Believed {
             doubted: Some(Doubted {
-                sync_id: SyncId(uuid::Uuid::nil()),
+                held_by: Some(SyncId(uuid::Uuid::nil())),
                 rule: rule.to_owned(),
             }),
             ..believed(1_000, 50)
@@ -189,6 +203,24 @@ mod tests {
             rule(&doubted("all_stock_gone"), &seen(20_000, 50)),
             Some("stock_multiplied")
         );
+    }
+
+    #[test]
+    fn a_doubt_waits_for_an_answer_that_sees_what_is_doubted() {
+        let without_stock = SeenTotals {
+            articles: Some(50),
+            ..SeenTotals::default()
+        };
+        let before = doubted("all_stock_gone");
+        let open = left_open(&before, &without_stock).expect("nothing was said of the stock");
+        assert_eq!((open.held_by, open.rule.as_str()), (None, "all_stock_gone"));
+        let later = Believed {
+            doubted: Some(open),
+            ..before.clone()
+        };
+        assert_eq!(rule(&later, &seen(0, 50)), None, "the second time it is believed");
+        assert_eq!(left_open(&before, &seen(980, 50)), None);
+        assert_eq!(left_open(&doubted("catalogue_halved"), &without_stock), None);
     }
 
     #[test]

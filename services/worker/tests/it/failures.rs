@@ -294,6 +294,32 @@ async fn what_a_person_discards_is_destroyed_and_does_not_count_as_a_first_doubt
 }
 
 #[tokio::test]
+async fn a_sync_that_does_not_see_the_stock_leaves_the_doubt_for_the_next_one_that_does() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    world.quarantined().await;
+    let name = "quantity".into();
+    world
+        .simulator
+        .script(Fault::on(STOCK, Effect::RemoveField { name }));
+    world.sync(true).await;
+    assert!(matches!(world.last().await, SyncEvent::SyncCompleted(_)));
+    assert!(stock(&world).await.iter().any(|available| *available > 0));
+    assert_eq!(
+        held(&world).await,
+        0,
+        "what is older than the last sync is not held"
+    );
+    world.simulator.clear_faults();
+    world.sync(true).await;
+    assert!(
+        matches!(world.last().await, SyncEvent::SyncCompleted(_)),
+        "it is the second answer that says so"
+    );
+    assert!(stock(&world).await.iter().all(|available| *available == 0));
+}
+
+#[tokio::test]
 async fn a_held_result_cannot_be_read_in_the_database() {
     let world = World::start(seller()).await;
     world.sync(true).await;
