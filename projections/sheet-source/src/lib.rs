@@ -11,9 +11,10 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use read_models::inventory::queries::{SheetProduct, SheetRows};
+use read_models::inventory::queries::{SheetCell, SheetNeeds, SheetProduct, SheetRows, SheetSize};
 use sheet_layout::{
-    IdentityCells, Language, LayoutError, ProductFacts, ProductRow, SheetInput, Sizes, View, WarehouseColumn,
+    IdentityCells, Language, LayoutError, ProductFacts, ProductRow, SheetInput, SizeRow, Sizes, View,
+    WarehouseColumn,
 };
 use uuid::Uuid;
 
@@ -52,8 +53,17 @@ impl Source {
     }
 }
 
+/// What has to be asked for so that a view can be shown.
+#[must_use]
+pub fn needs(view: &View) -> SheetNeeds {
+    SheetNeeds {
+        outlooks: !view.extra_columns.is_empty(),
+        sizes: view.sizes == Sizes::Rows,
+    }
+}
+
 /// What the table shows; the note is in the given language. Without outlooks the columns that show them are
-/// empty, so a view without such columns need not ask for them.
+/// empty, and without sizes every product is one row; see [`needs`].
 #[must_use]
 pub fn source(rows: &SheetRows, language: Language) -> Source {
     let columns = Columns::of(rows);
@@ -75,7 +85,14 @@ pub fn source(rows: &SheetRows, language: Language) -> Source {
     let mut texts = Texts::default();
     let listed = || rows.products.iter().filter(|product| !product.delisted);
     let products = listed()
-        .map(|product| row(product, &columns, &mut texts))
+        .map(|product| {
+            let told = rows.sizes.as_ref().and_then(|all| all.get(&product.product_id));
+            let sizes = told.map_or_else(Vec::new, |told| sizes(product, told, &columns, &mut texts));
+            ProductRow {
+                sizes,
+                ..row(product, &columns, &mut texts)
+            }
+        })
         .collect();
     let facts = listed()
         .map(|product| {
@@ -157,8 +174,18 @@ impl Columns {
         Self { list, index }
     }
 
-    fn place(&self, product: &SheetProduct, warehouse: &str) -> Option<usize> {
-        self.index.get(&product.cabinet_id)?.get(warehouse).copied()
+    /// Cells in their columns, and the orders of those that have none.
+    fn cells(&self, product: &SheetProduct, told: &[SheetCell]) -> (Vec<(usize, i64, i64)>, i64) {
+        let places = self.index.get(&product.cabinet_id);
+        let mut cells = Vec::with_capacity(told.len());
+        let mut without_column = 0_i64;
+        for cell in told {
+            match places.and_then(|places| places.get(&cell.warehouse)) {
+                Some(place) => cells.push((*place, cell.available, cell.orders_last_7)),
+                None => without_column = without_column.saturating_add(cell.orders_last_7),
+            }
+        }
+        (cells, without_column)
     }
 }
 
@@ -196,14 +223,7 @@ impl Texts {
 }
 
 fn row(product: &SheetProduct, columns: &Columns, texts: &mut Texts) -> ProductRow {
-    let mut cells = Vec::with_capacity(product.cells.len());
-    let mut orders_without_warehouse = 0_i64;
-    for cell in &product.cells {
-        match columns.place(product, &cell.warehouse) {
-            Some(place) => cells.push((place, cell.available, cell.orders_last_7)),
-            None => orders_without_warehouse = orders_without_warehouse.saturating_add(cell.orders_last_7),
-        }
-    }
+    let (cells, orders_without_warehouse) = columns.cells(product, &product.cells);
     ProductRow {
         key: product.product_id.to_string().into(),
         brand: texts.share(&product.brand),
@@ -216,6 +236,20 @@ fn row(product: &SheetProduct, columns: &Columns, texts: &mut Texts) -> ProductR
         orders_without_warehouse,
         ..ProductRow::default()
     }
+}
+
+fn sizes(product: &SheetProduct, told: &[SheetSize], columns: &Columns, texts: &mut Texts) -> Vec<SizeRow> {
+    told.iter()
+        .map(|size| {
+            let (cells, orders_without_warehouse) = columns.cells(product, &size.cells);
+            SizeRow {
+                id: size.size_id.to_string().into(),
+                name: texts.share(&size.name),
+                cells,
+                orders_without_warehouse,
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use database::Pool;
 use events::ids::TenantId;
 use events::sheet::SheetLayoutChanged;
 use read_models::inventory::queries;
-use read_models::measure::moscow_day;
 use read_models::{Inventory, QueryError};
 use sheet_layout::View;
 use sheet_source::Source;
@@ -62,10 +61,7 @@ pub(crate) async fn load(
     let mut session = pool.tenant(tenant).await.map_err(QueryError::Database)?;
     // The rows come by more than one statement, and all of them shall be of one instant.
     let tx = session.begin_snapshot().await.map_err(QueryError::Database)?;
-    let mut rows = queries::sheet_rows(&tx, moscow_day(now)).await?;
-    if !view.extra_columns.is_empty() {
-        rows.outlooks = Some(queries::outlooks(&tx, now, None).await?);
-    }
+    let rows = queries::sheet(&tx, now, None, sheet_source::needs(view)).await?;
     tx.commit().await?;
     Ok(sheet_source::source(&rows, view.language))
 }

@@ -7,6 +7,7 @@ mod outlook;
 mod product;
 mod products;
 mod sheet;
+mod sizes;
 mod totals;
 mod warehouses;
 
@@ -14,7 +15,8 @@ pub use history::{Change, HistoryQuery, history};
 pub use outlook::{OrderCounts, Outlook, Paces, outlooks};
 pub use product::{Level, ProductDetail, product};
 pub use products::{Cursor, ProductPage, ProductQuery, ProductSummary, Sort, products};
-pub use sheet::{SheetCell, SheetProduct, SheetRows, sheet_rows, sheet_rows_known_at};
+pub use sheet::{SheetCell, SheetNeeds, SheetProduct, SheetRows, sheet, sheet_rows, sheet_rows_known_at};
+pub use sizes::{SheetSize, sheet_sizes};
 pub use totals::{Distribution, Totals, distribution, totals};
 pub use warehouses::{Freshness, Warehouse, WarehouseTotal, freshness, warehouse_totals, warehouses};
 

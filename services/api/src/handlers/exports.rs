@@ -99,19 +99,12 @@ async fn rows(
     as_of: Option<DateTime<Utc>>,
     view: &View,
 ) -> Result<(SheetInput, i64), Problem> {
-    let now = as_of.unwrap_or(call.trace.now);
     Wanted::of(request)?
         .reached(&call.state.positions, &call.state.reads, Model::Inventory)
         .await?;
     let mut session = call.state.reads.tenant(call.tenant()).await?;
     let tx = session.begin_snapshot().await?;
-    let mut rows = match as_of {
-        Some(at) => queries::sheet_rows_known_at(&tx, at).await?,
-        None => queries::sheet_rows(&tx, moscow_day(now)).await?,
-    };
-    if !view.extra_columns.is_empty() {
-        rows.outlooks = Some(queries::outlooks(&tx, now, None).await?);
-    }
+    let rows = queries::sheet(&tx, call.trace.now, as_of, sheet_source::needs(view)).await?;
     tx.commit().await.map_err(QueryError::from)?;
     let source = sheet_source::source(&rows, view.language);
     Ok((source.input, source.position))

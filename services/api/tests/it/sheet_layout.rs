@@ -35,19 +35,21 @@ async fn a_choice_is_made_with_the_links_tag_and_shown_by_it() {
     let shown = world.get(&anna, LINK).send().await;
     assert_eq!(
         shown.is(StatusCode::OK).body["layout"],
-        json!({"language": "ru", "marketplaces": [], "cabinets": [], "sort": {"by": "given", "descending": false},
+        json!({"language": "ru", "marketplaces": [], "cabinets": [], "sizes": "summed",
+            "sort": {"by": "given", "descending": false},
             "extra_columns": [], "low_stock": null, "hide_empty_warehouses": false, "number_formats": false})
     );
     let tag = shown.header("etag").to_owned();
     let change = json!({"language": "en", "marketplaces": ["ozon", "wildberries"],
-        "sort": {"by": "turnover", "descending": true}, "extra_columns": ["stock_out_on", "orders_14"],
+        "sizes": "rows", "sort": {"by": "turnover", "descending": true},
+        "extra_columns": ["stock_out_on", "orders_14"],
         "low_stock": {"below_units": 5}, "hide_empty_warehouses": true, "number_formats": true});
     let changed = world.change_layout(&anna, &tag, &change).await;
     changed.is(StatusCode::OK);
     world.project().await;
     let shown = world.get(&anna, LINK).send().await;
     let layout = json!({"language": "en", "marketplaces": ["wildberries", "ozon"], "cabinets": [],
-        "sort": {"by": "turnover", "descending": true}, "extra_columns": ["orders_14", "stock_out_on"],
+        "sizes": "rows", "sort": {"by": "turnover", "descending": true}, "extra_columns": ["orders_14", "stock_out_on"],
         "low_stock": {"below_units": 5, "below_days": null}, "hide_empty_warehouses": true, "number_formats": true});
     assert_eq!(
         (&shown.body["layout"], &shown.body["language"]),
@@ -105,6 +107,7 @@ async fn a_choice_without_the_tag_or_with_a_strangers_cabinet_is_refused() {
     for (change, pointer) in [
         (json!({"cabinets": [theirs]}), "#/cabinets"),
         (json!({"language": "de"}), "#/language"),
+        (json!({"sizes": "some"}), "#/sizes"),
         (json!({"sort": {"by": "luck"}}), "#/sort"),
         (json!({"low_stock": {"below_days": 0}}), "#/low_stock"),
         (json!({"low_stock": {"below": 1}}), "#/low_stock"),

@@ -17,6 +17,7 @@ mod people;
 mod properties;
 #[cfg(test)]
 mod seller;
+mod sizes;
 #[cfg(test)]
 mod trouble;
 #[cfg(test)]

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::MINE;
 use super::known_at::position_at;
-use super::outlook::Outlook;
+use super::outlook::{Outlook, outlooks};
+use super::sizes::{SheetSize, sheet_sizes};
 use super::warehouses::{Freshness, Warehouse, freshness, warehouse};
 use crate::QueryError;
 use measures::{before_window, moscow_day};
@@ -30,6 +31,42 @@ pub struct SheetRows {
     pub freshness: Vec<Freshness>,
     /// What products are expected to do, if somebody asked; see [`super::outlooks`].
     pub outlooks: Option<HashMap<Uuid, Outlook>>,
+    /// The part of the numbers that was told by size, of products of several sizes, if somebody asked. No
+    /// earlier numbers are known by size.
+    pub sizes: Option<HashMap<Uuid, Vec<SheetSize>>>,
+}
+
+/// What a sheet may need beyond its rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SheetNeeds {
+    /// What products are expected to do.
+    pub outlooks: bool,
+    /// Numbers by size.
+    pub sizes: bool,
+}
+
+/// Everything a sheet shows, as it is known now or was known at an instant. Its statements are several; a
+/// caller who wants them to be of one instant asks in a snapshot.
+///
+/// # Errors
+/// [`QueryError::Database`].
+pub async fn sheet(
+    tx: &Transaction<'_>,
+    now: DateTime<Utc>,
+    known_at: Option<DateTime<Utc>>,
+    needs: SheetNeeds,
+) -> Result<SheetRows, QueryError> {
+    let mut rows = match known_at {
+        Some(at) => sheet_rows_known_at(tx, at).await?,
+        None => sheet_rows(tx, moscow_day(now)).await?,
+    };
+    if needs.outlooks {
+        rows.outlooks = Some(outlooks(tx, known_at.unwrap_or(now), None).await?);
+    }
+    if needs.sizes && known_at.is_none() {
+        rows.sizes = Some(sheet_sizes(tx, moscow_day(now)).await?);
+    }
+    Ok(rows)
 }
 
 /// One product.
@@ -115,6 +152,7 @@ pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetR
         warehouses,
         freshness: freshness(tx).await?,
         outlooks: None,
+        sizes: None,
     })
 }
 
@@ -169,6 +207,7 @@ pub async fn sheet_rows_known_at(tx: &Transaction<'_>, at: DateTime<Utc>) -> Res
         warehouses,
         freshness: Vec::new(),
         outlooks: None,
+        sizes: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use application::domain::sheet::{MOST_CABINETS, MOST_DAYS, MOST_UNITS};
 use events::cabinet::Marketplace;
 use events::ids::CabinetId;
-use events::sheet::{ExtraColumn, LowStock, SheetLayoutChanged, Sort, SortBy};
+use events::sheet::{ExtraColumn, LowStock, SheetLayoutChanged, Sizes, Sort, SortBy};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -20,6 +20,8 @@ pub struct LayoutView {
     pub marketplaces: Vec<String>,
     /// Cabinets that are shown; empty for all.
     pub cabinets: Vec<Uuid>,
+    /// Whether the sizes of a product are `summed` in one row, or `rows` of their own.
+    pub sizes: String,
     /// Order of new rows and of exports.
     pub sort: SortView,
     /// Columns behind the totals.
@@ -62,6 +64,7 @@ const SORTS: &[(&str, SortBy)] = &[
     ("orders", SortBy::Orders),
     ("turnover", SortBy::Turnover),
 ];
+const SIZES: &[(&str, Sizes)] = &[("summed", Sizes::Summed), ("rows", Sizes::Rows)];
 const EXTRAS: [(&str, ExtraColumn); 4] = [
     ("orders_14", ExtraColumn::Orders14),
     ("orders_28", ExtraColumn::Orders28),
@@ -84,6 +87,7 @@ impl From<SheetLayoutChanged> for LayoutView {
                 .map(|marketplace| marketplace.as_str().to_owned())
                 .collect(),
             cabinets: layout.cabinets.iter().map(|cabinet| cabinet.uuid()).collect(),
+            sizes: word(SIZES, &layout.sizes),
             sort: SortView {
                 by: word(SORTS, &layout.sort.by),
                 descending: layout.sort.descending,
@@ -113,6 +117,9 @@ pub struct LayoutChange {
     /// Cabinets to show, all of the caller's own; an empty list shows all.
     #[schema(required = false, value_type = Vec<Uuid>)]
     pub cabinets: Option<Vec<CabinetId>>,
+    /// `summed` shows a product as one row, `rows` shows each of its sizes as well.
+    #[schema(required = false, value_type = String)]
+    pub sizes: Option<Sizes>,
     /// Order of new rows and of exports. Rows that stand in the sheet keep their places.
     #[schema(required = false, value_type = SortView)]
     pub sort: Option<Sort>,
@@ -145,6 +152,7 @@ impl Input for LayoutChange {
                 "cabinets",
                 shape::list_of(0, MOST_CABINETS, |text| Uuid::parse_str(text).ok().map(CabinetId)),
             ),
+            sizes: fields.optional("sizes", shape::one_of(SIZES)),
             sort: fields.optional("sort", sort),
             extra_columns: fields.optional(
                 "extra_columns",
@@ -171,6 +179,7 @@ impl LayoutChange {
         set(&mut layout.language, self.language.map(str::to_owned));
         set(&mut layout.marketplaces, self.marketplaces);
         set(&mut layout.cabinets, self.cabinets);
+        set(&mut layout.sizes, self.sizes);
         set(&mut layout.sort, self.sort);
         set(&mut layout.extra_columns, self.extra_columns);
         set(&mut layout.low_stock, self.low_stock);

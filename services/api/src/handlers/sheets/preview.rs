@@ -7,7 +7,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{NaiveDate, TimeDelta};
 use deadpool_postgres::Transaction;
 use read_models::inventory::queries as inventory;
-use read_models::measure::moscow_day;
 use read_models::operations::queries as operations;
 use serde::Serialize;
 use serde_json::Value;
@@ -97,13 +96,8 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let now = call.state.clock.now();
     let (chosen, _) = call.ask(async |tx| operations::sheet_layout(tx).await).await?;
     let view = sheet_source::view(&chosen);
-    let question = async |tx: &Transaction<'_>| {
-        let mut rows = inventory::sheet_rows(tx, moscow_day(now)).await?;
-        if !view.extra_columns.is_empty() {
-            rows.outlooks = Some(inventory::outlooks(tx, now, None).await?);
-        }
-        Ok(rows)
-    };
+    let question =
+        async |tx: &Transaction<'_>| inventory::sheet(tx, now, None, sheet_source::needs(&view)).await;
     let (rows, position) = call.read(&request, Model::Inventory, question).await?;
     let layout = view.clone();
     // A million cells take a moment, in which others are served.

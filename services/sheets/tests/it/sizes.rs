@@ -1,0 +1,187 @@
+//! A seller who wants to see sizes sees each in a row of its own, with the numbers that were told of it.
+
+use events::cabinet::Marketplace;
+use events::catalog::ProductEvent;
+use events::ids::{ProductId, SyncId};
+use events::product::{
+    Details, Fulfilment, InWay, OrderLine, OrdersObserved, ProductListed, ProductSize, SizeUnits, StockLevel,
+    StockObserved,
+};
+use events::sheet::{SheetLayoutChanged, Sizes};
+use events::{Event, StreamType};
+use uuid::Uuid;
+
+use crate::world::{Seller, World, key, lines};
+
+const DRESS: i64 = 333_333;
+const SYNC: SyncId = SyncId(Uuid::from_u128(77));
+
+impl World {
+    async fn of_the_dress(&self, seller: Seller, event: impl Into<ProductEvent>) {
+        let id = ProductId::of(seller.cabinet, DRESS).uuid();
+        let event = Event::Product(event.into());
+        self.append(seller.tenant, StreamType::Product, id, vec![event])
+            .await;
+    }
+
+    async fn dress(&self, seller: Seller) {
+        let size = |size_id, name: &str| ProductSize {
+            size_id,
+            name: name.to_owned(),
+            barcodes: vec![],
+        };
+        let details = Details {
+            vendor_code: "DRESS".to_owned(),
+            brand: "BrandA".to_owned(),
+            subject: "Платья".to_owned(),
+            sizes: vec![size(1, "S"), size(2, "M"), size(3, "")],
+            ..Details::default()
+        };
+        let listed = ProductListed {
+            cabinet_id: seller.cabinet,
+            marketplace: Marketplace::Wildberries,
+            nm_id: DRESS,
+            details,
+            sync_id: SYNC,
+        };
+        self.of_the_dress(seller, listed).await;
+    }
+
+    /// Units of a warehouse by size: id, name and units.
+    async fn dress_stock(&self, seller: Seller, warehouse: &str, available: i64, sizes: &[(i64, &str, i64)]) {
+        let level = StockLevel {
+            warehouse: key(warehouse),
+            name: warehouse.to_owned(),
+            fulfilment: Fulfilment::Fbo,
+            available,
+            in_way_to_client: 0,
+            in_way_from_client: 0,
+            buckets: [].into(),
+            cluster: None,
+            sizes: sizes
+                .iter()
+                .map(|(size_id, name, available)| SizeUnits {
+                    size_id: *size_id,
+                    name: (*name).to_owned(),
+                    available: *available,
+                })
+                .collect(),
+        };
+        let observed = StockObserved {
+            sync_id: SYNC,
+            source: "stock_fbo".to_owned(),
+            as_of: self.clock.now(),
+            levels: vec![level],
+            regrouped: vec![],
+            unassigned_in_way: Some(InWay {
+                to_client: 3,
+                from_client: 1,
+            }),
+            turnover: None,
+        };
+        self.of_the_dress(seller, observed).await;
+    }
+
+    /// Orders by the warehouse's name, size and units.
+    async fn dress_orders(&self, seller: Seller, orders: &[(&str, Option<i64>, i64)]) {
+        let now = self.clock.now();
+        let line = |(warehouse, size_id, quantity): &(&str, Option<i64>, i64)| OrderLine {
+            order_id: self.ids.next().to_string(),
+            ordered_at: now,
+            changed_at: now,
+            warehouse: format!("fbo:name:{warehouse}"),
+            warehouse_name: (*warehouse).to_owned(),
+            fulfilment: Fulfilment::Fbo,
+            quantity: *quantity,
+            status: "created".to_owned(),
+            cancelled: false,
+            price_minor: None,
+            currency: None,
+            size_id: *size_id,
+            cluster: None,
+        };
+        let observed = OrdersObserved {
+            sync_id: SYNC,
+            source: "orders".to_owned(),
+            as_of: now,
+            orders: orders.iter().map(line).collect(),
+        };
+        self.of_the_dress(seller, observed).await;
+    }
+}
+
+fn sizes(sizes: Sizes) -> SheetLayoutChanged {
+    SheetLayoutChanged {
+        language: "en".to_owned(),
+        sizes,
+        ..SheetLayoutChanged::default()
+    }
+}
+
+#[tokio::test]
+async fn each_size_has_a_row_whose_numbers_add_up_to_the_products() {
+    let world = World::new().await;
+    let seller = world.worked_example().await;
+    world.dress(seller).await;
+    world
+        .dress_stock(seller, "Коледино", 10, &[(1, "S", 4), (2, "M", 5)])
+        .await;
+    // This source knows sizes by name only; and one that the catalogue does not have.
+    world
+        .dress_stock(seller, "Подольск", 7, &[(0, "M", 6), (0, "XXL", 1)])
+        .await;
+    world
+        .dress_orders(
+            seller,
+            &[("Коледино", Some(2), 3), ("Коледино", None, 1), ("", Some(1), 2)],
+        )
+        .await;
+    world.choose(seller, sizes(Sizes::Rows)).await;
+    let spreadsheet = world.spreadsheet("Остатки");
+    world.link(seller, &spreadsheet, None).await;
+    assert_eq!(world.round().await.written, 1);
+    // What no size was told of, and then the sizes as the catalogue has them, the one that is sold out too.
+    let shown = |spreadsheet: &str| {
+        let grid = lines(&world.grid(spreadsheet));
+        let dress = |row: &String| row.strip_prefix("BrandA|Платья|DRESS|333333|").map(str::to_owned);
+        grid.iter().filter_map(dress).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        shown(&spreadsheet),
+        [
+            "|3|1|1|2|14|0|0||0|0||1|1|7|1|0||0|0|",
+            "S|0|0|2|4|14|0|2||0|0||4|0||0|0||0|0|",
+            "M|0|0|3|11|25.7|0|0||0|0||5|3|11.7|6|0||0|0|",
+            "3|0|0|0|0||0|0||0|0||0|0||0|0||0|0|",
+        ]
+    );
+    // A product without sizes stays one row.
+    let grid = lines(&world.grid(&spreadsheet));
+    assert_eq!(grid.iter().filter(|row| row.contains("|111111|")).count(), 1);
+
+    world.google.clear_calls();
+    world.dress_stock(seller, "Подольск", 1, &[(0, "XXL", 1)]).await;
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(world.calls(), (1, 1));
+    assert_eq!(
+        shown(&spreadsheet)[2],
+        "M|0|0|3|5|11.7|0|0||0|0||5|3|11.7|0|0||0|0|"
+    );
+
+    // Summed again, the product's own row tells everything; the rows of sizes may have notes beside them and
+    // stay, struck, as those of a product that left the catalogue do.
+    world.google.clear_calls();
+    world.choose(seller, sizes(Sizes::Summed)).await;
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(world.calls(), (1, 1));
+    let nothing = |size: &str| format!("{size}|0|0|0|0||0|0||0|0||0|0||0|0||0|0|");
+    assert_eq!(
+        shown(&spreadsheet),
+        [
+            "|3|1|6|11|12.8|0|2||0|0||10|4|17.5|1|0||0|0|".to_owned(),
+            nothing("S"),
+            nothing("M"),
+            nothing("3"),
+        ]
+    );
+}
