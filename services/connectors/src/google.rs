@@ -8,14 +8,17 @@ mod auth;
 mod create;
 mod drive;
 mod error;
+mod finding;
+mod protected;
 mod requests;
 mod sheets;
 mod wire;
 
 pub use auth::{KeyError, ServiceAccount, TokenHosts};
 pub use create::NewSpreadsheet;
-pub use drive::{LinkFinding, LinkReport};
 pub use error::GoogleError;
+pub use finding::{LinkFinding, LinkReport};
+pub use protected::{Span, letters, range_names};
 pub use requests::{
     AddSheet, AppendDimension, CreateDeveloperMetadata, DeleteDeveloperMetadata, DimensionRangeField,
     DuplicateSheet, InsertDimension, MergeCells, RangeField, RepeatCell, Request, UpdateBorders, UpdateCells,

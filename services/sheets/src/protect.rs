@@ -1,25 +1,9 @@
-//! Protected ranges that keep us from writing: which ones are in the way, and what they are called.
+//! Protected ranges that keep us from writing: which ones are in the way of what is planned.
 
-use connectors::google::{GridRange, ProtectedRange};
-
+use connectors::google::{ProtectedRange, Span};
 use sheet_layout::{Dimension, DimensionRange, Request};
 
 use crate::requests;
-use crate::structure::letters;
-
-type Span = (u32, u32);
-
-fn spans(range: &GridRange) -> (Span, Span) {
-    let or =
-        |index: Option<i32>, absent| index.map_or(absent, |index| u32::try_from(index).unwrap_or(absent));
-    (
-        (or(range.start_row_index, 0), or(range.end_row_index, u32::MAX)),
-        (
-            or(range.start_column_index, 0),
-            or(range.end_column_index, u32::MAX),
-        ),
-    )
-}
 
 /// The ranges that keep us from doing what is planned. A plan speaks of places after its insertions, so the
 /// ranges move along.
@@ -67,53 +51,17 @@ fn blocks(range: &ProtectedRange, (rows, columns): (Span, Span)) -> bool {
     let Some(area) = &range.range else { return true };
     let meet = |a: Span, b: Span| a.0 < b.1 && b.0 < a.1;
     let inside = |outer: Span, inner: Span| outer.0 <= inner.0 && inner.1 <= outer.1;
-    let (on_rows, on_columns) = spans(area);
+    let (on_rows, on_columns) = area.spans();
     let free = range.unprotected_ranges.iter().any(|free| {
-        let (free_rows, free_columns) = spans(free);
+        let (free_rows, free_columns) = free.spans();
         inside(free_rows, rows) && inside(free_columns, columns)
     });
     meet(on_rows, rows) && meet(on_columns, columns) && !free
 }
 
-/// What ranges are called in the menu of protected ranges, some of them.
-pub(crate) fn names(title: &str, ranges: &[&ProtectedRange]) -> String {
-    const SHOWN: usize = 5;
-    let name = |range: &&ProtectedRange| {
-        let place = range
-            .range
-            .as_ref()
-            .map_or_else(|| title.to_owned(), |range| a1(title, range));
-        match range.description.as_deref() {
-            Some(text) if !text.is_empty() => format!("{place} «{text}»"),
-            _ => place,
-        }
-    };
-    let mut list: Vec<String> = ranges.iter().take(SHOWN).map(name).collect();
-    if ranges.len() > SHOWN {
-        list.push("…".to_owned());
-    }
-    list.join(", ")
-}
-
-fn a1(title: &str, range: &GridRange) -> String {
-    let ((top, bottom), (left, right)) = spans(range);
-    let (rows, columns) = (bottom != u32::MAX, right != u32::MAX);
-    match (rows, columns) {
-        (false, false) => title.to_owned(),
-        (false, true) => format!("{title}!{}:{}", letters(left), letters(right.saturating_sub(1))),
-        (true, false) => format!("{title}!{}:{bottom}", top + 1),
-        (true, true) => format!(
-            "{title}!{}{}:{}{bottom}",
-            letters(left),
-            top + 1,
-            letters(right.saturating_sub(1))
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{blocks, names};
+    use super::blocks;
     use connectors::google::{GridRange, ProtectedRange};
 
     fn range(rows: Option<(i32, i32)>, columns: Option<(i32, i32)>) -> GridRange {
@@ -142,23 +90,5 @@ mod tests {
             ..protected(range(None, None))
         };
         assert!(!blocks(&sheet, ((0, 2), (0, 9))) && blocks(&sheet, ((0, 2), (8, 10))));
-    }
-
-    #[test]
-    fn ranges_are_named_as_in_the_menu() {
-        let named = ProtectedRange {
-            description: Some("Итоги".to_owned()),
-            ..protected(range(Some((0, 2)), Some((0, 27))))
-        };
-        let list = [
-            &named,
-            &protected(range(None, Some((1, 2)))),
-            &protected(range(Some((3, 4)), None)),
-            &protected(range(None, None)),
-        ];
-        assert_eq!(
-            names("Товары", &list),
-            "Товары!A1:AA2 «Итоги», Товары!B:B, Товары!4:4, Товары"
-        );
     }
 }

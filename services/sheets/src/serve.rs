@@ -84,6 +84,10 @@ pub(crate) async fn test(shared: &Shared, question: Test) -> Result<TestAnswer, 
     else {
         return Err(not_linked());
     };
+    let worksheet = (link.as_ref())
+        .filter(|link| link.spreadsheet_id == spreadsheet)
+        .map(|link| link.worksheet.clone())
+        .unwrap_or_default();
     let credential = question
         .credential_id
         .or_else(|| link.and_then(|link| link.credential));
@@ -106,7 +110,7 @@ pub(crate) async fn test(shared: &Shared, question: Test) -> Result<TestAnswer, 
         }
     };
     let report = client
-        .test_link(&spreadsheet)
+        .test_link(&spreadsheet, &worksheet)
         .await
         .map_err(|error| silent(&error))?;
     Ok(TestAnswer {
@@ -141,6 +145,7 @@ fn finding(found: &LinkFinding, language: Language) -> Finding {
         LinkFinding::KeyRefused { .. } => "key_refused",
         LinkFinding::QuotaExceeded { .. } => "quota_exceeded",
         LinkFinding::WriteAccessUnknown => "write_access_unknown",
+        LinkFinding::Protected { .. } => "protected",
         LinkFinding::TimeZone { .. } => "time_zone",
         LinkFinding::Locale { .. } => "locale",
     };

@@ -97,6 +97,8 @@ pub(crate) struct Link {
     pub(crate) credential: Option<CredentialId>,
     pub(crate) written_position: i64,
     pub(crate) last_written_at: Option<DateTime<Utc>>,
+    /// As the managed worksheet is called now, as far as is known.
+    pub(crate) worksheet: String,
 }
 
 const CLAIM: &str = "\
@@ -375,7 +377,8 @@ impl States {
         let session = self.pool.get().await?;
         let statement = session
             .prepare_cached(
-                "SELECT spreadsheet_id, credential_id, written_position, last_written_at FROM core.sheet_states \
+                "SELECT spreadsheet_id, credential_id, written_position, last_written_at, \
+                        coalesce(worksheet_title, worksheet) FROM core.sheet_states \
                   WHERE tenant_id = $1 AND linked",
             )
             .await?;
@@ -398,12 +401,13 @@ impl States {
                         dirty_since = CASE WHEN s.dirty_position > s.written_position THEN s.dirty_since ELSE $2 END, \
                         next_try_at = NULL, attempts = 0, verify = true \
                    FROM core.log_head h WHERE s.tenant_id = $1 AND s.linked \
-              RETURNING s.spreadsheet_id, s.credential_id, s.written_position, s.last_written_at, s.dirty_position",
+              RETURNING s.spreadsheet_id, s.credential_id, s.written_position, s.last_written_at, \
+                        coalesce(s.worksheet_title, s.worksheet), s.dirty_position",
             )
             .await?;
         let row = session.query_opt(&statement, &[&tenant.uuid(), &now]).await?;
         Ok(row
-            .map(|row| Ok::<_, tokio_postgres::Error>((row.try_get(4)?, link(&row)?)))
+            .map(|row| Ok::<_, tokio_postgres::Error>((row.try_get(5)?, link(&row)?)))
             .transpose()?)
     }
 }
@@ -432,5 +436,6 @@ fn link(row: &Row) -> Result<Link, tokio_postgres::Error> {
         credential: row.try_get::<_, Option<Uuid>>(1)?.map(CredentialId),
         written_position: row.try_get(2)?,
         last_written_at: row.try_get(3)?,
+        worksheet: row.try_get(4)?,
     })
 }

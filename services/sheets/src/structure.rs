@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use connectors::google::{
     DataFilter, DeveloperMetadata, DeveloperMetadataLookup, Dimension, GoogleError, GridRange as WireRange,
-    ProtectedRange, Sheet, SheetsClient,
+    ProtectedRange, Sheet, SheetsClient, letters,
 };
 use serde_json::Value;
 use sheet_layout::migrate::Layout;
@@ -19,8 +19,6 @@ use sheet_layout::{
     BaseField, COLUMN_METADATA_KEY, Cell, ColumnKey, Current, Grid, GridRange, IdentityCells, ManagedColumn,
     ManagedRow, ROW_METADATA_KEY, SheetState, locate_rows,
 };
-
-pub(crate) use cells::letters;
 
 use crate::migrate;
 use cells::{Cells, Frame, WholeNumber};
@@ -182,12 +180,11 @@ async fn at_once(
 }
 
 fn seen_of(sheet: Sheet) -> Seen {
-    let ours = |range: &ProtectedRange| range.requesting_user_can_edit || range.warning_only;
     Seen {
         current: Current::default(),
         title: sheet.properties.title,
         protected: (sheet.protected_ranges.into_iter())
-            .filter(|range| !ours(range))
+            .filter(ProtectedRange::is_closed)
             .collect(),
     }
 }

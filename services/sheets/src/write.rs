@@ -297,7 +297,7 @@ impl<'a> Round<'a> {
             return Ok(());
         }
         Err(Trouble::Protected {
-            ranges: protect::names(seen.title.as_deref().unwrap_or_default(), &in_the_way),
+            ranges: connectors::google::range_names(seen.title.as_deref().unwrap_or_default(), &in_the_way),
             client_email: self.client.client_email().to_owned(),
         })
     }

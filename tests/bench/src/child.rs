@@ -16,6 +16,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
 use vault::{MasterKeys, Vault};
 use worker::Marketplaces;
+use worker::payloads::{PayloadLimits, Payloads};
 use worker::policy::SyncPolicy;
 use worker::sync::{Limits, Syncs};
 
@@ -27,6 +28,13 @@ pub const COMMAND: &str = "sync-child";
 pub const SPEED: f64 = 10_000.0;
 /// Any key.
 pub const MASTER_KEY: &str = "v1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// Raw answers are kept as they are unless a setting says otherwise.
+const PAYLOADS: PayloadLimits = PayloadLimits {
+    days: 14,
+    of_cabinet: 64 * 1024 * 1024,
+    of_all: 4_096 * 1024 * 1024,
+};
 
 /// What the child has to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,8 +61,15 @@ pub async fn run(settings: &str) -> Result<(), Failure> {
     let (store, _combiner) = EventStore::start(pool.clone(), wake.clone());
     let keys = MasterKeys::parse(&MASTER_KEY.to_owned().into())?;
     let clock = Clock::system();
+    let vault = Vault::new(pool.clone(), keys);
+    let payloads = Payloads {
+        pool: pool.clone(),
+        vault: vault.clone(),
+        clock: clock.clone(),
+        limits: PAYLOADS,
+    };
     let syncs = Syncs {
-        app: App::new(store, Vault::new(pool.clone(), keys)),
+        app: App::new(store, vault),
         marketplaces: marketplaces(settings.hosts, settings.ozon)?,
         cache: Arc::new(Cache::new(&broker)),
         clock: clock.clone(),
@@ -63,7 +78,7 @@ pub async fn run(settings: &str) -> Result<(), Failure> {
         order_days: 7,
         observer: None,
         source_observer: None,
-        payloads: None,
+        payloads: Some(payloads),
     };
     let queue = WorkQueue::new(&broker);
     let policy = SyncPolicy {

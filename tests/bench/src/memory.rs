@@ -13,7 +13,10 @@ use crate::{Failure, Sizes};
 /// Megabytes that a worker may have.
 const MOST: f64 = 250.0;
 
-/// Peak memory of a worker in its first and its second sync, a process for each marketplace.
+/// Syncs after the first one: what piles up shows.
+const LATER: usize = 3;
+
+/// Peak memory of a worker over some syncs, raw answers kept, a process for each marketplace.
 ///
 /// # Errors
 /// When a server refuses or a sync does not complete.
@@ -27,8 +30,10 @@ pub(crate) async fn run(servers: &Servers, sizes: &Sizes) -> Result<Vec<Row>, Fa
         let mut stage = Box::pin(Stage::open(servers, shop)).await?;
         stage.record().await?;
         let first = stage.peak_megabytes()?;
-        stage.shop.mutate_fraction(0.05);
-        stage.record().await?;
+        for _ in 0..LATER {
+            stage.shop.mutate_fraction(0.05);
+            stage.record().await?;
+        }
         let peak = stage.peak_megabytes()?;
         Box::pin(stage.close(servers)).await?;
         let levels = sizes.sync_articles * sizes.memory_warehouses;

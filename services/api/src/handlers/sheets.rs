@@ -57,7 +57,7 @@ fn key_file(given: Given<'_>) -> Result<SecretString, String> {
 /// How a link test came out.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TestView {
-    /// Whether the spreadsheet can be written, as far as can be told without writing.
+    /// Whether the spreadsheet can be written.
     pub success: bool,
     /// Its title, when it could be read.
     pub sheet_title: Option<String>,
@@ -85,6 +85,7 @@ async fn language(call: &Call) -> Result<Language, Problem> {
 async fn try_out(
     google: &Google,
     spreadsheet_id: &str,
+    worksheet: &str,
     key: Option<&SecretString>,
     language: Language,
 ) -> Result<SheetTest, Problem> {
@@ -98,7 +99,10 @@ async fn try_out(
                 "is required: this service has no account of its own",
             )
         })?;
-    let LinkReport { title, findings } = client.test_link(spreadsheet_id).await.map_err(google_problem)?;
+    let LinkReport { title, findings } = client
+        .test_link(spreadsheet_id, worksheet)
+        .await
+        .map_err(google_problem)?;
     let report = LinkReport { title, findings };
     Ok(SheetTest {
         success: report.is_usable(),

@@ -1,89 +1,27 @@
 //! Can the linked spreadsheet be written? Asked when a sheet is linked, so that a person hears at once what
-//! is missing, in words that say what to do.
-
-use std::fmt;
-use std::time::Duration;
+//! is missing.
 
 use reqwest::Method;
 
 use super::error::GoogleError;
+use super::finding::{LinkFinding, LinkReport};
+use super::protected::range_names;
+use super::requests::{CreateDeveloperMetadata, DeleteDeveloperMetadata, Request};
 use super::sheets::{Kind, SheetsClient, checked_id};
-use super::wire::{DriveFile, DrivePermissions};
+use super::wire::{
+    DeveloperMetadata, DeveloperMetadataLocation, DeveloperMetadataLookup, DriveFile, DrivePermissions,
+    ProtectedRange, Sheet,
+};
+use crate::error::FailureClass;
 use crate::http::Call;
 
 const FILE: &str = "GET /drive/v3/files/{id}";
 const PERMISSIONS: &str = "GET /drive/v3/files/{id}/permissions";
 
-/// Result of a link test.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkReport {
-    /// The spreadsheet's title, when it could be read.
-    pub title: Option<String>,
-    /// What is wrong or uncertain; empty when all is well.
-    pub findings: Vec<LinkFinding>,
-}
-
-impl LinkReport {
-    /// True when the sheet can be written, as far as can be told without writing.
-    #[must_use]
-    pub fn is_usable(&self) -> bool {
-        self.findings.iter().all(|finding| !finding.is_in_the_way())
-    }
-}
-
-/// Something that a person has to know or to do. `Display` says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkFinding {
-    /// The text is no spreadsheet id.
-    NotAnId,
-    /// No such spreadsheet.
-    NotFound {
-        /// The service account's address.
-        client_email: String,
-    },
-    /// It exists but is not shared.
-    NotShared {
-        /// The service account's address.
-        client_email: String,
-    },
-    /// It is shared for reading only.
-    ReadOnly {
-        /// The service account's address.
-        client_email: String,
-    },
-    /// It lies in the trash.
-    Trashed,
-    /// The file is something else, for instance an uploaded Excel file.
-    NotASpreadsheet,
-    /// Sheets or Drive is switched off in the service account's project.
-    ApiDisabled {
-        /// Google's words with the address where it can be switched on.
-        detail: String,
-    },
-    /// Google does not accept the key.
-    KeyRefused {
-        /// Google's words.
-        detail: String,
-    },
-    /// Too many requests; test again later.
-    QuotaExceeded {
-        /// Time to wait.
-        retry_after: Duration,
-    },
-    /// Reading works; Drive would not say whether writing does.
-    WriteAccessUnknown,
-    /// Its formulas with dates reckon in another time than the numbers, which are of Moscow's days.
-    TimeZone {
-        /// The spreadsheet's.
-        found: String,
-    },
-    /// It shows numbers and dates in a way that neither Russian nor English readers expect.
-    Locale {
-        /// The spreadsheet's.
-        found: String,
-    },
-}
-
+/// What is read of a spreadsheet that is tried.
+const FIELDS: &str = "properties(title,locale,timeZone),sheets(properties(title),protectedRanges)";
+/// Key of a mark that is hung on and taken off again.
+const PROBE: &str = "stock_tracker.probe";
 /// Time zones with Moscow's days.
 const MOSCOW: [&str; 4] = [
     "Europe/Moscow",
@@ -92,129 +30,15 @@ const MOSCOW: [&str; 4] = [
     "Europe/Kirov",
 ];
 
-impl LinkFinding {
-    /// Whether it keeps us from writing.
-    #[must_use]
-    pub const fn is_in_the_way(&self) -> bool {
-        !matches!(
-            self,
-            Self::WriteAccessUnknown | Self::TimeZone { .. } | Self::Locale { .. }
-        )
-    }
-
-    /// The same in Russian; `Display` says it in English.
-    #[must_use]
-    pub fn russian(&self) -> String {
-        match self {
-            Self::NotAnId => "это не id таблицы: скопируйте длинную часть её адреса после /d/".to_owned(),
-            Self::NotFound { client_email } => format!(
-                "такой таблицы нет: проверьте адрес и откройте к ней доступ {client_email} как редактору"
-            ),
-            Self::NotShared { client_email } => {
-                format!("к таблице нет доступа: откройте его {client_email} как редактору")
-            }
-            Self::ReadOnly { client_email } => {
-                format!("таблица открыта только для чтения: сделайте {client_email} редактором")
-            }
-            Self::Trashed => "таблица в корзине: восстановите её или подключите другую".to_owned(),
-            Self::NotASpreadsheet => {
-                "файл — не таблица Google: откройте его в Таблицах и сохраните как таблицу Google".to_owned()
-            }
-            Self::ApiDisabled { detail } => {
-                format!("в проекте Google сервисного аккаунта выключен API: {detail}")
-            }
-            Self::KeyRefused { detail } => format!("Google не принимает ключ сервисного аккаунта: {detail}"),
-            Self::QuotaExceeded { retry_after } => {
-                format!(
-                    "исчерпана квота Google; проверьте снова через {} с",
-                    retry_after.as_secs()
-                )
-            }
-            Self::WriteAccessUnknown => {
-                "таблица читается; можно ли в неё писать, покажет первая запись".to_owned()
-            }
-            Self::TimeZone { found } => format!(
-                "часовой пояс таблицы — {found}, а сутки в ней московские: Файл → Настройки → Часовой пояс → \
-                 (GMT+03:00) Москва"
-            ),
-            Self::Locale { found } => format!(
-                "регион таблицы — {found}, поэтому числа и даты выглядят непривычно: Файл → Настройки → Регион → \
-                 Россия"
-            ),
-        }
-    }
-}
-
-impl fmt::Display for LinkFinding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAnId => {
-                f.write_str("this is no spreadsheet id; copy the long part of its address after /d/")
-            }
-            Self::NotFound { client_email } => write!(
-                f,
-                "there is no such spreadsheet; check the address, and share it with {client_email} as Editor"
-            ),
-            Self::NotShared { client_email } => {
-                write!(
-                    f,
-                    "the spreadsheet is not shared; share it with {client_email} as Editor"
-                )
-            }
-            Self::ReadOnly { client_email } => {
-                write!(
-                    f,
-                    "the spreadsheet is shared for reading only; make {client_email} an Editor"
-                )
-            }
-            Self::Trashed => f.write_str("the spreadsheet is in the trash; restore it or link another one"),
-            Self::NotASpreadsheet => {
-                f.write_str("the file is no Google spreadsheet; open it in Sheets and save it as one")
-            }
-            Self::ApiDisabled { detail } => {
-                write!(
-                    f,
-                    "an API is switched off in the service account's Google project: {detail}"
-                )
-            }
-            Self::KeyRefused { detail } => {
-                write!(f, "Google does not accept the service account's key: {detail}")
-            }
-            Self::QuotaExceeded { retry_after } => {
-                write!(
-                    f,
-                    "Google's quota is used up; test again in {} s",
-                    retry_after.as_secs()
-                )
-            }
-            Self::WriteAccessUnknown => f.write_str(
-                "the spreadsheet can be read; whether it can be written will be seen at the first write",
-            ),
-            Self::TimeZone { found } => write!(
-                f,
-                "the spreadsheet's time zone is {found}, but its days are Moscow's: File → Settings → Time zone → \
-                 (GMT+03:00) Moscow"
-            ),
-            Self::Locale { found } => write!(
-                f,
-                "the spreadsheet's locale is {found}, so numbers and dates look unusual: File → Settings → Locale \
-                 → Russia"
-            ),
-        }
-    }
-}
-
 impl SheetsClient {
-    /// Reads title, time zone and locale, then asks Drive whether this account may edit. Nothing is written.
+    /// Reads title, time zone, locale and what is protected in the worksheet of this title, then asks Drive
+    /// whether this account may edit. Where Drive does not say, a batch that leaves nothing behind is tried.
     ///
     /// # Errors
     /// Only what says nothing about the link: no connection, a timeout, a 5xx, an answer that cannot be read.
-    pub async fn test_link(&self, spreadsheet_id: &str) -> Result<LinkReport, GoogleError> {
-        let properties = match self
-            .get(spreadsheet_id, "properties(title,locale,timeZone)")
-            .await
-        {
-            Ok(spreadsheet) => spreadsheet.properties.unwrap_or_default(),
+    pub async fn test_link(&self, spreadsheet_id: &str, worksheet: &str) -> Result<LinkReport, GoogleError> {
+        let spreadsheet = match self.get(spreadsheet_id, FIELDS).await {
+            Ok(spreadsheet) => spreadsheet,
             Err(error) => {
                 let findings = vec![self.finding(error)?];
                 return Ok(LinkReport {
@@ -223,16 +47,18 @@ impl SheetsClient {
                 });
             }
         };
-        let finding = match self.may_edit(spreadsheet_id).await {
+        let access = match self.may_edit(spreadsheet_id).await {
             Ok(finding) => finding,
             // Sheets has just opened the file, so Drive's refusal is about Drive.
             Err(
                 GoogleError::NotFound
                 | GoogleError::PermissionDenied { .. }
                 | GoogleError::ApiDisabled { .. },
-            ) => Some(LinkFinding::WriteAccessUnknown),
+            ) => self.probe(spreadsheet_id).await?,
             Err(error) => Some(self.finding(error)?),
         };
+        let protected = self.protected(&spreadsheet.sheets, worksheet);
+        let properties = spreadsheet.properties.unwrap_or_default();
         let time_zone = properties
             .time_zone
             .filter(|zone| !MOSCOW.contains(&zone.as_str()));
@@ -240,17 +66,69 @@ impl SheetsClient {
         let locale = properties.locale.filter(|locale| !spoken(locale));
         Ok(LinkReport {
             title: properties.title,
-            findings: (finding.into_iter())
+            findings: (access.into_iter())
+                .chain(protected)
                 .chain(time_zone.map(|found| LinkFinding::TimeZone { found }))
                 .chain(locale.map(|found| LinkFinding::Locale { found }))
                 .collect(),
         })
     }
 
-    async fn may_edit(&self, spreadsheet_id: &str) -> Result<Option<LinkFinding>, GoogleError> {
-        let read_only = || LinkFinding::ReadOnly {
+    fn protected(&self, sheets: &[Sheet], worksheet: &str) -> Option<LinkFinding> {
+        let sheet = sheets
+            .iter()
+            .find(|sheet| sheet.properties.title.as_deref() == Some(worksheet))?;
+        let closed: Vec<&ProtectedRange> = (sheet.protected_ranges.iter())
+            .filter(|range| range.is_closed())
+            .collect();
+        (!closed.is_empty()).then(|| LinkFinding::Protected {
+            ranges: range_names(worksheet, &closed),
             client_email: self.client_email().to_owned(),
+            whole: closed.iter().any(|range| range.is_whole()),
+        })
+    }
+
+    /// Hangs a mark on the spreadsheet and takes it off again, in one batch: who may do that may write.
+    async fn probe(&self, spreadsheet_id: &str) -> Result<Option<LinkFinding>, GoogleError> {
+        let mark = DeveloperMetadata {
+            metadata_key: Some(PROBE.to_owned()),
+            location: Some(DeveloperMetadataLocation {
+                spreadsheet: Some(true),
+                ..DeveloperMetadataLocation::default()
+            }),
+            visibility: Some("PROJECT".to_owned()),
+            ..DeveloperMetadata::default()
         };
+        let found = DeveloperMetadataLookup {
+            metadata_key: Some(PROBE.to_owned()),
+            ..DeveloperMetadataLookup::default()
+        };
+        let batch = [
+            Request::CreateDeveloperMetadata(CreateDeveloperMetadata {
+                developer_metadata: mark,
+            }),
+            Request::DeleteDeveloperMetadata(DeleteDeveloperMetadata {
+                data_filter: found.into(),
+            }),
+        ];
+        match self.batch_update(spreadsheet_id, &batch).await {
+            Ok(_replies) => Ok(None),
+            Err(GoogleError::PermissionDenied { .. }) => Ok(Some(self.read_only())),
+            Err(error) if error.class() == FailureClass::Transient => Err(error),
+            Err(error) => {
+                tracing::info!(error = ?error, "whether the spreadsheet can be written is not known");
+                Ok(Some(LinkFinding::WriteAccessUnknown))
+            }
+        }
+    }
+
+    fn read_only(&self) -> LinkFinding {
+        LinkFinding::ReadOnly {
+            client_email: self.client_email().to_owned(),
+        }
+    }
+
+    async fn may_edit(&self, spreadsheet_id: &str) -> Result<Option<LinkFinding>, GoogleError> {
         match self.file(spreadsheet_id).await {
             Ok(file) if file.trashed => return Ok(Some(LinkFinding::Trashed)),
             Ok(file) => {
@@ -258,7 +136,7 @@ impl SheetsClient {
                     return Ok(if capabilities.can_edit {
                         None
                     } else {
-                        Some(read_only())
+                        Some(self.read_only())
                     });
                 }
             }
@@ -278,7 +156,7 @@ impl SheetsClient {
                 "owner" | "organizer" | "fileOrganizer" | "writer"
             )
         });
-        Ok(if may_write { None } else { Some(read_only()) })
+        Ok(if may_write { None } else { Some(self.read_only()) })
     }
 
     async fn file(&self, id: &str) -> Result<DriveFile, GoogleError> {

@@ -240,7 +240,7 @@ async fn one_token_serves_many_calls() {
 }
 
 async fn finding(world: &World, id: &str) -> Option<LinkFinding> {
-    let report = world.quick().await.test_link(id).await.unwrap();
+    let report = world.quick().await.test_link(id, "Products").await.unwrap();
     assert!(report.findings.len() <= 1, "{report:?}");
     report.findings.into_iter().next()
 }
@@ -262,7 +262,7 @@ async fn a_link_test_says_what_to_do() {
     assert!(matches!(read_only, LinkFinding::ReadOnly { .. }), "{read_only:?}");
 
     world.google.share(&id, &world.email, Some(Role::Writer));
-    let report = world.quick().await.test_link(&id).await.unwrap();
+    let report = world.quick().await.test_link(&id, "Products").await.unwrap();
     assert_eq!(
         (report.title.as_deref(), report.is_usable()),
         (Some("Остатки"), true)
@@ -281,7 +281,7 @@ async fn a_link_test_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_drive_api_that_is_off_leaves_only_a_doubt() {
+async fn where_drive_does_not_say_who_may_write_a_batch_that_leaves_nothing_does() {
     let world = World::start(Quotas::off()).await;
     let id = world.shared();
     let body = r#"{"error":{"code":403,"message":"Drive API has not been used","errors":[{"reason":"accessNotConfigured"}]}}"#;
@@ -290,10 +290,54 @@ async fn a_drive_api_that_is_off_leaves_only_a_doubt() {
         body: body.into(),
         content_type: None,
     };
-    world.google.script(Fault::on("/drive/v3", off));
-    let report = world.quick().await.test_link(&id).await.unwrap();
+    world.google.script(Fault::on("/drive/v3", off.clone()));
+    assert_eq!(finding(&world, &id).await, None);
+    let left = world.google.spreadsheet(&id, "developerMetadata").unwrap();
+    assert_eq!(left, serde_json::json!({}));
+    world.google.share(&id, &world.email, Some(Role::Reader));
+    let read_only = finding(&world, &id).await.unwrap();
+    assert!(matches!(read_only, LinkFinding::ReadOnly { .. }), "{read_only:?}");
+    // Only where that fails for a reason of its own a doubt is left.
+    world.google.share(&id, &world.email, Some(Role::Writer));
+    let strange = Effect::Status {
+        status: 400,
+        body: r#"{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"Invalid requests[0]"}}"#.into(),
+        content_type: None,
+    };
+    world
+        .google
+        .script(Fault::on("/v4/spreadsheets", strange).containing(":batchUpdate"));
+    let report = world.quick().await.test_link(&id, "Products").await.unwrap();
     assert_eq!(report.findings, [LinkFinding::WriteAccessUnknown]);
     assert!(report.is_usable());
+}
+
+#[tokio::test]
+async fn a_link_test_names_what_is_protected_in_the_worksheet() {
+    let world = World::start(Quotas::off()).await;
+    let (client, id) = (world.quick().await, world.shared());
+    client.batch_update(&id, &[add_sheet()]).await.unwrap();
+    let protect = |range: serde_json::Value| {
+        let added = serde_json::json!([{"addProtectedRange": {"protectedRange": {"range": range}}}]);
+        world.google.edit(&id, &added).unwrap();
+    };
+    protect(serde_json::json!({"sheetId": SHEET, "startColumnIndex": 1, "endColumnIndex": 2}));
+    let report = client.test_link(&id, "Products").await.unwrap();
+    let [LinkFinding::Protected { ranges, whole, .. }] = &report.findings[..] else {
+        panic!("{report:?}")
+    };
+    assert_eq!((ranges.as_str(), *whole), ("Products!B:B", false));
+    assert!(report.is_usable(), "it may be a column of the seller's own");
+    assert_eq!(client.test_link(&id, "Other").await.unwrap().findings, []);
+
+    protect(serde_json::json!({"sheetId": SHEET}));
+    let report = client.test_link(&id, "Products").await.unwrap();
+    assert!(!report.is_usable());
+    let text = report.findings[0].to_string();
+    assert!(
+        text.contains("whole worksheet") && text.contains(&world.email) && text.contains("Data →"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -337,7 +381,7 @@ async fn a_key_of_somebody_else_is_refused_by_name() {
     };
     let http = HttpClient::new(Arc::new(NoObserver)).unwrap();
     let client = SheetsClient::new(http, account, options, &Accounts::new(50, 10_000.0));
-    let report = client.test_link(&id).await.unwrap();
+    let report = client.test_link(&id, "Products").await.unwrap();
     assert!(
         matches!(&report.findings[..], [LinkFinding::KeyRefused { .. }]),
         "{report:?}"

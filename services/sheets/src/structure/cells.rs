@@ -185,18 +185,6 @@ impl Frame {
     }
 }
 
-/// Letters of a zero-based column: 0 is `A`, 26 is `AA`.
-pub(crate) fn letters(column: u32) -> String {
-    let mut rest = column + 1;
-    let mut text = Vec::new();
-    while rest > 0 {
-        let digit = (rest - 1) % 26;
-        text.push(char::from(b'A' + u8::try_from(digit).unwrap_or_default()));
-        rest = (rest - 1) / 26;
-    }
-    text.iter().rev().collect()
-}
-
 /// A value as the layout would have written it. What it never writes becomes a text, which differs from
 /// whatever should be there.
 fn cell(value: &Value, column: &ColumnKey, header: bool) -> Cell {
@@ -241,17 +229,9 @@ impl WholeNumber for Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, ColumnKey, cell, letters};
+    use super::{Cell, ColumnKey, cell};
     use serde_json::json;
     use sheet_layout::BaseField;
-
-    #[test]
-    fn columns_are_named_as_in_the_sheet() {
-        assert_eq!(
-            [0, 25, 26, 51, 52, 701, 702].map(letters),
-            ["A", "Z", "AA", "AZ", "BA", "ZZ", "AAA"]
-        );
-    }
 
     #[test]
     fn a_value_is_read_as_it_was_written() {

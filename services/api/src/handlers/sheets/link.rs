@@ -77,6 +77,7 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         let test = try_out(
             &state.google,
             &given.spreadsheet_id,
+            &given.worksheet,
             given.service_account.as_ref(),
             language,
         )

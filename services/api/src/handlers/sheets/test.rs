@@ -2,12 +2,13 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
+use application::link_sheet;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
 use super::{TestView, errand_problem, key_file, language, spreadsheet_id, try_out};
 use crate::call::Call;
-use crate::input::{self, Fields, Input};
+use crate::input::{self, Fields, Input, shape};
 use crate::problem::Problem;
 use crate::reply::Reply;
 
@@ -17,6 +18,9 @@ pub struct TestRequest {
     /// Its id, or its address.
     #[schema(required = false)]
     pub spreadsheet_id: Option<String>,
+    /// Title of the worksheet that would be managed.
+    #[schema(required = false, max_length = 100, default = "Products")]
+    pub worksheet: String,
     /// Key file of the service account; left out to use the service's own.
     #[schema(required = false, value_type = Option<Object>)]
     pub service_account: Option<SecretString>,
@@ -29,8 +33,10 @@ impl Input for TestRequest {
         if spreadsheet_id.is_none() && service_account.is_some() {
             fields.wrong("spreadsheet_id", "is required beside a key file".to_owned());
         }
+        let worksheet = fields.optional("worksheet", shape::text(1, 100));
         Some(Self {
             spreadsheet_id,
+            worksheet: worksheet.unwrap_or_else(|| link_sheet::DEFAULT_WORKSHEET.to_owned()),
             service_account,
         })
     }
@@ -49,7 +55,7 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         Some(id) => {
             let language = language(&call).await?;
             let key = given.service_account.as_ref();
-            try_out(&call.state.google, id, key, language).await?
+            try_out(&call.state.google, id, &given.worksheet, key, language).await?
         }
         None => call
             .state
