@@ -104,7 +104,11 @@ fn key_to_try(cabinet: Cabinet) -> Option<(Marketplace, CredentialFacts)> {
     Some((cabinet.marketplace?, cabinet.offered.or(cabinet.credential)?))
 }
 
-async fn ask(client: &MarketplaceClient) -> Result<CheckOutcome, CheckError> {
+/// Asks the marketplace what it thinks of a client's key.
+///
+/// # Errors
+/// [`CheckError::NoAnswer`].
+pub(crate) async fn ask(client: &MarketplaceClient) -> Result<CheckOutcome, CheckError> {
     match client.check().await {
         Ok(account) => Ok(CheckOutcome::Answered(findings(account))),
         Err(error) => {

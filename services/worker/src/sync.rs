@@ -8,14 +8,17 @@
 pub mod compose;
 pub mod doubt;
 pub mod held;
+mod key;
 mod labels;
 pub mod sources;
 
 use std::time::Duration;
 
 use application::domain::sync::{Sync as SyncState, SyncRefusal, is_put_back};
+use application::judge_credential::Verdict;
 use application::{App, Context, record_observations, sync_attempt};
 use chrono::TimeDelta;
+use connectors::marketplace::MarketplaceClient;
 use events::ids::CommandId;
 use events::sync::{SourceOutcome, SourceReport, SyncCompleted, SyncFailed, SyncQuarantined};
 use runtime::Clock;
@@ -25,6 +28,7 @@ use uuid::Uuid;
 use crate::memory::{Believed, Doubted, Memory};
 use crate::payloads::Payloads;
 use crate::sync::held::Holds;
+use crate::sync::key::Key;
 use crate::sync::labels::{class_label, outcomes};
 use crate::sync::sources::{Failure, Seen};
 use crate::{Marketplaces, SyncJob, check};
@@ -213,10 +217,10 @@ impl Attempt<'_> {
             }
         };
         let seen = Box::pin(sources::read(self.syncs, self.job, self.attempt.forced, &client)).await;
-        self.judge_credential(&seen).await;
+        let key = self.judge_credential(&seen, &client).await;
         if let Some(failure) = seen.nothing_usable() {
             let reports = seen.reports();
-            let retry = failure.class.is_retryable();
+            let retry = failure.class.is_retryable() || key == Key::Contradicted;
             return self
                 .fail(
                     failure.name,
@@ -243,7 +247,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn client(&self) -> Result<connectors::marketplace::MarketplaceClient, (&'static str, String)> {
+    async fn client(&self) -> Result<MarketplaceClient, (&'static str, String)> {
         let Some(marketplace) = self.attempt.marketplace else {
             return Err(("disconnected", "the cabinet was taken away".to_owned()));
         };
@@ -262,10 +266,8 @@ impl Attempt<'_> {
             .expires_at
             .is_some_and(|at| at <= self.syncs.clock.now())
         {
-            self.tell_credential(application::judge_credential::Verdict::Rejected(
-                "expired".to_owned(),
-            ))
-            .await;
+            self.tell_credential(Verdict::Rejected("expired".to_owned()))
+                .await;
             return Err(("expired", "the credential ended".to_owned()));
         }
         let opened = self
@@ -288,50 +290,6 @@ impl Attempt<'_> {
             Some(payloads) => client.keeping(payloads.of(self.job, self.attempt.attempt)),
             None => client,
         })
-    }
-
-    /// Tells the cabinet what the marketplace thinks of its key: refused by every source, or taken by one.
-    async fn judge_credential(&self, seen: &Seen) {
-        use application::judge_credential::Verdict;
-        if let Some(reason) = seen.credential_refused() {
-            self.tell_credential(Verdict::Rejected(reason.to_owned())).await;
-            return;
-        }
-        if seen.credential_taken() {
-            self.tell_credential(Verdict::Accepted).await;
-        }
-        let known =
-            |rights: &Vec<events::cabinet::Right>| rights.iter().any(|right| right.status.is_refused());
-        if seen.refuses_a_part() && !self.attempt.rights.as_ref().is_some_and(known) {
-            self.find_out_what_is_closed().await;
-        }
-    }
-
-    /// One source refused the key and others did not: which right is gone shall stand with the cabinet.
-    async fn find_out_what_is_closed(&self) {
-        let context = self.part("recheck");
-        let checking = Box::pin(check::run(self.syncs, &context, self.job.cabinet_id));
-        if let Ok(Err(error)) = tokio::time::timeout(CHECK, checking).await {
-            tracing::info!(error = ?error, cabinet.id = %self.job.cabinet_id, "the key could not be tried");
-        }
-    }
-
-    async fn tell_credential(&self, verdict: application::judge_credential::Verdict) {
-        let Some(credential) = &self.attempt.credential else {
-            return;
-        };
-        let context = self.part("credential");
-        let told = application::judge_credential::execute(
-            &self.syncs.app,
-            &context,
-            self.job.cabinet_id,
-            credential.credential_id,
-            verdict,
-        );
-        // The next sync tells again; this one's own outcome is told below.
-        if let Err(error) = told.await {
-            tracing::warn!(error = ?error, cabinet.id = %self.job.cabinet_id, "verdict not recorded");
-        }
     }
 
     fn part(&self, name: &str) -> Context {

@@ -234,6 +234,12 @@ async fn a_failed_source_of_ozon_keeps_its_last_numbers_and_is_named() {
     }
 }
 
+async fn cabinet(world: &World) -> Cabinet {
+    let states = &world.app.states;
+    let loaded = states.load::<Folded<Cabinet>>(world.tenant_id, world.cabinet_id.uuid());
+    loaded.await.unwrap().state.0
+}
+
 #[tokio::test]
 async fn a_deactivated_key_rejects_the_cabinet_and_its_syncs_say_so() {
     let world = World::at_ozon(seller()).await;
@@ -248,14 +254,32 @@ async fn a_deactivated_key_rejects_the_cabinet_and_its_syncs_say_so() {
         "{failed:?}"
     );
     assert_eq!(failed.retry_at, None);
-    let Folded(cabinet) = world
-        .app
-        .states
-        .load::<Folded<Cabinet>>(world.tenant_id, world.cabinet_id.uuid())
-        .await
-        .unwrap()
-        .state;
+    let cabinet = cabinet(&world).await;
     assert!(cabinet.rejected.is_some(), "{cabinet:?}");
+    assert_equals_truth(&world).await;
+}
+
+#[tokio::test]
+async fn a_refusal_that_the_marketplace_does_not_confirm_pauses_no_cabinet() {
+    let world = World::at_ozon(seller()).await;
+    world.sync(true).await;
+    let gate = Effect::Status {
+        status: 403,
+        body: r#"{"code":7,"message":"Forbidden"}"#.into(),
+        content_type: None,
+    };
+    ozon(&world).script(Fault::on("/v3/product/list", gate));
+    assert_eq!(world.sync(true).await, End::WillRetry);
+    let SyncEvent::SyncFailed(failed) = world.last().await else {
+        panic!("{:?}", world.last().await)
+    };
+    assert_eq!(failed.class, "forbidden");
+    assert!(failed.retry_at.is_some(), "{failed:?}");
+    assert_eq!(cabinet(&world).await.rejected, None);
+    ozon(&world).clear_faults();
+    let again = world.job(failed.sync_id);
+    assert_eq!(Box::pin(world.syncs.run(&again, 2, 1)).await, End::Done);
+    assert!(matches!(world.last().await, SyncEvent::SyncCompleted(_)));
     assert_equals_truth(&world).await;
 }
 
