@@ -10,11 +10,12 @@ use events::cabinet::Marketplace;
 use events::catalog::ProductEvent;
 use events::ids::{CabinetId, SyncId};
 use events::product::{
-    Details, Fulfilment, InWay, MarketplaceTurnover, OrderLine, OrdersObserved, Price, ProductDelisted,
+    Details, Fulfilment, InWay, MarketplaceTurnover, OrderLine, Price, ProductDelisted,
     ProductDetailsChanged, ProductListed, ProductRelisted, SizeUnits, StockLevel, StockObserved,
 };
 use serde::{Deserialize, Serialize};
 
+mod orders;
 mod sizes;
 
 use crate::Decider;
@@ -122,7 +123,7 @@ pub struct Seen(
     pub i64,
     /// When the marketplace last changed it, unix milliseconds.
     pub i64,
-    /// Fingerprint of everything that is recorded of it.
+    /// Fingerprint of everything that is recorded of it; its last two bits are how much that is.
     pub u64,
 );
 
@@ -350,41 +351,6 @@ impl Product {
         })
     }
 
-    fn orders_event(&self, seen: &Observation) -> Option<ProductEvent> {
-        let oldest = seen.at - Duration::days(ORDER_MEMORY_DAYS);
-        let mut newest: BTreeMap<&str, &OrderLine> = BTreeMap::new();
-        for order in seen.orders.iter().filter(|order| order.ordered_at >= oldest) {
-            // Pages overlap: of one order only its latest state counts.
-            let kept = newest.entry(&order.order_id).or_insert(order);
-            if order.changed_at > kept.changed_at {
-                *kept = order;
-            }
-        }
-        let orders: Vec<OrderLine> = newest
-            .into_values()
-            .filter(|order| match self.orders.get(&hash(&order.order_id)) {
-                None => true,
-                Some(Seen(_, changed_at, fingerprint)) => {
-                    order.changed_at.timestamp_millis() >= *changed_at
-                        && fingerprint_of(order) != *fingerprint
-                }
-            })
-            .cloned()
-            .collect();
-        if orders.is_empty() {
-            return None;
-        }
-        Some(
-            OrdersObserved {
-                sync_id: seen.sync_id,
-                source: seen.orders_source.clone(),
-                as_of: seen.at,
-                orders,
-            }
-            .into(),
-        )
-    }
-
     fn forget_orders_before(&mut self, as_of: DateTime<Utc>) {
         let oldest = (as_of - Duration::days(ORDER_MEMORY_DAYS)).timestamp();
         self.orders
@@ -470,25 +436,9 @@ fn hash(text: &str) -> u64 {
     })
 }
 
-fn fingerprint_of(order: &OrderLine) -> u64 {
-    hash(&format!(
-        "{}|{}|{}|{}|{}|{}|{:?}|{:?}|{:?}|{:?}",
-        order.ordered_at.timestamp(),
-        order.warehouse,
-        order.warehouse_name,
-        order.quantity,
-        order.status,
-        order.cancelled,
-        order.price_minor,
-        order.currency,
-        order.size_id,
-        order.cluster,
-    ))
-}
-
 impl Decider for Product {
     const STREAM: StreamType = StreamType::Product;
-    const FOLD_VERSION: i32 = 2;
+    const FOLD_VERSION: i32 = 3;
     type Command = ProductCommand;
     type Happened = ProductEvent;
     type Refusal = ProductRefusal;
@@ -528,14 +478,7 @@ impl Decider for Product {
             }
             ProductEvent::OrdersObserved(observed) => {
                 for order in &observed.orders {
-                    self.orders.insert(
-                        hash(&order.order_id),
-                        Seen(
-                            order.ordered_at.timestamp(),
-                            order.changed_at.timestamp_millis(),
-                            fingerprint_of(order),
-                        ),
-                    );
+                    self.orders.insert(hash(&order.order_id), Seen::of(order));
                 }
                 self.forget_orders_before(observed.as_of);
             }

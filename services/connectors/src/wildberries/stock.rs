@@ -1,7 +1,6 @@
 //! Stock by the synchronous reports, at the marketplace and at the seller's own warehouses, and the choice
 //! between the first and the background report.
 
-use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::client::Wildberries;
@@ -143,10 +142,11 @@ struct Gathered {
     builder: StockBuilder,
     by_id: std::collections::HashMap<i64, u32>,
     page_rows: u64,
-    /// Hashes of the rows' keys of the pages before this one, and of this one. The report is refreshed every
-    /// half hour: when that happens between two pages, rows move across the border and would count twice.
-    before: HashSet<u64>,
-    page: HashSet<u64>,
+    /// Hashes of the rows' keys of the pages before this one, sorted, and of this one. The report is refreshed
+    /// every half hour: when that happens between two pages, rows move across the border and would count
+    /// twice. A million rows are no rare seller, so they lie side by side.
+    before: Vec<u64>,
+    page: Vec<u64>,
     contradiction: Option<String>,
     /// Whether any row told the units on the way; single rows may not.
     told_to_client: bool,
@@ -160,8 +160,8 @@ impl Gathered {
             builder: StockBuilder::default(),
             by_id: std::collections::HashMap::new(),
             page_rows: 0,
-            before: HashSet::new(),
-            page: HashSet::new(),
+            before: Vec::new(),
+            page: Vec::new(),
             contradiction: None,
             told_to_client: false,
             told_from_client: false,
@@ -170,12 +170,8 @@ impl Gathered {
 
     fn begin_page(&mut self) {
         self.page_rows = 0;
-        let page = std::mem::take(&mut self.page);
-        if self.before.is_empty() {
-            self.before = page;
-        } else {
-            self.before.extend(page);
-        }
+        self.before.append(&mut self.page);
+        self.before.sort_unstable();
     }
 
     /// What single rows may lack, not all of them lack: it would silently become nothing.
@@ -197,12 +193,12 @@ impl Gathered {
         let mut hasher = DefaultHasher::new();
         (row.nm_id, row.chrt_id, row.warehouse_id, &row.warehouse_name).hash(&mut hasher);
         let key = hasher.finish();
-        if self.before.contains(&key) {
+        if self.before.binary_search(&key).is_ok() {
             self.contradiction = Some(
                 "the same size and warehouse on two pages: the report was refreshed meanwhile".to_owned(),
             );
         }
-        self.page.insert(key);
+        self.page.push(key);
         self.told_to_client |= row.in_way_to_client.is_there();
         self.told_from_client |= row.in_way_from_client.is_there();
         let warehouse = self.warehouse(&row)?;

@@ -18,7 +18,7 @@ use crate::SyncJob;
 use crate::sync::sources::{ORDERS, STOCK_FBO, STOCK_FBS, Seen, Source};
 
 /// Levels that are put together at a time.
-const CHUNK_LEVELS: usize = 15_000;
+const CHUNK_LEVELS: usize = 6_000;
 
 /// Makes observations out of what was seen.
 pub struct Composer<'a> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use events::cabinet::Marketplace;
 use events::product::{
     MarketplaceTurnover, Price, ProductDetailsChanged, ProductSize, SizeUnits, StockObserved,
 };
@@ -317,6 +318,48 @@ fn an_order_that_is_told_with_more_than_before_is_recorded_again() {
         "{happened:?}"
     );
     assert_eq!(tell(&mut product, told(Some(7))), vec![]);
+}
+
+#[test]
+fn a_source_that_tells_less_of_an_order_takes_nothing_back() {
+    let line = |changed, status: &str, size_id| events::product::OrderLine {
+        size_id,
+        ..order("x", changed, status)
+    };
+    let told = |line: &events::product::OrderLine, marketplace| Observation {
+        orders: vec![line.clone()],
+        marketplace,
+        ..seen()
+    };
+    let wildberries = Marketplace::Wildberries;
+    let mut product = Product::default();
+    let coarse = line(9, "created", None);
+    for fuller in [line(1, "created", Some(7)), line(5, "buyout", Some(7))] {
+        assert_eq!(
+            tell(&mut product, told(&fuller, wildberries)).len(),
+            1 + usize::from(fuller.status == "created")
+        );
+        assert_eq!(
+            tell(&mut product, told(&coarse, wildberries)),
+            vec![],
+            "{fuller:?}"
+        );
+    }
+    // That it was cancelled it does know.
+    let cancelled = line(10, "cancel", None);
+    let happened = tell(&mut product, told(&cancelled, wildberries));
+    assert!(
+        matches!(happened.as_slice(), [ProductEvent::OrdersObserved(_)]),
+        "{happened:?}"
+    );
+
+    // Elsewhere one source tells everything, and what it says last holds.
+    let mut product = Product::default();
+    tell(
+        &mut product,
+        told(&line(1, "delivering", None), Marketplace::Ozon),
+    );
+    assert_eq!(tell(&mut product, told(&coarse, Marketplace::Ozon)).len(), 1);
 }
 
 /// Levels with kinds, regions and sizes, under few keys so that they meet.
