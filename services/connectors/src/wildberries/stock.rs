@@ -42,6 +42,11 @@ pub(super) const OF_SELLER: SyncReport = SyncReport {
     source: "wb.stock.seller",
 };
 
+/// Rows with which a page repeats the one before it: where the report was refreshed in between, they differ.
+const OVERLAP: u64 = 1;
+/// What is said then.
+const REFRESHED: &str = "the report was refreshed while its pages were read";
+
 /// Where its rows are.
 const LIST: &[&str] = &["data", "items"];
 
@@ -74,9 +79,11 @@ impl Wildberries {
         self.require(Scope::Analytics, report.endpoint)?;
         let mut tally = self.tally(report.source, GOODS);
         let mut gathered = Gathered::of(report.fulfilment);
-        let limit = self.options.stock_page;
+        // The smallest page that has room for a row beyond the overlap.
+        let limit = self.options.stock_page.max(OVERLAP + 1);
+        let step = usize::try_from(limit - OVERLAP).unwrap_or(usize::MAX);
         let mut complete = true;
-        for offset in (0..).step_by(usize::try_from(limit).unwrap_or(usize::MAX)) {
+        for offset in (0_u64..).step_by(step) {
             let body = WbWarehousesRequest {
                 nm_ids: [],
                 chrt_ids: [],
@@ -87,12 +94,13 @@ impl Wildberries {
                 .report_call(report.endpoint, Category::Analytics, report.path)?
                 .json(&body)?;
             let opened = self.open(report.group, &call).await?;
+            gathered.begin_page();
             if opened.status() == 204 {
                 let reply = opened.read().await?;
                 tally.page(&reply.body, 0, reply.date());
+                gathered.end_page();
                 break;
             }
-            gathered.begin_page();
             let mut page = Rows::new(LIST);
             let streamed = opened
                 .stream(&mut tally.meter, |chunk| {
@@ -103,7 +111,7 @@ impl Wildberries {
                 .finish::<Option<WbWarehousesEnvelope>>()
                 .map_err(|failure| CallError::new(report.endpoint, failure))?;
             let rows = gathered.page_rows;
-            tally.streamed(streamed.bytes, rows, streamed.date);
+            tally.streamed(streamed.bytes, rows - gathered.repeated, streamed.date);
             if !has_list {
                 tally.trouble(if streamed.bytes == 0 {
                     "an empty body"
@@ -113,6 +121,7 @@ impl Wildberries {
                 complete = false;
                 break;
             }
+            gathered.end_page();
             // A contradiction ends the paging too: an answer that repeats itself would page for ever.
             if rows < limit || gathered.contradiction.is_some() {
                 break;
@@ -142,9 +151,13 @@ struct Gathered {
     builder: StockBuilder,
     by_id: std::collections::HashMap<i64, u32>,
     page_rows: u64,
+    /// Rows of this page that stood on the one before it.
+    repeated: u64,
+    /// Key of the row with which this page has to begin.
+    border: Option<u64>,
     /// Hashes of the rows' keys of the pages before this one, sorted, and of this one. The report is refreshed
     /// every half hour: when that happens between two pages, rows move across the border and would count
-    /// twice. A million rows are no rare seller, so they lie side by side.
+    /// twice, or not at all. A million rows are no rare seller, so they lie side by side.
     before: Vec<u64>,
     page: Vec<u64>,
     contradiction: Option<String>,
@@ -160,6 +173,8 @@ impl Gathered {
             builder: StockBuilder::default(),
             by_id: std::collections::HashMap::new(),
             page_rows: 0,
+            repeated: 0,
+            border: None,
             before: Vec::new(),
             page: Vec::new(),
             contradiction: None,
@@ -170,8 +185,17 @@ impl Gathered {
 
     fn begin_page(&mut self) {
         self.page_rows = 0;
+        self.repeated = 0;
+        self.border = self.page.last().copied();
         self.before.append(&mut self.page);
         self.before.sort_unstable();
+    }
+
+    /// A page that came to nothing did not begin where the one before it ended either.
+    fn end_page(&mut self) {
+        if self.border.is_some() {
+            self.contradiction = Some(REFRESHED.to_owned());
+        }
     }
 
     /// What single rows may lack, not all of them lack: it would silently become nothing.
@@ -193,10 +217,17 @@ impl Gathered {
         let mut hasher = DefaultHasher::new();
         (row.nm_id, row.chrt_id, row.warehouse_id, &row.warehouse_name).hash(&mut hasher);
         let key = hasher.finish();
+        if let Some(border) = self.border.take() {
+            if border == key {
+                self.repeated += 1;
+                // This page's last row may be this one again.
+                self.page.push(key);
+                return Ok(());
+            }
+            self.contradiction = Some(REFRESHED.to_owned());
+        }
         if self.before.binary_search(&key).is_ok() {
-            self.contradiction = Some(
-                "the same size and warehouse on two pages: the report was refreshed meanwhile".to_owned(),
-            );
+            self.contradiction = Some(format!("the same size and warehouse on two pages: {REFRESHED}"));
         }
         self.page.push(key);
         self.told_to_client |= row.in_way_to_client.is_there();

@@ -257,3 +257,46 @@ async fn a_report_that_repeats_rows_on_the_next_page_is_not_counted_twice() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_report_that_is_refreshed_between_two_pages_is_not_believed() {
+    let world = world().await;
+    let whole = world.personal().fbo_stock().await.unwrap();
+    let token = world.simulator.personal_token(world.simulator.sellers()[0]);
+    let paged = |stock_page| {
+        let options = Options {
+            stock_page,
+            ..options()
+        };
+        world.client(&token, options)
+    };
+    // Read in pages, also where the last one is full, it is the same, and no row counts twice.
+    let rows = whole.outcome.rows;
+    for page in [7, rows / 2 + 1, rows - 1, rows] {
+        let read = paged(page).fbo_stock().await.unwrap();
+        assert_eq!(read.outcome.rows, rows, "{page} a page");
+        assert_eq!(read.items, whole.items, "{page} a page");
+    }
+    // A row went meanwhile: the second page begins one row further on, so a row would be nowhere.
+    let other = serde_json::json!({"nmId": 1, "chrtId": 2, "warehouseId": 3, "warehouseName": "Казань",
+        "regionName": "x", "quantity": 5, "inWayToClient": 0, "inWayFromClient": 0});
+    let moved = serde_json::json!({"data": {"items": [other]}}).to_string();
+    for (status, body) in [
+        (200, moved),
+        (200, r#"{"data":{"items":[]}}"#.to_owned()),
+        (204, String::new()),
+    ] {
+        let effect = Effect::Status {
+            status,
+            body,
+            content_type: None,
+        };
+        world.simulator.script(Fault::on(STOCK, effect).after(1));
+        let error = paged(rows / 2 + 1).fbo_stock().await.unwrap_err();
+        assert!(
+            matches!(&error.failure, CallFailure::Inconsistent { what } if what.contains("refreshed")),
+            "{error}"
+        );
+        world.simulator.clear_faults();
+    }
+}

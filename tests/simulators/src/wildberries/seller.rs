@@ -102,6 +102,7 @@ impl World {
             by_change: BTreeSet::new(),
             by_update: BTreeSet::new(),
             rows: Vec::new(),
+            report: Vec::new(),
             agenda: Agenda::new(),
             lived: BTreeMap::new(),
             dice: Dice::new(config.seed.wrapping_add(1)),

@@ -73,12 +73,20 @@ pub(crate) fn wb_warehouses(world: &mut World, masked: bool, call: &Call) -> Ans
         Err(answer) => return answer,
     };
     let mut page = Page::new(request.offset, request.limit.unwrap_or(MAX_ROWS));
-    for size in request.sizes(world) {
-        if page.left == 0 {
-            break;
-        }
-        let rendered = render(world, size, masked);
-        page.add(&rendered);
+    let is_whole = request.nm_ids.is_empty();
+    // The vendor refreshes the report every half hour, so pages that follow each other agree.
+    if is_whole && request.offset > 0 && !world.report.is_empty() {
+        world.report.iter().for_each(|rendered| page.add(rendered));
+        return page.finish();
+    }
+    let sizes = request.sizes(world);
+    let report: Vec<Rendered> = sizes
+        .into_iter()
+        .map(|size| render(world, size, masked))
+        .collect();
+    report.iter().for_each(|rendered| page.add(rendered));
+    if is_whole {
+        world.report = report;
     }
     page.finish()
 }
@@ -245,6 +253,9 @@ impl Page {
     }
 
     fn add(&mut self, rendered: &Rendered) {
+        if self.left == 0 {
+            return;
+        }
         if rendered.rows <= self.skip {
             self.skip -= rendered.rows;
         } else if self.skip == 0 && rendered.rows <= self.left {

@@ -131,6 +131,8 @@ pub(crate) struct World {
     pub(crate) by_update: BTreeSet<(i64, u64, usize)>,
     /// Rendered rows per size; `None` after a change.
     pub(crate) rows: Vec<Option<Rendered>>,
+    /// The stock report as it was when its first page was asked for: the next ones are cut from the same.
+    pub(crate) report: Vec<Rendered>,
     /// What was begun in this life and ends later.
     pub(crate) agenda: Agenda<Next>,
     /// What happened in this life, and how often.
