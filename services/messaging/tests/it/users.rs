@@ -101,6 +101,7 @@ const ATTEMPTS: &[&str] = &[
     "pub work.maintenance.sweep",
     "pub work.maintenance.purge_answers",
     "pub work.maintenance.end_contracts",
+    "pub work.maintenance.purge_payloads",
     "pub dead.work.sync.t.c",
     "pub dead.other",
     "pub hints.positions",
@@ -242,6 +243,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pub work.maintenance.sweep",
             "pub work.maintenance.purge_answers",
             "pub work.maintenance.end_contracts",
+            "pub work.maintenance.purge_payloads",
             "pub dead.work.sync.t.c",
             "pub hints.positions",
             "pub $KV.marketplace_cache.k",
@@ -280,6 +282,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "pub work.maintenance.purge_answers",
             "pub work.maintenance.end_contracts",
+            "pub work.maintenance.purge_payloads",
             "pub hints.positions",
             "pub commands.request_sync",
             "pub queries.due_cabinets",

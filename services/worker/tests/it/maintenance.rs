@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use database::{Pool, Role};
 use events::ids::UserId;
 use events::subscription::{Plan, SubscriptionStatus};
+use messaging::{Broker, BrokerOptions, WorkQueue, topology, users};
 use runtime::Ids;
 use tokio_util::sync::CancellationToken;
 use worker::maintenance::Maintenance;
@@ -120,4 +121,23 @@ async fn a_contract_whose_time_is_over_ends_and_one_that_goes_on_does_not() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_schedulers_user_at_the_broker_may_queue_every_job() {
+    let folder = support::scratch_folder("maintenance-users");
+    users::prepare(&folder).unwrap();
+    let config = folder.join(users::CONF_FILE);
+    let server = support::own_nats_with(|options| options.config_file = Some(config)).await;
+    let connected = async |name: &str| {
+        let options = BrokerOptions::new(server.url(), "test").as_user(name, &folder);
+        let broker = Broker::connect(options).await.unwrap();
+        assert!(broker.wait_connected(support::SOON).await, "{name} is not let in");
+        broker
+    };
+    topology::apply(&connected(users::ADMIN).await).await.unwrap();
+    let queue = WorkQueue::new(&connected("scheduler").await);
+    worker::maintenance::queue_all(&queue, &Ids::system())
+        .await
+        .unwrap();
 }
