@@ -101,6 +101,7 @@ pub(crate) async fn everything(world: &World, sellers: &mut [Seller]) {
     }
     stream_equals_log(world, &client, head).await;
     assert_eq!(world.stream("DEAD").await.unwrap().messages, 0, "dead letters");
+    world.assert_nobody_was_refused();
     let before = dumps(world).await;
     assert!(before.iter().all(|(position, _)| *position == head), "{before:?}");
     world.tool(&["rebuild", "all"]);

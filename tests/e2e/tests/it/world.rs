@@ -255,6 +255,15 @@ impl World {
         Ok(stream.cached_info().state.clone())
     }
 
+    /// Nobody wanted to do at the broker what its user may not.
+    pub(crate) fn assert_nobody_was_refused(&self) {
+        for (name, process) in self.processes().iter() {
+            let said = process.said();
+            let refused = said.lines().find(|line| line.contains("Permissions Violation"));
+            assert_eq!(refused, None, "{name}");
+        }
+    }
+
     /// A link to the broker as an administrator.
     pub(crate) async fn jetstream(&self) -> Result<async_nats::jetstream::Context, String> {
         let seeds = self.folder.join("nats-users");
