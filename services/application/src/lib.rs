@@ -30,6 +30,7 @@ pub mod register;
 pub mod rename_tenant;
 pub mod replace_credential;
 pub mod request_sync;
+mod retired;
 pub mod subscriptions;
 pub mod sync_attempt;
 pub mod unlink_sheet;

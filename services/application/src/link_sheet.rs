@@ -6,7 +6,7 @@ use events::ids::CredentialId;
 use secrecy::SecretString;
 use vault::VaultError;
 
-use crate::{App, Context, ExecuteError, Receipt};
+use crate::{App, Context, ExecuteError, Receipt, retired};
 
 /// Worksheet that is managed unless another title is given.
 pub const DEFAULT_WORKSHEET: &str = "Products";
@@ -52,8 +52,10 @@ pub async fn execute(app: &App, context: &Context, input: Input) -> Result<Recei
         worksheet: input.worksheet,
         credential_id,
     };
-    Ok(app
+    let before = retired::sheet(app, context).await.map_err(ExecuteError::Read)?;
+    let executed = app
         .execute::<Sheet>(context, context.tenant_id.uuid(), command, |_| None)
-        .await?
-        .receipt)
+        .await?;
+    retired::destroy(app, context, &before, credential_id, &executed.state).await;
+    Ok(executed.receipt)
 }

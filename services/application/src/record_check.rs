@@ -3,6 +3,7 @@
 use domain::cabinet::{Cabinet, CabinetCommand, CabinetRefusal, CheckOutcome};
 use events::ids::{CabinetId, CredentialId};
 
+use crate::retired;
 use crate::{App, Context, ExecuteError, Executed};
 
 /// Records what came of it and what follows from it, and returns the cabinet as it is then.
@@ -21,6 +22,10 @@ pub async fn execute(
         outcome,
         checked_at: context.now,
     };
-    app.execute::<Cabinet>(context, cabinet_id.uuid(), command, |_| None)
-        .await
+    let before = retired::cabinet(app, context, cabinet_id).await?;
+    let executed = app
+        .execute::<Cabinet>(context, cabinet_id.uuid(), command, |_| None)
+        .await?;
+    retired::destroy(app, context, &before, None, &executed.state).await;
+    Ok(executed)
 }

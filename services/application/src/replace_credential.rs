@@ -2,14 +2,12 @@
 //! that the marketplace refuses anyway is replaced at once.
 
 use domain::cabinet::{Cabinet, CabinetCommand, CabinetRefusal};
-use event_store::Loaded;
 use events::cabinet::{CredentialFacts, Marketplace};
 use events::ids::CabinetId;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use crate::connect_cabinet::Error;
-use crate::credential;
-use crate::{App, Context, ExecuteError, Folded, Receipt};
+use crate::{App, Context, ExecuteError, Receipt, credential, retired};
 
 /// A key that was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +30,7 @@ pub async fn execute(
     cabinet_id: CabinetId,
     secret: &SecretString,
 ) -> Result<Given, Error> {
-    let Loaded {
-        state: Folded(cabinet),
-        ..
-    } = app
-        .states
-        .load::<Folded<Cabinet>>(context.tenant_id, cabinet_id.uuid())
+    let cabinet = retired::cabinet(app, context, cabinet_id)
         .await
         .map_err(ExecuteError::Read)?;
     let Some(marketplace) = cabinet.marketplace.filter(|_| !cabinet.disconnected) else {
@@ -50,6 +43,8 @@ pub async fn execute(
     let executed = app
         .execute::<Cabinet>(context, cabinet_id.uuid(), command, |_| None)
         .await?;
+    let sealed = Some(credential.credential_id);
+    retired::destroy(app, context, &cabinet, sealed, &executed.state).await;
     let is_given = |facts: &CredentialFacts| facts.fingerprint == credential.fingerprint;
     let in_use = executed.state.credential.filter(is_given);
     Ok(Given {

@@ -120,6 +120,50 @@ async fn linking_and_unlinking_a_sheet_are_remembered_too() {
 }
 
 #[tokio::test]
+async fn a_key_that_nobody_uses_any_more_is_destroyed_also_when_it_is_given_again_by_a_repetition() {
+    let world = World::new().await;
+    let tenant = world.register("anna@example.com").await.unwrap().tenant_id;
+    let admin = support::connect(&world.database.url).await;
+    let sealed = async || {
+        let counted = admin
+            .query_one("SELECT count(*) FROM core.credentials", &[])
+            .await;
+        counted.unwrap().get::<_, i64>(0)
+    };
+    let (link, other, unlink) = (context(tenant), context(tenant), context(tenant));
+    let input = |key: &str| link_sheet::Input {
+        spreadsheet_id: "1aBcD3fGh1jKlMn0pQrStUvWxYz".into(),
+        worksheet: link_sheet::DEFAULT_WORKSHEET.into(),
+        service_account: Some(key.to_owned().into()),
+    };
+    link_sheet::execute(&world.app, &link, input("one"))
+        .await
+        .unwrap();
+    assert_eq!(sealed().await, 1);
+    link_sheet::execute(&world.app, &other, input("two"))
+        .await
+        .unwrap();
+    assert_eq!(sealed().await, 1, "the first key was replaced");
+    link_sheet::execute(&world.app, &link, input("one"))
+        .await
+        .unwrap();
+    assert_eq!(sealed().await, 1, "what is repeated changes nothing");
+    unlink_sheet::execute(&world.app, &unlink).await.unwrap();
+    assert_eq!(sealed().await, 0);
+    link_sheet::execute(&world.app, &other, input("two"))
+        .await
+        .unwrap();
+    assert_eq!(sealed().await, 0);
+
+    let (tenant, cabinet) = world.seller().await;
+    assert_eq!(sealed().await, 1);
+    disconnect_cabinet::execute(&world.app, &context(tenant), cabinet)
+        .await
+        .unwrap();
+    assert_eq!(sealed().await, 0);
+}
+
+#[tokio::test]
 async fn racing_commands_on_one_stream_all_find_their_place() {
     let world = World::new().await;
     let (tenant, cabinet) = world.seller().await;

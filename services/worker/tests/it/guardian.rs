@@ -65,6 +65,17 @@ impl World {
         Box::pin(check::run(&self.syncs, &self.context(), self.cabinet_id)).await
     }
 
+    /// Marketplaces' keys that lie in the vault; the tenant's key for raw answers lies there as well.
+    async fn sealed(&self) -> i64 {
+        let admin = support::connect(self.database_url()).await;
+        let sql = "SELECT count(*) FROM core.credentials WHERE tenant_id = $1 AND kind = 'wildberries_token'";
+        admin
+            .query_one(sql, &[&self.tenant_id.uuid()])
+            .await
+            .unwrap()
+            .get(0)
+    }
+
     /// The hourly look at the keys of all cabinets.
     async fn keys_watched(&self) {
         while self.policy.round().await.unwrap() > 0 {}
@@ -130,8 +141,10 @@ async fn a_new_key_is_tried_first_and_the_next_sync_uses_it() {
     world.sync(true).await;
     let token = world.other_token(scope::ALL);
     world.give(&token).await;
+    assert_eq!(world.sealed().await, 2);
     let before = world.cabinet_events().await.len();
     world.sync(true).await;
+    assert_eq!(world.sealed().await, 1, "the replaced key is destroyed");
     assert_eq!(
         world.happened().await[before..],
         ["credential_rotated", "credential_checked", "credential_accepted"]
@@ -155,6 +168,7 @@ async fn a_new_key_that_is_no_good_leaves_the_old_one_in_use_and_says_so() {
     assert_eq!(tried.check.refused.as_deref(), Some("unauthorized"));
     assert!(!tried.check.in_use);
     assert_eq!(world.happened().await.last(), Some(&"credential_offer_refused"));
+    assert_eq!(world.sealed().await, 1, "the refused key is destroyed");
     assert_eq!(world.sync(true).await, End::Done);
     world.assert_equals_truth().await;
 }

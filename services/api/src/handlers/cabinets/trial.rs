@@ -90,16 +90,7 @@ impl Trial {
 /// tries it.
 pub(super) async fn of_given(state: &ApiState, context: &Context, cabinet: CabinetId, in_use: bool) -> Trial {
     match state.errands.check_credential(context.tenant_id, cabinet).await {
-        Ok(check) => {
-            if check.refused.is_some() && !check.in_use {
-                // Nobody will use it; it need not lie in the vault. Whoever is late with this harms nothing.
-                let gone = state.app.vault.destroy(context.tenant_id, check.credential_id);
-                if let Err(error) = gone.await {
-                    tracing::warn!(error = ?error, cabinet.id = %cabinet, "a refused key still in the vault");
-                }
-            }
-            check.into()
-        }
+        Ok(check) => check.into(),
         Err(error) => {
             if !matches!(error, ErrandError::Away(_)) {
                 tracing::info!(error = ?error, cabinet.id = %cabinet, "a new key could not be tried");
