@@ -1,4 +1,4 @@
-//! Protected ranges: which ones are closed to this account, and what they are called where a person sees them.
+//! Protected ranges: which ones are closed to this account, and what a person sees them called.
 
 use super::wire::{GridRange, ProtectedRange};
 
