@@ -177,6 +177,10 @@ fn thick_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
         right: Some(Border::THICK),
         ..Borders::default()
     };
+    let inside = Borders {
+        right: Some(Border::THIN),
+        ..Borders::default()
+    };
     let mut requests: Vec<Request> = spans(board, |position| touched || is_fresh(position))
         .into_iter()
         .map(|columns| borders(board.range(header, columns), under.clone()))
@@ -195,6 +199,12 @@ fn thick_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
             continue;
         };
         let columns = (column.index, column.index + 1);
+        if let Some(inner) = was_last(segment, is_fresh).and_then(|position| board.columns.get(position)) {
+            let columns = (inner.index, inner.index + 1);
+            for rows in [header, rows.data].into_iter().filter(|rows| rows.0 < rows.1) {
+                requests.push(borders(board.range(rows, columns), inside.clone()));
+            }
+        }
         if is_fresh(end - 1) || is_fresh(*end) {
             for header in &rows.headers {
                 let whole = if header.1 == rows.data.0 {
@@ -209,6 +219,12 @@ fn thick_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
         }
     }
     board.requests.append(&mut requests);
+}
+
+/// The column with which a group ended before new ones were put behind it.
+fn was_last(segment: &Segment, is_fresh: impl Fn(usize) -> bool) -> Option<usize> {
+    let last = segment.end.checked_sub(1).filter(|last| is_fresh(*last))?;
+    (segment.start..last).rev().find(|position| !is_fresh(*position))
 }
 
 fn sizes(board: &mut Board, groups: HeaderRow, fields: HeaderRow) {

@@ -7,7 +7,7 @@ use events::product::{
     Details, Fulfilment, InWay, OrderLine, OrdersObserved, ProductListed, ProductSize, SizeUnits, StockLevel,
     StockObserved,
 };
-use events::sheet::{SheetLayoutChanged, Sizes};
+use events::sheet::{ExtraColumn, SheetLayoutChanged, Sizes};
 use events::{Event, StreamType};
 use uuid::Uuid;
 
@@ -184,4 +184,37 @@ async fn each_size_has_a_row_whose_numbers_add_up_to_the_products() {
             nothing("3"),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_column_that_is_put_behind_a_group_takes_the_groups_line_over() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let sheet: i32 = world.state(seller).await.get("sheet_id");
+    let right_of = |row: usize, column: usize| {
+        let read = world.worksheet(
+            &spreadsheet,
+            sheet,
+            "data(rowData(values(userEnteredFormat(borders))))",
+        );
+        let cell = &read["data"][0]["rowData"][row]["values"][column];
+        let style = &cell["userEnteredFormat"]["borders"]["right"]["style"];
+        style.as_str().unwrap_or_default().to_owned()
+    };
+    let (article, turnover) = (3, 8);
+    assert_eq!(right_of(2, article), "SOLID_THICK");
+    let chosen = SheetLayoutChanged {
+        extra_columns: vec![ExtraColumn::Orders14, ExtraColumn::Orders28],
+        ..sizes(Sizes::Rows)
+    };
+    world.choose(seller, chosen).await;
+    assert_eq!(world.round().await.written, 1);
+    for row in 1..4 {
+        let lines = [article, article + 1, turnover + 1, turnover + 2, turnover + 3];
+        assert_eq!(
+            lines.map(|column| right_of(row, column)),
+            ["SOLID", "SOLID_THICK", "SOLID", "SOLID", "SOLID_THICK"],
+            "row {row}"
+        );
+    }
 }
