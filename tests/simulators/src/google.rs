@@ -174,6 +174,17 @@ impl Google {
             .insert(email.to_owned());
     }
 
+    /// Uses up an account's storage, or frees it: files of a full one cannot be changed. A seller's are owned
+    /// by `seller@example.com`.
+    pub fn storage_is_full(&self, email: &str, full: bool) {
+        let mut accounts = crate::server::lock(&self.service.full);
+        if full {
+            accounts.insert(email.to_owned());
+        } else {
+            accounts.remove(email);
+        }
+    }
+
     /// Ids of all spreadsheets that are not deleted.
     #[must_use]
     pub fn spreadsheets(&self) -> Vec<String> {

@@ -8,11 +8,79 @@ use connectors::google::Accounts;
 use events::ids::CredentialId;
 use messaging::{Broker, BrokerOptions};
 use secrecy::SecretString;
+use serde_json::json;
 use sheets::Notice;
 use simulators::google::{Quotas, Role};
 use simulators::{Effect, Fault};
 
-use crate::world::{World, lines};
+use crate::world::{Seller, World, lines};
+
+/// Who owns the spreadsheets of these tests.
+const OWNER: &str = "seller@example.com";
+/// Cells of all worksheets of a spreadsheet together (Sheets v4 usage limits).
+const MOST_CELLS: u64 = 10_000_000;
+/// The seller's worksheets that take the room.
+const ARCHIVE: [i64; 2] = [901, 902];
+
+impl World {
+    /// Several tries in a row fail, each further from the next, and none comes before its time.
+    async fn fails_ever_later(&self, seller: Seller, kind: &str) {
+        let mut pauses = Vec::new();
+        for _ in 0..4 {
+            self.google.clear_calls();
+            assert_eq!(self.round().await.failed, 1);
+            assert_eq!(self.calls().1, 1, "it is Google who refuses");
+            let state = self.state(seller).await;
+            assert_eq!(
+                state.get::<_, Option<String>>("error_kind").as_deref(),
+                Some(kind)
+            );
+            pauses.push(self.next_try_in(seller).await);
+            assert_eq!(self.round().await, sheets::Round::default());
+            self.clock.advance(self.next_try_in(seller).await);
+        }
+        assert!(
+            pauses.is_sorted_by(|one, next| *next > *one * 3 / 2),
+            "{pauses:?}"
+        );
+    }
+
+    /// Worksheets of the seller's leave no cell of the file free.
+    fn leave_no_room(&self, spreadsheet: &str) {
+        let read = "sheets(properties(gridProperties(rowCount,columnCount)))";
+        let read = self.google.spreadsheet(spreadsheet, read).unwrap();
+        let cells = |sheet: &serde_json::Value| {
+            let grid = &sheet["properties"]["gridProperties"];
+            grid["rowCount"].as_u64().unwrap() * grid["columnCount"].as_u64().unwrap()
+        };
+        let free = MOST_CELLS - read["sheets"].as_array().unwrap().iter().map(cells).sum::<u64>();
+        let archive = |id: i64, rows: u64, columns: u64| {
+            json!({"addSheet": {"properties": {"sheetId": id, "title": format!("Архив {id}"),
+                "gridProperties": {"rowCount": rows, "columnCount": columns}}}})
+        };
+        let [large, rest] = ARCHIVE;
+        let edits = json!([
+            archive(large, free / 1_000 - 1, 1_000),
+            archive(rest, 1, free % 1_000 + 1_000)
+        ]);
+        self.edit(spreadsheet, &edits);
+    }
+
+    /// And are deleted.
+    fn make_room(&self, spreadsheet: &str) {
+        let gone = ARCHIVE.map(|id| json!({"deleteSheet": {"sheetId": id}}));
+        self.edit(spreadsheet, &json!(gone));
+    }
+
+    async fn shows_the_read_model(&self, seller: Seller, spreadsheet: &str) {
+        assert_eq!(self.round().await.written, 1);
+        assert_eq!(self.error(seller).await, None);
+        assert_eq!(
+            lines(&self.grid(spreadsheet)),
+            lines(&self.expected(seller).await)
+        );
+    }
+}
 
 #[tokio::test]
 async fn a_spreadsheet_that_is_not_shared_says_with_whom_to_share_it() {
@@ -227,4 +295,59 @@ async fn every_batch_is_told_with_its_cells_and_every_failure_with_its_class() {
     world.round().await;
     let failed = std::mem::take(&mut *told.lock().unwrap());
     assert_eq!(failed, [Notice::Failed { class: "not_shared" }]);
+}
+
+#[tokio::test]
+async fn a_full_storage_of_the_owners_is_told_and_tried_again_ever_later_until_there_is_room() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let before = world.grid(&spreadsheet);
+    world.google.storage_is_full(OWNER, true);
+    world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
+    world.fails_ever_later(seller, "storage_full").await;
+    let text = world.error(seller).await.unwrap();
+    let email = world.google.service_account_email(0);
+    assert!(
+        text.contains("Освободите место владельца таблицы") && text.contains(&email),
+        "{text}"
+    );
+    assert_eq!(world.grid(&spreadsheet), before);
+    world.google.storage_is_full(OWNER, false);
+    // It is known that nothing was written, so no cell has to be read back afterwards.
+    world.google.clear_calls();
+    world.shows_the_read_model(seller, &spreadsheet).await;
+    assert_eq!(world.calls(), (1, 1));
+}
+
+#[tokio::test]
+async fn a_file_that_has_no_cell_left_for_the_worksheet_is_told_and_written_once_there_is_room() {
+    let world = World::new().await;
+    let seller = world.worked_example().await;
+    let spreadsheet = world.spreadsheet("Остатки");
+    world.leave_no_room(&spreadsheet);
+    world.link(seller, &spreadsheet, None).await;
+    world.fails_ever_later(seller, "too_large").await;
+    let text = world.error(seller).await.unwrap();
+    assert!(
+        text.contains("больше 10 млн ячеек: удалите лишние листы"),
+        "{text}"
+    );
+    world.make_room(&spreadsheet);
+    world.shows_the_read_model(seller, &spreadsheet).await;
+}
+
+#[tokio::test]
+async fn a_full_file_is_written_as_long_as_nothing_is_added_and_grows_once_there_is_room() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    world.leave_no_room(&spreadsheet);
+    world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
+    world.shows_the_read_model(seller, &spreadsheet).await;
+    let before = world.grid(&spreadsheet);
+    world.stock(seller, 111_111, &[("Юдино", 4)], None).await;
+    world.list(seller, 333_333, "NEW-1", "Новинки").await;
+    world.fails_ever_later(seller, "too_large").await;
+    assert_eq!(world.grid(&spreadsheet), before, "nothing is half done");
+    world.make_room(&spreadsheet);
+    world.shows_the_read_model(seller, &spreadsheet).await;
 }

@@ -212,12 +212,12 @@ pub(crate) fn insert(book: &mut Spreadsheet, body: &Value) -> Reply {
         ));
     }
     let count = end - start;
-    let other = book.cells() / existing.max(1);
-    if count.saturating_mul(other) > super::model::MAX_CELLS {
-        return Err(refuse(format!(
-            "This action would increase the number of cells in the workbook above the limit of {} cells.",
-            super::model::MAX_CELLS
-        )));
+    let across = match axis {
+        Axis::Rows => book.sheets[at].column_count,
+        Axis::Columns => book.sheets[at].row_count,
+    };
+    if count.saturating_mul(across).saturating_add(book.cells()) > super::model::MAX_CELLS {
+        return Err(ApiError::too_many_cells().into());
     }
     let model = if request.inherit_from_before {
         start - 1
@@ -349,10 +349,7 @@ pub(crate) fn append(book: &mut Spreadsheet, body: &Value) -> Reply {
     };
     let others = book.cells() - sheet.row_count * sheet.column_count;
     if rows.saturating_mul(columns).saturating_add(others) > super::model::MAX_CELLS {
-        return Err(refuse(format!(
-            "This action would increase the number of cells in the workbook above the limit of {} cells.",
-            super::model::MAX_CELLS
-        )));
+        return Err(ApiError::too_many_cells().into());
     }
     book.sheets[at].resize(rows, columns);
     Ok(json!({}))

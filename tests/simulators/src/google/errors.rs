@@ -56,6 +56,16 @@ impl ApiError {
         }
     }
 
+    /// In Google's words (pygsheets #589, gspread #950).
+    pub(crate) fn too_many_cells() -> Self {
+        let limit = super::model::MAX_CELLS;
+        Self::invalid(format!(
+            "This action would increase the number of cells in the workbook above the limit of {limit} cells."
+        ))
+    }
+
+    /// Drive's words (apache/opendal #4071); what Sheets says of a batch is not documented, and the reason stands
+    /// in none of its fields here.
     pub(crate) fn storage() -> Self {
         Self::new(
             403,

@@ -335,9 +335,7 @@ impl Spreadsheet {
     /// Refuses a spreadsheet that has grown too large.
     pub(crate) fn check_size(&self) -> Result<(), ApiError> {
         if self.cells() > MAX_CELLS {
-            return Err(ApiError::invalid(format!(
-                "This action would increase the number of cells in the workbook above the limit of {MAX_CELLS} cells."
-            )));
+            return Err(ApiError::too_many_cells());
         }
         let widest = self
             .sheets

@@ -46,6 +46,8 @@ pub(crate) struct Service {
     made: Mutex<u64>,
     /// Members of shared drives, by the drive's id.
     pub(crate) drives: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// Accounts whose storage is used up.
+    pub(crate) full: Mutex<BTreeSet<String>>,
 }
 
 /// What a service is made of.
@@ -78,6 +80,7 @@ impl Service {
             dirty: AtomicBool::new(false),
             saved: Mutex::new(Instant::now()),
             drives: Mutex::default(),
+            full: Mutex::default(),
         })
     }
 
@@ -145,10 +148,22 @@ impl Service {
         let body = json!({"requests": requests}).to_string();
         let mut books = lock(&self.books);
         let book = books.get_mut(id).ok_or_else(ApiError::not_found)?;
+        self.check_storage(book)?;
         let (changed, answer) = batch::update(book, body.as_bytes(), None)?;
         *book = changed;
         self.dirty.store(true, Ordering::SeqCst);
         Ok(answer)
+    }
+
+    /// A file counts against its owner's storage, and nobody changes it while that is used up. One in a shared
+    /// drive has no owner.
+    fn check_storage(&self, book: &Spreadsheet) -> Result<(), ApiError> {
+        let full = lock(&self.full);
+        let mut owners = book.permissions.iter().filter(|(_, role)| **role == Role::Owner);
+        if owners.any(|(email, _)| full.contains(email)) {
+            return Err(ApiError::storage());
+        }
+        Ok(())
     }
 
     fn seconds(&self) -> i64 {
@@ -209,6 +224,7 @@ impl Service {
             Method::Write(id, write) => {
                 let mut books = lock(&self.books);
                 let book = Self::open(&mut books, id, &caller, true)?;
+                self.check_storage(book)?;
                 let (changed, answer) = change(book, &write, call, &caller.email)?;
                 *book = changed;
                 self.dirty.store(true, Ordering::SeqCst);

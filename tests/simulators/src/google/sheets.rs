@@ -83,10 +83,7 @@ pub(crate) fn make(book: &mut Spreadsheet, properties: &Value) -> Result<Sheet, 
         return Err(refuse("A sheet needs at least one row and one column."));
     }
     if rows.saturating_mul(columns).saturating_add(book.cells()) > super::model::MAX_CELLS {
-        return Err(refuse(format!(
-            "This action would increase the number of cells in the workbook above the limit of {} cells.",
-            super::model::MAX_CELLS
-        )));
+        return Err(ApiError::too_many_cells().into());
     }
     let mut sheet = Sheet::new(id, &title, rows, columns);
     sheet.hidden = wanted.hidden;
@@ -305,9 +302,7 @@ fn update_grid(sheet: &mut Sheet, mask: &Mask, wanted: &Grid) -> Result<(), Fail
         return Err(refuse("A sheet needs at least one row and one column."));
     }
     if rows.saturating_mul(columns) > super::model::MAX_CELLS {
-        return Err(refuse(
-            "This action would increase the number of cells in the workbook above the limit.",
-        ));
+        return Err(ApiError::too_many_cells().into());
     }
     if (rows, columns) != (sheet.row_count, sheet.column_count) {
         sheet.resize(rows, columns);

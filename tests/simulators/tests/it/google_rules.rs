@@ -77,6 +77,29 @@ async fn permissions_decide_and_can_change_at_any_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_owner_has_no_storage_left_is_read_and_not_changed() {
+    let office = Office::open(Quotas::off()).await;
+    let rename = json!([{"updateSpreadsheetProperties": {"properties": {"title": "Б"}, "fields": "title"}}]);
+    office.sim.storage_is_full("seller@example.com", true);
+    let (status, body) = office.batch(rename.clone()).await;
+    assert_eq!(
+        (status, &body["error"]["status"]),
+        (403, &json!("PERMISSION_DENIED"))
+    );
+    assert_eq!(
+        body["error"]["message"],
+        "The user's Drive storage quota has been exceeded."
+    );
+    assert_eq!(office.call(Method::GET, BOOK, None).await.0, 200);
+    assert!(
+        office.sim.edit(&office.book, &rename).is_err(),
+        "the owner neither"
+    );
+    office.sim.storage_is_full("seller@example.com", false);
+    assert_eq!(office.batch(rename).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn drive_tells_the_role_and_wants_its_own_scope() {
     let office = Office::open(Quotas::off()).await;
     let path = "/drive/v3/files/{book}/permissions?fields=permissions(emailAddress,role)";

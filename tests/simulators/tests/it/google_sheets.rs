@@ -323,6 +323,37 @@ async fn a_format_mask_changes_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_cells_of_all_worksheets_count_together_up_to_the_last_one() {
+    let office = office().await;
+    let limit =
+        "This action would increase the number of cells in the workbook above the limit of 10000000 cells.";
+    // The first worksheet has 26,000 cells.
+    let archive = json!([{"addSheet": {"properties": {"sheetId": 9, "title": "Архив",
+        "gridProperties": {"rowCount": 9_973, "columnCount": 1_000}}}}]);
+    done(&office, archive).await;
+    let rows =
+        |length: u32| json!({"appendDimension": {"sheetId": 9, "dimension": "ROWS", "length": length}});
+    let insert = json!({"insertDimension": {"range": {"sheetId": 0, "dimension": "ROWS", "startIndex": 0,
+        "endIndex": 30}, "inheritFromBefore": false}});
+    let made = json!({"addSheet": {"properties": {"title": "Новый"}}});
+    let sized = json!({"updateSheetProperties": {"fields": "gridProperties.columnCount",
+        "properties": {"sheetId": 0, "gridProperties": {"columnCount": 28}}}});
+    for (name, request) in [("appendDimension", &rows(2)), ("addSheet", &made)] {
+        let told = refused(&office, json!([request])).await;
+        assert_eq!(told, format!("Invalid requests[0].{name}: {limit}"));
+    }
+    // 1,000 cells are free: 780 of them go to 30 rows, the rest to nothing any more.
+    done(&office, json!([insert])).await;
+    let told = refused(&office, json!([insert])).await;
+    assert_eq!(told, format!("Invalid requests[0].insertDimension: {limit}"));
+    let told = refused(&office, json!([sized])).await;
+    assert_eq!(
+        told,
+        format!("Invalid requests[0].updateSheetProperties: {limit}")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sheets_have_one_title_and_one_id_each() {
     let office = office().await;
     let add = |id: u32, title: &str| json!([{"addSheet": {"properties": {"sheetId": id, "title": title}}}]);
