@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::column::ColumnKey;
-use crate::request::{Dimension, DimensionRange, GridRange, Request};
+use crate::request::{Dimension, DimensionProperties, DimensionRange, GridRange, Request};
 
 /// A managed column in the sheet.
 #[derive(Debug, Clone)]
@@ -73,8 +73,17 @@ impl Board {
         // The API refuses inheritance where nothing is before.
         let inherit_from_before = inherit_from_before && at > 0;
         self.requests.push(Request::InsertDimension {
-            range,
+            range: range.clone(),
             inherit_from_before,
+        });
+        // A neighbour's properties come with its looks, and a person may have hidden that neighbour.
+        self.requests.push(Request::UpdateDimensionProperties {
+            range,
+            properties: DimensionProperties {
+                pixel_size: None,
+                hidden_by_user: Some(false),
+            },
+            fields: "hiddenByUser",
         });
         self.shift(dimension, at, count);
     }

@@ -56,9 +56,9 @@ pub use measures::{Tenths, turnover};
 pub use plan::{Options, Plan, plan};
 pub use render::{initial_columns, render_rows};
 pub use request::{
-    Border, BorderStyle, Borders, CellBlock, CellFormat, ColorStyle, Dimension, DimensionRange, FormatCell,
-    GridCoordinate, GridProperties, GridRange, Metadata, MetadataLocation, NoteCell, NumberFormat, PixelSize,
-    Request, Rgb, SheetProperties, TextFormat,
+    Border, BorderStyle, Borders, CellBlock, CellFormat, ColorStyle, Dimension, DimensionProperties,
+    DimensionRange, FormatCell, GridCoordinate, GridProperties, GridRange, Metadata, MetadataLocation,
+    NoteCell, NumberFormat, Request, Rgb, SheetProperties, TextFormat,
 };
 pub use state::{
     Current, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, ManagedColumn, ManagedRow, ROW_METADATA_KEY,

@@ -62,10 +62,10 @@ pub enum Request {
         #[serde(flatten)]
         sides: Box<Borders>,
     },
-    /// Sets widths or heights in pixels.
+    /// Sets widths or heights, or shows what was hidden.
     UpdateDimensionProperties {
         range: DimensionRange,
-        properties: PixelSize,
+        properties: DimensionProperties,
         fields: &'static str,
     },
 }
@@ -172,11 +172,15 @@ pub struct MetadataLocation {
 }
 
 /// `properties` of `updateDimensionProperties`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PixelSize {
+pub struct DimensionProperties {
     /// Width or height in pixels.
-    pub pixel_size: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixel_size: Option<u32>,
+    /// Whether a person does not want to see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden_by_user: Option<bool>,
 }
 
 /// `CellData` that holds only a format.

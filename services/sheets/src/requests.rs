@@ -256,7 +256,8 @@ fn request(request: &layout::Request) -> wire::Request {
         } => wire::Request::UpdateDimensionProperties(wire::UpdateDimensionProperties {
             range: dimension_range(range),
             properties: wire::DimensionProperties {
-                pixel_size: Some(signed(properties.pixel_size)),
+                pixel_size: properties.pixel_size.map(signed),
+                hidden_by_user: properties.hidden_by_user,
             },
             fields: (*fields).to_owned(),
         }),

@@ -5,7 +5,8 @@ use super::{Arranged, Segment, segments};
 use crate::board::{Board, HeaderRow, runs};
 use crate::column::{ColumnKey, Group};
 use crate::request::{
-    Border, Borders, CellFormat, Dimension, DimensionRange, FormatCell, GridRange, PixelSize, Request,
+    Border, Borders, CellFormat, Dimension, DimensionProperties, DimensionRange, FormatCell, GridRange,
+    Request,
 };
 use crate::view::View;
 
@@ -236,7 +237,10 @@ fn sizes(board: &mut Board, groups: HeaderRow, fields: HeaderRow) {
                 start_index,
                 end_index,
             },
-            properties: PixelSize { pixel_size },
+            properties: DimensionProperties {
+                pixel_size: Some(pixel_size),
+                hidden_by_user: None,
+            },
             fields: "pixelSize",
         }
     };

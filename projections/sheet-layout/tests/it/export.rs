@@ -107,7 +107,7 @@ fn a_workbook_has_the_sheets_merges_widths_and_frozen_rows() {
             Request::UpdateDimensionProperties {
                 range, properties, ..
             } if range.dimension == sheet_layout::Dimension::Columns => {
-                widths.extend((range.start_index..range.end_index).map(|_| properties.pixel_size));
+                widths.extend((range.start_index..range.end_index).filter_map(|_| properties.pixel_size));
             }
             _ => {}
         }

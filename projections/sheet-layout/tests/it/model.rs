@@ -196,8 +196,9 @@ impl Model {
                 if range["dimension"] == "COLUMNS" {
                     for column in number(range, "startIndex")..number(range, "endIndex") {
                         assert!(column < self.width());
-                        self.widths
-                            .insert(column, content["properties"]["pixelSize"].as_i64().unwrap());
+                        if let Some(width) = content["properties"]["pixelSize"].as_i64() {
+                            self.widths.insert(column, width);
+                        }
                     }
                 }
             }

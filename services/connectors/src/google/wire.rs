@@ -112,13 +112,16 @@ pub struct SheetProperties {
     pub grid_properties: Option<GridProperties>,
 }
 
-/// Width or height.
+/// Width or height, and whether it is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DimensionProperties {
     /// In pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pixel_size: Option<i32>,
+    /// By a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden_by_user: Option<bool>,
 }
 
 /// A value as somebody would type it. `Formula` is missing on purpose: nothing that comes from a marketplace

@@ -153,7 +153,7 @@ async fn a_protected_range_in_the_way_is_named_and_nothing_is_sent_until_we_may_
 }
 
 #[tokio::test]
-async fn a_deleted_managed_column_comes_back_and_a_hidden_one_stays_hidden() {
+async fn a_deleted_managed_column_comes_back_and_the_seller_is_told_to_hide_it_instead() {
     let world = World::new().await;
     let (seller, spreadsheet) = world.written_example().await;
     let sheet = world.sheet_id(seller).await;
@@ -169,6 +169,94 @@ async fn a_deleted_managed_column_comes_back_and_a_hidden_one_stays_hidden() {
     let (kind, text) = world.repaired(seller).await;
     assert_eq!(kind.as_deref(), Some("columns_restored"));
     assert!(text.unwrap().contains("скройте его"));
+}
+
+#[tokio::test]
+async fn a_column_that_the_seller_hid_stays_hidden_and_is_written_and_what_comes_beside_it_is_seen() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let sheet = world.sheet_id(seller).await;
+    let hide = |start: i32| {
+        json!({"updateDimensionProperties": {"range": columns(sheet, start, start + 1),
+            "properties": {"hiddenByUser": true}, "fields": "hiddenByUser"}})
+    };
+    // The totals' last column, and the last one of all. A column of the seller's keeps the edge of the grid
+    // away, so that what comes is inserted.
+    let theirs = json!({"appendDimension": {"sheetId": sheet, "dimension": "COLUMNS", "length": 1}});
+    world.edit(&spreadsheet, &json!([theirs, hide(8), hide(20)]));
+    let hidden = || {
+        let read = world.worksheet(&spreadsheet, sheet, "data(columnMetadata(hiddenByUser))");
+        let all = read["data"][0]["columnMetadata"].as_array().unwrap().clone();
+        let hidden = all
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one["hiddenByUser"] == json!(true));
+        hidden.map(|(place, _)| place).collect::<Vec<_>>()
+    };
+    assert_eq!(hidden(), [8, 20]);
+    world.stock(seller, 111_111, &[("Электросталь", 30)], None).await;
+    assert_eq!(world.round().await.written, 1);
+    let grid = world.grid(&spreadsheet);
+    assert_eq!(lines(&grid), lines(&world.expected(seller).await));
+    assert_eq!(
+        (grid[2][8].as_f64(), grid[2][20].as_f64()),
+        (Some(14.7), Some(17.5))
+    );
+    assert_eq!(hidden(), [8, 20]);
+
+    // Left of the last one comes nothing, right of it a warehouse, and left of it an extra total.
+    world.stock(seller, 222_222, &[("Юдино", 7)], None).await;
+    let chosen = SheetLayoutChanged {
+        extra_columns: vec![ExtraColumn::Orders14],
+        ..SheetLayoutChanged::default()
+    };
+    world.choose(seller, chosen).await;
+    assert_eq!(world.round().await.written, 1);
+    let grid = lines(&world.grid(&spreadsheet));
+    assert!(grid[0].ends_with("|Электросталь|||Юдино||"), "{}", grid[0]);
+    assert!(
+        grid[1].contains("|Оборачиваемость (дни)|Заказы за 14 дней|"),
+        "{}",
+        grid[1]
+    );
+    assert_eq!(hidden(), [8, 21]);
+    world.stock(seller, 111_111, &[("Электросталь", 36)], None).await;
+    assert_eq!(world.round().await.written, 1);
+    let grid = world.grid(&spreadsheet);
+    assert_eq!(
+        (grid[2][8].as_f64(), grid[2][21].as_f64()),
+        (Some(15.5), Some(21.0))
+    );
+    assert_eq!(hidden(), [8, 21]);
+}
+
+#[tokio::test]
+async fn a_new_product_is_seen_also_where_the_last_one_was_hidden() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let sheet = world.sheet_id(seller).await;
+    let range = json!({"sheetId": sheet, "dimension": "ROWS", "startIndex": 3, "endIndex": 4});
+    world.edit(
+        &spreadsheet,
+        &json!([
+            {"appendDimension": {"sheetId": sheet, "dimension": "ROWS", "length": 5}},
+            {"updateDimensionProperties": {"range": range, "properties": {"hiddenByUser": true},
+                "fields": "hiddenByUser"}},
+        ]),
+    );
+    world.list(seller, 333_333, "NEW-1", "Новинки").await;
+    world.stock(seller, 222_222, &[("Коледино", 9)], None).await;
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(
+        lines(&world.grid(&spreadsheet)),
+        lines(&world.expected(seller).await)
+    );
+    let read = world.worksheet(&spreadsheet, sheet, "data(rowMetadata(hiddenByUser))");
+    let rows = &read["data"][0]["rowMetadata"];
+    assert_eq!(
+        (&rows[3]["hiddenByUser"], &rows[4]["hiddenByUser"]),
+        (&json!(true), &json!(null))
+    );
 }
 
 #[tokio::test]

@@ -145,6 +145,7 @@ fn dimensions_are_sized_inserted_appended_and_deleted() {
         range: columns(0, 3),
         properties: DimensionProperties {
             pixel_size: Some(140),
+            hidden_by_user: None,
         },
         fields: "pixelSize".into(),
     };
