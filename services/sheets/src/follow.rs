@@ -120,7 +120,8 @@ impl Follower {
         }
     }
 
-    async fn round(
+    /// What came from the broker since the last time, or what the store has where that is not all.
+    pub(crate) async fn round(
         &self,
         shared: &Shared,
         consumer: &mut Option<EventsConsumer>,
@@ -250,7 +251,9 @@ impl Follower {
     }
 }
 
-enum Progress {
+/// How a round ended.
+pub(crate) enum Progress {
+    /// This process follows.
     Following,
     /// Another process follows.
     Elsewhere,

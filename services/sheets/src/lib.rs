@@ -47,7 +47,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use database::{DatabaseError, Pool};
-use messaging::{Broker, rpc};
+use messaging::{Broker, EventsConsumer, rpc};
 use read_models::QueryError;
 use read_models::measure::moscow_day;
 use runtime::Clock;
@@ -253,6 +253,15 @@ impl Sheets {
     /// [`DatabaseError`].
     pub async fn catch_up_once(&self) -> Result<Option<i64>, DatabaseError> {
         Ok(self.follower.catch_up_once().await?.map(|(position, _)| position))
+    }
+
+    /// Takes up what the broker tells next, or after a second of its silence what the store has; `consumer` is
+    /// the link to the broker, none at first. Does nothing while another process follows.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn follow_once(&self, consumer: &mut Option<EventsConsumer>) -> Result<(), DatabaseError> {
+        self.follower.round(&self.shared, consumer).await.map(drop)
     }
 
     /// Writes every sheet that is due now, once, and waits for all of them.

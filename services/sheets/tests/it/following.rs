@@ -4,13 +4,96 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use database::{Pool, Role};
+use events::Recorded;
 use messaging::async_nats::jetstream::message::PublishMessage;
-use messaging::{Broker, BrokerOptions, headers, rpc, topology};
+use messaging::{Broker, BrokerOptions, EventsConsumer, headers, rpc, topology};
 use sheets::wire::{SYNC, Sync, SyncAnswer, TEST, Test, TestAnswer};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::world::{Seller, World, lines};
+
+/// How the broker tells of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    Once,
+    Twice,
+    /// After the next one.
+    Late,
+    Never,
+    /// And of the first event of all once more.
+    WithTheFirst,
+}
+
+/// A broker that tells of events as badly as it is made to, and the role's link to it.
+pub(crate) struct Teller {
+    _server: support::Own<support::Nats>,
+    pub(crate) broker: Broker,
+    consumer: Option<EventsConsumer>,
+    told: i64,
+}
+
+impl Teller {
+    pub(crate) async fn start() -> Self {
+        let (server, broker) = broker().await;
+        Self {
+            _server: server,
+            broker,
+            consumer: None,
+            told: 0,
+        }
+    }
+
+    /// Tells of everything new, in turn like this, and lets the role follow for one batch.
+    pub(crate) async fn tell(&mut self, world: &World, tellings: &[Telling]) {
+        let all = world.recorded_after(0).await;
+        let new = all.iter().filter(|event| event.position > self.told);
+        let mut order: Vec<&Recorded> = Vec::new();
+        let mut late: Option<&Recorded> = None;
+        for (event, telling) in new.zip(tellings.iter().cycle()) {
+            let before = late.take();
+            match telling {
+                Telling::Once => order.push(event),
+                Telling::Twice => order.extend([event, event]),
+                Telling::Late => late = Some(event),
+                Telling::Never => {}
+                Telling::WithTheFirst => order.extend([event, &all[0]]),
+            }
+            order.extend(before);
+        }
+        order.extend(late);
+        self.told = all.last().map_or(0, |event| event.position);
+        for event in &order {
+            send(&self.broker, event, None).await;
+        }
+        if !order.is_empty() {
+            world.sheets.follow_once(&mut self.consumer).await.unwrap();
+        }
+    }
+}
+
+async fn broker() -> (support::Own<support::Nats>, Broker) {
+    let server = support::own_nats().await;
+    let broker = Broker::connect(BrokerOptions::new(server.url(), "test"))
+        .await
+        .unwrap();
+    assert!(broker.wait_connected(support::SOON).await);
+    topology::apply(&broker).await.unwrap();
+    (server, broker)
+}
+
+/// With an id the broker drops a repetition.
+async fn send(broker: &Broker, event: &Recorded, id: Option<String>) {
+    let mut message = PublishMessage::build()
+        .payload(event.payload.clone().into())
+        .headers(headers::to_headers(event, None));
+    if let Some(id) = id {
+        message = message.message_id(id);
+    }
+    let subject = events::subject::of(event);
+    let sent = broker.jetstream().send_publish(subject, message).await.unwrap();
+    sent.await.unwrap();
+}
 
 struct Running {
     _server: support::Own<support::Nats>,
@@ -22,12 +105,7 @@ struct Running {
 impl Running {
     /// So many processes of the role over one broker.
     async fn start(world: &World, count: usize) -> Self {
-        let server = support::own_nats().await;
-        let broker = Broker::connect(BrokerOptions::new(server.url(), "test"))
-            .await
-            .unwrap();
-        assert!(broker.wait_connected(support::SOON).await);
-        topology::apply(&broker).await.unwrap();
+        let (server, broker) = broker().await;
         let stop = CancellationToken::new();
         let roles = (0..count)
             .map(|_| {
@@ -50,18 +128,7 @@ impl Running {
             if lost.contains(&event.position) {
                 continue;
             }
-            let message = PublishMessage::build()
-                .payload(event.payload.clone().into())
-                .headers(headers::to_headers(event, None));
-            let mut message = message;
-            message = message.message_id(event.event_id.to_string());
-            let sent = self
-                .broker
-                .jetstream()
-                .send_publish(events::subject::of(event), message)
-                .await
-                .unwrap();
-            sent.await.unwrap();
+            send(&self.broker, event, Some(event.event_id.to_string())).await;
         }
         events.last().map_or(after, |event| event.position)
     }

@@ -8,6 +8,8 @@ mod damage;
 #[cfg(test)]
 mod following;
 #[cfg(test)]
+mod hands;
+#[cfg(test)]
 mod layout;
 #[cfg(test)]
 mod migrate;

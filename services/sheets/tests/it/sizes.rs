@@ -17,38 +17,46 @@ const DRESS: i64 = 333_333;
 const SYNC: SyncId = SyncId(Uuid::from_u128(77));
 
 impl World {
-    async fn of_the_dress(&self, seller: Seller, event: impl Into<ProductEvent>) {
-        let id = ProductId::of(seller.cabinet, DRESS).uuid();
+    async fn told_of(&self, seller: Seller, nm_id: i64, event: impl Into<ProductEvent>) {
+        let id = ProductId::of(seller.cabinet, nm_id).uuid();
         let event = Event::Product(event.into());
         self.append(seller.tenant, StreamType::Product, id, vec![event])
             .await;
     }
 
-    async fn dress(&self, seller: Seller) {
-        let size = |size_id, name: &str| ProductSize {
-            size_id,
-            name: name.to_owned(),
+    /// A product with sizes: id and name.
+    pub(crate) async fn list_sized(&self, seller: Seller, nm_id: i64, code: &str, sizes: &[(i64, &str)]) {
+        let size = |(size_id, name): &(i64, &str)| ProductSize {
+            size_id: *size_id,
+            name: (*name).to_owned(),
             barcodes: vec![],
         };
         let details = Details {
-            vendor_code: "DRESS".to_owned(),
+            vendor_code: code.to_owned(),
             brand: "BrandA".to_owned(),
             subject: "Платья".to_owned(),
-            sizes: vec![size(1, "S"), size(2, "M"), size(3, "")],
+            sizes: sizes.iter().map(size).collect(),
             ..Details::default()
         };
         let listed = ProductListed {
             cabinet_id: seller.cabinet,
             marketplace: Marketplace::Wildberries,
-            nm_id: DRESS,
+            nm_id,
             details,
             sync_id: SYNC,
         };
-        self.of_the_dress(seller, listed).await;
+        self.told_of(seller, nm_id, listed).await;
     }
 
     /// Units of a warehouse by size: id, name and units.
-    async fn dress_stock(&self, seller: Seller, warehouse: &str, available: i64, sizes: &[(i64, &str, i64)]) {
+    pub(crate) async fn stock_sized(
+        &self,
+        seller: Seller,
+        nm_id: i64,
+        warehouse: &str,
+        available: i64,
+        sizes: &[(i64, &str, i64)],
+    ) {
         let level = StockLevel {
             warehouse: key(warehouse),
             name: warehouse.to_owned(),
@@ -79,7 +87,11 @@ impl World {
             }),
             turnover: None,
         };
-        self.of_the_dress(seller, observed).await;
+        self.told_of(seller, nm_id, observed).await;
+    }
+
+    async fn dress_stock(&self, seller: Seller, warehouse: &str, available: i64, sizes: &[(i64, &str, i64)]) {
+        self.stock_sized(seller, DRESS, warehouse, available, sizes).await;
     }
 
     /// Orders by the warehouse's name, size and units.
@@ -106,7 +118,7 @@ impl World {
             as_of: now,
             orders: orders.iter().map(line).collect(),
         };
-        self.of_the_dress(seller, observed).await;
+        self.told_of(seller, DRESS, observed).await;
     }
 }
 
@@ -122,7 +134,9 @@ fn sizes(sizes: Sizes) -> SheetLayoutChanged {
 async fn each_size_has_a_row_whose_numbers_add_up_to_the_products() {
     let world = World::new().await;
     let seller = world.worked_example().await;
-    world.dress(seller).await;
+    world
+        .list_sized(seller, DRESS, "DRESS", &[(1, "S"), (2, "M"), (3, "")])
+        .await;
     world
         .dress_stock(seller, "Коледино", 10, &[(1, "S", 4), (2, "M", 5)])
         .await;
