@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod budget;
 #[cfg(test)]
+mod cabinets;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod following;
