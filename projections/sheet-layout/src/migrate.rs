@@ -14,11 +14,12 @@
 //!
 //! Everything that is not one of those columns in a row of a product: columns, rows, formulas and notes are
 //! the seller's and move only as far as rows and columns are inserted before them. A column that has no
-//! successor is removed only if nothing in it is the seller's and no formula reads it; otherwise it stays as
-//! it is and the report says so. Where neither article column can be found, nothing is touched at all.
+//! successor is removed only if nothing in it is the seller's and no formula reads it, in this worksheet or in
+//! another one of the spreadsheet; otherwise it stays as it is and the report says so. Where neither article column can be found, nothing is touched at all.
 //!
 //! Numbers are not moved: they come from the input, like those of every plan.
 
+mod readers;
 mod recognise;
 mod report;
 mod take_over;
@@ -61,11 +62,22 @@ impl FoundCell {
     }
 }
 
+/// A formula in another worksheet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Title of that worksheet.
+    pub worksheet: Arc<str>,
+    /// With its `=`.
+    pub formula: Arc<str>,
+}
+
 /// A worksheet with everything that decides about it. Indices are zero-based and absolute.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Worksheet {
     /// The worksheet's id.
     pub sheet_id: i32,
+    /// Its title, by which other worksheets refer to it.
+    pub title: Arc<str>,
     /// Rows of its grid.
     pub row_count: u32,
     /// Columns of its grid.
@@ -82,6 +94,8 @@ pub struct Worksheet {
     pub cells: Vec<Vec<FoundCell>>,
     /// Row and column of every cell with a note.
     pub notes: BTreeSet<(u32, u32)>,
+    /// Formulas in other worksheets that may read from it.
+    pub elsewhere: Vec<Elsewhere>,
 }
 
 impl Worksheet {

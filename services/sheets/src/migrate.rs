@@ -14,7 +14,7 @@ use read_models::measure::moscow_day;
 use serde_json::Value;
 use sheet_layout::Language;
 use sheet_layout::migrate::{
-    FoundCell, HEADER_WITHIN, Layout, Migration, Report, Worksheet, migrate, recognise,
+    Elsewhere, FoundCell, HEADER_WITHIN, Layout, Migration, Report, Worksheet, migrate, recognise,
 };
 
 use crate::states::{Claim, Outcome};
@@ -262,11 +262,61 @@ async fn find(client: &SheetsClient, place: Place<'_>) -> Result<Found, GoogleEr
         spreadsheet_id: place.spreadsheet_id,
         title: sheet.properties.title.as_deref().unwrap_or_default(),
     };
+    let mut worksheet = whole(&reader, state).await?;
+    if recognise(&worksheet).is_old() {
+        worksheet.elsewhere = elsewhere(&reader, &sheets, sheet).await?;
+    }
     Ok(Found {
         title: sheet.properties.title.clone(),
-        worksheet: Some(whole(&reader, state).await?),
+        worksheet: Some(worksheet),
         sheets: count,
     })
+}
+
+/// Formulas of all other worksheets that mention this one.
+async fn elsewhere(
+    reader: &structure::Reader<'_>,
+    sheets: &[Sheet],
+    moved: &Sheet,
+) -> Result<Vec<Elsewhere>, GoogleError> {
+    // As it stands between quotes, which is also as it stands without.
+    let mention = reader.title.replace('\'', "''").to_lowercase();
+    let mut found = Vec::new();
+    let others = sheets
+        .iter()
+        .filter(|sheet| sheet.properties.sheet_id != moved.properties.sheet_id);
+    for sheet in others {
+        let state = structure::skeleton(sheet, &[]);
+        let title = sheet.properties.title.as_deref().unwrap_or_default();
+        let reader = structure::Reader { title, ..*reader };
+        for (start, end) in parts(&state) {
+            let rows = cells(&reader, state.column_count, (start, end)).await?;
+            for cell in rows.into_iter().flatten() {
+                if let FoundCell::Formula(formula) = cell
+                    && formula.to_lowercase().contains(&mention)
+                {
+                    found.push(Elsewhere {
+                        worksheet: title.into(),
+                        formula,
+                    });
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// All rows of a worksheet in parts of bounded size.
+fn parts(state: &sheet_layout::SheetState) -> Vec<(u32, u32)> {
+    if state.column_count == 0 {
+        return Vec::new();
+    }
+    let width = usize::try_from(state.column_count).unwrap_or(usize::MAX);
+    let step = u32::try_from((CELLS_A_READ / width).max(1)).unwrap_or(u32::MAX);
+    let starts = (0..state.row_count).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+    starts
+        .map(|start| (start, start.saturating_add(step).min(state.row_count)))
+        .collect()
 }
 
 fn old_titles(sheets: &[Sheet]) -> impl Iterator<Item = &Sheet> {
@@ -343,12 +393,11 @@ async fn whole(
     reader: &structure::Reader<'_>,
     state: sheet_layout::SheetState,
 ) -> Result<Worksheet, GoogleError> {
-    let mut worksheet = empty(&state);
-    let width = usize::try_from(state.column_count).unwrap_or(usize::MAX).max(1);
-    let step = u32::try_from((CELLS_A_READ / width).max(1)).unwrap_or(u32::MAX);
-    let mut start = 0;
-    while start < state.row_count && state.column_count > 0 {
-        let end = start.saturating_add(step).min(state.row_count);
+    let mut worksheet = Worksheet {
+        title: reader.title.into(),
+        ..empty(&state)
+    };
+    for (start, end) in parts(&state) {
         let mut rows = cells(reader, state.column_count, (start, end)).await?;
         let range = reader.range((start, end), (0, state.column_count));
         worksheet
@@ -356,7 +405,6 @@ async fn whole(
             .extend(reader.client.noted(reader.spreadsheet_id, &range).await?);
         rows.resize(usize::try_from(end - start).unwrap_or_default(), Vec::new());
         worksheet.cells.append(&mut rows);
-        start = end;
     }
     Ok(worksheet)
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::readers::{reads, reads_from};
 use super::recognise::{Column, Header, header, plain};
 use super::report::{Fate, Report};
-use super::{FoundCell, Layout, Migration, Worksheet, letters};
+use super::{Elsewhere, FoundCell, Layout, Migration, Worksheet, letters};
 use crate::cell::Cell;
 use crate::column::{BaseField, COLUMN_METADATA_KEY, ColumnKey, Kind};
 use crate::grid::{Grid, GridRow};
@@ -177,25 +178,36 @@ fn removable(
         .filter(|(_, column)| *column == Column::Outdated)
         .map(|(index, _)| *index)
         .collect();
-    let mut keep: BTreeMap<u32, &str> = BTreeMap::new();
+    let mut keep: BTreeMap<u32, String> = BTreeMap::new();
     for (row, column, cell) in found.filled() {
         match cell {
             FoundCell::Formula(formula) => {
                 if outdated.contains(&column) {
-                    keep.insert(column, "it holds a formula of yours");
+                    keep.insert(column, "it holds a formula of yours".to_owned());
                 }
                 for column in outdated.iter().filter(|column| reads(formula, **column)) {
-                    keep.entry(*column).or_insert("a formula reads it");
+                    keep.entry(*column)
+                        .or_insert_with(|| "a formula reads it".to_owned());
                 }
             }
             _ if outdated.contains(&column) && !ours.contains(&row) => {
-                keep.insert(column, "something of yours stands in it");
+                keep.insert(column, "something of yours stands in it".to_owned());
             }
             _ => {}
         }
     }
     for (_, column) in found.notes.iter().filter(|(_, column)| outdated.contains(column)) {
-        keep.entry(*column).or_insert("a note of yours hangs on it");
+        keep.entry(*column)
+            .or_insert_with(|| "a note of yours hangs on it".to_owned());
+    }
+    for Elsewhere { worksheet, formula } in &found.elsewhere {
+        let read = outdated
+            .iter()
+            .filter(|column| reads_from(formula, &found.title, **column));
+        for column in read {
+            keep.entry(*column)
+                .or_insert_with(|| format!("a formula in the worksheet “{worksheet}” reads it"));
+        }
     }
     for (column, why) in &keep {
         let title = found.text(header.fields, *column).map_or("", |title| title);
@@ -211,29 +223,6 @@ fn removable(
         .into_iter()
         .filter(|column| !keep.contains_key(column))
         .collect()
-}
-
-/// Whether a formula names a cell or the whole of this column. Ranges that only span it survive its removal.
-fn reads(formula: &str, column: u32) -> bool {
-    let wanted = letters(column);
-    let upper = formula.to_uppercase();
-    let mut rest = upper.as_str();
-    while let Some(at) = rest.find(|c: char| c.is_ascii_uppercase()) {
-        let before = rest.get(..at).and_then(|text| text.chars().next_back());
-        let word = rest.get(at..).unwrap_or_default();
-        let length = word.find(|c: char| !c.is_ascii_uppercase()).unwrap_or(word.len());
-        let (name, after) = word.split_at(length);
-        let row = after
-            .trim_start_matches('$')
-            .starts_with(|c: char| c.is_ascii_digit() || c == ':');
-        let whole = before == Some(':');
-        let inside_a_name = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        if name == wanted && !inside_a_name && (row || whole) {
-            return true;
-        }
-        rest = after;
-    }
-    false
 }
 
 /// What the columns that stay show, so that only what differs is written.

@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sheet_layout::migrate::{Fate, Layout, Migration, OUTDATED_TOTAL, migrate, recognise};
+use sheet_layout::migrate::{
+    Elsewhere, Fate, Layout, Migration, OUTDATED_TOTAL, Worksheet, migrate, recognise,
+};
 use sheet_layout::{Grid, Request, SheetInput, initial_columns};
 
 use crate::model::Model;
@@ -277,6 +279,35 @@ fn formulas_keep_the_sixth_column_and_spanning_it_does_not() {
         model.put(2, last, formula);
         let (_, migration) = move_on(model, &input);
         assert_eq!(told(&migration, Fate::Removed).len(), removed, "{formula}");
+    }
+}
+
+#[test]
+fn a_column_that_another_worksheet_reads_stays_and_the_report_says_which() {
+    for (formula, removed) in [
+        ("=Products!G3", 0),
+        ("=SUM('Products'!G3:G9)", 0),
+        ("=VLOOKUP(A1,Products!$D:$K,4,0)", 0),
+        ("=SUM(Products!E3:I3)", 1),
+        ("=G3+'Products 2'!G3", 1),
+    ] {
+        let (model, input) = (horizontal(true), worked_example());
+        let options = World::default().options;
+        let known = input.identities(&options.view).unwrap();
+        let found = Worksheet {
+            elsewhere: vec![Elsewhere {
+                worksheet: "Сводка".into(),
+                formula: formula.into(),
+            }],
+            ..model.worksheet()
+        };
+        let migration = migrate(&found, &known, &input, &options).unwrap();
+        assert_eq!(told(&migration, Fate::Removed).len(), removed, "{formula}");
+        let said = "column G “Всего заказов на складах WB” stays as it is, because a formula in the worksheet \
+                    “Сводка” reads it";
+        let kept = told(&migration, Fate::Kept);
+        let says = kept.iter().any(|kept| kept.starts_with(said));
+        assert_eq!(says, removed == 0, "{formula}: {kept:?}");
     }
 }
 

@@ -107,6 +107,7 @@ impl Model {
         });
         Worksheet {
             sheet_id: state.sheet_id,
+            title: "Products".into(),
             row_count: state.row_count,
             column_count: state.column_count,
             frozen_rows: state.frozen_rows,
@@ -119,6 +120,7 @@ impl Model {
                 .map(|row| row.iter().map(cell).collect())
                 .collect(),
             notes: noted.collect(),
+            elsewhere: Vec::new(),
         }
     }
 

@@ -278,6 +278,32 @@ async fn a_horizontal_sheet_of_another_title_is_found_moved_and_followed_under_i
 }
 
 #[tokio::test]
+async fn a_column_that_another_worksheet_reads_stays_and_goes_on_being_read() {
+    let world = World::new().await;
+    let mut edits = horizontal("Stock Tracker", true);
+    edits.push(json!({"addSheet": {"properties": {"sheetId": 78, "title": "Сводка"}}}));
+    // Far down, and beside what has a successor.
+    let formulas = [json!("='Stock Tracker'!G3"), json!("='Stock Tracker'!I3*2")];
+    edits.push(write(78, 900, &formulas));
+    let (seller, spreadsheet) = linked(&world, edits).await;
+    let told = migrate(&world, seller, DRY).await.unwrap().report;
+    let moved = migrate(&world, seller, MOVE).await.unwrap();
+    assert!(moved.changed);
+    assert_eq!(moved.report, told, "the look told the truth");
+    let said = format!(
+        "column G “{OUTDATED_TOTAL}” stays as it is, because a formula in the worksheet “Сводка” reads it; nobody \
+         updates it"
+    );
+    let entries = &moved.report.entries;
+    assert!(entries.iter().any(|entry| entry.what == said), "{entries:?}");
+    assert!(entries.iter().all(|entry| entry.fate != Fate::Removed));
+    let read = &world.google.grid(&spreadsheet, "Сводка").unwrap()[900];
+    // What stood there before, and twice the 100 units that are there now.
+    assert_eq!((read[0].as_f64(), read[1].as_f64()), (Some(6.0), Some(200.0)));
+    assert_eq!(world.round().await, Round::default());
+}
+
+#[tokio::test]
 async fn a_move_that_was_cut_is_found_out_and_never_done_twice() {
     for effect in [
         Effect::CutBody,
