@@ -1,6 +1,6 @@
 //! What is in the sheet now, as the caller read it, and how product rows are found in it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::grid::Grid;
@@ -81,7 +81,7 @@ pub struct IdentityCells<K> {
 
 impl<K> IdentityCells<K> {
     /// Whether a row of this size may be that of `product`, where several rows or products show its article.
-    /// Sizes that are seen are never mixed up; without the column rows are what their order says.
+    /// Sizes that are known are never mixed up; without the column rows are what their order says.
     fn is_size_of<P>(&self, product: &IdentityCells<P>) -> bool {
         let wanted = product.size.as_deref().unwrap_or_default();
         self.size.as_deref().is_none_or(|size| size == wanted)
@@ -96,7 +96,8 @@ impl<K> IdentityCells<K> {
 /// and products with the same vendor code are paired first, the rest in the given order. A row copied by the
 /// seller stays theirs: the topmost one is ours.
 ///
-/// Where several products of the list show an article, as the sizes of one do, a row is that of its size.
+/// Where several products of the list show an article, as the sizes of one do, a row is that of its size. A row
+/// of a size that none of them has was written over by a person, and goes to the one that has none.
 /// Where the size column is gone, rows are taken in the given order and the plan writes all of them anew.
 ///
 /// If the seller deleted the nmId column, pass all rows without a number: they are found by vendor code, as
@@ -120,9 +121,17 @@ pub fn locate_rows(
         }
     }
     let mut sharing: HashMap<i64, usize> = HashMap::with_capacity(products.len());
-    for nm_id in products.iter().filter_map(|product| product.nm_id) {
-        *sharing.entry(nm_id).or_default() += 1;
+    let mut sizes: HashSet<(i64, &str)> = HashSet::with_capacity(products.len());
+    for product in products {
+        if let Some(nm_id) = product.nm_id {
+            *sharing.entry(nm_id).or_default() += 1;
+            sizes.insert((nm_id, product.size.as_deref().unwrap_or_default()));
+        }
     }
+    let of_no_size = |row: &IdentityCells<u32>| {
+        let size = row.nm_id.zip(row.size.as_deref());
+        size.is_some_and(|size| !sizes.contains(&size))
+    };
     let mut found = BTreeMap::new();
     for (of_size, by_vendor_code) in [(true, true), (true, false), (false, true), (false, false)] {
         for product in products {
@@ -132,7 +141,7 @@ pub fn locate_rows(
                 continue;
             };
             let fits = |row: &&IdentityCells<u32>| {
-                (row.is_size_of(product) || (!of_size && alone))
+                (row.is_size_of(product) || (!of_size && (alone || of_no_size(row))))
                     && (!by_vendor_code || row.vendor_code == product.vendor_code)
             };
             if let Some(place) = candidates.iter().position(fits) {

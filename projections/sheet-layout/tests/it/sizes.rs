@@ -181,6 +181,21 @@ fn a_sorted_sheet_and_a_copied_row_mix_no_sizes_up() {
 }
 
 #[test]
+fn sizes_that_were_written_over_are_put_right_in_their_rows() {
+    let (mut world, input) = (world(), input());
+    world.sync(&input);
+    let before = sheet(&world, &SIZE_AND_STOCK);
+    let size = world.model.column("base:size").unwrap();
+    for row in [2, 3] {
+        world.model.put(row, size, "typed");
+    }
+    world.written = Grid::default();
+    world.known = input.identities(&world.options.view).unwrap();
+    world.sync(&input);
+    assert_eq!(sheet(&world, &SIZE_AND_STOCK), before);
+}
+
+#[test]
 fn a_deleted_size_column_comes_back_and_every_row_is_written_anew() {
     let (mut world, mut input) = (world(), input());
     world.sync(&input);

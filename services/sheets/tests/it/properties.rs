@@ -269,6 +269,12 @@ async fn check(world: &World, shop: &Shop, hands: &Hands) -> Result<(), TestCase
     let mut there = keys(&found);
     there.retain(|key| !left(key));
     prop_assert_eq!(there, keys(&wanted), "{}", shown);
+    let shows = |(key, row): &((i64, String), usize)| {
+        let ours = (nm_id(0)..=nm_id(4)).contains(&key.0);
+        ours && !struck.contains(row) && !wanted.rows.iter().any(|(known, _)| known == key)
+    };
+    let stale: Vec<_> = found.rows.iter().filter(|row| shows(row)).collect();
+    prop_assert!(stale.is_empty(), "nobody updates {:?} in\n{}", stale, shown);
     for (key, from) in &wanted.rows {
         let rows = found.rows.iter().filter(|(known, _)| known == key);
         let rows: Vec<usize> = rows.map(|(_, row)| *row).collect();

@@ -9,6 +9,7 @@ use events::product::{
 };
 use events::sheet::{ExtraColumn, SheetLayoutChanged, Sizes};
 use events::{Event, StreamType};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::world::{Seller, World, key, lines};
@@ -231,4 +232,59 @@ async fn a_column_that_is_put_behind_a_group_takes_the_groups_line_over() {
             "row {row}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_size_that_somebody_wrote_over_is_put_right_in_its_row() {
+    let world = World::new().await;
+    let seller = world.worked_example().await;
+    world
+        .list_sized(seller, DRESS, "DRESS", &[(1, "S"), (2, "M")])
+        .await;
+    world.choose(seller, sizes(Sizes::Rows)).await;
+    let spreadsheet = world.spreadsheet("Остатки");
+    world.link(seller, &spreadsheet, None).await;
+    assert_eq!(world.round().await.written, 1);
+    let sheet: i32 = world.state(seller).await.get("sheet_id");
+    let column =
+        |grid: &[Vec<serde_json::Value>], title: &str| grid[1].iter().position(|cell| cell == title).unwrap();
+    let seen = || {
+        let grid = world.grid(&spreadsheet);
+        let (article, size) = (column(&grid, "Product article (nmid)"), column(&grid, "Size"));
+        let rows = grid
+            .into_iter()
+            .filter(|row| row[article].as_f64() == Some(DRESS as f64));
+        rows.map(|row| row[size].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(seen(), ["", "S", "M"]);
+    let write_over = |size: &str, text: &str| {
+        let grid = world.grid(&spreadsheet);
+        let (article, at) = (column(&grid, "Product article (nmid)"), column(&grid, "Size"));
+        let is_it =
+            |row: &Vec<serde_json::Value>| row[article].as_f64() == Some(DRESS as f64) && row[at] == size;
+        let row = grid.iter().position(is_it).unwrap();
+        world.edit(
+            &spreadsheet,
+            &json!([{"updateCells": {"start": {"sheetId": sheet, "rowIndex": row, "columnIndex": at},
+                "fields": "userEnteredValue",
+                "rows": [{"values": [{"userEnteredValue": {"stringValue": text}}]}]}}]),
+        );
+    };
+    // One that no size has, and then one over a whole product's row.
+    for (size, text) in [("S", "small"), ("", "all")] {
+        write_over(size, text);
+        world
+            .dress_stock(seller, "Коледино", text.len() as i64, &[(1, "S", 1), (2, "M", 1)])
+            .await;
+        assert_eq!(world.round().await.written, 1);
+        assert_eq!(seen(), ["", "S", "M"]);
+    }
+    // And where sizes are summed again, over the row that tells everything.
+    world.choose(seller, sizes(Sizes::Summed)).await;
+    assert_eq!(world.round().await.written, 1);
+    write_over("", "all");
+    world.dress_stock(seller, "Коледино", 9, &[(1, "S", 1)]).await;
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(seen(), ["", "S", "M"]);
 }
