@@ -6,7 +6,7 @@
 
 mod cells;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use connectors::google::{
@@ -156,7 +156,7 @@ async fn at_once(
         return Ok(None);
     }
     let rows = identities(&state, |row, column| cells.value(row, column), state.row_count);
-    state.row_of_product = locate_rows(&rows, &candidates(known));
+    state.row_of_product = locate(&state, rows, &candidates(known), Some(written));
     state.written = if whole {
         let sure = Some(written).filter(|_| !known.uncertain);
         let mut frame = Frame::of(&state, sure, known.listed);
@@ -211,7 +211,7 @@ async fn in_turn(client: &SheetsClient, place: Place<'_>, known: Known<'_>) -> R
     };
     let rows = reader.identities(&state).await?;
     let products = candidates(&known);
-    state.row_of_product = locate_rows(&rows, &products);
+    state.row_of_product = locate(&state, rows, &products, known.written.as_ref());
     state.written = match known.written {
         Some(written) if !known.doubtful => written,
         written => {
@@ -397,7 +397,7 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The rows below the header that hold an article number; all rows when that column is gone.
+    /// The rows below the header that hold an article; all rows when the column of numbers is gone.
     async fn identities(&self, state: &SheetState) -> Result<Vec<IdentityCells<u32>>, GoogleError> {
         let first = below_header(state);
         let asked: Vec<u32> = identity_columns(state).into_iter().flatten().collect();
@@ -503,7 +503,39 @@ fn identity_columns(state: &SheetState) -> [Option<u32>; 3] {
     ]
 }
 
-/// The rows below the header, up to `end`, that hold an article number; all rows when that column is gone.
+/// Rows of products: by their numbers, and where somebody wrote over a number, by the seller's article. The
+/// latter only for products that had a row: in others the seller may prepare something.
+fn locate(
+    state: &SheetState,
+    rows: Vec<IdentityCells<u32>>,
+    products: &[IdentityCells<Arc<str>>],
+    written: Option<&Grid>,
+) -> BTreeMap<Arc<str>, u32> {
+    if identity_columns(state)[0].is_none() {
+        return locate_rows(&rows, products);
+    }
+    let (numbered, nameless): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.nm_id.is_some());
+    let mut found = locate_rows(&numbered, products);
+    let had = written.map_or(&[][..], Grid::rows).iter().map(|row| &*row.key);
+    let had: HashSet<&str> = had.filter(|key| !found.contains_key(*key)).collect();
+    if had.is_empty() {
+        return found;
+    }
+    let lost = products.iter().filter(|product| had.contains(&*product.of));
+    let lost: Vec<_> = lost.cloned().collect();
+    let known: HashSet<i64> = products.iter().filter_map(|product| product.nm_id).collect();
+    let foreign = |row: &IdentityCells<u32>| row.nm_id.is_some_and(|number| !known.contains(&number));
+    let written_over: Vec<_> = nameless
+        .into_iter()
+        .chain(numbered.into_iter().filter(foreign))
+        .map(|row| IdentityCells { nm_id: None, ..row })
+        .collect();
+    found.extend(locate_rows(&written_over, &lost));
+    found
+}
+
+/// The rows below the header, up to `end`, that hold an article, a number or the seller's; all rows when the
+/// column of numbers is gone.
 fn identities(
     state: &SheetState,
     value: impl Fn(u32, u32) -> Option<Value>,
@@ -526,14 +558,14 @@ fn identities(
     let mut rows = Vec::new();
     for of in below_header(state)..end {
         let number = nm_id.and_then(|column| value(of, column)?.as_i64_like());
-        // A row without a number is the seller's, unless the numbers themselves are gone.
-        if number.is_some() || nm_id.is_none() {
-            rows.push(IdentityCells {
-                of,
-                nm_id: number,
-                vendor_code: vendor_code.map_or_else(|| "".into(), |column| text(of, column)),
-                size: size.map(|column| text(of, column)),
-            });
+        let row = IdentityCells {
+            of,
+            nm_id: number,
+            vendor_code: vendor_code.map_or_else(|| "".into(), |column| text(of, column)),
+            size: size.map(|column| text(of, column)),
+        };
+        if number.is_some() || nm_id.is_none() || !row.vendor_code.is_empty() {
+            rows.push(row);
         }
     }
     rows

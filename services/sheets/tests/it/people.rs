@@ -112,6 +112,54 @@ async fn what_somebody_wrote_over_a_managed_cell_is_put_right_with_the_next_chan
 }
 
 #[tokio::test]
+async fn an_article_that_somebody_wrote_over_is_put_right_in_its_row() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let sheet = world.sheet_id(seller).await;
+    let put = |row: usize, column: usize, value: Value| {
+        json!({"updateCells": {"start": {"sheetId": sheet, "rowIndex": row, "columnIndex": column},
+            "fields": "userEnteredValue", "rows": [{"values": [{"userEnteredValue": value}]}]}})
+    };
+    let theirs = json!([
+        {"appendDimension": {"sheetId": sheet, "dimension": "COLUMNS", "length": 1}},
+        put(2, 21, json!({"stringValue": "план"})),
+    ]);
+    world.edit(&spreadsheet, &theirs);
+    let mut units = 40;
+    for over in [
+        json!({"stringValue": "много"}),
+        json!({"numberValue": 5}),
+        json!({"formulaValue": "=1+1"}),
+        json!({}),
+    ] {
+        world.edit(&spreadsheet, &json!([put(2, 3, over)]));
+        units += 1;
+        world.stock(seller, 111_111, &[("Коледино", units)], None).await;
+        assert_eq!(world.round().await.written, 1);
+        let mut expected = lines(&world.expected(seller).await);
+        expected.iter_mut().for_each(|line| line.push('|'));
+        expected[2].push_str("план");
+        assert_eq!(lines(&world.grid(&spreadsheet)), expected);
+    }
+    // Where the seller wrote down an article that comes later, the row stays theirs.
+    let theirs = json!([
+        {"appendDimension": {"sheetId": sheet, "dimension": "ROWS", "length": 1}},
+        put(4, 2, json!({"stringValue": "NEW-1"})),
+        put(4, 8, json!({"stringValue": "ждём"})),
+    ]);
+    world.edit(&spreadsheet, &theirs);
+    world.list(seller, 333_333, "NEW-1", "Новинки").await;
+    assert_eq!(world.round().await.written, 1);
+    let grid = lines(&world.grid(&spreadsheet));
+    assert!(
+        grid[4].starts_with("BrandA|Новинки|NEW-1|333333|0|"),
+        "{}",
+        grid[4]
+    );
+    assert!(grid[5].starts_with("||NEW-1||||||ждём|"), "{}", grid[5]);
+}
+
+#[tokio::test]
 async fn a_protected_range_in_the_way_is_named_and_nothing_is_sent_until_we_may_edit_it() {
     let world = World::new().await;
     let (seller, spreadsheet) = world.written_example().await;
