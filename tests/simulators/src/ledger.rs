@@ -40,7 +40,7 @@ pub struct LedgerWarehouse {
     pub hidden_in_stock: bool,
     /// Whether reports of orders do.
     pub hidden_in_orders: bool,
-    /// Name of its cluster; empty where there are none.
+    /// Name of its cluster, or of its region where there are none; empty where reports tell neither.
     pub cluster: String,
 }
 
@@ -62,8 +62,24 @@ pub struct LedgerProduct {
     pub barcodes: Vec<String>,
     /// Whether the catalogue shows it.
     pub listed: bool,
-    /// Price, in kopecks.
+    /// Price before the seller's discount, in kopecks.
     pub price_minor: i64,
+    /// Price after it.
+    pub discounted_minor: i64,
+    /// Sizes by id; none where the marketplace has no sizes of one article.
+    pub sizes: Vec<LedgerSize>,
+}
+
+/// A size of an article.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerSize {
+    /// The marketplace's id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its barcodes, sorted.
+    pub barcodes: Vec<String>,
 }
 
 /// Units of one size of one article at one warehouse.
@@ -104,10 +120,26 @@ pub struct LedgerOrder {
     pub quantity: i64,
     /// What became of it, in Stock Tracker's word.
     pub status: String,
+    /// The marketplace's id of the size; none where an article has no sizes.
+    pub size: Option<u64>,
+    /// What the seller asked then after the discount, in kopecks.
+    pub price_minor: i64,
 }
 
 /// Units for sale, on the way to buyers and on the way back.
 pub type Units = [i64; 3];
+
+/// What holds something, in its parts: units for sale by size, units of other kinds, and the warehouse's
+/// cluster. Zeros are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Units for sale by the marketplace's id of the size.
+    pub sizes: BTreeMap<u64, i64>,
+    /// Units of other kinds, by Stock Tracker's names.
+    pub buckets: BTreeMap<String, i64>,
+    /// Name of the cluster; empty where it is hidden or there is none.
+    pub cluster: String,
+}
 
 impl Ledger {
     /// Stock Tracker's key of a warehouse: its scheme and id, or the one that stands for all hidden ones.
@@ -139,6 +171,27 @@ impl Ledger {
             }
         }
         stock
+    }
+
+    /// The parts of everything that holds something, by article and key of stock.
+    #[must_use]
+    pub fn parts(&self) -> BTreeMap<i64, BTreeMap<String, Parts>> {
+        let mut parts: BTreeMap<i64, BTreeMap<String, Parts>> = BTreeMap::new();
+        for level in &self.levels {
+            let of_article = parts.entry(level.article).or_default();
+            let cell = of_article.entry(self.key(level.warehouse, false)).or_default();
+            let place = self.warehouses.iter().find(|known| known.id == level.warehouse);
+            if let Some(place) = place.filter(|place| !place.hidden_in_stock) {
+                cell.cluster.clone_from(&place.cluster);
+            }
+            if level.available > 0 {
+                *cell.sizes.entry(level.size).or_default() += level.available;
+            }
+            for (kind, units) in &level.buckets {
+                *cell.buckets.entry(kind.clone()).or_default() += units;
+            }
+        }
+        parts
     }
 
     /// Articles that the catalogue shows.

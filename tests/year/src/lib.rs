@@ -81,6 +81,10 @@ pub struct Report {
     pub orders: usize,
     /// Levels compared one by one, all comparisons together.
     pub levels: usize,
+    /// Units by size or of further kinds at one warehouse, all comparisons together.
+    pub parts: usize,
+    /// Prices, all comparisons together.
+    pub prices: usize,
     /// How long it took.
     pub took: Duration,
 }
@@ -183,6 +187,8 @@ async fn checkpoint(world: &mut World, plan: &Plan, report: &mut Report) -> Resu
         report.comparisons += 1;
         report.orders += compared.orders;
         report.levels += compared.levels;
+        report.parts += compared.parts;
+        report.prices += compared.prices;
         world.shop.weather(plan.seed, plan.per_mille).await?;
         return Ok(());
     }

@@ -75,7 +75,9 @@ fn product_row(product: &Product) -> LedgerProduct {
         title: product.name.clone(),
         barcodes: vec![format!("OZN{}", product.sku)],
         listed: !product.archived,
-        price_minor: product.price,
+        price_minor: product.crossed_out(),
+        discounted_minor: product.price,
+        sizes: Vec::new(),
     }
 }
 
@@ -146,6 +148,8 @@ impl World {
                 changed_at: from_millis(posting.handed.unwrap_or(posting.created)),
                 quantity: i64::from(line.quantity),
                 status: status(posting.stage).to_owned(),
+                size: None,
+                price_minor: line.price,
             })
         });
         rows.collect()

@@ -148,7 +148,7 @@ fn item(product: &Product, dialect: Dialect) -> Value {
         "sku": Id::of(sku, dialect), "is_archived": product.archived, "is_autoarchived": false,
         "barcodes": [format!("OZN{}", product.sku)], "description_category_id": 17_000_001, "type_id": 92_912,
         "created_at": utc_text(product.updated - 86_400_000), "updated_at": utc_text(product.updated),
-        "currency_code": "RUB", "price": roubles(product.price), "old_price": roubles(product.price * 2),
+        "currency_code": "RUB", "price": roubles(product.price), "old_price": roubles(product.crossed_out()),
         "min_price": "", "vat": "0.20", "sources": sources,
         "statuses": {"status": "price_sent", "moderate_status": "approved", "status_name": "Продается"},
         "visibility_details": {"has_price": true, "has_stock": true}, "primary_image": [], "images": [],

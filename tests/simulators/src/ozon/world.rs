@@ -37,6 +37,11 @@ impl Product {
     pub(crate) fn sku_of(&self, fbs: bool) -> u64 {
         self.fbs_sku.filter(|_| fbs).unwrap_or(self.sku)
     }
+
+    /// The price that is shown crossed out beside the one that is asked, in kopecks.
+    pub(crate) const fn crossed_out(&self) -> i64 {
+        self.price * 2
+    }
 }
 
 /// Units of one product at one of Ozon's warehouses.

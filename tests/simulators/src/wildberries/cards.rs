@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::errors::bad_request;
 use super::limits::Host;
 use super::names::{BRANDS, COLOURS, SUBJECTS};
-use super::world::{Card, World};
+use super::world::{Card, DISCOUNT_PERCENT, World, discounted};
 use crate::server::{Answer, Call};
 use crate::text::{parse_moscow, utc_text};
 
@@ -237,7 +237,7 @@ pub(crate) fn prices(world: &World, call: &Call) -> Answer {
     let goods: Vec<Value> = cards
         .iter()
         .map(|card| {
-            let discounted = card.price * 70 / 100;
+            let discounted = discounted(card.price);
             let sizes: Vec<Value> = world
                 .sizes_of(card)
                 .iter()
@@ -250,7 +250,7 @@ pub(crate) fn prices(world: &World, call: &Call) -> Answer {
                 .collect();
             json!({
                 "nmID": card.nm_id, "vendorCode": card.vendor_code, "sizes": sizes,
-                "currencyIsoCode4217": "RUB", "discount": 30, "clubDiscount": 5,
+                "currencyIsoCode4217": "RUB", "discount": DISCOUNT_PERCENT, "clubDiscount": 5,
                 "editableSizePrice": false, "wholesaleDiscountThreshold": [],
             })
         })

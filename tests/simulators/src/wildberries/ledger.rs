@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::names::{BRANDS, STILL_NAMED, SUBJECTS};
 use super::orders::srid;
-use super::world::{Card, Site, Status, World};
-use crate::ledger::{Ledger, LedgerLevel, LedgerOrder, LedgerProduct, LedgerWarehouse};
+use super::world::{Card, Site, Status, World, discounted};
+use crate::ledger::{Ledger, LedgerLevel, LedgerOrder, LedgerProduct, LedgerSize, LedgerWarehouse};
 use crate::server::Stall;
 use crate::text::from_millis;
 
@@ -54,7 +54,7 @@ fn warehouse(site: &Site, own: bool) -> LedgerWarehouse {
         open: site.open,
         hidden_in_stock: false,
         hidden_in_orders: false,
-        cluster: String::new(),
+        cluster: site.region.clone(),
     }
 }
 
@@ -74,12 +74,11 @@ fn signed(number: u64) -> i64 {
 
 impl World {
     fn product_row(&self, card: &Card) -> LedgerProduct {
-        let mut barcodes: Vec<String> = self
-            .sizes_of(card)
-            .iter()
-            .flat_map(|size| size.barcodes.iter().cloned())
-            .collect();
-        barcodes.sort_unstable();
+        let sizes = self.sizes_of(card);
+        let sorted = |mut barcodes: Vec<String>| {
+            barcodes.sort_unstable();
+            barcodes
+        };
         LedgerProduct {
             article: signed(card.nm_id),
             vendor_code: card.vendor_code.clone(),
@@ -89,9 +88,18 @@ impl World {
                 .map_or("", |subject| subject.1)
                 .to_owned(),
             title: card.title.clone(),
-            barcodes,
+            barcodes: sorted(sizes.iter().flat_map(|size| size.barcodes.clone()).collect()),
             listed: card.listed,
             price_minor: card.price * 100,
+            discounted_minor: discounted(card.price) * 100,
+            sizes: sizes
+                .iter()
+                .map(|size| LedgerSize {
+                    id: size.chrt_id,
+                    name: size.tech_size.clone(),
+                    barcodes: sorted(size.barcodes.clone()),
+                })
+                .collect(),
         }
     }
 
@@ -139,6 +147,8 @@ impl World {
             changed_at: from_millis(order.changed),
             quantity: 1,
             status: status(order.status).to_owned(),
+            size: Some(self.sizes.get(order.size)?.chrt_id),
+            price_minor: discounted(order.price) * 100,
         })
     }
 }

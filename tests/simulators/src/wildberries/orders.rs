@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::errors::bad_request;
 use super::limits::Host;
 use super::names::{BRANDS, BUYERS, MASKED_REMAINS, SUBJECTS};
-use super::world::{Order, Site, Status, World};
+use super::world::{DISCOUNT_PERCENT, Order, Site, Status, World, discounted};
 use crate::server::{Answer, Call};
 use crate::text::{moscow_day, parse_moscow, push_moscow, push_number, push_text, utc_text};
 
@@ -111,12 +111,12 @@ fn push_order(out: &mut Vec<u8>, world: &World, order: &Order, masked: bool, row
         out.push(b':');
         push_text(out, value);
     }
-    let discounted = order.price * 70 / 100;
+    let discounted = discounted(order.price);
     let numbers = [
         ("nmId", i64::try_from(card.nm_id).unwrap_or(i64::MAX)),
         ("incomeID", 1),
         ("totalPrice", order.price),
-        ("discountPercent", 30),
+        ("discountPercent", DISCOUNT_PERCENT),
         ("spp", 10),
         ("finishedPrice", discounted * 90 / 100),
         ("priceWithDisc", discounted),
@@ -231,7 +231,7 @@ fn feed_row(world: &World, order: &Order, masked: bool, snapshot: i64) -> Option
         "updatedAt": utc_text(changed), "status": status.word(),
         "warehouseName": shown_name(world, order, masked), "warehouseRegion": site.region,
         "isMp": order.from_fbs, "destinationCity": city, "destinationDistrict": district,
-        "sellerPrice": order.price * 70 / 100, "isB2b": false,
+        "sellerPrice": discounted(order.price), "isB2b": false,
     });
     if status == Status::Cancelled {
         row["cancelType"] = json!("buyer");

@@ -11,6 +11,9 @@ use super::seller::SellerConfig;
 use crate::dice::Dice;
 use crate::life::Agenda;
 
+/// The seller's discount on every card.
+pub(crate) const DISCOUNT_PERCENT: i64 = 30;
+
 /// A warehouse, Wildberries' or the seller's own.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
@@ -47,6 +50,11 @@ pub(crate) struct Size {
     pub(crate) chrt_id: u64,
     pub(crate) tech_size: String,
     pub(crate) barcodes: Vec<String>,
+}
+
+/// What is left of a price, in whole roubles: every seller here gives the same discount.
+pub(crate) const fn discounted(price: i64) -> i64 {
+    price * (100 - DISCOUNT_PERCENT) / 100
 }
 
 /// What became of an order.
