@@ -13,7 +13,9 @@ pub mod wildberries;
 
 pub use clock::Clock;
 pub use google::{Google, GoogleConfig};
-pub use ledger::{Ledger, LedgerLevel, LedgerOrder, LedgerProduct, LedgerSize, LedgerWarehouse, Parts, Units};
+pub use ledger::{
+    Ledger, LedgerLevel, LedgerOrder, LedgerProduct, LedgerSize, LedgerWarehouse, Parts, Units,
+};
 pub use life::Life;
 pub use ozon::{Ozon, OzonConfig, OzonSellerConfig};
 pub use server::{CallRecord, Calls, Effect, Fault, Listener, SimulatorError, Weather};

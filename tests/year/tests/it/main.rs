@@ -16,6 +16,9 @@ async fn a_year(market: Market, seed: u64) {
         .unwrap_or_else(|error| panic!("{error} ({error:?})"));
     println!("{market:?}, seed {seed}: {report:#?}");
     assert!(report.comparisons > 20, "{report:?}");
+    for compared in [report.orders, report.levels, report.parts, report.prices] {
+        assert!(compared > 1_000, "{report:?}");
+    }
     // The year had everything in it.
     for ended in ["complete", "partial", "failed", "paused"] {
         assert!(report.syncs.contains_key(ended), "{report:?}");
