@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 pub use figures::{Bucket, BucketUnits, Cluster, Grade, SizeLabel, SizeUnits, Turnover, TurnoverFigures};
+pub(crate) use observation::PriceLost;
 pub use observation::{
     AccountCheck, Card, CardSize, CategoryCheck, CategoryStatus, OrderObservation, OrderStatus,
     PriceObservation,

@@ -51,6 +51,15 @@ pub struct PriceObservation {
     pub currency: String,
 }
 
+/// A price that was told and cannot be taken: it makes no sense, or its currency is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PriceLost;
+
+impl PriceLost {
+    /// For the outcome of the source: the product keeps the price it had.
+    pub(crate) const SAID: &'static str = "a price that makes no sense or has no currency is left out";
+}
+
 /// One ordered unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderObservation {

@@ -14,7 +14,7 @@ use super::wire::{
 };
 use crate::error::{CallError, CallFailure};
 use crate::json;
-use crate::marketplace::{Card, CardSize, Fetched, PriceObservation, SourceOutcome, Tally};
+use crate::marketplace::{Card, CardSize, Fetched, PriceLost, PriceObservation, SourceOutcome, Tally};
 use crate::payload::GOODS;
 
 const LIST: &str = "POST /v3/product/list";
@@ -33,6 +33,8 @@ pub(super) struct Catalogue {
     pub(super) articles: HashMap<i64, i64>,
     /// What the products are sold for; those without a price are absent.
     pub(super) prices: Vec<PriceObservation>,
+    /// Whether one of them could not be taken.
+    pub(super) price_lost: bool,
     pub(super) outcome: SourceOutcome,
     /// False when the vendor left out a product that its own list names.
     pub(super) complete: bool,
@@ -70,9 +72,13 @@ impl Ozon {
             outcome: SourceOutcome {
                 source: "ozon.prices",
                 rows: catalogue.prices.len() as u64,
+                trouble: catalogue
+                    .outcome
+                    .trouble
+                    .or(catalogue.price_lost.then_some(PriceLost::SAID)),
                 ..catalogue.outcome.clone()
             },
-            complete: catalogue.complete,
+            complete: catalogue.complete && !catalogue.price_lost,
         })
     }
 
@@ -110,7 +116,7 @@ impl Ozon {
         let mut cards = Vec::with_capacity(ids.len());
         let mut articles = HashMap::with_capacity(ids.len());
         let mut told = HashSet::with_capacity(ids.len());
-        let mut prices = Vec::with_capacity(ids.len());
+        let (mut prices, mut price_lost) = (Vec::with_capacity(ids.len()), false);
         for batch in ids.chunks(page_size(self.options.product_page)) {
             let reply = self
                 .ask(Group::All, INFO, &InfoRequest { product_id: batch })
@@ -119,7 +125,10 @@ impl Ozon {
                 json::decode(&reply.body).map_err(|failure| CallError::new(INFO, failure))?;
             tally.page(&reply.body, page.items.len(), reply.date());
             told.extend(page.items.iter().map(|row| row.id.0));
-            prices.extend(page.items.iter().filter_map(price));
+            for told in page.items.iter().map(price) {
+                price_lost |= told.is_err();
+                prices.extend(told.ok().flatten());
+            }
             let page: Vec<Card> = page.items.into_iter().filter_map(card).collect();
             for card in &page {
                 let sku = |size: &CardSize| i64::try_from(size.chrt_id).unwrap_or_default();
@@ -138,6 +147,7 @@ impl Ozon {
             cards,
             articles,
             prices,
+            price_lost,
             outcome: tally.finish("ozon.cards"),
             complete,
         })
@@ -226,16 +236,34 @@ fn skus(row: &InfoRow) -> Vec<u64> {
 }
 
 /// `old_price` is the one that is crossed out; without a discount it is empty or zero. None without a price.
-fn price(row: &InfoRow) -> Option<PriceObservation> {
-    let minor = |price: Option<Decimal>| price.map(Decimal::minor_units).filter(|minor| *minor > 0);
-    let asked = minor(row.price)?;
-    let crossed_out = minor(row.old_price).filter(|old| *old > asked);
-    Some(PriceObservation {
-        nm_id: i64::try_from(*skus(row).first()?).ok()?,
-        price_minor: crossed_out.unwrap_or(asked),
+/// One that is crossed out says that there is one.
+fn price(row: &InfoRow) -> Result<Option<PriceObservation>, PriceLost> {
+    let minor = |price: Option<Decimal>| match price.map_or(0, Decimal::minor_units) {
+        ..0 => Err(PriceLost),
+        0 => Ok(None),
+        told => Ok(Some(told)),
+    };
+    let Some(nm_id) = skus(row).first().and_then(|sku| i64::try_from(*sku).ok()) else {
+        return Ok(None);
+    };
+    let (asked, crossed_out) = (minor(row.price)?, minor(row.old_price)?);
+    let Some(asked) = asked else {
+        return if crossed_out.is_some() {
+            Err(PriceLost)
+        } else {
+            Ok(None)
+        };
+    };
+    Ok(Some(PriceObservation {
+        nm_id,
+        price_minor: crossed_out.map_or(asked, |old| old.max(asked)),
         discounted_minor: Some(asked),
-        currency: row.currency_code.clone().filter(|code| !code.is_empty())?,
-    })
+        currency: row
+            .currency_code
+            .clone()
+            .filter(|code| !code.is_empty())
+            .ok_or(PriceLost)?,
+    }))
 }
 
 /// None without any SKU.
@@ -270,7 +298,7 @@ pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{card, price};
+    use super::{PriceLost, card, price};
     use crate::json;
     use crate::ozon::wire::InfoList;
 
@@ -297,7 +325,7 @@ mod tests {
     #[test]
     fn the_documented_price_is_the_crossed_out_one_and_the_one_that_is_asked() {
         let list: InfoList = json::decode(crate::ozon::wire::samples::INFO.as_bytes()).unwrap();
-        let told = price(&list.items[0]).unwrap();
+        let told = price(&list.items[0]).unwrap().unwrap();
         assert_eq!(
             (
                 told.nm_id,
@@ -318,7 +346,22 @@ mod tests {
         ] {
             let body = format!(r#"{{"items":[{{"id":1,"name":"a","offer_id":"A","sku":11{fields}}}]}}"#);
             let list: InfoList = json::decode(body.as_bytes()).unwrap();
-            assert_eq!(price(&list.items[0]), None, "{fields}");
+            assert_eq!(price(&list.items[0]), Ok(None), "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_price_that_cannot_be_taken_is_lost_and_not_none() {
+        for fields in [
+            r#""price":"273.00""#,
+            r#""price":"273.00","currency_code":"""#,
+            r#""price":"-273.00","currency_code":"RUB""#,
+            r#""price":"273.00","old_price":"-1","currency_code":"RUB""#,
+            r#""priceNew":"273.00","old_price":"399.00","currency_code":"RUB""#,
+        ] {
+            let body = format!(r#"{{"items":[{{"id":1,"name":"a","offer_id":"A","sku":11,{fields}}}]}}"#);
+            let list: InfoList = json::decode(body.as_bytes()).unwrap();
+            assert_eq!(price(&list.items[0]), Err(PriceLost), "{fields}");
         }
     }
 

@@ -54,10 +54,14 @@ impl Ozon {
             let articles = self.articles_of(&orders.strangers, &mut tally).await?;
             orders.introduce(&articles);
         }
+        let complete = !orders.saw_empty;
+        if !complete {
+            tally.trouble("a parcel without products is left out");
+        }
         Ok(Fetched {
             items: orders.finish(),
             outcome: tally.finish("ozon.orders"),
-            complete: true,
+            complete,
         })
     }
 
@@ -120,6 +124,8 @@ struct Orders<'a> {
     known: HashMap<String, OrderObservation>,
     /// SKUs that the catalogue does not show: their products were archived since.
     strangers: BTreeSet<i64>,
+    /// Whether a parcel of the period told no product, and so gave no order.
+    saw_empty: bool,
 }
 
 impl<'a> Orders<'a> {
@@ -129,6 +135,7 @@ impl<'a> Orders<'a> {
             period,
             known: HashMap::new(),
             strangers: BTreeSet::new(),
+            saw_empty: false,
         }
     }
 
@@ -140,6 +147,7 @@ impl<'a> Orders<'a> {
         if moments.ordered_at >= self.period.to {
             return Ok(());
         }
+        self.saw_empty |= posting.products.is_empty();
         let place = place(posting);
         let cluster = posting
             .financial_data

@@ -8,7 +8,7 @@ use super::token::Scope;
 use super::wire::{Goods, GoodsPage, GoodsSize, minor_units};
 use crate::error::{CallError, CallFailure};
 use crate::json;
-use crate::marketplace::{Fetched, PriceObservation};
+use crate::marketplace::{Fetched, PriceLost, PriceObservation};
 use crate::payload::GOODS;
 
 const LIST: &str = "GET /api/v2/list/goods/filter";
@@ -49,7 +49,13 @@ impl Wildberries {
             let (rows, before) = (goods.len(), seen.len());
             for row in goods {
                 if seen.insert(row.nm_id) {
-                    prices.extend(price(row));
+                    match price(row) {
+                        Ok(told) => prices.extend(told),
+                        Err(PriceLost) => {
+                            tally.trouble(PriceLost::SAID);
+                            complete = false;
+                        }
+                    }
                 }
             }
             if rows < limit {
@@ -70,29 +76,69 @@ impl Wildberries {
 }
 
 /// Sizes may have prices of their own; the product's is the highest. None without a price.
-fn price(row: Goods) -> Option<PriceObservation> {
-    let asked = |size: &GoodsSize| size.price.and_then(minor_units).filter(|minor| *minor > 0);
-    let dearest = row.sizes.iter().max_by_key(|size| asked(size))?;
-    Some(PriceObservation {
+fn price(row: Goods) -> Result<Option<PriceObservation>, PriceLost> {
+    let mut dearest: Option<(i64, Option<i64>)> = None;
+    for size in &row.sizes {
+        let told = of_size(size)?;
+        if told.map(|told| told.0) > dearest.map(|known| known.0) {
+            dearest = told;
+        }
+    }
+    let Some((price_minor, discounted_minor)) = dearest else {
+        return Ok(None);
+    };
+    Ok(Some(PriceObservation {
         nm_id: row.nm_id,
-        price_minor: asked(dearest)?,
-        discounted_minor: dearest.discounted_price.and_then(minor_units),
-        currency: row.currency.filter(|code| !code.is_empty())?,
-    })
+        price_minor,
+        discounted_minor,
+        currency: row.currency.filter(|code| !code.is_empty()).ok_or(PriceLost)?,
+    }))
+}
+
+/// Before and after the discount. No price and a price of nothing are none, but what is left of a price after
+/// the discount says that there is one.
+fn of_size(size: &GoodsSize) -> Result<Option<(i64, Option<i64>)>, PriceLost> {
+    let minor = |price: f64| minor_units(price).filter(|minor| *minor >= 0).ok_or(PriceLost);
+    let asked = size.price.map(minor).transpose()?.filter(|minor| *minor > 0);
+    let discounted = size.discounted_price.map(minor).transpose()?;
+    match asked {
+        None if discounted.is_some_and(|minor| minor > 0) => Err(PriceLost),
+        None => Ok(None),
+        Some(asked) => Ok(Some((asked, discounted))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::price;
+    use super::{PriceLost, price};
     use crate::json;
     use crate::wildberries::wire::GoodsPage;
 
     fn prices(list: &str) -> Vec<(i64, Option<i64>)> {
         let body = format!(r#"{{"data":{{"listGoods":[{list}]}},"error":false,"errorText":""}}"#);
         let page: GoodsPage = json::decode(body.as_bytes()).unwrap();
-        let told = page.data.list.into_iter().filter_map(price);
+        let told = page.data.list.into_iter().filter_map(|row| price(row).unwrap());
         told.map(|price| (price.price_minor, price.discounted_minor))
             .collect()
+    }
+
+    #[test]
+    fn a_price_that_cannot_be_taken_is_lost_and_not_none() {
+        let code = r#","currencyIsoCode4217":"RUB""#;
+        for (sizes, currency) in [
+            (r#"[{"price":500}]"#, ""),
+            (r#"[{"price":500}]"#, r#","currencyIsoCode4217":"""#),
+            (r#"[{"price":-500}]"#, code),
+            (r#"[{"price":1e300}]"#, code),
+            (r#"[{"price":500,"discountedPrice":-1e300}]"#, code),
+            (r#"[{"priceNew":500,"discountedPrice":350}]"#, code),
+            (r#"[{"price":500},{"price":-1}]"#, code),
+        ] {
+            let body = format!(r#"{{"data":{{"listGoods":[{{"nmID":1,"sizes":{sizes}{currency}}}]}}}}"#);
+            let page: GoodsPage = json::decode(body.as_bytes()).unwrap();
+            let told: Vec<_> = page.data.list.into_iter().map(price).collect();
+            assert_eq!(told, [Err(PriceLost)], "{body}");
+        }
     }
 
     #[test]

@@ -8,20 +8,28 @@ use crate::marketplace::{OrderObservation, OrderStatus, Period, Tally};
 use crate::ozon::catalogue::Catalogue;
 use crate::ozon::wire::{self, samples};
 
-fn read(is_fbs: bool, body: &str) -> Result<Vec<OrderObservation>, CallFailure> {
-    let catalogue = Catalogue {
+fn catalogue() -> Catalogue {
+    Catalogue {
         prices: vec![],
+        price_lost: false,
         cards: Vec::new(),
         articles: HashMap::from([(123_456, 123_000)]),
         outcome: Tally::default().finish("ozon.cards"),
         complete: true,
-    };
+    }
+}
+
+fn period() -> Period {
     let at = |text: &str| super::time(text).unwrap();
-    let period = Period {
+    Period {
         from: at("2025-01-01T00:00:00Z"),
         to: at("2026-12-31T00:00:00Z"),
-    };
-    let mut orders = Orders::new(&catalogue, period);
+    }
+}
+
+fn read(is_fbs: bool, body: &str) -> Result<Vec<OrderObservation>, CallFailure> {
+    let catalogue = catalogue();
+    let mut orders = Orders::new(&catalogue, period());
     for posting in &wire::postings(body.as_bytes())?.postings {
         orders.add(is_fbs, posting)?;
     }
@@ -131,4 +139,25 @@ fn a_posting_without_a_number_or_a_time_is_refused_by_name() {
             .to_string()
             .contains("created_at")
     );
+}
+
+#[test]
+fn a_parcel_of_the_period_without_products_is_seen() {
+    let catalogue = catalogue();
+    let period = period();
+    let saw_empty = |created: &str, products: &str| {
+        let body = format!(
+            r#"{{"postings":[{{"posting_number":"1-1","status":"delivered","created_at":"{created}","products":{products}}}],
+                "has_next":false}}"#
+        );
+        let mut orders = Orders::new(&catalogue, period);
+        for posting in &wire::postings(body.as_bytes()).unwrap().postings {
+            orders.add(false, posting).unwrap();
+        }
+        orders.saw_empty
+    };
+    let of_the_period = "2026-02-08T13:56:07Z";
+    assert!(saw_empty(of_the_period, "null") && saw_empty(of_the_period, "[]"));
+    assert!(!saw_empty(of_the_period, r#"[{"sku":123456,"quantity":1}]"#));
+    assert!(!saw_empty("2027-02-08T13:56:07Z", "[]"));
 }

@@ -14,6 +14,7 @@ const SKU: i64 = 800_000_001;
 fn catalogue() -> Catalogue {
     Catalogue {
         prices: vec![],
+        price_lost: false,
         cards: Vec::new(),
         articles: HashMap::from([(SKU, SKU), (SKU + 1, SKU)]),
         outcome: Tally::default().finish("ozon.cards"),
