@@ -97,6 +97,8 @@ pub(crate) const GOODS: &[&str] = &[
     "cluster_id",
     "cluster_name",
     "currency",
+    "currencyIsoCode4217",
+    "currency_code",
     "cursor",
     "data",
     "days_without_sales",
@@ -120,6 +122,7 @@ pub(crate) const GOODS: &[&str] = &[
     "nmID",
     "nmId",
     "offer_id",
+    "old_price",
     "other_stock_count",
     "outbound_pending_delivery",
     "outbound_returns_picking",
@@ -167,14 +170,16 @@ pub(crate) const GOODS: &[&str] = &[
     "warehouses",
 ];
 
-/// Fields of orders: the article, the time, the price, the seller's own or the vendor's warehouse, and where
-/// the order stands. Region, city, address, names, baskets and stickers are buyers' and are not here.
+/// Fields of orders: the article, the time, the price, the seller's own or the vendor's warehouse with its
+/// region, and where the order stands. The buyer's region, city, address, names, baskets and stickers are not
+/// here.
 pub(crate) const ORDERS: &[&str] = &[
     "amount",
     "analytics_data",
     "barcode",
     "cancelDate",
     "chrtId",
+    "cluster_from",
     "createdAt",
     "created_at",
     "currency",
@@ -184,6 +189,7 @@ pub(crate) const ORDERS: &[&str] = &[
     "date",
     "delivering_date",
     "delivery_method",
+    "financial_data",
     "has_next",
     "in_process_at",
     "isCancel",
@@ -209,6 +215,7 @@ pub(crate) const ORDERS: &[&str] = &[
     "updatedAt",
     "warehouse",
     "warehouseName",
+    "warehouseRegion",
     "warehouseType",
     "warehouse_id",
     "warehouse_name",
@@ -226,9 +233,12 @@ mod tests {
         for of_a_buyer in [
             "addressee",
             "city",
+            "cluster_to",
             "countryName",
             "customer",
             "customer_email",
+            "destinationCity",
+            "destinationDistrict",
             "gNumber",
             "name",
             "oblastOkrugName",
