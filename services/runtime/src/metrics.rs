@@ -53,6 +53,7 @@ struct Inner {
     sheet_written_at: Arc<Mutex<Option<Instant>>>,
     append_batch_size: Histogram<u64>,
     dlq_messages: Gauge<u64>,
+    cabinets_paused: Gauge<u64>,
     http_limits: Counter<u64>,
     http_request_duration: Histogram<f64>,
 }
@@ -140,6 +141,10 @@ impl Metrics {
             dlq_messages: meter
                 .u64_gauge("stock.dlq.messages")
                 .with_description("Messages in the dead-letter stream")
+                .build(),
+            cabinets_paused: meter
+                .u64_gauge("stock.cabinets.paused")
+                .with_description("Cabinets whose syncs rest, by reason; every worker tells the same")
                 .build(),
             http_limits: meter
                 .u64_counter("stock.http.limits")
@@ -233,6 +238,12 @@ impl Metrics {
         self.inner.dlq_messages.record(messages, &[]);
     }
 
+    /// Cabinets whose syncs rest for one reason (`key_refused`, `payment`, `person`).
+    pub fn cabinets_paused(&self, reason: &'static str, cabinets: u64) {
+        let labels = [KeyValue::new("reason", reason)];
+        self.inner.cabinets_paused.record(cabinets, &labels);
+    }
+
     /// One decision about a limit of requests: `admitted` or `refused`, with `_alone` where this process
     /// counted for itself because the shared counts were away.
     pub fn http_limit(&self, kind: &'static str, outcome: &'static str) {
@@ -302,6 +313,7 @@ mod tests {
         metrics.sheet_failed("not_shared");
         metrics.append_batch(40);
         metrics.dead_letters(2);
+        metrics.cabinets_paused("payment", 3);
         let duration = Duration::from_millis(20);
         metrics.http_request(HttpRequest {
             method: "GET",
@@ -324,6 +336,7 @@ mod tests {
             "\nstock_sheet_last_write_seconds 0.",
             "stock_append_batch_size_sum 40",
             "stock_dlq_messages 2",
+            "stock_cabinets_paused{reason=\"payment\"} 3",
             "http_route=\"/api/v1/products\",le=\"0.025\"} 1",
             "http_server_request_duration_seconds_count{",
         ] {

@@ -6,6 +6,7 @@
 //! - [`jobs`] takes jobs off the queue and runs them with a lease, a soft and a hard limit.
 //! - [`sync`] is one such job.
 //! - [`check`] tries a cabinet's key before anything depends on it.
+//! - [`paused`] counts cabinets that rest, for operators.
 //! - [`payloads`] keeps what the marketplaces sent, for audits.
 //! - [`maintenance`] is what is done now and then for the installation as a whole.
 //! - [`scheduler`] asks over NATS which cabinets are due and requests their syncs; it holds no database
@@ -18,6 +19,7 @@ pub mod jobs;
 pub mod maintenance;
 pub mod marketplaces;
 pub mod memory;
+pub mod paused;
 pub mod payloads;
 pub mod policy;
 pub mod reports;

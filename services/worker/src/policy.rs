@@ -204,7 +204,10 @@ enum Change {
     Connected {
         key_ends_at: Option<DateTime<Utc>>,
     },
-    Usable(bool),
+    Usable,
+    Unusable {
+        why: String,
+    },
     NewKey {
         ends_at: Option<DateTime<Utc>>,
     },
@@ -238,10 +241,13 @@ fn change(event: &Event) -> Option<Change> {
             CabinetEvent::CabinetConnected(connected) => Change::Connected {
                 key_ends_at: connected.credential.expires_at,
             },
-            CabinetEvent::CredentialRejected(_) | CabinetEvent::CabinetDisconnected(_) => {
-                Change::Usable(false)
-            }
-            CabinetEvent::CredentialAccepted(_) => Change::Usable(true),
+            CabinetEvent::CredentialRejected(rejected) => Change::Unusable {
+                why: rejected.reason.clone(),
+            },
+            CabinetEvent::CabinetDisconnected(_) => Change::Unusable {
+                why: "disconnected".to_owned(),
+            },
+            CabinetEvent::CredentialAccepted(_) => Change::Usable,
             CabinetEvent::CredentialRotated(rotated) => Change::NewKey {
                 ends_at: rotated.credential.expires_at,
             },
@@ -310,8 +316,10 @@ async fn apply(
                 .await?
         }
         Change::NewKey { ends_at } => {
-            let sql =
-                format!("UPDATE {table} SET usable = true, key_offered = false, key_ends_at = $3 {mine}");
+            let sql = format!(
+                "UPDATE {table} SET usable = true, unusable_why = NULL, key_offered = false, \
+                        key_ends_at = $3 {mine}"
+            );
             run(transaction, &sql, &[&tenant, &cabinet, &ends_at]).await?
         }
         Change::KeyEnds { at } => {
@@ -326,9 +334,13 @@ async fn apply(
             let sql = "SELECT core.drop_holds($1, $2)";
             run(transaction, sql, &[&tenant, &cabinet]).await?
         }
-        Change::Usable(usable) => {
-            let sql = format!("UPDATE {table} SET usable = $3 {mine}");
-            run(transaction, &sql, &[&tenant, &cabinet, &usable]).await?
+        Change::Usable => {
+            let sql = format!("UPDATE {table} SET usable = true, unusable_why = NULL {mine}");
+            run(transaction, &sql, &[&tenant, &cabinet]).await?
+        }
+        Change::Unusable { why } => {
+            let sql = format!("UPDATE {table} SET usable = false, unusable_why = $3 {mine}");
+            run(transaction, &sql, &[&tenant, &cabinet, &why]).await?
         }
         Change::Rhythm {
             interval_seconds,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use auth::IdempotencyKeys;
 use connectors::http::Turns;
-use database::Role;
+use database::{Pool, Role};
 use messaging::{Cache, WorkQueue};
 use worker::erasures::Erasures;
 use worker::maintenance::Maintenance;
+use worker::paused::{self, Paused};
 use worker::payloads::{PayloadLimits, Payloads};
 use worker::policy::SyncPolicy;
 use worker::reports::KeptReports;
@@ -64,6 +65,7 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         syncs: syncs.clone(),
         clock: assembly.clock.clone(),
     };
+    count_paused(assembly, pool.clone());
     let policy = SyncPolicy {
         pool,
         queue: queue.clone(),
@@ -98,6 +100,20 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     });
     Ok(())
+}
+
+/// Tells how many cabinets rest, and why.
+fn count_paused(assembly: &Assembly, pool: Pool) {
+    let (metrics, stop) = (assembly.metrics.clone(), assembly.lifecycle.soft());
+    assembly.lifecycle.spawn("paused cabinets", async move {
+        let tell = |paused: Paused| {
+            for (reason, cabinets) in paused.by_reason() {
+                metrics.cabinets_paused(reason, cabinets);
+            }
+        };
+        paused::watch(&pool, tell, &stop).await;
+        Ok::<(), Failure>(())
+    });
 }
 
 fn errands(assembly: &Assembly, syncs: Syncs) {

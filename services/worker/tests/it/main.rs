@@ -13,6 +13,7 @@ mod journeys;
 mod maintenance;
 mod outstanding;
 mod ozon;
+mod paused;
 mod payloads;
 mod rest;
 mod schedule;
