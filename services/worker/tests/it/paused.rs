@@ -108,7 +108,7 @@ async fn cabinets_that_rested_before_reasons_were_noted_get_theirs_from_the_log(
     let counted = world.paused().await;
     assert_eq!(counted.payment, 1);
     let admin = support::connect(world.database_url()).await;
-    let migration = include_str!("../../../../migrations/core/V16__paused_cabinets.sql");
+    let migration = include_str!("../../../../migrations/core/V17__paused_cabinets.sql");
     let again = format!("BEGIN; ALTER TABLE core.cabinet_work DROP COLUMN unusable_why; {migration} COMMIT;");
     admin.batch_execute(&again).await.unwrap();
     assert_eq!(world.paused().await, counted);
