@@ -28,6 +28,21 @@ impl ProtectedRange {
         !self.requesting_user_can_edit && !self.warning_only
     }
 
+    /// Whether it keeps an account to which it is closed from changing these rows and columns.
+    #[must_use]
+    pub fn blocks(&self, (rows, columns): (Span, Span)) -> bool {
+        // Without a range a whole worksheet is protected, or a named range, whose cells Google tells too.
+        let Some(area) = &self.range else { return true };
+        let meet = |a: Span, b: Span| a.0 < b.1 && b.0 < a.1;
+        let inside = |outer: Span, inner: Span| outer.0 <= inner.0 && inner.1 <= outer.1;
+        let (on_rows, on_columns) = area.spans();
+        let free = self.unprotected_ranges.iter().any(|free| {
+            let (free_rows, free_columns) = free.spans();
+            inside(free_rows, rows) && inside(free_columns, columns)
+        });
+        meet(on_rows, rows) && meet(on_columns, columns) && !free
+    }
+
     /// Whether it is the whole worksheet, with nothing left open in it.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -110,6 +125,17 @@ mod tests {
             range: Some(range),
             ..ProtectedRange::default()
         }
+    }
+
+    #[test]
+    fn a_range_blocks_what_it_meets_unless_it_is_left_open_there() {
+        let column = protected(range(None, Some((2, 3))));
+        assert!(column.blocks(((5, 6), (0, 3))) && !column.blocks(((5, 6), (3, 9))));
+        let sheet = ProtectedRange {
+            unprotected_ranges: vec![range(None, Some((0, 9)))],
+            ..protected(range(None, None))
+        };
+        assert!(!sheet.blocks(((0, 2), (0, 9))) && sheet.blocks(((0, 2), (8, 10))));
     }
 
     #[test]

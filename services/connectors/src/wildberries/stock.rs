@@ -155,9 +155,9 @@ struct Gathered {
     repeated: u64,
     /// Key of the row with which this page has to begin.
     border: Option<u64>,
-    /// Hashes of the rows' keys of the pages before this one, sorted, and of this one. The report is refreshed
-    /// every half hour: when that happens between two pages, rows move across the border and would count
-    /// twice, or not at all. A large seller has a million rows, so the hashes lie side by side.
+    /// Hashes of the rows' keys of the pages before this one, sorted, and of this one. The report is
+    /// refreshed every half hour: when that happens between two pages, rows move across the border and would
+    /// count twice, or not at all. A large seller has a million rows, so the hashes lie side by side.
     before: Vec<u64>,
     page: Vec<u64>,
     contradiction: Option<String>,

@@ -4,8 +4,7 @@ use events::cabinet::Marketplace;
 use events::catalog::ProductEvent;
 use events::ids::{ProductId, SyncId};
 use events::product::{
-    Details, Fulfilment, InWay, OrderLine, OrdersObserved, ProductListed, ProductSize, SizeUnits, StockLevel,
-    StockObserved,
+    Details, Fulfilment, InWay, ProductListed, ProductSize, SizeUnits, StockLevel, StockObserved,
 };
 use events::sheet::{ExtraColumn, SheetLayoutChanged, Sizes};
 use events::{Event, StreamType};
@@ -94,33 +93,6 @@ impl World {
     async fn dress_stock(&self, seller: Seller, warehouse: &str, available: i64, sizes: &[(i64, &str, i64)]) {
         self.stock_sized(seller, DRESS, warehouse, available, sizes).await;
     }
-
-    /// Orders by the warehouse's name, size and units.
-    async fn dress_orders(&self, seller: Seller, orders: &[(&str, Option<i64>, i64)]) {
-        let now = self.clock.now();
-        let line = |(warehouse, size_id, quantity): &(&str, Option<i64>, i64)| OrderLine {
-            order_id: self.ids.next().to_string(),
-            ordered_at: now,
-            changed_at: now,
-            warehouse: format!("fbo:name:{warehouse}"),
-            warehouse_name: (*warehouse).to_owned(),
-            fulfilment: Fulfilment::Fbo,
-            quantity: *quantity,
-            status: "created".to_owned(),
-            cancelled: false,
-            price_minor: None,
-            currency: None,
-            size_id: *size_id,
-            cluster: None,
-        };
-        let observed = OrdersObserved {
-            sync_id: SYNC,
-            source: "orders".to_owned(),
-            as_of: now,
-            orders: orders.iter().map(line).collect(),
-        };
-        self.told_of(seller, DRESS, observed).await;
-    }
 }
 
 fn sizes(sizes: Sizes) -> SheetLayoutChanged {
@@ -146,8 +118,9 @@ async fn each_size_has_a_row_whose_numbers_add_up_to_the_products() {
         .dress_stock(seller, "Подольск", 7, &[(0, "M", 6), (0, "XXL", 1)])
         .await;
     world
-        .dress_orders(
+        .orders_by_size(
             seller,
+            DRESS,
             &[("Коледино", Some(2), 3), ("Коледино", None, 1), ("", Some(1), 2)],
         )
         .await;

@@ -267,8 +267,19 @@ impl World {
 
     /// Units ordered now, by warehouse name; an empty name is an order that names none.
     pub(crate) async fn orders(&self, seller: Seller, nm_id: i64, orders: &[(&str, i64)]) {
+        let orders: Vec<_> = orders.iter().map(|(name, units)| (*name, None, *units)).collect();
+        self.orders_by_size(seller, nm_id, &orders).await;
+    }
+
+    /// The same, by warehouse name and size.
+    pub(crate) async fn orders_by_size(
+        &self,
+        seller: Seller,
+        nm_id: i64,
+        orders: &[(&str, Option<i64>, i64)],
+    ) {
         let now = self.clock.now();
-        let line = |(name, quantity): &(&str, i64)| OrderLine {
+        let line = |(name, size_id, quantity): &(&str, Option<i64>, i64)| OrderLine {
             order_id: self.ids.next().to_string(),
             ordered_at: now,
             changed_at: now,
@@ -280,7 +291,7 @@ impl World {
             cancelled: false,
             price_minor: None,
             currency: None,
-            size_id: None,
+            size_id: *size_id,
             cluster: None,
         };
         let event = ProductEvent::OrdersObserved(OrdersObserved {
