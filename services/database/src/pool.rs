@@ -53,6 +53,9 @@ impl Role {
 
 /// How long a caller waits for a free or new connection.
 const WAIT: Duration = Duration::from_secs(5);
+/// After this the server ends a session whose process stopped in the middle of a transaction: it may hold what
+/// the others wait for, and a halted process or a lost network does not let go by itself.
+const HALTED: &str = "20s";
 
 /// A bounded set of connections that act as one role.
 #[derive(Clone)]
@@ -204,6 +207,8 @@ fn config(url: &SecretString, role: Option<Role>) -> Result<(Config, Protection)
     if let Some(role) = role {
         options.push_str(" -c role=");
         options.push_str(role.name());
+        options.push_str(" -c idle_in_transaction_session_timeout=");
+        options.push_str(HALTED);
         config.application_name(role.name());
     }
     config

@@ -1,6 +1,7 @@
 //! What is outstanding is known from events: no dead worker and no wiped broker leaves a sync hanging.
 
 use chrono::TimeDelta;
+use database::{Pool, Role};
 use simulators::{Effect, Fault, Wildberries};
 use worker::sync::End;
 
@@ -122,4 +123,23 @@ async fn a_worker_that_was_started_anew_fetches_the_report_that_the_last_one_ask
         2,
         "a report that was fetched is not fetched again"
     );
+}
+
+#[tokio::test]
+async fn a_worker_that_is_halted_while_it_decides_holds_the_others_up_for_a_moment_only() {
+    let world = World::start(seller()).await;
+    // It has taken the policy's place and does not go on; its connection stays.
+    let pool = Pool::open(&world.database_url().to_owned().into(), Role::Worker, 1).unwrap();
+    let mut halted = pool.get().await.unwrap();
+    let transaction = halted.transaction().await.unwrap();
+    let sql = "SELECT FROM core.policy_positions WHERE policy = 'syncs' FOR UPDATE";
+    transaction.execute(sql, &[]).await.unwrap();
+    let job = || async {
+        world.policy.round().await.map_err(|error| error.to_string())?;
+        world.queued().await.ok_or_else(|| "nothing is queued".to_owned())
+    };
+    world.request(true).await;
+    assert!(job().await.is_err(), "its place is taken");
+    support::eventually("the place to be free again", support::SOON, job).await;
+    assert!(transaction.commit().await.is_err(), "who was halted is told");
 }
