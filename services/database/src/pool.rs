@@ -56,6 +56,9 @@ const WAIT: Duration = Duration::from_secs(5);
 /// After this the server ends a session whose process stopped in the middle of a transaction: it may hold what
 /// the others wait for, and a halted process or a lost network does not let go by itself.
 const HALTED: &str = "20s";
+/// A host that is gone is found out within a minute, and what it held is free: leaders' locks live as long as
+/// their connection, and the server's own patience is two hours.
+const GONE: &str = " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3";
 
 /// A bounded set of connections that act as one role.
 #[derive(Clone)]
@@ -204,6 +207,7 @@ fn config(url: &SecretString, role: Option<Role>) -> Result<(Config, Protection)
     let (mut config, protection) = protection::of(url.expose_secret())?;
     let mut options = config.get_options().unwrap_or_default().to_owned();
     options.push_str(" -c search_path=core");
+    options.push_str(GONE);
     if let Some(role) = role {
         options.push_str(" -c role=");
         options.push_str(role.name());
