@@ -14,8 +14,9 @@
 //!
 //! Everything that is not one of those columns in a row of a product: columns, rows, formulas and notes are
 //! the seller's and move only as far as rows and columns are inserted before them. A column that has no
-//! successor is removed only if nothing in it is the seller's and no formula reads it, in this worksheet or in
-//! another one of the spreadsheet; otherwise it stays as it is and the report says so. Where neither article column can be found, nothing is touched at all.
+//! successor is removed only if nothing in it is the seller's and no formula reads it, in this worksheet or
+//! in another one of the spreadsheet; otherwise it stays as it is and the report says so. Where neither
+//! article column can be found, nothing is touched at all.
 //!
 //! Numbers are not moved: they come from the input, like those of every plan.
 

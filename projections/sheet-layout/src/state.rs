@@ -96,9 +96,9 @@ impl<K> IdentityCells<K> {
 /// and products with the same vendor code are paired first, the rest in the given order. A row copied by the
 /// seller stays theirs: the topmost one is ours.
 ///
-/// Where several products of the list show an article, as the sizes of one do, a row is that of its size. A row
-/// of a size that none of them has was written over by a person, and goes to the one that has none.
-/// Where the size column is gone, rows are taken in the given order and the plan writes all of them anew.
+/// Where several products of the list show an article, as the sizes of one do, a row is that of its size. A
+/// row of a size that none of them has was written over by a person, and goes to the one that has none. Where
+/// the size column is gone, rows are taken in the given order and the plan writes all of them anew.
 ///
 /// If the seller deleted the nmId column, pass all rows without a number: they are found by vendor code, as
 /// far as that is unique among the rows, so that a plan repairs the column instead of adding every product

@@ -255,8 +255,8 @@ impl Sheets {
         Ok(self.follower.catch_up_once().await?.map(|(position, _)| position))
     }
 
-    /// Takes up what the broker tells next, or after a second of its silence what the store has; `consumer` is
-    /// the link to the broker, none at first. Does nothing while another process follows.
+    /// Takes up what the broker tells next, or after a second of its silence what the store has; `consumer`
+    /// is the link to the broker, none at first. Does nothing while another process follows.
     ///
     /// # Errors
     /// [`DatabaseError`].

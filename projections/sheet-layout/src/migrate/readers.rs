@@ -38,8 +38,8 @@ impl Reference {
     }
 }
 
-/// Whether a formula needs this column of the worksheet in which it stands. A range that only spans it survives
-/// its removal, unless its columns are counted.
+/// Whether a formula needs this column of the worksheet in which it stands. A range that only spans it
+/// survives its removal, unless its columns are counted.
 pub(super) fn reads(formula: &str, column: u32) -> bool {
     needs(formula, column, |_worksheet| true)
 }

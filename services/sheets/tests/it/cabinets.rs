@@ -1,5 +1,5 @@
-//! A seller with several cabinets, at both marketplaces: what shares columns and what does not, what is shown,
-//! and whose row is whose.
+//! A seller with several cabinets, at both marketplaces: what shares columns and what does not, what is
+//! shown, and whose row is whose.
 
 use events::cabinet::Marketplace;
 use events::catalog::ProductEvent;
@@ -186,14 +186,14 @@ async fn rows_of_one_article_number_in_two_cabinets_stay_apart_when_they_are_sor
     let world = World::new().await;
     let (cabinets, spreadsheet) = world.written_cabinets().await;
     let sheet: i32 = world.state(cabinets.first).await.get("sheet_id");
-    let range = |dimension: &str, start: usize, count: usize| json!({"sheetId": sheet, "dimension": dimension, "startIndex": start, "endIndex": start + count});
+    let row = |start: usize| json!({"sheetId": sheet, "dimension": "ROWS", "startIndex": start, "endIndex": start + 1});
     let row_of = |code: &str| {
         let rows = world.rows(&spreadsheet);
         2 + rows.iter().position(|row| row.starts_with(code)).unwrap()
     };
     let width = world.grid(&spreadsheet)[0].len();
-    let plan = |row: usize, text: &str| {
-        json!({"updateCells": {"start": {"sheetId": sheet, "rowIndex": row, "columnIndex": width},
+    let plan = |at: usize, text: &str| {
+        json!({"updateCells": {"start": {"sheetId": sheet, "rowIndex": at, "columnIndex": width},
             "fields": "userEnteredValue", "rows": [{"values": [{"userEnteredValue": {"stringValue": text}}]}]}})
     };
     // What the seller plans for each stands beside it; then the last one goes to the top, as a sort would do.
@@ -209,7 +209,7 @@ async fn rows_of_one_article_number_in_two_cabinets_stay_apart_when_they_are_sor
     let below = row_of("FIRST").max(row_of("OZON"));
     world.edit(
         &spreadsheet,
-        &json!([{"moveDimension": {"source": range("ROWS", below, 1), "destinationIndex": above}}]),
+        &json!([{"moveDimension": {"source": row(below), "destinationIndex": above}}]),
     );
     world.stock(cabinets.first, SHARED, &[("Казань", 11)], None).await;
     world.stock(cabinets.ozon, SHARED, &[("Казань", 41)], None).await;
@@ -225,7 +225,7 @@ async fn rows_of_one_article_number_in_two_cabinets_stay_apart_when_they_are_sor
     );
     assert_eq!(rows.len(), 3);
 
-    let deleted = range("ROWS", row_of("FIRST"), 1);
+    let deleted = row(row_of("FIRST"));
     world.edit(&spreadsheet, &json!([{"deleteDimension": {"range": deleted}}]));
     world.stock(cabinets.ozon, SHARED, &[("Казань", 42)], None).await;
     assert_eq!(world.round().await.written, 1);

@@ -1,5 +1,5 @@
-//! What a seller's hands do in the sheet, and where the layout's cells are then: for histories that nobody thought
-//! of.
+//! What a seller's hands do in the sheet, and where the layout's cells are then: for histories that nobody
+//! thought of.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! Whatever happens in whatever order, facts, a seller's hands in the sheet, answers that never come, events
-//! told late, twice or never, sizes shown and summed again: when it is quiet again, the managed cells are the read model and the seller's cells are the
-//! seller's. Real log, read model, role and Google over HTTP; the layout's own properties cover far more
-//! cases.
+//! told late, twice or never, sizes shown and summed again: when it is quiet, the managed cells are the read
+//! model and the seller's cells are the seller's. Real log, read model, role and Google over HTTP; the
+//! layout's own properties cover far more cases.
 
 use std::collections::BTreeSet;
 
@@ -259,8 +259,8 @@ async fn check(world: &World, shop: &Shop, hands: &Hands) -> Result<(), TestCase
     let Some(found) = found else {
         return Err(TestCaseError::fail(format!("titles are missing in\n{shown}")));
     };
-    // Columns are never taken away: not that of sizes when they are summed again, and not those of orders without
-    // a warehouse when nothing that is listed has any.
+    // Columns are never taken away: not that of sizes when they are summed again, and not those of orders
+    // without a warehouse when nothing that is listed has any.
     let size = (IDENTITY.to_owned(), SIZE.to_owned());
     let left = |key: &(String, String)| {
         !wanted.columns.contains_key(key) && (key.0 == NOWHERE || (shop.sized && *key == size))

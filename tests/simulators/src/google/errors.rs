@@ -64,8 +64,8 @@ impl ApiError {
         ))
     }
 
-    /// Drive's words (apache/opendal #4071); what Sheets says of a batch is not documented, and the reason stands
-    /// in none of its fields here.
+    /// Drive's words (apache/opendal #4071). What Sheets says of a batch is not documented, so only the text
+    /// tells the reason.
     pub(crate) fn storage() -> Self {
         Self::new(
             403,

@@ -155,8 +155,8 @@ impl Service {
         Ok(answer)
     }
 
-    /// A file counts against its owner's storage, and nobody changes it while that is used up. One in a shared
-    /// drive has no owner.
+    /// A file counts against its owner's storage, and nobody changes it while that is used up. One in a
+    /// shared drive has no owner.
     fn check_storage(&self, book: &Spreadsheet) -> Result<(), ApiError> {
         let full = lock(&self.full);
         let mut owners = book.permissions.iter().filter(|(_, role)| **role == Role::Owner);
