@@ -53,7 +53,7 @@ pub use input::{
     WarehouseColumn,
 };
 pub use measures::{Tenths, turnover};
-pub use plan::{Options, Plan, plan};
+pub use plan::{MAX_CELLS, Options, Plan, plan};
 pub use render::{initial_columns, render_rows};
 pub use request::{
     Border, BorderStyle, Borders, CellBlock, CellFormat, ColorStyle, Dimension, DimensionProperties,

@@ -9,6 +9,7 @@ mod style;
 
 use std::sync::Arc;
 
+pub use arrange::MAX_CELLS;
 pub(crate) use content::formula_note;
 pub(crate) use metadata::name_of;
 pub(crate) use style::{FIELDS_HEIGHT, GROUPS_HEIGHT};

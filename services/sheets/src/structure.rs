@@ -42,6 +42,8 @@ pub(crate) struct Seen {
     pub(crate) title: Option<String>,
     /// Cells that are protected from us.
     pub(crate) protected: Vec<ProtectedRange>,
+    /// Cells of other worksheets, where ours is not there and all had to be looked at.
+    pub(crate) elsewhere: u64,
 }
 
 /// Where to look.
@@ -186,6 +188,7 @@ fn seen_of(sheet: Sheet) -> Seen {
         protected: (sheet.protected_ranges.into_iter())
             .filter(ProtectedRange::is_closed)
             .collect(),
+        elsewhere: 0,
     }
 }
 
@@ -201,7 +204,10 @@ async fn in_turn(client: &SheetsClient, place: Place<'_>, known: Known<'_>) -> R
         return Err(Unreadable::OldLayout { worksheet, layout });
     }
     let Some(sheet) = sheet else {
-        return Ok(Seen::default());
+        return Ok(Seen {
+            elsewhere: sheets.iter().map(size).sum(),
+            ..Seen::default()
+        });
     };
     let title = sheet.properties.title.clone().unwrap_or_default();
     let reader = Reader {
@@ -270,6 +276,13 @@ pub(crate) fn find<'a>(
         .or_else(|| sheets.iter().find(|sheet| ours(sheet) && titled(sheet)))
         .or_else(|| sheets.iter().find(ours))
         .or_else(|| sheets.iter().find(titled))
+}
+
+/// Cells of a worksheet, the empty ones too.
+fn size(sheet: &Sheet) -> u64 {
+    let grid = sheet.properties.grid_properties.unwrap_or_default();
+    let count = |of: Option<i32>| of.and_then(|of| u64::try_from(of).ok()).unwrap_or_default();
+    count(grid.row_count).saturating_mul(count(grid.column_count))
 }
 
 /// Sheet, dimension and index of a name; none for one that hangs on no single column or row.

@@ -48,6 +48,12 @@ pub(crate) enum Trouble {
         /// Whom to let edit.
         client_email: String,
     },
+    /// Other worksheets leave no room for the one that has to be made.
+    #[error("other worksheets leave no room for {cells} cells")]
+    NoRoom {
+        /// Of the whole worksheet.
+        cells: u64,
+    },
     /// An earlier writer's cells are where ours would come.
     #[error(
         "the worksheet “{worksheet}” has {layout}; whoever runs this service moves it by `stock-tracker sheets \
@@ -129,12 +135,7 @@ fn advice(error: &GoogleError, email: &str) -> (String, String) {
         GoogleError::InvalidRequest { detail, .. } if detail.contains(PROTECTED) => {
             protected_advice("", email)
         }
-        GoogleError::InvalidRequest { detail, .. } if detail.contains(TOO_LARGE) => (
-            "в таблице больше 10 млн ячеек: удалите лишние листы или выберите меньше кабинетов".into(),
-            "the spreadsheet would have more than 10 million cells; delete other worksheets or choose fewer \
-             cabinets"
-                .into(),
-        ),
+        GoogleError::InvalidRequest { detail, .. } if detail.contains(TOO_LARGE) => too_large_advice(),
         GoogleError::InvalidRequest { detail, .. } => (
             format!(
                 "Google отклонил изменение ({detail}); если ячейки защищены, разрешите {email} их менять"
@@ -148,6 +149,14 @@ fn advice(error: &GoogleError, email: &str) -> (String, String) {
             "Google does not answer as it should; writing is tried again by itself".into(),
         ),
     }
+}
+
+fn too_large_advice() -> (String, String) {
+    (
+        "в таблице больше 10 млн ячеек: удалите лишние листы или выберите меньше кабинетов".into(),
+        "the spreadsheet would have more than 10 million cells; delete other worksheets or choose fewer cabinets"
+            .into(),
+    )
 }
 
 fn protected_advice(ranges: &str, email: &str) -> (String, String) {
@@ -193,6 +202,7 @@ impl Trouble {
                 error, client_email, ..
             } => advice(error, client_email),
             Self::Protected { ranges, client_email } => protected_advice(ranges, client_email),
+            Self::NoRoom { .. } => too_large_advice(),
             Self::OldLayout { worksheet, layout } => (
                 format!(
                     "на листе «{worksheet}» таблица прежнего вида ({layout}); её переносит `stock-tracker sheets \
@@ -240,7 +250,7 @@ impl Trouble {
             Self::Key(_) => "key_unusable",
             Self::Vault(_) => "vault",
             Self::Model(_) | Self::Database(_) => "database",
-            Self::Layout(LayoutError::TooLarge { .. }) => "too_large",
+            Self::NoRoom { .. } | Self::Layout(LayoutError::TooLarge { .. }) => "too_large",
             Self::Layout(_) => "layout",
             Self::Google { error, .. } => match error {
                 GoogleError::SpreadsheetId | GoogleError::NotFound => "not_found",
@@ -273,6 +283,7 @@ impl Trouble {
             | Self::NoAccount
             | Self::Protected { .. }
             | Self::OldLayout { .. }
+            | Self::NoRoom { .. }
             | Self::Key(_)
             | Self::Vault(_)
             | Self::Model(_)

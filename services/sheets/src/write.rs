@@ -9,8 +9,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use connectors::google::{self as wire, GoogleError, SheetsClient};
 use read_models::measure::moscow_day;
 use sheet_layout::{
-    Current, Grid, HEADER_FIELDS, HEADER_GROUPS, Language, ManagedColumn, ManagedRow, Options, Plan, Request,
-    SheetState, View,
+    Current, Grid, HEADER_FIELDS, HEADER_GROUPS, Language, MAX_CELLS, ManagedColumn, ManagedRow, Options,
+    Plan, Request, SheetState, View,
 };
 use sheet_source::Source;
 
@@ -241,6 +241,7 @@ impl<'a> Round<'a> {
         let plan = self.plan(&seen.current, source)?;
         let repaired = repaired(&seen, had.as_deref(), self.view.language);
         self.check_protection(&seen, &plan.requests)?;
+        check_room(&seen, &plan, listed.len())?;
         let complete = plan.deferred_products == 0;
         // A worksheet that is made in several batches is shown to people when it is whole.
         self.veiled |= seen.current.sheet.is_none()
@@ -350,6 +351,24 @@ impl<'a> Round<'a> {
             view: self.view.clone(),
         }
     }
+}
+
+/// Whether a worksheet that has to be made finds room for all its rows, so that none is begun that does not.
+/// One that is there grows by little, and Google says when it may not.
+fn check_room(seen: &Seen, plan: &Plan, rows: usize) -> Result<(), Trouble> {
+    if seen.current.sheet.is_some() {
+        return Ok(());
+    }
+    // With the two rows of titles.
+    let wide = u64::try_from(plan.after.columns.len()).unwrap_or(u64::MAX);
+    let cells = u64::try_from(rows)
+        .unwrap_or(u64::MAX)
+        .saturating_add(2)
+        .saturating_mul(wide);
+    if seen.elsewhere.saturating_add(cells) > MAX_CELLS {
+        return Err(Trouble::NoRoom { cells });
+    }
+    Ok(())
 }
 
 /// A sheet that is exactly as it was written; where its columns and rows stand does not matter.

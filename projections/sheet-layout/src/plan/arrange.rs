@@ -12,8 +12,9 @@ use crate::request::{Dimension, GridProperties, Request, SheetProperties};
 use crate::shown::Shown;
 use crate::state::{HEADER_FIELDS, HEADER_GROUPS, SheetState};
 
-/// Google's limits (Sheets v4 usage limits).
-const MAX_CELLS: u64 = 10_000_000;
+/// Cells of all worksheets of a spreadsheet together (Sheets v4 usage limits).
+pub const MAX_CELLS: u64 = 10_000_000;
+/// Columns of a worksheet (the same).
 const MAX_COLUMNS: u64 = 18_278;
 /// Two header rows, and one more because Sheets refuses to freeze all rows of a sheet.
 const MIN_ROWS: u32 = 3;

@@ -13,7 +13,7 @@ use sheets::Notice;
 use simulators::google::{Quotas, Role};
 use simulators::{Effect, Fault};
 
-use crate::world::{Seller, World, lines};
+use crate::world::{PRODUCTS, Seller, World, lines};
 
 /// Who owns the spreadsheets of these tests.
 const OWNER: &str = "seller@example.com";
@@ -24,12 +24,12 @@ const ARCHIVE: [i64; 2] = [901, 902];
 
 impl World {
     /// Several tries in a row fail, each further from the next, and none comes before its time.
-    async fn fails_ever_later(&self, seller: Seller, kind: &str) {
+    async fn fails_ever_later(&self, seller: Seller, kind: &str, batches: u64) {
         let mut pauses = Vec::new();
         for _ in 0..4 {
             self.google.clear_calls();
             assert_eq!(self.round().await.failed, 1);
-            assert_eq!(self.calls().1, 1, "it is Google who refuses");
+            assert_eq!(self.calls().1, batches, "whether it is Google who refuses");
             let state = self.state(seller).await;
             assert_eq!(
                 state.get::<_, Option<String>>("error_kind").as_deref(),
@@ -45,15 +45,15 @@ impl World {
         );
     }
 
-    /// Worksheets of the seller's leave no cell of the file free.
-    fn leave_no_room(&self, spreadsheet: &str) {
+    /// Worksheets of the seller's leave so many cells of the file free.
+    fn leave_room(&self, spreadsheet: &str, left: u64) {
         let read = "sheets(properties(gridProperties(rowCount,columnCount)))";
         let read = self.google.spreadsheet(spreadsheet, read).unwrap();
         let cells = |sheet: &serde_json::Value| {
             let grid = &sheet["properties"]["gridProperties"];
             grid["rowCount"].as_u64().unwrap() * grid["columnCount"].as_u64().unwrap()
         };
-        let free = MOST_CELLS - read["sheets"].as_array().unwrap().iter().map(cells).sum::<u64>();
+        let free = MOST_CELLS - left - read["sheets"].as_array().unwrap().iter().map(cells).sum::<u64>();
         let archive = |id: i64, rows: u64, columns: u64| {
             json!({"addSheet": {"properties": {"sheetId": id, "title": format!("Архив {id}"),
                 "gridProperties": {"rowCount": rows, "columnCount": columns}}}})
@@ -304,7 +304,7 @@ async fn a_full_storage_of_the_owners_is_told_and_tried_again_ever_later_until_t
     let before = world.grid(&spreadsheet);
     world.google.storage_is_full(OWNER, true);
     world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
-    world.fails_ever_later(seller, "storage_full").await;
+    world.fails_ever_later(seller, "storage_full", 1).await;
     let text = world.error(seller).await.unwrap();
     let email = world.google.service_account_email(0);
     assert!(
@@ -324,9 +324,10 @@ async fn a_file_that_has_no_cell_left_for_the_worksheet_is_told_and_written_once
     let world = World::new().await;
     let seller = world.worked_example().await;
     let spreadsheet = world.spreadsheet("Остатки");
-    world.leave_no_room(&spreadsheet);
+    world.leave_room(&spreadsheet, 0);
     world.link(seller, &spreadsheet, None).await;
-    world.fails_ever_later(seller, "too_large").await;
+    // Seen before anything is sent.
+    world.fails_ever_later(seller, "too_large", 0).await;
     let text = world.error(seller).await.unwrap();
     assert!(
         text.contains("больше 10 млн ячеек: удалите лишние листы"),
@@ -337,16 +338,35 @@ async fn a_file_that_has_no_cell_left_for_the_worksheet_is_told_and_written_once
 }
 
 #[tokio::test]
+async fn a_worksheet_of_several_batches_is_not_begun_where_its_last_rows_would_find_no_room() {
+    let world = World::with(Quotas::off(), |options| options.cells_per_batch = 30).await;
+    let seller = world.seller();
+    for nm_id in 1..=7 {
+        world.list(seller, nm_id, &format!("V-{nm_id}"), "Предмет").await;
+        world.stock(seller, nm_id, &[("Коледино", nm_id)], None).await;
+    }
+    let spreadsheet = world.spreadsheet("Остатки");
+    // Nine rows of twelve columns are needed, and the first batch makes fewer.
+    world.leave_room(&spreadsheet, 9 * 12 - 1);
+    world.link(seller, &spreadsheet, None).await;
+    world.fails_ever_later(seller, "too_large", 0).await;
+    assert_eq!(world.google.grid(&spreadsheet, PRODUCTS), None);
+    world.make_room(&spreadsheet);
+    world.leave_room(&spreadsheet, 9 * 12);
+    world.shows_the_read_model(seller, &spreadsheet).await;
+}
+
+#[tokio::test]
 async fn a_full_file_is_written_as_long_as_nothing_is_added_and_grows_once_there_is_room() {
     let world = World::new().await;
     let (seller, spreadsheet) = world.written_example().await;
-    world.leave_no_room(&spreadsheet);
+    world.leave_room(&spreadsheet, 0);
     world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
     world.shows_the_read_model(seller, &spreadsheet).await;
     let before = world.grid(&spreadsheet);
     world.stock(seller, 111_111, &[("Юдино", 4)], None).await;
     world.list(seller, 333_333, "NEW-1", "Новинки").await;
-    world.fails_ever_later(seller, "too_large").await;
+    world.fails_ever_later(seller, "too_large", 1).await;
     assert_eq!(world.grid(&spreadsheet), before, "nothing is half done");
     world.make_room(&spreadsheet);
     world.shows_the_read_model(seller, &spreadsheet).await;
