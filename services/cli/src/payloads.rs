@@ -36,7 +36,8 @@ pub(crate) async fn run(settings: &Settings, action: &PayloadsAction) -> Result<
     }
 }
 
-/// One line of JSON per answer.
+/// One line of JSON per answer. Nothing to list is a failure: whoever looks for an answer has to know that none
+/// is there.
 async fn list(pool: &Pool, tenant: TenantId, sha256: Option<&str>, limit: i64) -> Result<u8, Failure> {
     let mut session = pool.tenant(tenant).await?;
     let transaction = session.begin().await?;
@@ -50,6 +51,13 @@ async fn list(pool: &Pool, tenant: TenantId, sha256: Option<&str>, limit: i64) -
             &[&tenant.uuid(), &sha256, &limit],
         )
         .await?;
+    if rows.is_empty() {
+        return Err(match sha256 {
+            Some(_) => "no answer with this hash is kept of this tenant, or it was destroyed already",
+            None => "no answer is kept of this tenant, or all were destroyed already",
+        }
+        .into());
+    }
     let mut out = std::io::stdout().lock();
     for row in rows {
         let line = serde_json::json!({

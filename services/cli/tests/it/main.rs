@@ -8,4 +8,5 @@ mod admin;
 mod catalogue;
 mod erase;
 mod keys;
+mod payloads;
 mod sheets;
