@@ -17,5 +17,6 @@ mod paused;
 mod payloads;
 mod rest;
 mod schedule;
+mod service_secret;
 mod shared_limits;
 mod world;

@@ -376,6 +376,18 @@ pub(crate) async fn api_app(world: &World) -> App {
 }
 
 fn marketplaces(simulator: &Wildberries, broker: &Broker) -> Marketplaces {
+    let options = Options {
+        repeat_pause: Duration::from_millis(5),
+        report_poll: Duration::from_millis(20),
+        deadline: Duration::from_secs(3),
+        report_deadline: Duration::from_secs(3),
+        ..Options::default()
+    };
+    marketplaces_with(simulator, options, SPEED).keeping(Arc::new(KeptReports::new(broker)))
+}
+
+/// The same with other options, and with the vendors' limits so much faster than in reality.
+pub(crate) fn marketplaces_with(simulator: &Wildberries, options: Options, speed: f64) -> Marketplaces {
     let hosts = Hosts {
         content: simulator.host_url(Host::Content),
         analytics: simulator.host_url(Host::Analytics),
@@ -384,18 +396,10 @@ fn marketplaces(simulator: &Wildberries, broker: &Broker) -> Marketplaces {
         prices: simulator.host_url(Host::Prices),
         common: simulator.host_url(Host::Common),
     };
-    let options = Options {
-        repeat_pause: Duration::from_millis(5),
-        report_poll: Duration::from_millis(20),
-        deadline: Duration::from_secs(3),
-        report_deadline: Duration::from_secs(3),
-        ..Options::default()
-    };
     Marketplaces::new(
         HttpClient::new(Arc::new(NoObserver)).unwrap(),
         hosts,
         options,
-        SPEED,
+        speed,
     )
-    .keeping(Arc::new(KeptReports::new(broker)))
 }

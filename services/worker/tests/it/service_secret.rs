@@ -1,0 +1,72 @@
+//! A base key that is sent together with the service's secret has the limits of a full one, and the reports.
+
+use std::time::Duration;
+
+use connectors::wildberries::Options;
+use events::catalog::SyncEvent;
+use events::sync::SourceReport;
+use simulators::Wildberries;
+
+use crate::world::{World, marketplaces_with, seller};
+
+const SECRET: &str = "secret-of-tests";
+const REMAINS: &str = "/seller-analytics-api/api/v1/warehouse_remains";
+
+impl World {
+    /// A worker that waits for no limit, all of which are those of reality.
+    async fn with_base_key(secret: Option<&str>) -> Self {
+        let mut world = Self::with_token(seller(), Wildberries::base_token).await;
+        world.simulator.know_service(SECRET);
+        let options = Options {
+            patience: Duration::ZERO,
+            service_secret: secret.map(|secret| secret.to_owned().into()),
+            ..Options::default()
+        };
+        world.syncs.marketplaces = marketplaces_with(&world.simulator, options, 1.0);
+        world
+    }
+
+    async fn told(&self, source: &str) -> SourceReport {
+        self.sync(true).await;
+        let SyncEvent::SyncCompleted(completed) = self.last().await else {
+            panic!("{:?}", self.last().await)
+        };
+        let mut sources = completed.sources.into_iter();
+        sources.find(|report| report.source == source).unwrap()
+    }
+
+    /// The feed, then the older report, and then both are used up: for how many seconds?
+    async fn orders_rest_for(&self) -> u64 {
+        for way in ["feed", "older report"] {
+            let orders = self.told("orders").await;
+            assert_eq!(orders.error, None, "{way}");
+        }
+        let orders = self.told("orders").await;
+        let error = orders.error.unwrap();
+        let seconds = error
+            .split_once("next request in ")
+            .and_then(|(_, rest)| rest.split_once(" s"))
+            .and_then(|(seconds, _)| seconds.parse().ok());
+        seconds.unwrap_or_else(|| panic!("{error}"))
+    }
+}
+
+#[tokio::test]
+async fn with_the_services_secret_a_base_key_is_asked_as_often_as_a_full_one() {
+    let world = World::with_base_key(Some(SECRET)).await;
+    let rest = world.orders_rest_for().await;
+    assert!((1..=60).contains(&rest), "{rest}");
+    assert_eq!(
+        world.simulator.calls().count(REMAINS),
+        0,
+        "the report of full keys"
+    );
+}
+
+#[tokio::test]
+async fn without_it_a_base_key_is_asked_once_in_three_hours() {
+    let world = World::with_base_key(None).await;
+    let rest = world.orders_rest_for().await;
+    assert!((10_000..=10_800).contains(&rest), "{rest}");
+    assert!(world.simulator.calls().count(REMAINS) > 0);
+}
