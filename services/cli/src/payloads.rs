@@ -36,8 +36,8 @@ pub(crate) async fn run(settings: &Settings, action: &PayloadsAction) -> Result<
     }
 }
 
-/// One line of JSON per answer. Nothing to list is a failure: whoever looks for an answer has to know that none
-/// is there.
+/// One line of JSON per answer. Nothing to list is a failure: whoever looks for an answer has to know that
+/// none is there.
 async fn list(pool: &Pool, tenant: TenantId, sha256: Option<&str>, limit: i64) -> Result<u8, Failure> {
     let mut session = pool.tenant(tenant).await?;
     let transaction = session.begin().await?;

@@ -1,5 +1,5 @@
-//! How many cabinets rest, and why: a figure for operators, counted now and then from what the sync policy keeps
-//! of every cabinet. Nobody is told of single cabinets here; their owners see them in the read models.
+//! How many cabinets rest, and why: a figure for operators, counted now and then from what the sync policy
+//! keeps of every cabinet. Nobody is told of single cabinets here; their owners see them in the read models.
 
 use std::time::Duration;
 

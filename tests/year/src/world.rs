@@ -41,8 +41,8 @@ const ORDER_DAYS: i64 = 30;
 /// While a sync is awaited and nothing happens for so long, time goes on by [`SLICE`].
 const LULL: Duration = Duration::from_millis(25);
 const SLICE: TimeDelta = TimeDelta::seconds(5);
-/// Slices after which a sync has gone wrong: longer than one is put back that a marketplace limits all the time
-/// (200 times, up to 19 seconds each).
+/// Slices after which a sync has gone wrong: longer than one is put back that a marketplace limits all the
+/// time (200 times, up to 19 seconds each).
 const SLICES: u32 = 1_000;
 /// So long the read models may take.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! Damaged answers: what a marketplace really sends, with bytes flipped, cut off, fields taken away, renamed,
 //! retyped, there twice, numbers beyond all bounds and values nested without end. Whatever comes, nothing
-//! panics, no error quotes a value, and either the trouble is named or every row is accounted for: of what was
-//! sent, everything was taken, or the source says that it is not all.
+//! panics, no error quotes a value, and either the trouble is named or every row is accounted for: of what
+//! was sent, everything was taken, or the source says that it is not all.
 
 mod ozon;
 mod wildberries;
