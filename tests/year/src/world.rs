@@ -41,9 +41,12 @@ const ORDER_DAYS: i64 = 30;
 /// While a sync is awaited and nothing happens for so long, time goes on by [`SLICE`].
 const LULL: Duration = Duration::from_millis(25);
 const SLICE: TimeDelta = TimeDelta::seconds(5);
+/// After so many of them a marketplace limits for hours, and time goes on faster.
+const SHORT_SLICES: u32 = 120;
+const LONG_SLICE: TimeDelta = TimeDelta::seconds(30);
 /// Slices after which a sync has gone wrong: longer than one is put back that a marketplace limits all the
-/// time (200 times, up to 19 seconds each).
-const SLICES: u32 = 1_000;
+/// time. That is 200 times, and the policy sees every half second (twenty lulls) that its time has come.
+const SLICES: u32 = 6_000;
 /// So long the read models may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -251,7 +254,7 @@ impl World {
         let mut lulls = 0;
         while self.is_outstanding().await? {
             if self.grown.changed_or(LULL).await.is_none() {
-                self.pass(SLICE);
+                self.pass(if lulls < SHORT_SLICES { SLICE } else { LONG_SLICE });
                 lulls += 1;
             }
             if lulls > SLICES {
