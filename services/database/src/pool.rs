@@ -53,8 +53,8 @@ impl Role {
 
 /// How long a caller waits for a free or new connection.
 const WAIT: Duration = Duration::from_secs(5);
-/// After this the server ends a session whose process stopped in the middle of a transaction: it may hold what
-/// the others wait for, and a halted process or a lost network does not let go by itself.
+/// After this the server ends a session whose process stopped in the middle of a transaction: it may hold
+/// what the others wait for, and a halted process or a lost network does not let go by itself.
 const HALTED: &str = "20s";
 /// A host that is gone is found out within a minute, and what it held is free: leaders' locks live as long as
 /// their connection, and the server's own patience is two hours.
