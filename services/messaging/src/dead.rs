@@ -42,6 +42,16 @@ impl DeadLetters {
         }
     }
 
+    /// How many letters there are.
+    ///
+    /// # Errors
+    /// [`WorkError::Unavailable`] when the broker is away.
+    pub async fn count(&self) -> Result<u64, WorkError> {
+        let stream = self.broker.jetstream().get_stream(topology::DEAD).await;
+        let stream = stream.map_err(|error| WorkError::Unavailable(Box::new(error)))?;
+        Ok(stream.cached_info().state.messages)
+    }
+
     /// Up to `limit` letters behind `after`, oldest first. One request each.
     ///
     /// # Errors

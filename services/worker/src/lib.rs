@@ -15,6 +15,7 @@
 pub mod check;
 pub mod erasures;
 pub mod errands;
+pub mod gauges;
 pub mod jobs;
 pub mod maintenance;
 pub mod marketplaces;

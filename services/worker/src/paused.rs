@@ -1,13 +1,7 @@
 //! How many cabinets rest, and why: a figure for operators, counted now and then from what the sync policy
 //! keeps of every cabinet. Nobody is told of single cabinets here; their owners see them in the read models.
 
-use std::time::Duration;
-
 use database::{DatabaseError, Pool};
-use tokio_util::sync::CancellationToken;
-
-/// How often it is counted.
-pub const EVERY: Duration = Duration::from_secs(60);
 
 /// Cabinets whose syncs rest. One that rests for two reasons counts for the first of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,18 +51,4 @@ pub async fn count(pool: &Pool) -> Result<Paused, DatabaseError> {
         payment: counted(1)?,
         person: counted(2)?,
     })
-}
-
-/// Counts and tells until told to stop. Without the database the last figure stays.
-pub async fn watch(pool: &Pool, tell: impl Fn(Paused) + Send, stop: &CancellationToken) {
-    while !stop.is_cancelled() {
-        match count(pool).await {
-            Ok(paused) => tell(paused),
-            Err(error) => tracing::warn!(error = ?error, "paused cabinets cannot be counted"),
-        }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(EVERY) => {}
-        }
-    }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use auth::IdempotencyKeys;
 use connectors::http::Turns;
 use database::{Pool, Role};
-use messaging::{Cache, WorkQueue};
+use messaging::{Cache, DeadLetters, WorkQueue};
 use worker::erasures::Erasures;
+use worker::gauges;
 use worker::maintenance::Maintenance;
 use worker::paused::{self, Paused};
 use worker::payloads::{PayloadLimits, Payloads};
@@ -65,7 +66,7 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         syncs: syncs.clone(),
         clock: assembly.clock.clone(),
     };
-    count_paused(assembly, pool.clone());
+    tell_figures(assembly, pool.clone());
     let policy = SyncPolicy {
         pool,
         queue: queue.clone(),
@@ -102,8 +103,8 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tells how many cabinets rest, and why.
-fn count_paused(assembly: &Assembly, pool: Pool) {
+/// Tells how many cabinets rest, and why, and how many jobs were given up.
+fn tell_figures(assembly: &Assembly, pool: Pool) {
     let (metrics, stop) = (assembly.metrics.clone(), assembly.lifecycle.soft());
     assembly.lifecycle.spawn("paused cabinets", async move {
         let tell = |paused: Paused| {
@@ -111,7 +112,14 @@ fn count_paused(assembly: &Assembly, pool: Pool) {
                 metrics.cabinets_paused(reason, cabinets);
             }
         };
-        paused::watch(&pool, tell, &stop).await;
+        gauges::watch(|| paused::count(&pool), tell, &stop).await;
+        Ok::<(), Failure>(())
+    });
+    let (metrics, stop) = (assembly.metrics.clone(), assembly.lifecycle.soft());
+    let letters = DeadLetters::new(&assembly.broker);
+    assembly.lifecycle.spawn("dead letters", async move {
+        let tell = |waiting| metrics.dead_letters(waiting);
+        gauges::watch(|| letters.count(), tell, &stop).await;
         Ok::<(), Failure>(())
     });
 }

@@ -137,6 +137,7 @@ async fn a_hopeless_job_becomes_a_letter_with_its_reason_and_can_be_replayed() {
     job(&mut worker).await.dead("credential\nrejected").await.unwrap();
 
     let letters = DeadLetters::new(&broker);
+    assert_eq!(letters.count().await.unwrap(), 1);
     let listed = letters.list(0, 10).await.unwrap();
     let [letter] = &listed[..] else {
         panic!("{listed:?}")
@@ -162,6 +163,7 @@ async fn a_hopeless_job_becomes_a_letter_with_its_reason_and_can_be_replayed() {
     );
     assert_eq!(&job(&mut worker).await.payload[..], b"a");
     assert!(letters.list(0, 10).await.unwrap().is_empty());
+    assert_eq!(letters.count().await.unwrap(), 0);
     assert_eq!(letters.replay(letter.sequence).await.unwrap(), None);
     assert!(!letters.remove(letter.sequence).await.unwrap());
 }

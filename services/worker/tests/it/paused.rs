@@ -4,6 +4,7 @@ use application::change_schedule::{self, Wanted};
 use application::{disconnect_cabinet, replace_credential};
 use simulators::{Effect, Fault};
 use tokio_util::sync::CancellationToken;
+use worker::gauges;
 use worker::paused::{self, Paused};
 
 use crate::world::{World, api_app, seller};
@@ -92,7 +93,7 @@ async fn the_figures_are_told_at_once_each_under_its_reason() {
         told.lock().unwrap().push(paused.by_reason());
         stop.cancel();
     };
-    paused::watch(&world.policy.pool, tell, &stop).await;
+    gauges::watch(|| paused::count(&world.policy.pool), tell, &stop).await;
     assert_eq!(*told.lock().unwrap(), [counted.by_reason()]);
     assert_eq!(
         counted.by_reason(),
