@@ -60,6 +60,7 @@ pub use request::{
     DimensionRange, FormatCell, GridCoordinate, GridProperties, GridRange, Metadata, MetadataLocation,
     NoteCell, NumberFormat, Request, Rgb, SheetProperties, TextFormat,
 };
+pub use sizes::size_row_key;
 pub use state::{
     Current, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, ManagedColumn, ManagedRow, ROW_METADATA_KEY,
     SheetState, locate_rows,

@@ -17,7 +17,8 @@ use crate::view::{Sizes, View};
 const SEPARATOR: char = '#';
 
 /// The key of a size's row.
-fn row_key(product: &str, size: &str) -> Arc<str> {
+#[must_use]
+pub fn size_row_key(product: &str, size: &str) -> Arc<str> {
     format!("{product}{SEPARATOR}{size}").into()
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn expand(input: &SheetInput, view: &View) -> Result<Option<SheetInpu
             ..ProductFacts::default()
         });
         for size in &product.sizes {
-            let key = row_key(&product.key, &size.id);
+            let key = size_row_key(&product.key, &size.id);
             if let Some(origin) = &origin {
                 expanded.facts.insert(Arc::clone(&key), origin.clone());
             }

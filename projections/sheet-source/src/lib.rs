@@ -14,7 +14,7 @@ use std::sync::Arc;
 use read_models::inventory::queries::{SheetCell, SheetNeeds, SheetProduct, SheetRows, SheetSize};
 use sheet_layout::{
     IdentityCells, Language, LayoutError, ProductFacts, ProductRow, SheetInput, SizeRow, Sizes, View,
-    WarehouseColumn,
+    WarehouseColumn, size_row_key,
 };
 use uuid::Uuid;
 
@@ -29,6 +29,9 @@ pub struct Source {
     pub input: SheetInput,
     /// All products that were ever seen, the delisted ones too: they may have rows.
     pub identities: Vec<IdentityCells<Arc<str>>>,
+    /// Their sizes, if somebody asked: where a sheet tells sizes apart, these may have rows as well, whatever
+    /// the view shows by now.
+    pub sizes: Vec<IdentityCells<Arc<str>>>,
 }
 
 impl Source {
@@ -59,6 +62,7 @@ pub fn needs(view: &View) -> SheetNeeds {
     SheetNeeds {
         outlooks: !view.extra_columns.is_empty(),
         sizes: view.sizes == Sizes::Rows,
+        size_names: false,
     }
 }
 
@@ -76,6 +80,11 @@ pub fn source(rows: &SheetRows, language: Language) -> Source {
             vendor_code: product.vendor_code.as_str().into(),
             size: None,
         })
+        .collect();
+    let size_rows = rows
+        .products
+        .iter()
+        .flat_map(|product| sizes_of(product, rows))
         .collect();
     let freshness = match rows.known_at {
         Some(at) => freshness::known_at(at, language),
@@ -109,7 +118,29 @@ pub fn source(rows: &SheetRows, language: Language) -> Source {
             facts,
         },
         identities,
+        sizes: size_rows,
     }
+}
+
+/// What identifies the rows of a product's sizes.
+fn sizes_of<'a>(
+    product: &'a SheetProduct,
+    rows: &'a SheetRows,
+) -> impl Iterator<Item = IdentityCells<Arc<str>>> + 'a {
+    let names = rows.size_names.get(&product.product_id).into_iter().flatten();
+    names.map(|(id, name)| {
+        let (key, id) = (product.product_id.to_string(), id.to_string());
+        IdentityCells {
+            of: size_row_key(&key, &id),
+            nm_id: Some(product.nm_id),
+            vendor_code: product.vendor_code.as_str().into(),
+            size: Some(if name.is_empty() {
+                id.into()
+            } else {
+                name.as_str().into()
+            }),
+        }
+    })
 }
 
 fn facts(product: &SheetProduct, rows: &SheetRows, texts: &mut Texts) -> ProductFacts {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use database::Pool;
 use events::ids::TenantId;
 use events::sheet::SheetLayoutChanged;
-use read_models::inventory::queries;
+use read_models::inventory::queries::{self, SheetNeeds};
 use read_models::{Inventory, QueryError};
 use sheet_layout::View;
 use sheet_source::Source;
@@ -61,7 +61,12 @@ pub(crate) async fn load(
     let mut session = pool.tenant(tenant).await.map_err(QueryError::Database)?;
     // The rows come by more than one statement, and all of them shall be of one instant.
     let tx = session.begin_snapshot().await.map_err(QueryError::Database)?;
-    let rows = queries::sheet(&tx, now, None, sheet_source::needs(view)).await?;
+    // Rows of sizes may stand in the sheet though the view sums them by now.
+    let needs = SheetNeeds {
+        size_names: true,
+        ..sheet_source::needs(view)
+    };
+    let rows = queries::sheet(&tx, now, None, needs).await?;
     tx.commit().await?;
     Ok(sheet_source::source(&rows, view.language))
 }

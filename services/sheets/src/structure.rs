@@ -61,6 +61,8 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Known<'a> {
     /// All products that may have a row.
     pub(crate) identities: &'a [IdentityCells<Arc<str>>],
+    /// All their sizes, which may have rows where the sheet has a column that tells them apart.
+    pub(crate) sizes: &'a [IdentityCells<Arc<str>>],
     /// Keys of the listed ones.
     pub(crate) listed: &'a HashSet<&'a str>,
     /// What was written last; none when that is unknown.
@@ -158,7 +160,7 @@ async fn at_once(
         return Ok(None);
     }
     let rows = identities(&state, |row, column| cells.value(row, column), state.row_count);
-    state.row_of_product = locate(&state, rows, &candidates(known), Some(written));
+    state.row_of_product = locate(&state, rows, &candidates(known, &state), Some(written));
     state.written = if whole {
         let sure = Some(written).filter(|_| !known.uncertain);
         let mut frame = Frame::of(&state, sure, known.listed);
@@ -216,7 +218,7 @@ async fn in_turn(client: &SheetsClient, place: Place<'_>, known: Known<'_>) -> R
         title: &title,
     };
     let rows = reader.identities(&state).await?;
-    let products = candidates(&known);
+    let products = candidates(&known, &state);
     state.row_of_product = locate(&state, rows, &products, known.written.as_ref());
     state.written = match known.written {
         Some(written) if !known.doubtful => written,
@@ -356,7 +358,7 @@ fn bounded(range: &WireRange, state: &SheetState) -> GridRange {
 }
 
 /// Products that may have a row: those of the last write as they were written, and those that are listed.
-fn candidates(known: &Known<'_>) -> Vec<IdentityCells<Arc<str>>> {
+fn candidates(known: &Known<'_>, state: &SheetState) -> Vec<IdentityCells<Arc<str>>> {
     let mut written: HashMap<Arc<str>, IdentityCells<Arc<str>>> = HashMap::new();
     if let Some(grid) = &known.written {
         let column = |field: BaseField| {
@@ -395,6 +397,11 @@ fn candidates(known: &Known<'_>) -> Vec<IdentityCells<Arc<str>>> {
         .iter()
         .map(|current| written.remove(&current.of).unwrap_or_else(|| current.clone()))
         .collect();
+    if identity_columns(state)[2].is_some() {
+        let shown: HashSet<Arc<str>> = all.iter().map(|row| Arc::clone(&row.of)).collect();
+        let others = known.sizes.iter().filter(|size| !shown.contains(&size.of));
+        all.extend(others.map(|current| written.remove(&current.of).unwrap_or_else(|| current.clone())));
+    }
     // Rows of products that the read model has forgotten; in a fixed order.
     let mut forgotten: Vec<_> = written.into_values().collect();
     forgotten.sort_by(|a, b| a.of.cmp(&b.of));

@@ -227,6 +227,7 @@ impl<'a> Round<'a> {
         let had = written.as_ref().map(|grid| grid.columns().to_vec());
         let known = Known {
             identities: &identities,
+            sizes: &source.sizes,
             listed,
             written,
             doubtful: self.doubtful,

@@ -261,3 +261,33 @@ async fn a_size_that_somebody_wrote_over_is_put_right_in_its_row() {
     assert_eq!(world.round().await.written, 1);
     assert_eq!(seen(), ["", "S", "M"]);
 }
+
+#[tokio::test]
+async fn rows_of_sizes_are_known_in_a_sheet_of_which_nothing_is_remembered() {
+    let world = World::new().await;
+    let seller = world.seller();
+    world
+        .list_sized(seller, DRESS, "DRESS", &[(1, "S"), (2, "M")])
+        .await;
+    world.dress_stock(seller, "Коледино", 3, &[(1, "S", 3)]).await;
+    world.choose(seller, sizes(Sizes::Rows)).await;
+    let spreadsheet = world.spreadsheet("Остатки");
+    world.link(seller, &spreadsheet, None).await;
+    assert_eq!(world.round().await.written, 1);
+    world.unlink(seller).await;
+    world.choose(seller, sizes(Sizes::Summed)).await;
+    world.link(seller, &spreadsheet, None).await;
+    assert_eq!(world.round().await.written, 1);
+    let grid = lines(&world.grid(&spreadsheet));
+    assert!(
+        grid[2].starts_with("BrandA|Платья|DRESS|333333||3|1|0|3|"),
+        "{grid:#?}"
+    );
+    for (row, size) in [(3, "S"), (4, "M")] {
+        assert_eq!(
+            grid[row],
+            format!("BrandA|Платья|DRESS|333333|{size}|0|0|0|0||0|0|")
+        );
+    }
+    assert_eq!(grid.len(), 5);
+}

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::MINE;
 use super::known_at::position_at;
 use super::outlook::{Outlook, outlooks};
-use super::sizes::{SheetSize, sheet_sizes};
+use super::sizes::{SheetSize, sheet_sizes, size_names};
 use super::warehouses::{Freshness, Warehouse, freshness, warehouse};
 use crate::QueryError;
 use measures::{before_window, moscow_day};
@@ -34,6 +34,8 @@ pub struct SheetRows {
     /// The part of the numbers that was told by size, of products of several sizes, if somebody asked. No
     /// earlier numbers are known by size.
     pub sizes: Option<HashMap<Uuid, Vec<SheetSize>>>,
+    /// Which sizes products of several have, if somebody asked: id and name.
+    pub size_names: HashMap<Uuid, Vec<(i64, String)>>,
 }
 
 /// What a sheet may need beyond its rows.
@@ -43,6 +45,8 @@ pub struct SheetNeeds {
     pub outlooks: bool,
     /// Numbers by size.
     pub sizes: bool,
+    /// Which sizes there are, of products that left the catalogue too.
+    pub size_names: bool,
 }
 
 /// Everything a sheet shows, as it is known now or was known at an instant. Its statements are several; a
@@ -65,6 +69,9 @@ pub async fn sheet(
     }
     if needs.sizes && known_at.is_none() {
         rows.sizes = Some(sheet_sizes(tx, moscow_day(now)).await?);
+    }
+    if needs.size_names {
+        rows.size_names = size_names(tx).await?;
     }
     Ok(rows)
 }
@@ -153,6 +160,7 @@ pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetR
         freshness: freshness(tx).await?,
         outlooks: None,
         sizes: None,
+        size_names: HashMap::new(),
     })
 }
 
@@ -208,6 +216,7 @@ pub async fn sheet_rows_known_at(tx: &Transaction<'_>, at: DateTime<Utc>) -> Res
         freshness: Vec::new(),
         outlooks: None,
         sizes: None,
+        size_names: HashMap::new(),
     })
 }
 

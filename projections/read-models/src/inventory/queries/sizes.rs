@@ -33,24 +33,36 @@ pub async fn sheet_sizes(
     tx: &Transaction<'_>,
     today: NaiveDate,
 ) -> Result<HashMap<Uuid, Vec<SheetSize>>, QueryError> {
+    let mut sizes: HashMap<Uuid, Vec<SheetSize>> = HashMap::new();
+    for (product, names) in size_names(tx).await? {
+        let listed = names.into_iter().map(|(size_id, name)| SheetSize {
+            size_id,
+            name,
+            cells: Vec::new(),
+        });
+        sizes.insert(product, listed.collect());
+    }
+    units(tx, &mut sizes).await?;
+    orders(tx, today, &mut sizes).await?;
+    Ok(sizes)
+}
+
+/// Id and name of every size of the products that have several.
+pub(super) async fn size_names(
+    tx: &Transaction<'_>,
+) -> Result<HashMap<Uuid, Vec<(i64, String)>>, QueryError> {
     let sql = format!(
         "SELECT p.product_id, p.sizes FROM rm_inventory.products p \
           WHERE p.tenant_id = {MINE} AND jsonb_array_length(p.sizes) > 1"
     );
     let statement = tx.prepare_cached(&sql).await?;
-    let mut sizes: HashMap<Uuid, Vec<SheetSize>> = HashMap::new();
+    let mut names = HashMap::new();
     for row in tx.query(&statement, &[]).await? {
         let Json(listed): Json<Vec<ProductSize>> = row.try_get("sizes")?;
-        let listed = listed.into_iter().map(|size| SheetSize {
-            size_id: size.size_id,
-            name: size.name,
-            cells: Vec::new(),
-        });
-        sizes.insert(row.try_get("product_id")?, listed.collect());
+        let listed = listed.into_iter().map(|size| (size.size_id, size.name));
+        names.insert(row.try_get("product_id")?, listed.collect());
     }
-    units(tx, &mut sizes).await?;
-    orders(tx, today, &mut sizes).await?;
-    Ok(sizes)
+    Ok(names)
 }
 
 async fn units(tx: &Transaction<'_>, sizes: &mut HashMap<Uuid, Vec<SheetSize>>) -> Result<(), QueryError> {
