@@ -87,6 +87,15 @@ struct Asking {
 }
 
 impl Asking {
+    /// The same questions, by a client whose answers are kept.
+    fn keeping(&self, world: &World, copies: &Copies) -> Self {
+        Self {
+            client: world.client().keeping(Arc::new(copies.clone())),
+            sizes: self.sizes.clone(),
+            week: self.week,
+        }
+    }
+
     /// What every source gives, for a comparison.
     async fn everything(&self) -> [String; 5] {
         let mut cards = Vec::new();
@@ -281,11 +290,7 @@ fn orders(fetched: &Fetched<Vec<OrderObservation>>, fbs: bool, told: &[Value], r
 async fn damaged_answers_of_ozon_are_named_or_read_whole() {
     let (world, asking) = begin().await;
     let copies = Copies::default();
-    let keeping = Asking {
-        client: world.client().keeping(Arc::new(copies.clone())),
-        sizes: asking.sizes.clone(),
-        week: asking.week,
-    };
+    let keeping = asking.keeping(&world, &copies);
     keeping.everything().await;
     let info = copies.page("ozon.cards", "\"sources\"");
     let sources = [
@@ -342,11 +347,7 @@ async fn damaged_answers_of_ozon_are_named_or_read_whole() {
 async fn what_is_kept_of_an_answer_of_ozon_reads_like_the_answer() {
     let (world, asking) = begin().await;
     let copies = Copies::default();
-    let keeping = Asking {
-        client: world.client().keeping(Arc::new(copies.clone())),
-        sizes: asking.sizes.clone(),
-        week: asking.week,
-    };
+    let keeping = asking.keeping(&world, &copies);
     let told = keeping.everything().await;
     for (path, source, field) in [
         (LIST, "ozon.cards", "product_id"),
