@@ -16,7 +16,7 @@ pub use outlook::{OrderCounts, Outlook, Paces, outlooks};
 pub use product::{Level, ProductDetail, product};
 pub use products::{Cursor, ProductPage, ProductQuery, ProductSummary, Sort, products};
 pub use sheet::{SheetCell, SheetNeeds, SheetProduct, SheetRows, sheet, sheet_rows, sheet_rows_known_at};
-pub use sizes::{SheetSize, sheet_sizes};
+pub use sizes::SheetSize;
 pub use totals::{Distribution, Totals, distribution, totals};
 pub use warehouses::{Freshness, Warehouse, WarehouseTotal, freshness, warehouse_totals, warehouses};
 

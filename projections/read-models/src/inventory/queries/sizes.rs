@@ -26,10 +26,7 @@ pub struct SheetSize {
 
 /// Sizes of the products that have several. Units and orders of which no size was told, or none that the
 /// catalogue has, are in no size. The 7 days of orders end with the Moscow day `today`.
-///
-/// # Errors
-/// [`QueryError::Database`].
-pub async fn sheet_sizes(
+pub(super) async fn sheet_sizes(
     tx: &Transaction<'_>,
     today: NaiveDate,
 ) -> Result<HashMap<Uuid, Vec<SheetSize>>, QueryError> {

@@ -1,19 +1,14 @@
 //! What lies in each warehouse, with how long it lasts.
 
 use actix_web::{HttpRequest, HttpResponse};
-use deadpool_postgres::Transaction;
-use measures::moscow_day;
-use read_models::inventory::queries::{self, WarehouseTotal};
+use read_models::inventory::queries::WarehouseTotal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::call::Call;
-use crate::freshness::Model;
 use crate::handlers::products::days;
-use crate::handlers::warehouses::list::{WarehouseFilter, WarehouseView};
-use crate::input;
+use crate::handlers::warehouses::list::{self, WarehouseFilter, WarehouseView};
 use crate::problem::Problem;
-use crate::reply::{Page, Reply};
+use crate::reply::Page;
 
 /// A warehouse with its turnover.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,11 +37,5 @@ impl From<WarehouseTotal> for WarehouseTurnoverView {
     operation_id = "warehouse_turnover", params(WarehouseFilter),
     responses((status = 200, body = Page<WarehouseTurnoverView>)))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let call = Call::enter(&request).await?;
-    let filter: WarehouseFilter = input::query(&request)?;
-    let today = moscow_day(call.trace.now);
-    let question = async |tx: &Transaction<'_>| queries::warehouse_totals(tx, filter.cabinet, today).await;
-    let (totals, position) = call.read(&request, Model::Inventory, question).await?;
-    let data = totals.into_iter().map(WarehouseTurnoverView::from).collect();
-    Ok(Reply::json(200, &Page::whole(data))?.position(position).into())
+    list::page::<WarehouseTurnoverView>(&request).await
 }

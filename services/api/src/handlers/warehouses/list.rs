@@ -77,11 +77,18 @@ impl From<WarehouseTotal> for WarehouseView {
 #[utoipa::path(get, path = "/api/v1/warehouses", tag = "products", operation_id = "warehouses",
     params(WarehouseFilter), responses((status = 200, body = Page<WarehouseView>)))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let call = Call::enter(&request).await?;
-    let filter: WarehouseFilter = input::query(&request)?;
+    page::<WarehouseView>(&request).await
+}
+
+/// Warehouses and what lies in them, each in the form of a view.
+pub(in crate::handlers) async fn page<View: From<WarehouseTotal> + Serialize>(
+    request: &HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::enter(request).await?;
+    let filter: WarehouseFilter = input::query(request)?;
     let today = moscow_day(call.trace.now);
     let question = async |tx: &Transaction<'_>| queries::warehouse_totals(tx, filter.cabinet, today).await;
-    let (totals, position) = call.read(&request, Model::Inventory, question).await?;
-    let data = totals.into_iter().map(WarehouseView::from).collect();
+    let (totals, position) = call.read(request, Model::Inventory, question).await?;
+    let data = totals.into_iter().map(View::from).collect();
     Ok(Reply::json(200, &Page::whole(data))?.position(position).into())
 }
