@@ -2,6 +2,7 @@
 //! and a page of HTML in place of JSON deserves better words than "expected value".
 
 mod drift;
+mod left_out;
 mod rows;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::CallFailure;
 
+pub(crate) use left_out::{LeftOut, RawRows, row_is_json, text, whole_number};
 pub(crate) use rows::Rows;
 
 /// Decodes a whole body.
@@ -75,6 +77,16 @@ impl<T: Default> Told<T> {
     pub(crate) fn or_default(self) -> T {
         match self {
             Self::Value(value) => value,
+            Self::Absent | Self::Null => T::default(),
+        }
+    }
+}
+
+impl<T: Copy + Default> Told<T> {
+    /// The value without taking it; none told is the type's own nothing.
+    pub(crate) fn or_zero(&self) -> T {
+        match self {
+            Self::Value(value) => *value,
             Self::Absent | Self::Null => T::default(),
         }
     }

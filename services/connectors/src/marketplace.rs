@@ -5,6 +5,7 @@ mod figures;
 mod observation;
 mod stock;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub use stock::{
 };
 
 use crate::error::CallError;
+use crate::json::LeftOut;
 use crate::ozon::Ozon;
 use crate::payload::{PayloadCopy, PayloadSink};
 use crate::wildberries::Wildberries;
@@ -41,8 +43,13 @@ pub struct Period {
 pub struct SourceOutcome {
     /// Name of the source, stable: it goes into events.
     pub source: &'static str,
-    /// Rows in the payload (not products: a row can be a size at a warehouse).
+    /// Rows in the payload (not products: a row can be a size at a warehouse), those left out included.
     pub rows: u64,
+    /// Rows, and items in rows, that could not be read. The others were kept.
+    pub left_out: u64,
+    /// Articles that the answer holds and that could not be read, ascending: they are not absent, and nothing
+    /// new is known of them. A stock source says it in its snapshot in place of here.
+    pub unread: Vec<i64>,
     /// The marketplace's time of the answer.
     pub as_of: Option<DateTime<Utc>>,
     /// SHA-256, in hex, over the bodies of all pages in their order, decompressed.
@@ -51,8 +58,9 @@ pub struct SourceOutcome {
     pub payload_bytes: u64,
     /// How many answers it took.
     pub pages: u32,
-    /// Why what came is not complete, where it is not.
-    pub trouble: Option<&'static str>,
+    /// Why what came is not complete, or what was left out of it: the first kinds with field and JSON
+    /// pointer, without values.
+    pub trouble: Option<String>,
 }
 
 /// What a source gave.
@@ -62,7 +70,9 @@ pub struct Fetched<T> {
     pub items: T,
     /// Where they came from.
     pub outcome: SourceOutcome,
-    /// False when the answer does not prove that what is absent is zero; only complete answers make zeros.
+    /// False when the answer does not prove that what is absent is zero; only complete answers make zeros. A
+    /// row that was left out makes it false where its article is unknown. Where the article is known, only
+    /// that article is unread, and the rest stays complete.
     pub complete: bool,
 }
 
@@ -90,7 +100,9 @@ pub(crate) struct Tally {
     pub(crate) bytes: u64,
     pub(crate) pages: u32,
     pub(crate) as_of: Option<DateTime<Utc>>,
-    trouble: Option<&'static str>,
+    pub(crate) left_out: LeftOut,
+    unread: BTreeSet<i64>,
+    trouble: Option<String>,
 }
 
 impl Tally {
@@ -106,8 +118,13 @@ impl Tally {
     }
 
     /// Says why the answer is not complete; the first reason stays.
-    pub(crate) fn trouble(&mut self, what: &'static str) {
-        self.trouble = self.trouble.or(Some(what));
+    pub(crate) fn trouble(&mut self, what: impl Into<String>) {
+        self.trouble.get_or_insert_with(|| what.into());
+    }
+
+    /// Says that the answer holds this article, and that it could not be read.
+    pub(crate) fn unread(&mut self, nm_id: i64) {
+        self.unread.insert(nm_id);
     }
 
     /// Counts a page that was held in memory.
@@ -132,14 +149,20 @@ impl Tally {
         if let Some(copy) = self.meter.copy {
             copy.finish(&payload_sha256, self.bytes);
         }
+        let trouble = match (self.trouble, self.left_out.said()) {
+            (Some(trouble), Some(said)) => Some(format!("{trouble}; {said}")),
+            (trouble, said) => trouble.or(said),
+        };
         SourceOutcome {
             source,
             rows: self.rows,
+            left_out: self.left_out.count(),
+            unread: self.unread.into_iter().collect(),
             as_of: self.as_of,
             payload_sha256,
             payload_bytes: self.bytes,
             pages: self.pages,
-            trouble: self.trouble,
+            trouble,
         }
     }
 }

@@ -16,8 +16,10 @@ enum Place {
     Before,
     /// In the list, where a row or, if nothing came yet, its end may follow.
     Row { first: bool },
-    /// Inside a row.
+    /// Inside a row that is an object or a list.
     Inside,
+    /// Inside a row that is neither: a damaged one.
+    Scalar,
     /// In the list after a row.
     Between,
     /// Behind the list.
@@ -67,6 +69,7 @@ impl Rows {
                 Place::Before => self.before(chunk),
                 Place::Row { .. } | Place::Between => self.between(chunk[0])?,
                 Place::Inside => self.inside(chunk, on_row)?,
+                Place::Scalar => self.scalar(chunk, on_row)?,
                 Place::After => {
                     self.envelope.extend_from_slice(chunk);
                     chunk.len()
@@ -91,7 +94,7 @@ impl Rows {
         match self.place {
             Place::Before if self.envelope.trim_ascii().is_empty() => return Ok(false),
             Place::Before | Place::After => {}
-            Place::Row { .. } | Place::Inside | Place::Between => {
+            Place::Row { .. } | Place::Inside | Place::Scalar | Place::Between => {
                 return Err(malformed("the body ends early"));
             }
         }
@@ -149,7 +152,7 @@ impl Rows {
     fn between(&mut self, byte: u8) -> Result<usize, CallFailure> {
         match (self.place, byte) {
             (_, b' ' | b'\t' | b'\r' | b'\n') => {}
-            (Place::Row { .. }, b'{') => {
+            (Place::Row { .. }, b'{' | b'[') => {
                 self.place = Place::Inside;
                 self.depth = 0;
                 // The brace is read again as part of the row.
@@ -159,6 +162,11 @@ impl Rows {
             (Place::Between | Place::Row { first: true }, b']') => {
                 self.envelope.push(b']');
                 self.place = Place::After;
+            }
+            // `null`, a number or a text is no row, but a value: whoever decodes it will say so.
+            (Place::Row { .. }, b'"' | b'-' | b'0'..=b'9' | b'a'..=b'z') => {
+                self.place = Place::Scalar;
+                return Ok(0);
             }
             _ => return Err(malformed("something that is no row in the list of rows")),
         }
@@ -183,6 +191,30 @@ impl Rows {
             self.row.clear();
         }
         Ok(end)
+    }
+
+    fn scalar(
+        &mut self,
+        chunk: &[u8],
+        on_row: &mut impl FnMut(&[u8]) -> Result<(), CallFailure>,
+    ) -> Result<usize, CallFailure> {
+        for (at, byte) in chunk.iter().enumerate() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_text => self.escaped = true,
+                b'"' => self.in_text = !self.in_text,
+                b',' | b']' | b' ' | b'\t' | b'\r' | b'\n' if !self.in_text => {
+                    self.row.extend_from_slice(&chunk[..at]);
+                    self.place = Place::Between;
+                    on_row(&self.row)?;
+                    self.row.clear();
+                    return Ok(at);
+                }
+                _ => {}
+            }
+        }
+        self.row.extend_from_slice(chunk);
+        Ok(chunk.len())
     }
 
     /// The index behind the bracket that closes the row. Which kind of bracket it is, the decoder will see.
@@ -263,7 +295,8 @@ mod tests {
         for body in [
             r#"{"data":{"items":[{"a":1} {"a":2}]}}"#,
             r#"{"data":{"items":[{"a":1},]}}"#,
-            r#"{"data":{"items":[1]}}"#,
+            r#"{"data":{"items":[nul]}}"#,
+            r#"{"data":{"items":["x]}}"#,
             r#"{"data":{"items":[{"a":1]}}"#,
             r#"{"data":{"items":[{"a":1}]}"#,
             r#"{"data":{"items":[{"a":1}]}}x"#,
@@ -271,6 +304,26 @@ mod tests {
             "<html>[]</html>",
         ] {
             assert!(split(body.as_bytes(), 5).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_no_object_is_handed_out_like_the_others() {
+        let body = br#"{"data":{"items":[null, {"a":1},-7 ,"x],\"",[1,[2]],true]}}"#;
+        for size in [1, 2, 7, 1000] {
+            let (rows, listed) = split(body, size).unwrap();
+            assert_eq!(
+                rows,
+                [
+                    json!(null),
+                    json!({"a":1}),
+                    json!(-7),
+                    json!("x],\""),
+                    json!([1, [2]]),
+                    json!(true)
+                ]
+            );
+            assert!(listed);
         }
     }
 

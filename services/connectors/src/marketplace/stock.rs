@@ -1,7 +1,7 @@
 //! Stock of a whole account in a compact form: three hundred thousand levels are a table of warehouses and a
 //! short vector per product, not three hundred thousand copies of a warehouse's name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::figures::{Bucket, BucketUnits, Cluster, SizeLabel, SizeUnits, Turnover, TurnoverFigures};
 
@@ -135,6 +135,12 @@ pub struct ProductStock {
     pub buckets: Vec<BucketUnits>,
     /// The units for sale by warehouse and size, zeros left out. Empty for sources that know no sizes.
     pub sizes: Vec<SizeUnits>,
+    /// Warehouses, ascending, whose level was told and could not be read: it has no entry in the fields
+    /// above and is not zero either; the last known one holds.
+    pub unread: Vec<u32>,
+    /// True when a row of the product could not be read and does not say at which warehouse. Then nothing is
+    /// known of any of its levels: the fields above are empty, and what is absent is not zero.
+    pub torn: bool,
 }
 
 impl ProductStock {
@@ -219,6 +225,15 @@ impl StockSnapshot {
             .collect()
     }
 
+    /// Keys of the warehouses whose level of this product was told and could not be read: the last known
+    /// level holds there.
+    pub fn unread_warehouses<'a>(&'a self, product: &'a ProductStock) -> impl Iterator<Item = &'a str> {
+        product.unread.iter().filter_map(|index| {
+            let warehouse = self.warehouses.get(usize::try_from(*index).ok()?)?;
+            Some(warehouse.key.as_str())
+        })
+    }
+
     /// One product, if it has stock or was named.
     #[must_use]
     pub fn product(&self, nm_id: i64) -> Option<&ProductStock> {
@@ -257,6 +272,47 @@ struct Gathered {
     in_way: InWay,
     buckets: Vec<BucketUnits>,
     sizes: Vec<SizeUnits>,
+    unread: BTreeSet<u32>,
+    torn: bool,
+}
+
+impl Gathered {
+    /// Nothing is kept of what is known in part: a sum without one of its rows is a wrong number.
+    fn finish(mut self, nm_id: i64) -> ProductStock {
+        if self.torn {
+            return ProductStock {
+                nm_id,
+                levels: Vec::new(),
+                in_way: InWay::default(),
+                buckets: Vec::new(),
+                sizes: Vec::new(),
+                unread: Vec::new(),
+                torn: true,
+            };
+        }
+        if !self.unread.is_empty() {
+            let is_read = |warehouse: u32| !self.unread.contains(&warehouse);
+            self.levels.retain(|level| is_read(level.warehouse));
+            self.buckets.retain(|row| is_read(row.warehouse));
+            self.sizes.retain(|row| is_read(row.warehouse));
+        }
+        self.levels.sort_unstable_by_key(|level| level.warehouse);
+        self.levels.shrink_to_fit();
+        self.buckets
+            .sort_unstable_by_key(|row| (row.warehouse, row.bucket));
+        self.buckets.shrink_to_fit();
+        self.sizes.sort_unstable_by_key(|row| (row.warehouse, row.size));
+        self.sizes.shrink_to_fit();
+        ProductStock {
+            nm_id,
+            levels: self.levels,
+            in_way: self.in_way,
+            buckets: self.buckets,
+            sizes: self.sizes,
+            unread: self.unread.into_iter().collect(),
+            torn: false,
+        }
+    }
 }
 
 impl StockBuilder {
@@ -296,6 +352,16 @@ impl StockBuilder {
         level.in_way_to_client = sum(nm_id, level.in_way_to_client, row.in_way_to_client)?;
         level.in_way_from_client = sum(nm_id, level.in_way_from_client, row.in_way_from_client)?;
         Ok(())
+    }
+
+    /// Says that a row of this product could not be read: at a warehouse whose level is unknown then, or, where
+    /// not even that is known, anywhere.
+    pub fn unread(&mut self, nm_id: i64, warehouse: Option<u32>) {
+        let product = self.products.entry(nm_id).or_default();
+        match warehouse {
+            Some(warehouse) => drop(product.unread.insert(warehouse)),
+            None => product.torn = true,
+        }
     }
 
     /// Adds units on the road that belong to no warehouse. Naming a product with nothing on the road makes it
@@ -399,25 +465,7 @@ impl StockBuilder {
         let mut products: Vec<ProductStock> = self
             .products
             .into_iter()
-            .map(|(nm_id, mut gathered)| {
-                gathered.levels.sort_unstable_by_key(|level| level.warehouse);
-                gathered.levels.shrink_to_fit();
-                gathered
-                    .buckets
-                    .sort_unstable_by_key(|row| (row.warehouse, row.bucket));
-                gathered.buckets.shrink_to_fit();
-                gathered
-                    .sizes
-                    .sort_unstable_by_key(|row| (row.warehouse, row.size));
-                gathered.sizes.shrink_to_fit();
-                ProductStock {
-                    nm_id,
-                    levels: gathered.levels,
-                    in_way: gathered.in_way,
-                    buckets: gathered.buckets,
-                    sizes: gathered.sizes,
-                }
-            })
+            .map(|(nm_id, gathered)| gathered.finish(nm_id))
             .collect();
         products.sort_unstable_by_key(|product| product.nm_id);
         StockSnapshot {
@@ -542,6 +590,28 @@ mod tests {
                 (two, SizeLabel::Id(42), 3)
             ]
         );
+    }
+
+    #[test]
+    fn a_level_with_a_row_that_could_not_be_read_is_unknown_and_the_others_stay() {
+        let mut builder = StockBuilder::default();
+        let one = builder.warehouse(WarehouseRef::with_id(1, "1", Fulfilment::Fbo, None));
+        let two = builder.warehouse(WarehouseRef::with_id(2, "2", Fulfilment::Fbo, None));
+        builder.add(9, level(one, 4)).unwrap();
+        builder.add_size(9, one, SizeLabel::Id(42), 4).unwrap();
+        builder.unread(9, Some(one));
+        builder.add(9, level(two, 3)).unwrap();
+        builder.add(8, level(one, 5)).unwrap();
+        builder.add(7, level(one, 6)).unwrap();
+        builder.unread(7, None);
+        let stock = builder.finish();
+        let nine = stock.product(9).unwrap();
+        assert_eq!(nine.levels, [level(two, 3)]);
+        assert_eq!((nine.sizes.len(), nine.torn), (0, false));
+        assert_eq!(stock.unread_warehouses(nine).collect::<Vec<_>>(), ["fbo:1"]);
+        assert_eq!(stock.product(8).unwrap().levels, [level(one, 5)]);
+        let seven = stock.product(7).unwrap();
+        assert!(seven.torn && seven.levels.is_empty(), "{seven:?}");
     }
 
     #[test]

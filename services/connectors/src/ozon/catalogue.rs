@@ -75,7 +75,8 @@ impl Ozon {
                 trouble: catalogue
                     .outcome
                     .trouble
-                    .or(catalogue.price_lost.then_some(PriceLost::SAID)),
+                    .clone()
+                    .or_else(|| catalogue.price_lost.then(|| PriceLost::SAID.to_owned())),
                 ..catalogue.outcome.clone()
             },
             complete: catalogue.complete && !catalogue.price_lost,

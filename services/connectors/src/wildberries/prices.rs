@@ -7,11 +7,12 @@ use super::limits::{Category, Group};
 use super::token::Scope;
 use super::wire::{Goods, GoodsPage, GoodsSize, minor_units};
 use crate::error::{CallError, CallFailure};
-use crate::json;
+use crate::json::{self, RawRows};
 use crate::marketplace::{Fetched, PriceLost, PriceObservation};
 use crate::payload::GOODS;
 
 const LIST: &str = "GET /api/v2/list/goods/filter";
+const PLACE: &str = "data.listGoods[]";
 
 impl Wildberries {
     /// Every product's price, page by page.
@@ -44,10 +45,15 @@ impl Wildberries {
             let reply = self.fetch(Group::Prices, &call).await?;
             let page: GoodsPage =
                 json::decode(&reply.body).map_err(|failure| CallError::new(LIST, failure))?;
-            let goods = page.data.list;
-            tally.page(&reply.body, goods.len(), reply.date());
-            let (rows, before) = (goods.len(), seen.len());
-            for row in goods {
+            let rows = page.data.list.as_ref().map_or(0, RawRows::len);
+            tally.page(&reply.body, rows, reply.date());
+            let Some(goods) = page.data.list else {
+                tally.trouble("no list of prices");
+                complete = false;
+                break;
+            };
+            let before = (seen.len(), tally.left_out.count());
+            for row in goods.read(PLACE, &[], &mut tally.left_out, Ok::<Goods, _>) {
                 if seen.insert(row.nm_id) {
                     match price(row) {
                         Ok(told) => prices.extend(told),
@@ -61,11 +67,14 @@ impl Wildberries {
             if rows < limit {
                 break;
             }
-            if seen.len() == before {
+            if (seen.len(), tally.left_out.count()) == before {
                 let what = "a full page of prices repeats products that were there before".to_owned();
                 return Err(CallError::new(LIST, CallFailure::Inconsistent { what }));
             }
         }
+        let drift = tally.left_out.is_drift();
+        drift.map_err(|failure| CallError::new(LIST, failure))?;
+        complete &= tally.left_out.count() == 0;
         prices.sort_unstable_by_key(|price| price.nm_id);
         Ok(Fetched {
             items: prices,
@@ -110,14 +119,19 @@ fn of_size(size: &GoodsSize) -> Result<Option<(i64, Option<i64>)>, PriceLost> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PriceLost, price};
-    use crate::json;
-    use crate::wildberries::wire::GoodsPage;
+    use super::{PLACE, PriceLost, price};
+    use crate::json::{self, LeftOut};
+    use crate::wildberries::wire::{Goods, GoodsPage};
+
+    fn goods(page: GoodsPage) -> Vec<Goods> {
+        let rows = page.data.list.unwrap();
+        rows.read(PLACE, &[], &mut LeftOut::default(), Ok)
+    }
 
     fn prices(list: &str) -> Vec<(i64, Option<i64>)> {
         let body = format!(r#"{{"data":{{"listGoods":[{list}]}},"error":false,"errorText":""}}"#);
         let page: GoodsPage = json::decode(body.as_bytes()).unwrap();
-        let told = page.data.list.into_iter().filter_map(|row| price(row).unwrap());
+        let told = goods(page).into_iter().filter_map(|row| price(row).unwrap());
         told.map(|price| (price.price_minor, price.discounted_minor))
             .collect()
     }
@@ -136,7 +150,7 @@ mod tests {
         ] {
             let body = format!(r#"{{"data":{{"listGoods":[{{"nmID":1,"sizes":{sizes}{currency}}}]}}}}"#);
             let page: GoodsPage = json::decode(body.as_bytes()).unwrap();
-            let told: Vec<_> = page.data.list.into_iter().map(price).collect();
+            let told: Vec<_> = goods(page).into_iter().map(price).collect();
             assert_eq!(told, [Err(PriceLost)], "{body}");
         }
     }

@@ -9,9 +9,10 @@ use super::token::Scope;
 use super::wire::{WbWarehousesEnvelope, WbWarehousesRequest, WbWarehousesRow};
 use super::{MASKED_ID, is_masked_name};
 use crate::error::{CallError, CallFailure};
-use crate::json::{self, Rows};
+use crate::json::{self, LeftOut, Rows};
 use crate::marketplace::{
-    Fetched, Fulfilment, SizeLabel, StockBuilder, StockLevel, StockOverflow, StockSnapshot, WarehouseRef,
+    Fetched, Fulfilment, InWay, SizeLabel, StockBuilder, StockLevel, StockOverflow, StockSnapshot,
+    WarehouseRef,
 };
 use crate::payload::GOODS;
 
@@ -49,6 +50,7 @@ const REFRESHED: &str = "the report was refreshed while its pages were read";
 
 /// Where its rows are.
 const LIST: &[&str] = &["data", "items"];
+const PLACE: &str = "data.items[]";
 
 impl Wildberries {
     /// Stock at the marketplace: the synchronous report, or the background one where the token is not allowed
@@ -136,6 +138,8 @@ impl Wildberries {
         gathered
             .is_whole()
             .map_err(|failure| CallError::new(report.endpoint, failure))?;
+        complete &= gathered.is_proven;
+        tally.left_out.join(gathered.left_out);
         let outcome = tally.finish(report.source);
         Ok(Fetched {
             items: gathered.builder.finish(),
@@ -164,6 +168,9 @@ struct Gathered {
     /// Whether any row told the units on the way; single rows may not.
     told_to_client: bool,
     told_from_client: bool,
+    left_out: LeftOut,
+    /// False when a row was left out that does not say whose it is.
+    is_proven: bool,
 }
 
 impl Gathered {
@@ -180,6 +187,8 @@ impl Gathered {
             contradiction: None,
             told_to_client: false,
             told_from_client: false,
+            left_out: LeftOut::default(),
+            is_proven: true,
         }
     }
 
@@ -200,6 +209,7 @@ impl Gathered {
 
     /// What single rows may lack, not all of them lack: it would silently become nothing.
     fn is_whole(&self) -> Result<(), CallFailure> {
+        self.left_out.is_drift()?;
         let path = match (self.told_to_client, self.told_from_client) {
             // The seller's warehouses know nothing of units on the way.
             _ if self.fulfilment == Fulfilment::Fbs => return Ok(()),
@@ -211,18 +221,40 @@ impl Gathered {
         Err(json::malformed(format!("field `{path}` is missing in every row")))
     }
 
-    fn row(&mut self, row: &[u8]) -> Result<(), CallFailure> {
-        let row: WbWarehousesRow = json::decode_in("data.items[]", row)?;
+    fn row(&mut self, bytes: &[u8]) -> Result<(), CallFailure> {
         self.page_rows += 1;
-        let mut hasher = DefaultHasher::new();
-        (row.nm_id, row.chrt_id, row.warehouse_id, &row.warehouse_name).hash(&mut hasher);
-        let key = hasher.finish();
+        let row: WbWarehousesRow = match json::decode_in(PLACE, bytes) {
+            Ok(row) => row,
+            Err(failure) => {
+                let failure = json::row_is_json(bytes, failure)?;
+                // A row that is sent again is the same text again.
+                if !self.repeats(hash(bytes)) {
+                    self.lose(bytes, &failure);
+                }
+                return Ok(());
+            }
+        };
+        let size = (row.nm_id, row.chrt_id, row.warehouse_id, &row.warehouse_name);
+        if self.repeats(hash(size)) {
+            return Ok(());
+        }
+        self.told_to_client |= row.in_way_to_client.is_there();
+        self.told_from_client |= row.in_way_from_client.is_there();
+        match self.take(&row) {
+            Ok(()) => self.left_out.read(PLACE, 1),
+            Err(failure) => self.lose(bytes, &failure),
+        }
+        Ok(())
+    }
+
+    /// Whether this row stood on the page before already, as the last one there.
+    fn repeats(&mut self, key: u64) -> bool {
         if let Some(border) = self.border.take() {
             if border == key {
                 self.repeated += 1;
                 // This page's last row may be this one again.
                 self.page.push(key);
-                return Ok(());
+                return true;
             }
             self.contradiction = Some(REFRESHED.to_owned());
         }
@@ -230,57 +262,99 @@ impl Gathered {
             self.contradiction = Some(format!("the same size and warehouse on two pages: {REFRESHED}"));
         }
         self.page.push(key);
-        self.told_to_client |= row.in_way_to_client.is_there();
-        self.told_from_client |= row.in_way_from_client.is_there();
-        let warehouse = self.warehouse(&row)?;
+        false
+    }
+
+    fn take(&mut self, row: &WbWarehousesRow) -> Result<(), CallFailure> {
+        let counts = [
+            ("quantity", row.quantity),
+            ("inWayToClient", row.in_way_to_client.or_zero()),
+            ("inWayFromClient", row.in_way_from_client.or_zero()),
+        ];
+        if let Some((field, _)) = counts.iter().find(|(_, units)| *units < 0) {
+            return Err(json::malformed(format!("field `{PLACE}.{field}` is negative")));
+        }
+        let [available, to_client, from_client] = counts.map(|(_, units)| units);
+        // «Остальные»: no warehouse, but units on the way that belong to none.
+        if row.warehouse_id == Some(0) && available == 0 {
+            let in_way = InWay {
+                to_client,
+                from_client,
+            };
+            return self.builder.add_in_way(row.nm_id, in_way).map_err(overflow);
+        }
+        let warehouse = self.warehouse(row.warehouse_id, &row.warehouse_name, row.region_name.as_deref());
+        let Some(warehouse) = warehouse else {
+            return Err(json::malformed("a row without warehouseId and warehouseName"));
+        };
         let level = StockLevel {
             warehouse,
-            available: row.quantity,
-            in_way_to_client: row.in_way_to_client.or_default(),
-            in_way_from_client: row.in_way_from_client.or_default(),
-        };
-        let overflow = |overflow: StockOverflow| CallFailure::Inconsistent {
-            what: overflow.to_string(),
+            available,
+            in_way_to_client: to_client,
+            in_way_from_client: from_client,
         };
         self.builder.add(row.nm_id, level).map_err(overflow)?;
         // 0 is no size: the vendor's ids begin far above.
         match u64::try_from(row.chrt_id).ok().filter(|id| *id > 0) {
             Some(id) => self
                 .builder
-                .add_size(row.nm_id, warehouse, SizeLabel::Id(id), row.quantity)
+                .add_size(row.nm_id, warehouse, SizeLabel::Id(id), available)
                 .map_err(overflow),
             None => Ok(()),
         }
     }
 
-    fn warehouse(&mut self, row: &WbWarehousesRow) -> Result<u32, CallFailure> {
-        let masked = row.warehouse_id == Some(MASKED_ID) || is_masked_name(&row.warehouse_name);
+    /// Leaves out a row. The level that it is part of is unknown then; where it does not even say whose it
+    /// is, no absence is proven any more.
+    fn lose(&mut self, bytes: &[u8], failure: &CallFailure) {
+        let index = usize::try_from(self.page_rows - 1).unwrap_or(usize::MAX);
+        self.left_out.add(PLACE, &[index], failure);
+        let Some(nm_id) = json::whole_number(bytes, "nmId") else {
+            self.is_proven = false;
+            return;
+        };
+        let name = json::text(bytes, "warehouseName").unwrap_or_default();
+        let warehouse = self.warehouse(json::whole_number(bytes, "warehouseId"), &name, None);
+        self.builder.unread(nm_id, warehouse);
+    }
+
+    /// The warehouse of a row; none where it has neither an id nor a name.
+    fn warehouse(&mut self, id: Option<i64>, name: &str, region: Option<&str>) -> Option<u32> {
+        let masked = id == Some(MASKED_ID) || is_masked_name(name);
         if masked && self.fulfilment == Fulfilment::Fbo {
-            return Ok(self.builder.warehouse(WarehouseRef::masked()));
+            return Some(self.builder.warehouse(WarehouseRef::masked()));
         }
-        let Some(id) = row.warehouse_id else {
-            if row.warehouse_name.is_empty() {
-                return Err(json::malformed("a row without warehouseId and warehouseName"));
-            }
-            return Ok(self
-                .builder
-                .warehouse(WarehouseRef::named(&row.warehouse_name, self.fulfilment)));
+        let Some(id) = id else {
+            return (!name.is_empty())
+                .then(|| self.builder.warehouse(WarehouseRef::named(name, self.fulfilment)));
         };
         if let Some(index) = self.by_id.get(&id) {
-            return Ok(*index);
+            return Some(*index);
         }
-        let name = if row.warehouse_name.is_empty() {
+        let name = if name.is_empty() {
             id.to_string()
         } else {
-            row.warehouse_name.clone()
+            name.to_owned()
         };
-        let region = row.region_name.clone().filter(|region| !region.is_empty());
+        let region = region.filter(|region| !region.is_empty()).map(str::to_owned);
         let index = self
             .builder
             .warehouse(WarehouseRef::with_id(id, name, self.fulfilment, region));
         self.by_id.insert(id, index);
-        Ok(index)
+        Some(index)
     }
+}
+
+fn overflow(overflow: StockOverflow) -> CallFailure {
+    CallFailure::Inconsistent {
+        what: overflow.to_string(),
+    }
+}
+
+fn hash(key: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::CallFailure;
-use crate::json::{self, Told};
+use crate::json::{self, RawRows, Told};
 
 /// `null` where a list or a text is documented means none.
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -15,6 +15,11 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A list that has to be there, and of which it matters whether it is `null`.
+fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RawRows>, D::Error> {
+    Option::deserialize(deserializer)
 }
 
 /// `POST /content/v2/get/cards/list`, request.
@@ -303,8 +308,8 @@ pub(super) struct GoodsPage {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct GoodsList {
-    #[serde(rename = "listGoods", deserialize_with = "null_is_default")]
-    pub(super) list: Vec<Goods>,
+    #[serde(rename = "listGoods", deserialize_with = "required")]
+    pub(super) list: Option<RawRows>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -31,7 +31,7 @@ const fn source(path: &'static str, field: &'static str, place: &'static str) ->
 }
 
 /// What came of a source: rows and whether they are all, or the failure.
-type Outcome = Result<(usize, bool, Option<&'static str>), CallError>;
+type Outcome = Result<(usize, bool, Option<String>), CallError>;
 
 fn outcome<T>(result: Result<Fetched<T>, CallError>, rows: impl Fn(&T) -> usize) -> Outcome {
     result.map(|fetched| (rows(&fetched.items), fetched.complete, fetched.outcome.trouble))
@@ -93,7 +93,11 @@ fn assert_named(source: &Source, effect: &Effect, said: &str, outcome: Outcome) 
                 source.empty_was_seen && *effect == Effect::EmptyBody,
                 "{what}: {rows} rows"
             );
-            assert_eq!((rows, complete, trouble), (0, false, Some(said)), "{what}");
+            assert_eq!(
+                (rows, complete, trouble.as_deref()),
+                (0, false, Some(said)),
+                "{what}"
+            );
         }
     }
 }

@@ -129,10 +129,9 @@ impl<T> Source<T> {
                 as_of: fetched.outcome.as_of,
                 payload_sha256: fetched.outcome.payload_sha256.clone(),
                 payload_bytes: Some(fetched.outcome.payload_bytes),
-                error: (!fetched.complete).then(|| {
-                    let why = fetched.outcome.trouble;
-                    why.unwrap_or("the answer does not prove that it is all")
-                        .to_owned()
+                error: fetched.outcome.trouble.clone().or_else(|| {
+                    let said = "the answer does not prove that it is all";
+                    (!fetched.complete).then(|| said.to_owned())
                 }),
             },
         })

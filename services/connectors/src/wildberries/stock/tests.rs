@@ -106,10 +106,83 @@ fn a_row_that_comes_again_on_a_later_page_is_a_contradiction() {
 
 #[test]
 fn a_row_without_any_warehouse_is_refused() {
-    let error = decode(br#"{"data":{"items":[{"nmId":1,"quantity":2}]}}"#)
-        .err()
-        .unwrap();
+    let gathered = decode(br#"{"data":{"items":[{"nmId":1,"quantity":2}]}}"#).unwrap();
+    let error = gathered.is_whole().unwrap_err();
     assert!(error.to_string().contains("without warehouseId"), "{error}");
+}
+
+/// The first row of the sample in another form, and the level of the article that is not known then.
+fn with_damaged(first: &str) -> Gathered {
+    let end = SAMPLE.find("},").unwrap() + 1;
+    let start = SAMPLE.find("{\"nmId\"").unwrap();
+    let body = format!("{}{first}{}", &SAMPLE[..start], &SAMPLE[end..]);
+    decode(body.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_damaged_row_makes_its_own_level_unknown_and_leaves_the_others() {
+    for bad in [
+        r#"{"nmId":100000001,"warehouseId":507,"warehouseName":"Коледино","quantity":null}"#,
+        r#"{"nmId":"100000001","warehouseId":507,"warehouseName":"Коледино","quantity":7}"#,
+        r#"{"nmId":100000001,"warehouseId":507,"warehouseName":"Коледино","quantity":"семь"}"#,
+        r#"{"nmId":100000001,"warehouseId":507,"warehouseName":"Коледино","quantity":-7}"#,
+        r#"{"nmId":100000001,"warehouseId":507,"warehouseName":"Коледино","quantity":9223372036854775807}"#,
+        r#"{"nmId":100000001,"warehouseId":507,"warehouseName":"Коледино","quantity":9223372036854775808}"#,
+        r#"{"nmId":100000001,"warehouseId":507,"warehouseName":"Коледино"}"#,
+    ] {
+        let gathered = with_damaged(bad);
+        assert!(gathered.is_proven, "{bad}");
+        assert_eq!(gathered.left_out.count(), 1, "{bad}");
+        let stock = gathered.builder.finish();
+        let first = stock.product(100_000_001).unwrap();
+        assert_eq!(
+            stock.unread_warehouses(first).collect::<Vec<_>>(),
+            ["fbo:507"],
+            "{bad}"
+        );
+        assert_eq!((first.levels.len(), first.available()), (1, 40), "{bad}");
+        assert_eq!(stock.product(100_000_002).unwrap().available(), 5, "{bad}");
+    }
+}
+
+#[test]
+fn a_damaged_row_of_an_unknown_article_proves_no_absence_and_one_of_an_unknown_warehouse_tears_its_article() {
+    for bad in [
+        "null",
+        "7",
+        r#"{"nmId":null,"quantity":1}"#,
+        r#"{"nmId":"","quantity":1}"#,
+    ] {
+        let gathered = with_damaged(bad);
+        assert_eq!(
+            (gathered.is_proven, gathered.left_out.count()),
+            (false, 1),
+            "{bad}"
+        );
+        assert_eq!(
+            gathered
+                .builder
+                .finish()
+                .product(100_000_001)
+                .unwrap()
+                .available(),
+            42
+        );
+    }
+    let gathered = with_damaged(r#"{"nmId":100000001,"quantity":1}"#);
+    assert!(gathered.is_proven);
+    let stock = gathered.builder.finish();
+    assert!(stock.product(100_000_001).unwrap().torn);
+    assert_eq!(stock.product(100_000_002).unwrap().available(), 5);
+}
+
+#[test]
+fn the_warehouse_that_is_none_tells_units_on_the_way_only() {
+    let body = r#"{"data":{"items":[{"nmId":1,"chrtId":2,"warehouseId":0,"warehouseName":"Остальные",
+        "quantity":0,"inWayToClient":3,"inWayFromClient":1}]}}"#;
+    let stock = snapshot(body);
+    assert!(stock.warehouses.is_empty(), "{:?}", stock.warehouses);
+    assert_eq!(stock.product(1).unwrap().in_way_total().to_client, 3);
 }
 
 proptest! {
