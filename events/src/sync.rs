@@ -44,6 +44,9 @@ pub struct SourceReport {
     pub outcome: SourceOutcome,
     /// Rows read.
     pub rows: u64,
+    /// Rows that could not be read and were left out, when there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
     /// The marketplace's own time of the data, when it tells it.
     pub as_of: Option<DateTime<Utc>>,
     /// SHA-256 of the raw answer, hexadecimal; empty when there was none.

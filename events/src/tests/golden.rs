@@ -100,6 +100,7 @@ fn a_sync_completed_of_version_1_is_lifted_to_the_current_shape() {
         rows,
         as_of: as_of.map(samples::at),
         payload_sha256: hash.repeat(8),
+        left_out: None,
         payload_bytes: None,
         error: None,
     };

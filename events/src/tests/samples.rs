@@ -214,6 +214,7 @@ fn report(source: &str, outcome: SourceOutcome) -> SourceReport {
         rows: 9_850,
         as_of: Some(at("2026-11-22T09:10:00Z")),
         payload_sha256: "a3f1c27e".repeat(8),
+        left_out: None,
         payload_bytes: Some(1_482_113),
         error: None,
     }
@@ -224,6 +225,7 @@ fn failed_orders() -> SourceReport {
         rows: 0,
         as_of: None,
         payload_sha256: String::new(),
+        left_out: None,
         payload_bytes: None,
         error: Some("429: следующий запрос возможен через 60 с".into()),
         ..report("orders", SourceOutcome::Failed)

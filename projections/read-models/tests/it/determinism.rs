@@ -158,6 +158,7 @@ fn push_sync(log: &mut Log, dice: &mut Dice, who: events::ids::TenantId, cabinet
         rows: dice.roll(100),
         as_of: None,
         payload_sha256: String::new(),
+        left_out: None,
         payload_bytes: None,
         error: (outcome == SourceOutcome::Failed).then(|| "timeout".to_owned()),
     }];

@@ -540,6 +540,7 @@ async fn freshness_keeps_the_age_of_the_last_complete_answer_through_failures() 
         rows: 1,
         as_of: as_of.map(at),
         payload_sha256: String::new(),
+        left_out: None,
         payload_bytes: None,
         error: error.map(str::to_owned),
     };

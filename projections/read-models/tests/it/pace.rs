@@ -178,6 +178,7 @@ fn complete(sources: &[(&str, DateTime<Utc>)]) -> SyncCompleted {
                 rows: 1,
                 as_of: Some(*as_of),
                 payload_sha256: String::new(),
+                left_out: None,
                 payload_bytes: None,
                 error: None,
             })

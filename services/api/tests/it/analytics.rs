@@ -39,6 +39,7 @@ fn report(source: &str, as_of: DateTime<Utc>) -> SourceReport {
         rows: 1,
         as_of: Some(as_of),
         payload_sha256: String::new(),
+        left_out: None,
         payload_bytes: None,
         error: None,
     }

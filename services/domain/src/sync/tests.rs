@@ -276,6 +276,7 @@ fn report(outcome: SourceOutcome) -> SourceReport {
         rows: 0,
         as_of: None,
         payload_sha256: String::new(),
+        left_out: None,
         payload_bytes: None,
         error: (outcome == SourceOutcome::Failed).then(|| "unavailable: 503".into()),
     }

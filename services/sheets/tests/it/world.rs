@@ -328,6 +328,7 @@ impl World {
                     rows: 2,
                     as_of: Some(at),
                     payload_sha256: String::new(),
+                    left_out: None,
                     payload_bytes: None,
                     error: None,
                 }],

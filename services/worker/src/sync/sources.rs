@@ -108,6 +108,7 @@ impl<T> Source<T> {
             rows: 0,
             as_of: None,
             payload_sha256: String::new(),
+            left_out: None,
             payload_bytes: None,
             error,
         };
@@ -128,6 +129,7 @@ impl<T> Source<T> {
                 rows: fetched.outcome.rows,
                 as_of: fetched.outcome.as_of,
                 payload_sha256: fetched.outcome.payload_sha256.clone(),
+                left_out: Some(fetched.outcome.left_out).filter(|rows| *rows > 0),
                 payload_bytes: Some(fetched.outcome.payload_bytes),
                 error: fetched.outcome.trouble.clone().or_else(|| {
                     let said = "the answer does not prove that it is all";
