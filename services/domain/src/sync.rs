@@ -167,7 +167,7 @@ impl Sync {
 
 impl Decider for Sync {
     const STREAM: StreamType = StreamType::Sync;
-    const FOLD_VERSION: i32 = 3;
+    const FOLD_VERSION: i32 = 4;
     type Command = SyncCommand;
     type Happened = SyncEvent;
     type Refusal = SyncRefusal;
@@ -267,7 +267,10 @@ impl Decider for Sync {
             SyncEvent::SyncCompleted(completed) => {
                 self.count_sources(&completed.sources, completed.completed_at);
                 self.outstanding = None;
-                self.held = None;
+                // One that read nothing has nothing to say about what is held back.
+                if reads_something(&completed.sources) {
+                    self.held = None;
+                }
                 self.completed_at = Some(completed.completed_at);
             }
             SyncEvent::SyncFailed(failed) => {
@@ -335,6 +338,12 @@ aggregate!(Sync, "sync");
 #[must_use]
 pub fn is_put_back(class: &str) -> bool {
     matches!(class, "rate_limited" | "report_pending")
+}
+
+/// Whether any source was read, wholly or in part. Older events may not name their sources.
+fn reads_something(sources: &[SourceReport]) -> bool {
+    use events::sync::SourceOutcome::{Complete, Partial};
+    sources.is_empty() || (sources.iter()).any(|report| matches!(report.outcome, Complete | Partial))
 }
 
 /// Whether a source's part can be believed to be all there is.

@@ -10,6 +10,7 @@ pub mod doubt;
 pub mod held;
 mod key;
 mod labels;
+mod marks;
 pub mod sources;
 
 use std::time::Duration;
@@ -88,7 +89,7 @@ pub struct Syncs {
     pub app: App,
     /// Clients.
     pub marketplaces: Marketplaces,
-    /// What was read less than five minutes ago.
+    /// What was recorded less than five minutes ago.
     pub cache: std::sync::Arc<messaging::Cache>,
     /// Now.
     pub clock: Clock,
@@ -298,6 +299,10 @@ impl Attempt<'_> {
     }
 
     async fn record(&self, mut seen: Seen) -> Result<(End, &'static str), Trouble> {
+        if seen.is_nothing() {
+            // Nothing was seen, so nothing that is believed, doubted or held back has changed.
+            return Ok(self.complete(0, 0, seen.reports()).await);
+        }
         let memory = self.memory();
         let totals = seen.totals();
         let believed = memory.believed().await?.map(|believed| Believed {
@@ -427,14 +432,16 @@ impl Attempt<'_> {
             sync_id: self.job.sync_id,
             attempt: self.attempt.attempt,
             completed_at: self.syncs.clock.now(),
-            sources,
+            sources: sources.clone(),
             products_seen: seen,
             products_changed: changed,
         });
-        (
-            self.tell(end, End::Done).await,
-            if all { "completed" } else { "partial" },
-        )
+        let told = self.tell(end, End::Done).await;
+        // What a person released was read long ago.
+        if told.is_recorded && !self.attempt.released {
+            marks::make(&self.syncs.cache, self.job, &sources).await;
+        }
+        (told.end, if all { "completed" } else { "partial" })
     }
 
     async fn quarantine(&self, doubt: &doubt::Doubt, reports: Vec<SourceReport>) -> (End, &'static str) {
@@ -446,7 +453,7 @@ impl Attempt<'_> {
             evidence: doubt.evidence.clone(),
             sources: reports,
         });
-        (self.tell(end, End::Done).await, "quarantined")
+        (self.tell(end, End::Done).await.end, "quarantined")
     }
 
     /// Tells that the attempt failed: to be tried again while attempts are left, else given up.
@@ -485,7 +492,7 @@ impl Attempt<'_> {
                 reason: format!("{class}: {detail}"),
             }
         };
-        (self.tell(end, after).await, class_label(class))
+        (self.tell(end, after).await.end, class_label(class))
     }
 
     fn observe_sources(&self, outcomes: &[(String, &'static str)], state: &SyncState) {
@@ -511,25 +518,42 @@ impl Attempt<'_> {
         pause + quarter * u32::from(spread.as_bytes()[0]) / 256
     }
 
-    async fn tell(&self, end: sync_attempt::End, after: End) -> End {
+    async fn tell(&self, end: sync_attempt::End, after: End) -> Told {
         let context = self.part("end");
         let outcomes = outcomes(&end);
         match sync_attempt::end(&self.syncs.app, &context, self.job.cabinet_id, end).await {
             Ok(ended) => {
                 self.observe_sources(&outcomes, &ended.state);
-                after
+                Told {
+                    end: after,
+                    is_recorded: true,
+                }
             }
             // Another worker has it, or it is over: nothing of ours counts any more.
             Err(application::ExecuteError::Refused(refusal)) => {
                 tracing::info!(reason = %refusal, sync.id = %self.job.sync_id, "superseded");
-                End::Done
+                Told {
+                    end: End::Done,
+                    is_recorded: false,
+                }
             }
             Err(error) => {
                 tracing::warn!(error = ?error, sync.id = %self.job.sync_id, "end of sync not recorded");
-                End::Undecided
+                Told {
+                    end: End::Undecided,
+                    is_recorded: false,
+                }
             }
         }
     }
+}
+
+/// What came of reporting the end of an attempt.
+struct Told {
+    /// For the queue.
+    end: End,
+    /// Whether the log has this attempt's end.
+    is_recorded: bool,
 }
 
 /// Our own side failed while recording.

@@ -238,7 +238,7 @@ fn what_was_discarded_released_or_overtaken_cannot_be_released() {
     let later = [
         vec![discarded],
         vec![released(), started(2), Fact(completed(FIRST, 2).into())],
-        vec![requested(SECOND), started(1), Fact(completed(SECOND, 1).into())],
+        vec![requested(SECOND), started(1), Fact(read(SECOND).into())],
     ];
     for later in later {
         TestFramework::<Sync>::with(())
@@ -250,6 +250,33 @@ fn what_was_discarded_released_or_overtaken_cannot_be_released() {
         .given([held.to_vec(), vec![requested(SECOND)]].concat())
         .when(release(FIRST))
         .then_expect_error(SyncRefusal::Busy);
+}
+
+/// A completed sync that read a source.
+fn read(sync_id: SyncId) -> SyncCompleted {
+    SyncCompleted {
+        sources: vec![report(SourceOutcome::Complete)],
+        ..completed(sync_id, 1)
+    }
+}
+
+#[test]
+fn a_sync_that_read_nothing_leaves_what_is_held_back() {
+    let cached = SyncCompleted {
+        sources: vec![report(SourceOutcome::Cached), report(SourceOutcome::Failed)],
+        ..completed(SECOND, 1)
+    };
+    TestFramework::<Sync>::with(())
+        .given(vec![
+            requested(FIRST),
+            started(1),
+            quarantined(),
+            requested(SECOND),
+            started(1),
+            Fact(cached.into()),
+        ])
+        .when(release(FIRST))
+        .then_expect_events(vec![released()]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::SyncJob;
 use crate::memory::is_made_from_name;
 use crate::sync::Syncs;
 use crate::sync::doubt::SeenTotals;
+use crate::sync::marks;
 
 /// The catalogue.
 pub const CARDS: &str = "cards";
@@ -72,7 +73,7 @@ pub enum Source<T> {
     Read(Fetched<T>),
     /// It did not.
     Failed(Failure),
-    /// It answered less than five minutes ago and was not asked again.
+    /// Another sync recorded it less than five minutes ago, and it was not asked again.
     Cached,
     /// The credential does not open it and the seller never meant it to, or it does not apply.
     NotAsked,
@@ -180,18 +181,34 @@ pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &Marketpla
     };
     let catalogue_and_fbs = async {
         let mut catalogue = Catalogue::default();
-        let cards = asking.ask(CARDS, read_cards(client, &mut catalogue)).await;
-        let fbs = if opens_fbs(client, &catalogue.sizes) {
-            // What was asked by half a catalogue says nothing about the other half.
-            let whole = matches!(&cards, Source::Read(fetched) if fetched.complete);
-            let stock = async {
-                let mut fetched = client.fbs_stock(&catalogue.sizes).await?;
-                fetched.complete &= whole || !needs_catalogue(client);
-                Ok(fetched)
-            };
-            asking.ask(STOCK_FBS, stock).await
+        let fbs_is_due = opens_fbs(client) && !asking.recorded_lately(STOCK_FBS).await;
+        let reading = read_cards(client, &mut catalogue);
+        // Stock that is asked for by size needs the catalogue anew, however lately that was recorded.
+        let cards = if fbs_is_due && needs_catalogue(client) {
+            asking.ask_anew(CARDS, reading).await
         } else {
-            Source::NotAsked
+            asking.ask(CARDS, reading).await
+        };
+        let fbs = match &cards {
+            _ if !opens_fbs(client) => Source::NotAsked,
+            _ if !fbs_is_due => Source::Cached,
+            Source::Failed(failure) if needs_catalogue(client) && catalogue.sizes.is_empty() => {
+                Source::Failed(Failure {
+                    detail: "the catalogue, by which it is asked for, did not answer".to_owned(),
+                    ..failure.clone()
+                })
+            }
+            _ if needs_catalogue(client) && catalogue.sizes.is_empty() => Source::NotAsked,
+            cards => {
+                // What was asked by half a catalogue says nothing about the other half.
+                let whole = matches!(cards, Source::Read(fetched) if fetched.complete);
+                let stock = async {
+                    let mut fetched = client.fbs_stock(&catalogue.sizes).await?;
+                    fetched.complete &= whole || !needs_catalogue(client);
+                    Ok(fetched)
+                };
+                asking.ask_anew(STOCK_FBS, stock).await
+            }
         };
         (catalogue, cards, fbs)
     };
@@ -267,13 +284,11 @@ fn details(card: Card, has_sizes: bool) -> Details {
 
 /// Whether the key was made for the seller's own warehouses. One that was not is no failure: most sellers
 /// have none.
-fn opens_fbs(client: &MarketplaceClient, sizes: &[SizeRef]) -> bool {
+fn opens_fbs(client: &MarketplaceClient) -> bool {
     match client {
-        MarketplaceClient::Wildberries(client) => {
-            client.opens_fbs() && (client.has_seller_report() || !sizes.is_empty())
-        }
+        MarketplaceClient::Wildberries(client) => client.opens_fbs(),
         // The keys there do not say; the roles were looked at when the cabinet was connected.
-        MarketplaceClient::Ozon(_) => !sizes.is_empty(),
+        MarketplaceClient::Ozon(_) => true,
     }
 }
 
@@ -306,17 +321,19 @@ impl Asking<'_> {
         source: &'static str,
         call: impl Future<Output = Result<Fetched<T>, CallError>>,
     ) -> Source<T> {
-        let key = format!("{}.{source}", self.job.cabinet_id);
-        if !self.forced && self.read_lately(&key).await {
+        if self.recorded_lately(source).await {
             return Source::Cached;
         }
+        self.ask_anew(source, call).await
+    }
+
+    async fn ask_anew<T>(
+        &self,
+        source: &'static str,
+        call: impl Future<Output = Result<Fetched<T>, CallError>>,
+    ) -> Source<T> {
         match tokio::time::timeout_at(self.until, call).await {
-            Ok(Ok(fetched)) => {
-                if fetched.complete {
-                    self.remember(&key).await;
-                }
-                Source::Read(fetched)
-            }
+            Ok(Ok(fetched)) => Source::Read(fetched),
             Ok(Err(error)) => {
                 tracing::info!(error = ?error, source, cabinet.id = %self.job.cabinet_id, "source failed");
                 Source::Failed(error.into())
@@ -329,20 +346,9 @@ impl Asking<'_> {
         }
     }
 
-    /// Without the broker nothing is known to have been read lately.
-    async fn read_lately(&self, key: &str) -> bool {
-        let asked = tokio::time::timeout(Duration::from_secs(2), self.cache.get(key));
-        matches!(asked.await, Ok(Ok(Some(_))))
-    }
-
-    async fn remember(&self, key: &str) {
-        let told = tokio::time::timeout(
-            Duration::from_secs(2),
-            self.cache.put(key, self.job.sync_id.to_string().into()),
-        );
-        if !matches!(told.await, Ok(Ok(()))) {
-            tracing::debug!(key, "not remembered as read; it may be read again sooner");
-        }
+    /// Whether the source need not be asked again.
+    async fn recorded_lately(&self, source: &str) -> bool {
+        !self.forced && marks::has(self.cache, self.job, source).await
     }
 }
 
@@ -444,6 +450,16 @@ impl Seen {
                 .complete()
                 .map(|()| i64::try_from(self.catalogue.cards.len()).unwrap_or(i64::MAX)),
         }
+    }
+
+    /// Whether no source was read: all of them were recorded lately, failed, or are not opened by the key.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.cards.read().is_none()
+            && self.fbo.read().is_none()
+            && self.fbs.read().is_none()
+            && self.orders.read().is_none()
+            && self.prices.read().is_none()
     }
 
     /// Every article any source told of.

@@ -12,7 +12,7 @@ use worker::check::{self, CheckError};
 use worker::maintenance;
 use worker::sync::End;
 
-use crate::world::{World, api_app, seller};
+use crate::world::{FORCED_AND_NOT, World, api_app, seller};
 
 impl World {
     async fn cabinet_events(&self) -> Vec<CabinetEvent> {
@@ -93,126 +93,138 @@ fn refused(status: u16) -> Effect {
 
 #[tokio::test]
 async fn a_key_that_nobody_tried_is_tried_by_the_first_sync_and_by_no_other() {
-    let world = World::start(seller()).await;
-    world.sync(true).await;
-    world.sync(true).await;
-    assert_eq!(
-        world.happened().await,
-        ["cabinet_connected", "credential_checked", "credential_accepted"]
-    );
-    let Some(CabinetEvent::CredentialChecked(checked)) = world.cabinet_events().await.into_iter().nth(1)
-    else {
-        panic!()
-    };
-    let named: Vec<_> = checked
-        .rights
-        .iter()
-        .map(|right| (right.category.as_str(), right.status))
-        .collect();
-    assert_eq!(
-        named,
-        [
-            ("content", RightStatus::Open),
-            ("analytics", RightStatus::Open),
-            ("marketplace", RightStatus::Open),
-            ("statistics", RightStatus::Open),
-        ]
-    );
-    assert_eq!(checked.seller_id, Some(world.simulator.sellers()[0].to_string()));
+    for forced in FORCED_AND_NOT {
+        let world = World::start(seller()).await;
+        world.sync_anew(forced).await;
+        world.sync_anew(forced).await;
+        assert_eq!(
+            world.happened().await,
+            ["cabinet_connected", "credential_checked", "credential_accepted"]
+        );
+        let Some(CabinetEvent::CredentialChecked(checked)) = world.cabinet_events().await.into_iter().nth(1)
+        else {
+            panic!()
+        };
+        let named: Vec<_> = checked
+            .rights
+            .iter()
+            .map(|right| (right.category.as_str(), right.status))
+            .collect();
+        assert_eq!(
+            named,
+            [
+                ("content", RightStatus::Open),
+                ("analytics", RightStatus::Open),
+                ("marketplace", RightStatus::Open),
+                ("statistics", RightStatus::Open),
+            ]
+        );
+        assert_eq!(checked.seller_id, Some(world.simulator.sellers()[0].to_string()));
+    }
 }
 
 #[tokio::test]
 async fn a_right_that_is_lost_while_others_stay_stands_with_the_cabinet_and_pauses_nothing() {
-    let world = World::start(seller()).await;
-    world.sync(true).await;
-    world.simulator.script(Fault::on("/content-api", refused(403)));
-    assert_eq!(world.sync(true).await, End::Done);
-    let Some(CabinetEvent::CredentialChecked(checked)) = world.cabinet_events().await.pop() else {
-        panic!("{:?}", world.happened().await)
-    };
-    assert_eq!(checked.rights[0].status, RightStatus::Forbidden);
-    assert_eq!(checked.rights[1].status, RightStatus::Open);
-    world.request(true).await;
+    for forced in FORCED_AND_NOT {
+        let world = World::start(seller()).await;
+        world.sync_anew(forced).await;
+        world.simulator.script(Fault::on("/content-api", refused(403)));
+        assert_eq!(world.sync_anew(forced).await, End::Done);
+        let Some(CabinetEvent::CredentialChecked(checked)) = world.cabinet_events().await.pop() else {
+            panic!("{:?}", world.happened().await)
+        };
+        assert_eq!(checked.rights[0].status, RightStatus::Forbidden);
+        assert_eq!(checked.rights[1].status, RightStatus::Open);
+        world.request_anew(forced).await;
+    }
 }
 
 #[tokio::test]
 async fn a_new_key_is_tried_first_and_the_next_sync_uses_it() {
-    let world = World::start(seller()).await;
-    world.sync(true).await;
-    let token = world.other_token(scope::ALL);
-    world.give(&token).await;
-    assert_eq!(world.sealed().await, 2);
-    let before = world.cabinet_events().await.len();
-    world.sync(true).await;
-    assert_eq!(world.sealed().await, 1, "the replaced key is destroyed");
-    assert_eq!(
-        world.happened().await[before..],
-        ["credential_rotated", "credential_checked", "credential_accepted"]
-    );
-    world.simulator.revoke(&world.token);
-    assert_eq!(
-        world.sync(true).await,
-        End::Done,
-        "the old key is not used any more"
-    );
+    for forced in FORCED_AND_NOT {
+        let world = World::start(seller()).await;
+        world.sync_anew(forced).await;
+        let token = world.other_token(scope::ALL);
+        world.give(&token).await;
+        assert_eq!(world.sealed().await, 2);
+        let before = world.cabinet_events().await.len();
+        world.sync_anew(forced).await;
+        assert_eq!(world.sealed().await, 1, "the replaced key is destroyed");
+        assert_eq!(
+            world.happened().await[before..],
+            ["credential_rotated", "credential_checked", "credential_accepted"]
+        );
+        world.simulator.revoke(&world.token);
+        assert_eq!(
+            world.sync_anew(forced).await,
+            End::Done,
+            "the old key is not used any more"
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_new_key_that_is_no_good_leaves_the_old_one_in_use_and_says_so() {
-    let world = World::start(seller()).await;
-    world.sync(true).await;
-    let token = world.other_token(scope::ALL);
-    world.simulator.revoke(&token);
-    world.give(&token).await;
-    let tried = world.tried().await.unwrap();
-    assert_eq!(tried.check.refused.as_deref(), Some("unauthorized"));
-    assert!(!tried.check.in_use);
-    assert_eq!(world.happened().await.last(), Some(&"credential_offer_refused"));
-    assert_eq!(world.sealed().await, 1, "the refused key is destroyed");
-    assert_eq!(world.sync(true).await, End::Done);
-    world.assert_equals_truth().await;
+    for forced in FORCED_AND_NOT {
+        let world = World::start(seller()).await;
+        world.sync_anew(forced).await;
+        let token = world.other_token(scope::ALL);
+        world.simulator.revoke(&token);
+        world.give(&token).await;
+        let tried = world.tried().await.unwrap();
+        assert_eq!(tried.check.refused.as_deref(), Some("unauthorized"));
+        assert!(!tried.check.in_use);
+        assert_eq!(world.happened().await.last(), Some(&"credential_offer_refused"));
+        assert_eq!(world.sealed().await, 1, "the refused key is destroyed");
+        assert_eq!(world.sync_anew(forced).await, End::Done);
+        world.assert_equals_truth().await;
+    }
 }
 
 #[tokio::test]
 async fn a_new_key_that_cannot_be_tried_now_waits_and_the_old_one_goes_on() {
-    let world = World::start(seller()).await;
-    world.sync(true).await;
-    world.give(&world.other_token(scope::ALL)).await;
-    world.simulator.script(Fault::on("/common-api", refused(503)));
-    assert!(matches!(world.tried().await, Err(CheckError::NoAnswer(_))));
-    assert_eq!(world.sync(true).await, End::Done);
-    assert_eq!(world.happened().await.last(), Some(&"credential_offered"));
-    world.simulator.clear_faults();
-    world.keys_watched().await;
-    assert!(world.happened().await.contains(&"credential_rotated"));
+    for forced in FORCED_AND_NOT {
+        let world = World::start(seller()).await;
+        world.sync_anew(forced).await;
+        world.give(&world.other_token(scope::ALL)).await;
+        world.simulator.script(Fault::on("/common-api", refused(503)));
+        assert!(matches!(world.tried().await, Err(CheckError::NoAnswer(_))));
+        assert_eq!(world.sync_anew(forced).await, End::Done);
+        assert_eq!(world.happened().await.last(), Some(&"credential_offered"));
+        world.simulator.clear_faults();
+        world.keys_watched().await;
+        assert!(world.happened().await.contains(&"credential_rotated"));
+    }
 }
 
 #[tokio::test]
 async fn payment_that_is_asked_for_is_a_state_of_the_cabinet_and_ends_with_a_trial_that_succeeds() {
-    let world = World::start(seller()).await;
-    world.sync(true).await;
-    world.simulator.script(Fault::on("/", refused(402)));
-    let end = world.sync(true).await;
-    assert!(
-        matches!(&end, End::GivenUp { reason } if reason.starts_with("payment_required")),
-        "{end:?}"
-    );
-    let SyncEvent::SyncFailed(failed) = world.last().await else {
-        panic!()
-    };
-    assert_eq!(failed.retry_at, None);
-    let Some(CabinetEvent::CredentialRejected(rejected)) = world.cabinet_events().await.pop() else {
-        panic!("{:?}", world.happened().await)
-    };
-    assert_eq!(rejected.reason, "payment_required");
-    while world.policy.round().await.unwrap() > 0 {}
-    assert_eq!(world.due().await, 0, "nothing is asked while it is not paid");
-    world.simulator.clear_faults();
-    let tried = world.tried().await.unwrap();
-    assert_eq!(tried.check.refused, None);
-    world.later(TimeDelta::hours(1));
-    while world.policy.round().await.unwrap() > 0 {}
-    assert_eq!(world.due().await, 1, "it goes on by itself");
+    for forced in FORCED_AND_NOT {
+        let world = World::start(seller()).await;
+        world.sync_anew(forced).await;
+        world.simulator.script(Fault::on("/", refused(402)));
+        let end = world.sync_anew(forced).await;
+        assert!(
+            matches!(&end, End::GivenUp { reason } if reason.starts_with("payment_required")),
+            "{end:?}"
+        );
+        let SyncEvent::SyncFailed(failed) = world.last().await else {
+            panic!()
+        };
+        assert_eq!(failed.retry_at, None);
+        let Some(CabinetEvent::CredentialRejected(rejected)) = world.cabinet_events().await.pop() else {
+            panic!("{:?}", world.happened().await)
+        };
+        assert_eq!(rejected.reason, "payment_required");
+        while world.policy.round().await.unwrap() > 0 {}
+        assert_eq!(world.due().await, 0, "nothing is asked while it is not paid");
+        world.simulator.clear_faults();
+        let tried = world.tried().await.unwrap();
+        assert_eq!(tried.check.refused, None);
+        world.later(TimeDelta::hours(1));
+        while world.policy.round().await.unwrap() > 0 {}
+        assert_eq!(world.due().await, 1, "it goes on by itself");
+    }
 }
 
 #[tokio::test]

@@ -19,4 +19,5 @@ mod rest;
 mod schedule;
 mod service_secret;
 mod shared_limits;
+mod unrecorded;
 mod world;

@@ -9,6 +9,7 @@ use application::domain::product::Product;
 use application::{App, Context, Folded, connect_cabinet, request_sync};
 use chrono::{DateTime, TimeDelta, Utc};
 use connectors::http::{HttpClient, NoObserver};
+use connectors::marketplace::MarketplaceClient;
 use connectors::wildberries::{Hosts, Options};
 use database::{Pool, Role};
 use event_store::{EventStore, Loaded, Wake};
@@ -37,6 +38,9 @@ pub(crate) const PAYLOADS: PayloadLimits = PayloadLimits {
     of_cabinet: 64 * 1024 * 1024,
     of_all: 64 * 1024 * 1024,
 };
+
+/// What fails has to be right again whether or not syncs read what was recorded just before.
+pub(crate) const FORCED_AND_NOT: [bool; 2] = [true, false];
 
 pub(crate) struct World {
     pub(crate) simulator: Wildberries,
@@ -247,6 +251,30 @@ impl World {
     pub(crate) async fn sync(&self, forced: bool) -> End {
         let sync_id = self.request(forced).await;
         Box::pin(self.syncs.run(&self.job(sync_id), 1, 1)).await
+    }
+
+    /// [`World::request`] more than five minutes after whatever was recorded last.
+    pub(crate) async fn request_anew(&self, forced: bool) -> SyncId {
+        let sources = ["cards", "stock_fbo", "stock_fbs", "orders", "prices"];
+        for source in sources.into_iter().filter(|_| !forced) {
+            let key = format!("{}.{source}", self.cabinet_id);
+            let over = self.syncs.cache.put(&key, "over".into()).await;
+            over.unwrap();
+        }
+        self.request(forced).await
+    }
+
+    /// [`World::sync`] more than five minutes after whatever was recorded last.
+    pub(crate) async fn sync_anew(&self, forced: bool) -> End {
+        let sync_id = self.request_anew(forced).await;
+        Box::pin(self.syncs.run(&self.job(sync_id), 1, 1)).await
+    }
+
+    /// The client that a sync of this cabinet reads with.
+    pub(crate) fn client(&self) -> MarketplaceClient {
+        let secret = self.token.clone().into();
+        let marketplaces = &self.syncs.marketplaces;
+        marketplaces.client(Marketplace::Wildberries, &secret).unwrap()
     }
 
     /// Time passes, for the worker and for the marketplace.
