@@ -2,6 +2,7 @@
 //! and answers with what differs from what was known. A failed fetch never becomes a zero: only a complete
 //! answer may say that something is gone.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
@@ -150,10 +151,56 @@ pub struct Product {
 pub enum Card {
     /// It is there. A price in the details counts where no source of prices told another.
     Seen(Details),
+    /// It is there, and the catalogue did not report these parts of it: what was known of them holds.
+    SeenInPart {
+        /// The details; the parts that were not reported are empty.
+        details: Details,
+        /// Which parts.
+        unreported: Vec<DetailPart>,
+    },
     /// The catalogue was complete and it is not there.
     Missing,
     /// The catalogue could not be read completely.
     Unknown,
+}
+
+/// A part of an article's details that an answer can lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DetailPart {
+    /// The seller's article.
+    VendorCode,
+    /// Brand.
+    Brand,
+    /// Kind of thing.
+    Subject,
+    /// Title.
+    Title,
+}
+
+impl Card {
+    /// What the catalogue shows; parts that it did not report are as they were known.
+    fn shown(&self, known: Option<&Details>) -> Option<Cow<'_, Details>> {
+        match self {
+            Self::Seen(details) => Some(Cow::Borrowed(details)),
+            Self::SeenInPart { details, unreported } => {
+                let mut details = details.clone();
+                let Some(known) = known else {
+                    return Some(Cow::Owned(details));
+                };
+                for part in unreported {
+                    match part {
+                        DetailPart::VendorCode => details.vendor_code.clone_from(&known.vendor_code),
+                        DetailPart::Brand => details.brand.clone_from(&known.brand),
+                        DetailPart::Subject => details.subject.clone_from(&known.subject),
+                        DetailPart::Title => details.title.clone_from(&known.title),
+                    }
+                }
+                Some(Cow::Owned(details))
+            }
+            Self::Missing | Self::Unknown => None,
+        }
+    }
 }
 
 /// What one stock source said about the article.
@@ -237,9 +284,12 @@ impl Product {
 
     fn card_events(&self, seen: &Observation) -> Vec<ProductEvent> {
         let sync_id = seen.sync_id;
+        let shown = seen.card.shown(self.details.as_ref());
         let Some(known) = &self.details else {
+            if let Some(details) = shown {
+                return vec![listed(seen, with_price(&details, seen, None))];
+            }
             return match &seen.card {
-                Card::Seen(details) => vec![listed(seen, with_price(details, seen, None))],
                 // Stock or orders of an article that no catalogue has shown (in the trash, or the catalogue
                 // failed): its numbers count, its details follow when they are told.
                 Card::Missing | Card::Unknown if seen.tells_numbers() => {
@@ -249,25 +299,17 @@ impl Product {
                     }
                     happened
                 }
-                Card::Missing | Card::Unknown => vec![],
+                _ => vec![],
             };
         };
         let mut happened = Vec::new();
-        let told = match &seen.card {
-            Card::Seen(details) => {
-                if self.delisted {
-                    happened.push(ProductRelisted { sync_id }.into());
-                }
-                details
-            }
-            Card::Missing => {
-                if !self.delisted {
-                    happened.push(ProductDelisted { sync_id }.into());
-                }
-                known
-            }
-            Card::Unknown => known,
-        };
+        if shown.is_some() && self.delisted {
+            happened.push(ProductRelisted { sync_id }.into());
+        }
+        if seen.card == Card::Missing && !self.delisted {
+            happened.push(ProductDelisted { sync_id }.into());
+        }
+        let told = shown.as_deref().unwrap_or(known);
         let details = with_price(told, seen, known.price.as_ref());
         if details != *known {
             happened.push(ProductDetailsChanged { details, sync_id }.into());

@@ -19,7 +19,7 @@ impl<'a> Sizes<'a> {
     /// By the card of this observation, else by the one that is known, else by what the levels tell.
     pub(super) fn of(seen: &'a Observation, details: Option<&'a Details>, levels: &[StockLevel]) -> Self {
         let card = match &seen.card {
-            Card::Seen(details) => Some(details),
+            Card::Seen(details) | Card::SeenInPart { details, .. } => Some(details),
             Card::Missing | Card::Unknown => details,
         };
         let known = card.map_or(&[][..], |details| details.sizes.as_slice());

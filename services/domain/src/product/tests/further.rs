@@ -12,7 +12,7 @@ use super::{
     Card, Decider, Details, Observation, Product, ProductCommand, ProductEvent, StockLevel, any_answer, fbo,
     level, order, seen, tell, with_stock,
 };
-use crate::product::StockSeen;
+use crate::product::{DetailPart, StockSeen};
 use proptest::prelude::*;
 
 fn with(observed: StockSeen) -> Observation {
@@ -435,4 +435,75 @@ proptest! {
         let text = serde_json::to_string(&product).unwrap();
         prop_assert_eq!(serde_json::from_str::<Product>(&text).unwrap(), product);
     }
+}
+
+#[test]
+fn a_part_that_was_not_reported_keeps_what_was_known_and_an_empty_one_does_not() {
+    let details = Details {
+        vendor_code: "A-1".into(),
+        brand: "Зубр".into(),
+        subject: "Отвёртка".into(),
+        title: "Отвёртка, 5 мм".into(),
+        ..Details::default()
+    };
+    let mut product = Product::default();
+    let tell = |product: &mut Product, card: Card| {
+        let seen = Observation { card, ..seen() };
+        let happened = product.decide(ProductCommand::Observe(Box::new(seen))).unwrap();
+        happened.iter().for_each(|event| product.evolve(event));
+        happened.len()
+    };
+    assert_eq!(tell(&mut product, Card::Seen(details.clone())), 1);
+    let all = [
+        DetailPart::VendorCode,
+        DetailPart::Brand,
+        DetailPart::Subject,
+        DetailPart::Title,
+    ];
+    let nothing = Card::SeenInPart {
+        details: Details::default(),
+        unreported: all.to_vec(),
+    };
+    assert_eq!(tell(&mut product, nothing), 0, "nothing new was reported");
+    assert_eq!(product.details.as_ref(), Some(&details));
+    let brand = Card::SeenInPart {
+        details: Details {
+            title: "Отвёртка, 6 мм".into(),
+            ..Details::default()
+        },
+        unreported: all[..3].to_vec(),
+    };
+    assert_eq!(tell(&mut product, brand), 1);
+    let now = product.details.clone().unwrap();
+    assert_eq!(
+        (now.brand.as_str(), now.title.as_str()),
+        ("Зубр", "Отвёртка, 6 мм")
+    );
+    let reported = Details {
+        brand: String::new(),
+        ..now
+    };
+    assert_eq!(tell(&mut product, Card::Seen(reported)), 1);
+    assert_eq!(product.details.unwrap().brand, "");
+}
+
+#[test]
+fn an_article_whose_parts_were_never_reported_is_listed_without_them() {
+    let card = Card::SeenInPart {
+        details: Details {
+            vendor_code: "A-1".into(),
+            ..Details::default()
+        },
+        unreported: vec![DetailPart::Brand],
+    };
+    let happened = Product::default()
+        .decide(ProductCommand::Observe(Box::new(Observation { card, ..seen() })))
+        .unwrap();
+    let [ProductEvent::ProductListed(listed)] = happened.as_slice() else {
+        panic!("{happened:?}")
+    };
+    assert_eq!(
+        (listed.details.vendor_code.as_str(), listed.details.brand.as_str()),
+        ("A-1", "")
+    );
 }
