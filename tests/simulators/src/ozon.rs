@@ -5,6 +5,7 @@
 
 mod account;
 mod control;
+mod descriptions;
 mod errors;
 mod ledger;
 mod life;

@@ -11,9 +11,11 @@ use crate::dice::Dice;
 use crate::server::{Answer, Call};
 
 /// Every method there is besides those that any key opens.
-pub const METHODS: [&str; 9] = [
+pub const METHODS: [&str; 11] = [
     "/v3/product/list",
     "/v3/product/info/list",
+    "/v4/product/info/attributes",
+    "/v1/description-category/tree",
     "/v4/product/info/stocks",
     "/v1/analytics/stocks",
     "/v2/product/info/stocks-by-warehouse/fbs",
@@ -24,9 +26,11 @@ pub const METHODS: [&str; 9] = [
 ];
 
 /// What a role for products only opens.
-pub const ROLE_PRODUCTS: [&str; 3] = [
+pub const ROLE_PRODUCTS: [&str; 5] = [
     "/v3/product/list",
     "/v3/product/info/list",
+    "/v4/product/info/attributes",
+    "/v1/description-category/tree",
     "/v4/product/info/stocks",
 ];
 

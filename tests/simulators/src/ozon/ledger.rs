@@ -70,8 +70,8 @@ fn product_row(product: &Product) -> LedgerProduct {
     LedgerProduct {
         article: signed(product.sku),
         vendor_code: product.offer_id.clone(),
-        brand: String::new(),
-        subject: String::new(),
+        brand: product.brand().to_owned(),
+        subject: product.kind().to_owned(),
         title: product.name.clone(),
         barcodes: vec![format!("OZN{}", product.sku)],
         listed: !product.archived,
@@ -141,7 +141,7 @@ impl World {
         let rows = posting.lines.iter().filter_map(|line| {
             let product = self.products.get(line.product)?;
             Some(LedgerOrder {
-                id: format!("{}:{}", posting.number, product.sku_of(posting.from_fbs)),
+                id: format!("{}:{}", posting.number, self.told_sku(posting, product)),
                 article: signed(product.sku),
                 warehouse: site.id,
                 ordered_at: from_millis(posting.created),

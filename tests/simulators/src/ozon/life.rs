@@ -379,12 +379,16 @@ impl World {
 
     fn live_rename(&mut self, now: i64) {
         let at = self.some_product(false);
-        let goods = self.dice.pick(GOODS).copied().unwrap_or_default();
+        let goods = self.dice.below(GOODS.len());
         let (what, number) = (self.dice.below(2), self.dice.below(100_000));
         if let Some(product) = at.and_then(|at| self.products.get_mut(at)) {
             product.updated = now;
             match what {
-                0 => product.name = format!("{goods}, модель {number}"),
+                0 => {
+                    let title = GOODS.get(goods).map_or("", |goods| goods.title);
+                    product.name = format!("{title}, модель {number}");
+                    product.goods = goods;
+                }
                 _ => product.offer_id = format!("ART-{:05}-{number}", product.product_id % 100_000),
             }
         }

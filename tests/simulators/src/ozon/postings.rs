@@ -119,7 +119,7 @@ fn render(world: &World, index: usize, posting: &Posting, dialect: Dialect, with
         .filter_map(|sold| {
             let product = world.products.get(sold.product)?;
             let mut line = json!({
-                "sku": Id::of(product.sku_of(posting.from_fbs), dialect), "name": product.name,
+                "sku": Id::of(world.told_sku(posting, product), dialect), "name": product.name,
                 "quantity": sold.quantity, "offer_id": product.offer_id, "is_marketplace_buyout": false,
             });
             put_price(&mut line, sold.price, posting.from_fbs, dialect);

@@ -146,7 +146,9 @@ fn item(product: &Product, dialect: Dialect) -> Value {
     json!({
         "id": Id::of(product.product_id, dialect), "name": product.name, "offer_id": product.offer_id,
         "sku": Id::of(sku, dialect), "is_archived": product.archived, "is_autoarchived": false,
-        "barcodes": [format!("OZN{}", product.sku)], "description_category_id": 17_000_001, "type_id": 92_912,
+        "barcodes": [format!("OZN{}", product.sku)],
+        "description_category_id": Id(product.goods().map_or(0, |goods| goods.category.id), dialect),
+        "type_id": Id(product.goods().map_or(0, |goods| goods.type_id), dialect),
         "created_at": utc_text(product.updated - 86_400_000), "updated_at": utc_text(product.updated),
         "currency_code": "RUB", "price": roubles(product.price), "old_price": roubles(product.crossed_out()),
         "min_price": "", "vat": "0.20", "sources": sources,

@@ -28,6 +28,9 @@ pub struct OzonSellerConfig {
     pub filled_percent: usize,
     /// Per cent of products from before 2023, with a SKU per scheme of sale.
     pub old_percent: usize,
+    /// Per cent of parcels that carry a SKU which no card shows; the seller's article in them is the card's.
+    /// Reported by callers of the real service.
+    pub foreign_sku_percent: usize,
     /// Postings per day of the history.
     pub orders_per_day: usize,
     /// Days of history before the start.
@@ -52,6 +55,7 @@ impl Default for OzonSellerConfig {
             fbs_warehouses: 1,
             filled_percent: 50,
             old_percent: 10,
+            foreign_sku_percent: 0,
             orders_per_day: 40,
             history_days: 14,
             sold_per_step: 5,
@@ -70,6 +74,8 @@ impl OzonSellerConfig {
     }
 }
 
+/// The SKUs of a product are its number times this, and up to two more.
+pub(super) const SKUS_EACH: u64 = 3;
 /// Distance between two sellers' SKUs, so that two cabinets never share one.
 const SKUS_APART: u64 = 1_000_000;
 
@@ -102,18 +108,20 @@ impl World {
     /// Appends one product with its stock.
     pub(crate) fn add_product(&mut self, dice: &mut Dice, now: i64) {
         let number = self.products.len() as u64;
-        let sku = (800 + self.config.seed % 900) * SKUS_APART + number * 3 + 1;
+        let sku = (800 + self.config.seed % 900) * SKUS_APART + number * SKUS_EACH + 1;
         let old = dice.percent(self.config.old_percent);
-        let goods = dice.pick(GOODS).copied().unwrap_or_default();
+        let goods = dice.below(GOODS.len());
+        let title = GOODS.get(goods).map_or("", |goods| goods.title);
         self.products.push(Product {
             product_id: (100 + self.config.seed % 900) * SKUS_APART + number,
             offer_id: format!("ART-{:05}", number + 1),
-            name: format!("{goods}, модель {}", number + 1),
+            name: format!("{title}, модель {}", number + 1),
             sku,
             fbs_sku: old.then_some(sku + 1),
             price: 30_000 + i64::try_from(dice.below(5_000)).unwrap_or(0) * 100,
             updated: now - i64::try_from(dice.below(200 * 86_400)).unwrap_or(0) * 1000,
             archived: false,
+            goods,
         });
         for site in &self.sites {
             if !site.open {

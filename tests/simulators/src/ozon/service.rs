@@ -10,7 +10,7 @@ use super::limits::{OzonLimits, Windows};
 use super::truth::OzonTruth;
 use super::wire::Dialect;
 use super::world::World;
-use super::{OzonConfig, errors, postings, products, stocks};
+use super::{OzonConfig, descriptions, errors, postings, products, stocks};
 use crate::dice::Dice;
 use crate::server::{Answer, Call, Market, Simulated, Time, Ways, lock};
 
@@ -126,6 +126,8 @@ impl Service {
             "/v1/seller/info" => account::seller(&world),
             "/v3/product/list" => products::list(&world, dialect, call),
             "/v3/product/info/list" => products::info(&world, dialect, call),
+            "/v4/product/info/attributes" => descriptions::attributes(&world, dialect, call),
+            "/v1/description-category/tree" => descriptions::tree(dialect, call),
             "/v4/product/info/stocks" => stocks::totals(&world, dialect, call),
             "/v1/analytics/stocks" => stocks::analytics(&world, dialect, call),
             "/v2/product/info/stocks-by-warehouse/fbs" => stocks::fbs(&world, dialect, call),

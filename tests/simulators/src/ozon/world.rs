@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::life::Next;
+use super::names::{GOODS, Goods};
 use super::seller::OzonSellerConfig;
 use crate::dice::Dice;
 use crate::life::Agenda;
@@ -31,9 +32,30 @@ pub(crate) struct Product {
     /// Milliseconds since 1970, like every time in this file.
     pub(crate) updated: i64,
     pub(crate) archived: bool,
+    /// Index of its kind.
+    pub(crate) goods: usize,
 }
 
 impl Product {
+    pub(crate) fn goods(&self) -> Option<&'static Goods> {
+        GOODS.get(self.goods)
+    }
+
+    /// Who makes it; the vendor's own word where nobody is named.
+    pub(crate) fn brand(&self) -> &'static str {
+        let brands = self.goods().map_or(&[] as &[_], |goods| goods.brands);
+        let at = self.product_id % (brands.len().max(1) as u64);
+        usize::try_from(at)
+            .ok()
+            .and_then(|at| brands.get(at).copied())
+            .unwrap_or_default()
+    }
+
+    /// What kind of thing it is: the name of its type.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.goods().map_or("", |goods| goods.type_name)
+    }
+
     pub(crate) fn sku_of(&self, fbs: bool) -> u64 {
         self.fbs_sku.filter(|_| fbs).unwrap_or(self.sku)
     }
@@ -130,6 +152,16 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// The SKU that a parcel tells of a product.
+    pub(crate) fn told_sku(&self, posting: &Posting, product: &Product) -> u64 {
+        let percent = self.config.foreign_sku_percent as i64;
+        if (posting.created / 1000).rem_euclid(100) < percent {
+            // The third of the numbers that belong to a product; the others are its own and its old one.
+            return product.sku + 2;
+        }
+        product.sku_of(posting.from_fbs)
+    }
+
     pub(crate) fn product_of(&self, sku: u64) -> Option<usize> {
         let has = |product: &Product| product.sku == sku || product.fbs_sku == Some(sku);
         self.products.iter().position(has)
