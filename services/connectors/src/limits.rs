@@ -40,7 +40,7 @@ const GROUPS: [(&str, &[&str]); 2] = [
             "ping",
         ],
     ),
-    ("ozon", &["all", "analytics_stocks"]),
+    ("ozon", &["all", "analytics_stocks", "attributes", "categories"]),
 ];
 
 /// The table cannot be used.

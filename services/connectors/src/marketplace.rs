@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 pub use figures::{Bucket, BucketUnits, Cluster, Grade, SizeLabel, SizeUnits, Turnover, TurnoverFigures};
 pub(crate) use observation::PriceLost;
 pub use observation::{
-    AccountCheck, Card, CardSize, CategoryCheck, CategoryStatus, OrderObservation, OrderStatus,
+    AccountCheck, Card, CardPart, CardSize, CategoryCheck, CategoryStatus, OrderObservation, OrderStatus,
     PriceObservation,
 };
 pub use stock::{

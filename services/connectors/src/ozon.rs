@@ -10,6 +10,7 @@ mod catalogue;
 mod check;
 mod client;
 mod credential;
+mod description;
 mod error;
 mod fbs;
 mod limits;

@@ -25,6 +25,22 @@ pub struct Card {
     pub sizes: Vec<CardSize>,
     /// Last change of the card at the marketplace.
     pub updated_at: Option<DateTime<Utc>>,
+    /// Parts that were not reported this time. Their fields above are empty, and what was known of them
+    /// before still holds.
+    pub unreported: Vec<CardPart>,
+}
+
+/// A part of a card that can be missing from an answer while the rest of it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardPart {
+    /// [`Card::vendor_code`].
+    VendorCode,
+    /// [`Card::brand`].
+    Brand,
+    /// [`Card::subject`].
+    Subject,
+    /// [`Card::title`].
+    Title,
 }
 
 /// A size of a card.

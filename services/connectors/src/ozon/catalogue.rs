@@ -8,13 +8,17 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::client::Ozon;
+use super::description::Ids;
 use super::limits::Group;
 use super::wire::{
-    Decimal, InfoList, InfoRequest, InfoRow, Int, ProductList, ProductListRequest, SkuRequest, Visibility,
+    Decimal, InfoList, InfoRequest, InfoRow, Int, OfferRequest, ProductList, ProductListRequest, SkuRequest,
+    Visibility,
 };
 use crate::error::{CallError, CallFailure};
 use crate::json;
-use crate::marketplace::{Card, CardSize, Fetched, PriceLost, PriceObservation, SourceOutcome, Tally};
+use crate::marketplace::{
+    Card, CardPart, CardSize, Fetched, PriceLost, PriceObservation, SourceOutcome, Tally,
+};
 use crate::payload::GOODS;
 
 const LIST: &str = "POST /v3/product/list";
@@ -29,8 +33,12 @@ pub(super) struct Kept(Option<(Instant, Arc<Catalogue>)>);
 pub(super) struct Catalogue {
     /// Products that have a SKU.
     pub(super) cards: Vec<Card>,
+    /// What the brand and the kind of each are found by, in the same order.
+    pub(super) ids: Vec<Ids>,
     /// The article of every SKU.
     pub(super) articles: HashMap<i64, i64>,
+    /// The article of every seller's article; none where two products share one.
+    pub(super) offers: HashMap<String, Option<i64>>,
     /// What the products are sold for; those without a price are absent.
     pub(super) prices: Vec<PriceObservation>,
     /// Whether one of them could not be taken.
@@ -38,6 +46,46 @@ pub(super) struct Catalogue {
     pub(super) outcome: SourceOutcome,
     /// False when the vendor left out a product that its own list names.
     pub(super) complete: bool,
+}
+
+/// Products that were read, by everything that leads to them.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    cards: Vec<Card>,
+    ids: Vec<Ids>,
+    pub(super) articles: HashMap<i64, i64>,
+    pub(super) offers: HashMap<String, Option<i64>>,
+}
+
+/// What products are asked for by that the catalogue does not show.
+pub(super) enum Unlisted {
+    /// The vendor's SKUs.
+    Skus(BTreeSet<i64>),
+    /// The seller's own articles.
+    Offers(BTreeSet<String>),
+}
+
+impl Listed {
+    fn add(&mut self, row: InfoRow) {
+        let ids = Ids {
+            product_id: row.id.0,
+            type_id: row.type_id.0,
+            category_id: row.description_category_id.0,
+            updated_at: row.updated_at.as_deref().and_then(time),
+        };
+        let Some(card) = card(row) else { return };
+        let sku = |size: &CardSize| i64::try_from(size.chrt_id).unwrap_or_default();
+        self.articles
+            .extend(card.sizes.iter().map(|size| (sku(size), card.nm_id)));
+        if !card.vendor_code.is_empty() {
+            self.offers
+                .entry(card.vendor_code.clone())
+                .and_modify(|known| *known = known.filter(|known| *known == card.nm_id))
+                .or_insert(Some(card.nm_id));
+        }
+        self.ids.push(ids);
+        self.cards.push(card);
+    }
 }
 
 impl Ozon {
@@ -53,10 +101,36 @@ impl Ozon {
         &self,
         on_page: &mut (dyn FnMut(Vec<Card>) + Send),
     ) -> Result<Fetched<()>, CallError> {
-        let catalogue = self.catalogue_with(on_page).await?;
+        let mut pages = Vec::new();
+        let read = self.catalogue_with(&mut |page| pages.push(page)).await;
+        let catalogue = match read {
+            Ok(catalogue) => catalogue,
+            Err(error) => {
+                pages.into_iter().for_each(on_page);
+                return Err(error);
+            }
+        };
+        drop(pages);
+        // Only here, where no other source of the sync waits for it.
+        let described = self.described(&catalogue.ids, catalogue.complete).await;
+        let size = page_size(self.options.product_page);
+        for (cards, ids) in catalogue.cards.chunks(size).zip(catalogue.ids.chunks(size)) {
+            let mut page = cards.to_vec();
+            for (card, ids) in page.iter_mut().zip(ids) {
+                described.put_into(card, ids);
+            }
+            on_page(page);
+        }
         Ok(Fetched {
             items: (),
-            outcome: catalogue.outcome.clone(),
+            outcome: SourceOutcome {
+                trouble: catalogue
+                    .outcome
+                    .trouble
+                    .clone()
+                    .or_else(|| described.trouble.map(str::to_owned)),
+                ..catalogue.outcome.clone()
+            },
             complete: catalogue.complete,
         })
     }
@@ -114,8 +188,7 @@ impl Ozon {
     ) -> Result<Catalogue, CallError> {
         let mut tally = self.tally("ozon.cards", GOODS);
         let ids = self.product_ids(&mut tally).await?;
-        let mut cards = Vec::with_capacity(ids.len());
-        let mut articles = HashMap::with_capacity(ids.len());
+        let mut listed = Listed::default();
         let mut told = HashSet::with_capacity(ids.len());
         let (mut prices, mut price_lost) = (Vec::with_capacity(ids.len()), false);
         for batch in ids.chunks(page_size(self.options.product_page)) {
@@ -130,13 +203,9 @@ impl Ozon {
                 price_lost |= told.is_err();
                 prices.extend(told.ok().flatten());
             }
-            let page: Vec<Card> = page.items.into_iter().filter_map(card).collect();
-            for card in &page {
-                let sku = |size: &CardSize| i64::try_from(size.chrt_id).unwrap_or_default();
-                articles.extend(card.sizes.iter().map(|size| (sku(size), card.nm_id)));
-            }
-            cards.extend(page.iter().cloned());
-            on_page(page);
+            let from = listed.cards.len();
+            page.items.into_iter().for_each(|row| listed.add(row));
+            on_page(listed.cards.get(from..).unwrap_or_default().to_vec());
         }
         let complete = ids
             .iter()
@@ -145,8 +214,10 @@ impl Ozon {
             tally.trouble("the details leave out a product that the list names");
         }
         Ok(Catalogue {
-            cards,
-            articles,
+            cards: listed.cards,
+            ids: listed.ids,
+            articles: listed.articles,
+            offers: listed.offers,
             prices,
             price_lost,
             outcome: tally.finish("ozon.cards"),
@@ -154,30 +225,32 @@ impl Ozon {
         })
     }
 
-    /// The articles of SKUs that the catalogue does not show: also an archived product tells its details to
-    /// who asks by SKU. Without that, orders of an old card's second SKU would become another article's as
-    /// soon as the card is archived.
+    /// The articles of what the catalogue does not show: also an archived product tells its details to who
+    /// asks by SKU or by the seller's article. Without that, orders of an old card's second SKU would become
+    /// another article's as soon as the card is archived.
     ///
     /// # Errors
     /// The first answer that failed.
-    pub(super) async fn articles_of(
-        &self,
-        skus: &BTreeSet<i64>,
-        tally: &mut Tally,
-    ) -> Result<HashMap<i64, i64>, CallError> {
-        let texts: Vec<String> = skus.iter().map(i64::to_string).collect();
-        let mut articles = HashMap::new();
+    pub(super) async fn unlisted(&self, asked: Unlisted, tally: &mut Tally) -> Result<Listed, CallError> {
+        let mut listed = Listed::default();
+        let texts: Vec<String> = match &asked {
+            Unlisted::Skus(skus) => skus.iter().map(i64::to_string).collect(),
+            Unlisted::Offers(offers) => offers.iter().cloned().collect(),
+        };
         for batch in texts.chunks(page_size(self.options.product_page)) {
-            let reply = self.ask(Group::All, INFO, &SkuRequest { sku: batch }).await?;
+            let reply = match &asked {
+                Unlisted::Skus(_) => self.ask(Group::All, INFO, &SkuRequest { sku: batch }).await?,
+                Unlisted::Offers(_) => {
+                    let request = OfferRequest { offer_id: batch };
+                    self.ask(Group::All, INFO, &request).await?
+                }
+            };
             let page: InfoList =
                 json::decode(&reply.body).map_err(|failure| CallError::new(INFO, failure))?;
             tally.page(&reply.body, page.items.len(), reply.date());
-            for card in page.items.into_iter().filter_map(card) {
-                let sku = |size: &CardSize| i64::try_from(size.chrt_id).unwrap_or_default();
-                articles.extend(card.sizes.iter().map(|size| (sku(size), card.nm_id)));
-            }
+            page.items.into_iter().for_each(|row| listed.add(row));
         }
-        Ok(articles)
+        Ok(listed)
     }
 
     /// The ids of all products, as texts: that is how they are sent back.
@@ -224,10 +297,17 @@ fn page_size(limit: u32) -> usize {
     usize::try_from(limit.max(1)).unwrap_or(usize::MAX)
 }
 
-/// The product's own SKU first, then those of its schemes of sale.
+/// The product's own SKU first, then those of its schemes of sale: the one of the vendor's warehouses, then
+/// the others by number. The vendor lists them in any order, and an article must not change with it.
 fn skus(row: &InfoRow) -> Vec<u64> {
     let mut skus: Vec<u64> = Vec::new();
-    let own = std::iter::once(row.sku).chain(row.sources.iter().map(|source| source.sku));
+    let mut sources: Vec<(bool, Int)> = row
+        .sources
+        .iter()
+        .map(|source| (source.source.as_deref() != Some("fbo"), source.sku))
+        .collect();
+    sources.sort_unstable_by_key(|(others, Int(sku))| (*others, *sku));
+    let own = std::iter::once(row.sku).chain(sources.into_iter().map(|(_, sku)| sku));
     for sku in own.filter_map(|Int(sku)| u64::try_from(sku).ok().filter(|sku| *sku > 0)) {
         if !skus.contains(&sku) {
             skus.push(sku);
@@ -282,13 +362,14 @@ fn card(row: InfoRow) -> Option<Card> {
     Some(Card {
         nm_id,
         vendor_code: row.offer_id,
-        // Brand and category are attributes of the card, which no needed method gives.
+        // Two other methods tell them.
         brand: String::new(),
         subject: String::new(),
         title: row.name,
         barcodes: row.barcodes,
         sizes,
         updated_at: row.updated_at.as_deref().and_then(time),
+        unreported: vec![CardPart::Brand, CardPart::Subject],
     })
 }
 

@@ -49,6 +49,14 @@ pub struct Options {
     pub posting_page: u32,
     /// How long the catalogue serves the other sources of the same sync before it is read again.
     pub catalogue_age: Duration,
+    /// Products per page of attributes (the vendor's most is 1000).
+    pub description_page: usize,
+    /// Longest time that brands and categories may take in one sync; what is not known by then is not
+    /// reported, and nothing waits for it.
+    pub description_time: Duration,
+    /// How long a brand and the tree of categories are believed before they are read again. A card that
+    /// changed is read again at once.
+    pub description_age: Duration,
     /// Largest answer in bytes, decompressed: 100 SKUs at 100 warehouses are about 10 MB.
     pub answer_bytes: u64,
 }
@@ -66,6 +74,9 @@ impl Default for Options {
             fbs_page: 1000,
             posting_page: 100,
             catalogue_age: Duration::from_secs(5 * 60),
+            description_page: 1000,
+            description_time: Duration::from_secs(60),
+            description_age: Duration::from_secs(24 * 60 * 60),
             answer_bytes: 64 * 1024 * 1024,
         }
     }

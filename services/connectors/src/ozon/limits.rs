@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::description::Memory;
 use crate::bucket::SharedBucket;
 use crate::limits::{KeyKind, Limits};
 
@@ -17,6 +18,10 @@ pub enum Group {
     All,
     /// `POST /v1/analytics/stocks`
     AnalyticsStocks,
+    /// `POST /v4/product/info/attributes`. Apart, so that a refusal there rests nothing that is needed.
+    Attributes,
+    /// `POST /v1/description-category/tree`. Apart for the same reason.
+    Categories,
 }
 
 impl Group {
@@ -24,6 +29,8 @@ impl Group {
         match self {
             Self::All => "all",
             Self::AnalyticsStocks => "analytics_stocks",
+            Self::Attributes => "attributes",
+            Self::Categories => "categories",
         }
     }
 }
@@ -33,6 +40,8 @@ impl Group {
 pub(super) struct Account {
     id: String,
     limits: Limits,
+    /// Shared with the other cabinets.
+    pub(super) memory: Arc<Memory>,
 }
 
 impl Account {
@@ -57,6 +66,7 @@ impl Account {
 #[derive(Debug)]
 pub struct Accounts {
     limits: Limits,
+    memory: Arc<Memory>,
 }
 
 impl Accounts {
@@ -69,13 +79,17 @@ impl Accounts {
     /// Within these limits.
     #[must_use]
     pub fn within(limits: Limits) -> Self {
-        Self { limits }
+        Self {
+            limits,
+            memory: Arc::default(),
+        }
     }
 
     pub(super) fn of(&self, client_id: u64) -> Arc<Account> {
         Arc::new(Account {
             id: client_id.to_string(),
             limits: self.limits.clone(),
+            memory: Arc::clone(&self.memory),
         })
     }
 }

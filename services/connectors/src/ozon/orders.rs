@@ -1,11 +1,11 @@
 //! Orders: postings of both schemes. A posting is a parcel of one or more products; each product of a parcel
 //! is one order, which comes out once, in its last known state.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Days, SecondsFormat, Utc};
 
-use super::catalogue::{Catalogue, time};
+use super::catalogue::{Catalogue, Unlisted, time};
 use super::client::Ozon;
 use super::fbs::next;
 use super::limits::Group;
@@ -51,8 +51,7 @@ impl Ozon {
             Err(error) => return Err(error),
         }
         if !orders.strangers.is_empty() {
-            let articles = self.articles_of(&orders.strangers, &mut tally).await?;
-            orders.introduce(&articles);
+            self.introduce(&mut orders, &mut tally).await?;
         }
         let complete = !orders.saw_empty;
         if !complete {
@@ -63,6 +62,24 @@ impl Ozon {
             outcome: tally.finish("ozon.orders"),
             complete,
         })
+    }
+
+    /// Finds the cards of SKUs that the catalogue does not show. The vendor gives two things to find them by:
+    /// the SKU, and the seller's article, which is also known of products that were archived since.
+    async fn introduce(&self, orders: &mut Orders<'_>, tally: &mut Tally) -> Result<(), CallError> {
+        let catalogue = orders.catalogue;
+        let skus = Unlisted::Skus(orders.strangers.keys().copied().collect());
+        let mut listed = self.unlisted(skus, tally).await?;
+        orders.introduce(&listed.articles, &catalogue.offers);
+        let offers: BTreeSet<String> = orders.strangers.values().flatten().cloned().collect();
+        if !offers.is_empty() {
+            listed = self.unlisted(Unlisted::Offers(offers), tally).await?;
+            orders.introduce(&listed.articles, &listed.offers);
+        }
+        if !orders.strangers.is_empty() {
+            tally.trouble("orders of SKUs that no card has stand under these SKUs");
+        }
+        Ok(())
     }
 
     async fn postings(
@@ -122,8 +139,9 @@ struct Orders<'a> {
     catalogue: &'a Catalogue,
     period: Period,
     known: HashMap<String, OrderObservation>,
-    /// SKUs that the catalogue does not show: their products were archived since.
-    strangers: BTreeSet<i64>,
+    /// SKUs that no card has been found for, with the seller's article that their orders tell: the product
+    /// was archived since, or its card shows another SKU.
+    strangers: BTreeMap<i64, Option<String>>,
     /// Whether a parcel of the period told no product, and so gave no order.
     saw_empty: bool,
 }
@@ -134,7 +152,7 @@ impl<'a> Orders<'a> {
             catalogue,
             period,
             known: HashMap::new(),
-            strangers: BTreeSet::new(),
+            strangers: BTreeMap::new(),
             saw_empty: false,
         }
     }
@@ -167,7 +185,9 @@ impl<'a> Orders<'a> {
             let (price_minor, currency) = price(product);
             let article = self.catalogue.articles.get(&sku).copied();
             if article.is_none() {
-                self.strangers.insert(sku);
+                let offer = product.offer_id.clone().filter(|offer| !offer.is_empty());
+                let known = self.strangers.entry(sku).or_default();
+                *known = known.take().or(offer);
             }
             let order = OrderObservation {
                 srid: format!("{}:{sku}", posting.posting_number),
@@ -194,15 +214,22 @@ impl<'a> Orders<'a> {
         Ok(())
     }
 
-    /// Gives the orders of strangers to the articles that these SKUs belong to.
-    fn introduce(&mut self, articles: &HashMap<i64, i64>) {
+    /// Gives the orders of strangers to the articles that these SKUs belong to, else to those whose seller's
+    /// article they carry. Who was found is no stranger any more.
+    fn introduce(&mut self, articles: &HashMap<i64, i64>, offers: &HashMap<String, Option<i64>>) {
+        let mut found: HashMap<i64, i64> = HashMap::new();
+        for (sku, offer) in &self.strangers {
+            let by_offer = || *offers.get(offer.as_deref()?)?;
+            if let Some(article) = articles.get(sku).copied().or_else(by_offer) {
+                found.insert(*sku, article);
+            }
+        }
         for order in self.known.values_mut() {
-            if self.strangers.contains(&order.nm_id)
-                && let Some(article) = articles.get(&order.nm_id)
-            {
+            if let Some(article) = found.get(&order.nm_id) {
                 order.nm_id = *article;
             }
         }
+        self.strangers.retain(|sku, _| !found.contains_key(sku));
     }
 
     /// In the order of their changes, so that the same payload gives the same list.

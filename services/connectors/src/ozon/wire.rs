@@ -2,6 +2,7 @@
 //! that drift is seen; what was added late, or was seen missing or null, is not. Buyers' data (city, address,
 //! legal entity) has no field here and so cannot get in.
 
+mod description;
 mod number;
 
 use serde::de::IgnoredAny;
@@ -10,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::error::CallFailure;
 use crate::json;
 
+pub(super) use description::{
+    AttributesRequest, Branch, Filter, Language, ProductAttributes, attributes, tree,
+};
 pub(super) use number::{Decimal, Int};
 
 /// `null` where a list or a text is documented means none.
@@ -85,6 +89,12 @@ pub(super) struct SkuRequest<'a> {
     pub(super) sku: &'a [String],
 }
 
+/// The same by the seller's article.
+#[derive(Serialize)]
+pub(super) struct OfferRequest<'a> {
+    pub(super) offer_id: &'a [String],
+}
+
 /// The same, response.
 #[derive(Debug, Deserialize)]
 pub(super) struct InfoList {
@@ -107,6 +117,10 @@ pub(super) struct InfoRow {
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) sources: Vec<InfoSource>,
     pub(super) updated_at: Option<String>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) type_id: Int,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) description_category_id: Int,
     #[serde(default, deserialize_with = "empty_is_none")]
     pub(super) price: Option<Decimal>,
     #[serde(default, deserialize_with = "empty_is_none")]
@@ -118,6 +132,8 @@ pub(super) struct InfoRow {
 pub(super) struct InfoSource {
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) sku: Int,
+    /// `sds`, `fbo` or `fbs`.
+    pub(super) source: Option<String>,
 }
 
 /// `POST /v1/analytics/stocks`, request.
@@ -294,6 +310,8 @@ pub(super) struct Posting {
 #[derive(Debug, Deserialize)]
 pub(super) struct PostingProduct {
     pub(super) sku: Int,
+    /// The seller's article.
+    pub(super) offer_id: Option<String>,
     pub(super) quantity: Int,
     pub(super) price: Option<Price>,
     pub(super) currency: Option<String>,

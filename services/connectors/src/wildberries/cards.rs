@@ -99,6 +99,7 @@ fn card(row: CardRow) -> Card {
         barcodes: sizes.iter().flat_map(|size| size.skus.iter().cloned()).collect(),
         sizes,
         updated_at: row.updated_at.as_deref().and_then(time::parse),
+        unreported: Vec::new(),
     }
 }
 

@@ -64,18 +64,23 @@ async fn read(client: &impl Marketplace, ledger: &Ledger, answered: &mut Answere
     let whole = client.cards(&mut |page| cards.extend(page)).await;
     let listed = answered.take("cards", whole);
     if listed.is_some() {
-        let told: BTreeSet<(i64, &str, &str)> = cards
+        let told: BTreeSet<(i64, [&str; 4])> = cards
             .iter()
-            .map(|card| (card.nm_id, card.vendor_code.as_str(), card.title.as_str()))
+            .map(|card| {
+                let names = [&card.vendor_code, &card.title, &card.brand, &card.subject];
+                (card.nm_id, names.map(String::as_str))
+            })
             .collect();
-        let truth: BTreeSet<(i64, &str, &str)> = ledger
+        let truth: BTreeSet<(i64, [&str; 4])> = ledger
             .listed()
             .map(|product| {
-                (
-                    product.article,
-                    product.vendor_code.as_str(),
-                    product.title.as_str(),
-                )
+                let names = [
+                    &product.vendor_code,
+                    &product.title,
+                    &product.brand,
+                    &product.subject,
+                ];
+                (product.article, names.map(String::as_str))
             })
             .collect();
         assert_eq!(told, truth, "the catalogue at {}", ledger.now);

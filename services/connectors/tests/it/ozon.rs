@@ -293,3 +293,59 @@ async fn the_limits_are_kept_without_a_single_refusal() {
         "{asked:?}"
     );
 }
+
+#[tokio::test]
+async fn an_order_with_a_sku_that_no_card_shows_is_its_products_by_the_sellers_article() {
+    let world = World::start(OzonSellerConfig {
+        foreign_sku_percent: 40,
+        ..seller()
+    })
+    .await;
+    // The card of one of them is in the archive by now.
+    let ledger = world.simulator.ledger(world.client_id(), None).unwrap();
+    let foreign = |order: &&simulators::LedgerOrder| !order.id.ends_with(&format!(":{}", order.article));
+    let archived = ledger.orders.iter().find(foreign).unwrap().article;
+    world
+        .simulator
+        .archive(world.client_id(), u64::try_from(archived).unwrap());
+    let orders = world.client().orders(world.week()).await.unwrap();
+    assert!(orders.complete);
+    assert_eq!(orders.outcome.trouble, None);
+    let truth: BTreeMap<&str, i64> = ledger
+        .orders
+        .iter()
+        .map(|order| (order.id.as_str(), order.article))
+        .collect();
+    let mut joined = 0;
+    for order in &orders.items {
+        assert_eq!(order.nm_id, truth[order.srid.as_str()], "{}", order.srid);
+        joined += usize::from(!order.srid.ends_with(&format!(":{}", order.nm_id)));
+    }
+    assert!(joined > 20, "{joined}");
+    assert!(orders.items.iter().any(|order| order.nm_id == archived));
+}
+
+#[tokio::test]
+async fn orders_that_lead_to_no_card_are_kept_and_the_source_says_so() {
+    let world = World::start(seller()).await;
+    let body = r#"{"postings":[{"posting_number":"1-1","status":"delivering","created_at":"2026-10-14T09:00:00Z",
+        "in_process_at":"2026-10-14T09:01:00Z","products":[{"sku":999,"offer_id":"NOBODY","quantity":2,
+        "price":"10","currency":"RUB"}]}],"cursor":"","has_next":false}"#;
+    let answer = simulators::Effect::Status {
+        status: 200,
+        body: body.to_owned(),
+        content_type: None,
+    };
+    world
+        .simulator
+        .script(simulators::Fault::on("/v3/posting/fbo/list", answer));
+    let orders = world.client().orders(world.week()).await.unwrap();
+    let strange = orders.items.iter().find(|order| order.nm_id == 999).unwrap();
+    assert_eq!((strange.srid.as_str(), strange.quantity), ("1-1:999", 2));
+    let trouble = orders
+        .outcome
+        .trouble
+        .map(|words| words.to_string())
+        .unwrap_or_default();
+    assert!(trouble.contains("SKUs that no card has"), "{trouble}");
+}

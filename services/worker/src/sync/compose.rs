@@ -15,7 +15,7 @@ use events::product::{Fulfilment, InWay, MarketplaceTurnover, OrderLine, Price, 
 use events::sync::SourceReport;
 
 use crate::SyncJob;
-use crate::sync::sources::{ORDERS, STOCK_FBO, STOCK_FBS, Seen, Source};
+use crate::sync::sources::{Catalogue, ORDERS, STOCK_FBO, STOCK_FBS, Seen, Source};
 
 /// Levels that are put together at a time.
 const CHUNK_LEVELS: usize = 6_000;
@@ -25,7 +25,7 @@ pub struct Composer<'a> {
     job: &'a SyncJob,
     marketplace: Marketplace,
     reports: Vec<SourceReport>,
-    catalogue: HashMap<i64, events::product::Details>,
+    catalogue: Catalogue,
     catalogue_complete: bool,
     stock: Vec<Stock>,
     orders: HashMap<i64, Vec<OrderLine>>,
@@ -94,7 +94,7 @@ impl<'a> Composer<'a> {
             job,
             marketplace,
             reports,
-            catalogue: seen.catalogue.cards,
+            catalogue: seen.catalogue,
             catalogue_complete,
             stock,
             orders,
@@ -119,10 +119,15 @@ impl<'a> Composer<'a> {
     }
 
     fn observation(&self, nm_id: i64) -> Observation {
-        let card = match self.catalogue.get(&nm_id) {
-            Some(details) => Card::Seen(details.clone()),
-            None if self.catalogue_complete => Card::Missing,
-            None => Card::Unknown,
+        let (cards, unreported) = (&self.catalogue.cards, &self.catalogue.unreported);
+        let card = match (cards.get(&nm_id), unreported.get(&nm_id)) {
+            (Some(details), None) => Card::Seen(details.clone()),
+            (Some(details), Some(unreported)) => Card::SeenInPart {
+                details: details.clone(),
+                unreported: unreported.clone(),
+            },
+            (None, _) if self.catalogue_complete => Card::Missing,
+            (None, _) => Card::Unknown,
         };
         Observation {
             sync_id: self.job.sync_id,

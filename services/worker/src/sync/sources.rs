@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::time::Duration;
 
+use application::domain::product::DetailPart;
 use chrono::{DateTime, TimeDelta, Utc};
 use connectors::error::{CallError, CallFailure, FailureClass};
 use connectors::marketplace::{
-    Card, Fetched, Marketplace as _, MarketplaceClient, OrderObservation, Period, PriceObservation, SizeRef,
-    StockSnapshot,
+    Card, CardPart, Fetched, Marketplace as _, MarketplaceClient, OrderObservation, Period, PriceObservation,
+    SizeRef, StockSnapshot,
 };
 use events::product::{Details, ProductSize};
 use events::sync::{SourceOutcome, SourceReport};
@@ -146,6 +147,8 @@ impl<T> Source<T> {
 pub struct Catalogue {
     /// Details by article.
     pub cards: HashMap<i64, Details>,
+    /// Parts of the details that were not reported, of articles that lack some.
+    pub unreported: HashMap<i64, Vec<DetailPart>>,
     sizes: Vec<SizeRef>,
 }
 
@@ -243,11 +246,26 @@ async fn read_cards(client: &MarketplaceClient, catalogue: &mut Catalogue) -> Re
                 chrt_id: size.chrt_id,
                 nm_id: card.nm_id,
             }));
+            let parts: Vec<DetailPart> = card.unreported.iter().map(part).collect();
             // A card that changed meanwhile comes twice; the later one holds.
+            if parts.is_empty() {
+                catalogue.unreported.remove(&card.nm_id);
+            } else {
+                catalogue.unreported.insert(card.nm_id, parts);
+            }
             catalogue.cards.insert(card.nm_id, details(card, has_sizes));
         }
     };
     client.cards(&mut take).await
+}
+
+fn part(part: &CardPart) -> DetailPart {
+    match part {
+        CardPart::VendorCode => DetailPart::VendorCode,
+        CardPart::Brand => DetailPart::Brand,
+        CardPart::Subject => DetailPart::Subject,
+        CardPart::Title => DetailPart::Title,
+    }
 }
 
 /// What is recorded of a card, in an order that does not depend on the answer's. Ozon's SKUs of one card are

@@ -127,6 +127,49 @@ async fn every_level_tells_its_cluster_and_every_product_its_price_and_ozons_own
     assert!(own_figures > 60, "{own_figures}");
 }
 
+/// Every listed product has the brand and the kind that Ozon gives it.
+async fn assert_named(world: &World) {
+    let ledger = ozon(world).ledger(ozon(world).sellers()[0], None).unwrap();
+    for listed in ledger.listed() {
+        let Folded(product) = world.product(u64::try_from(listed.article).unwrap()).await.state;
+        let details = product.details.unwrap();
+        assert_eq!(
+            (details.brand.as_str(), details.subject.as_str()),
+            (listed.brand.as_str(), listed.subject.as_str()),
+            "{}",
+            listed.article
+        );
+    }
+}
+
+#[tokio::test]
+async fn brand_and_kind_are_recorded_and_no_failure_of_what_tells_them_takes_them_away() {
+    let mut world = World::at_ozon(seller()).await;
+    assert_eq!(world.sync(true).await, End::Done);
+    assert_named(&world).await;
+    for path in ["/v4/product/info/attributes", "/v1/description-category/tree"] {
+        let broken = Effect::Status {
+            status: 500,
+            body: "{}".to_owned(),
+            content_type: None,
+        };
+        ozon(&world).script(Fault::on(path, broken));
+    }
+    // A process that remembers nothing.
+    let limits = world.syncs.marketplaces.limits().clone();
+    world.syncs.marketplaces = world.syncs.marketplaces.clone().within(limits);
+    assert_eq!(world.sync(true).await, End::Done);
+    assert!(
+        ozon(&world)
+            .calls()
+            .count_status("/v4/product/info/attributes", 500)
+            > 0
+    );
+    assert_named(&world).await;
+    let outcomes = world.outcomes().await;
+    assert_eq!(outcomes["cards"], "complete", "{outcomes:?}");
+}
+
 #[tokio::test]
 async fn a_second_sync_of_an_unchanged_ozon_records_nothing() {
     let world = World::at_ozon(seller()).await;

@@ -13,6 +13,8 @@ fn catalogue() -> Catalogue {
         prices: vec![],
         price_lost: false,
         cards: Vec::new(),
+        ids: Vec::new(),
+        offers: HashMap::new(),
         articles: HashMap::from([(123_456, 123_000)]),
         outcome: Tally::default().finish("ozon.cards"),
         complete: true,

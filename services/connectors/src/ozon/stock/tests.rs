@@ -16,6 +16,8 @@ fn catalogue() -> Catalogue {
         prices: vec![],
         price_lost: false,
         cards: Vec::new(),
+        ids: Vec::new(),
+        offers: HashMap::new(),
         articles: HashMap::from([(SKU, SKU), (SKU + 1, SKU)]),
         outcome: Tally::default().finish("ozon.cards"),
         complete: true,

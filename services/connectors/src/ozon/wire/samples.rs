@@ -60,3 +60,15 @@ pub(in crate::ozon) const FBS_POSTINGS_WRAPPED: &str = r#"{"result":{"postings":
 
 pub(in crate::ozon) const ROLES: &str = r#"{"expires_at":"2026-11-30T09:54:23.296Z",
     "roles":[{"name":"Admin read only","methods":["/v3/product/list","/v3/product/info/list"]}]}"#;
+
+pub(in crate::ozon) const ATTRIBUTES: &str = r#"{"result":[{"id":1100001,"barcode":"","name":"Чехол","offer_id":"ART-1",
+    "type_id":92912,"description_category_id":17028650,"attributes":[{"id":5076,"complex_id":0,
+    "values":[{"dictionary_value_id":971082156,"value":"Чехол"}]},{"id":85,"complex_id":0,
+    "values":[{"dictionary_value_id":5060050,"value":"Samsung"}]}],"complex_attributes":[]},
+    {"id":"1100002","attributes":[{"id":31,"complex_id":0,"values":[{"dictionary_value_id":0,"value":" Твое "}]}]},
+    {"id":1100003,"attributes":[{"id":85,"complex_id":0,"values":[{"dictionary_value_id":0,"value":""}]}]},
+    {"id":1100004,"attributes":null}],"total":"4","last_id":""}"#;
+
+pub(in crate::ozon) const TREE: &str = r#"{"result":[{"description_category_id":17027494,"category_name":"Строительство",
+    "disabled":false,"children":[{"description_category_id":17028650,"category_name":"Средства защиты",
+    "disabled":false,"children":[{"type_id":92912,"type_name":"Очки защитные","disabled":false,"children":[]}]}]}]}"#;

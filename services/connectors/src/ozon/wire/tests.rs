@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    AnalyticsStocks, FbsStocks, InfoList, ProductList, Roles, SellerInfo, Warehouses, postings, samples,
+    AnalyticsStocks, FbsStocks, InfoList, ProductList, Roles, SellerInfo, Warehouses, attributes, postings,
+    samples, tree,
 };
 use crate::error::CallFailure;
 use crate::json;
@@ -20,7 +21,15 @@ fn posting_page(body: &[u8]) -> Result<(), CallFailure> {
     postings(body).map(drop)
 }
 
-const SAMPLES: [(&str, Decoder); 8] = [
+fn attribute_page(body: &[u8]) -> Result<(), CallFailure> {
+    attributes(body).map(drop)
+}
+
+fn whole_tree(body: &[u8]) -> Result<(), CallFailure> {
+    tree(body).map(drop)
+}
+
+const SAMPLES: [(&str, Decoder); 10] = [
     (samples::LIST, whole::<ProductList>),
     (samples::INFO, whole::<InfoList>),
     (samples::STOCKS, whole::<AnalyticsStocks>),
@@ -29,6 +38,8 @@ const SAMPLES: [(&str, Decoder); 8] = [
     (samples::FBO_POSTINGS, posting_page),
     (samples::FBS_POSTINGS_WRAPPED, posting_page),
     (samples::ROLES, whole::<Roles>),
+    (samples::ATTRIBUTES, attribute_page),
+    (samples::TREE, whole_tree),
 ];
 
 /// Fields without which an answer must not be taken for whole, by sample.
