@@ -16,6 +16,8 @@ mod input;
 mod mask;
 mod metadata;
 mod model;
+mod moves;
+mod objects;
 mod page;
 mod quota;
 mod ranges;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-pub use model::Role;
+pub use model::{Habits, Role};
 pub use quota::Quotas;
 
 use crate::clock::Clock;
@@ -202,6 +204,24 @@ impl Google {
     /// The seller deletes the spreadsheet.
     pub fn delete_spreadsheet(&self, id: &str) {
         self.service.change_book(id, |book| book.deleted = true);
+    }
+
+    /// The seller puts the file into the bin, or takes it out. Every call of Sheets works as before; only Drive
+    /// tells.
+    pub fn bin(&self, id: &str, binned: bool) {
+        self.service.change_book(id, |book| book.trashed = binned);
+    }
+
+    /// The seller copies the whole file; returns the copy's id. It is shared with nobody, as at Google unless
+    /// that is asked for.
+    #[must_use]
+    pub fn copy_spreadsheet(&self, id: &str, title: &str) -> Option<String> {
+        self.service.copy_book(id, title)
+    }
+
+    /// What Google does with this spreadsheet where nobody has measured it.
+    pub fn habits(&self, id: &str, habits: Habits) {
+        self.service.change_book(id, |book| book.habits = habits);
     }
 
     /// The seller edits by hand: a list of `batchUpdate` requests, without token and quota.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::errors::ApiError;
 use super::mask::Mask;
 use super::model::Spreadsheet;
-use super::{cells, dimensions, metadata, render, rules, sheets};
+use super::{cells, dimensions, metadata, moves, objects, render, rules, sheets};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,6 +82,11 @@ pub(crate) fn update(
     if body.requests.is_empty() {
         return Err(ApiError::invalid("Must specify at least one request."));
     }
+    let creates = |request: &&HashMap<String, _>| request.contains_key("createDeveloperMetadata");
+    if body.requests.iter().filter(creates).count() > metadata::MOST_CREATED {
+        // Google's words are not known; this is what it says of many things that it does not explain.
+        return Err(ApiError::invalid("Request contains an invalid argument."));
+    }
     let mut copy = book.clone();
     let mut replies = Vec::with_capacity(body.requests.len());
     for (index, request) in body.requests.iter().enumerate() {
@@ -91,7 +96,9 @@ pub(crate) fn update(
             )));
         };
         rules::guard(&copy, name, content, who).map_err(|fail| explain(fail, index, name))?;
+        objects::guard(&copy, name, content).map_err(|fail| explain(fail, index, name))?;
         replies.push(apply(&mut copy, name, content, who).map_err(|fail| explain(fail, index, name))?);
+        objects::check_titles(&mut copy).map_err(|fail| explain(fail, index, name))?;
     }
     copy.check_size()?;
     copy.version += 1;
@@ -153,6 +160,18 @@ fn apply(book: &mut Spreadsheet, name: &str, raw: &RawValue, who: Option<&str>) 
         "addFilterView" => rules::add_view(book, body),
         "deleteFilterView" => rules::delete_view(book, body),
         "addProtectedRange" => rules::protect(book, body, who),
+        "sortRange" => moves::sort(book, body),
+        "cutPaste" => moves::cut(book, body),
+        "copyPaste" => moves::copy(book, body),
+        "findReplace" => moves::find(book, body),
+        "addTable" => objects::add_table(book, body),
+        "updateTable" => objects::update_table(book, body),
+        "deleteTable" => objects::delete_table(book, body),
+        "addBanding" => objects::add_banding(book, body),
+        "deleteBanding" => objects::delete_banding(book, body),
+        "addSlicer" => objects::add_slicer(book, body),
+        "deleteEmbeddedObject" => objects::delete_object(book, body),
+        "setDataValidation" => objects::validate(book, body),
         "deleteProtectedRange" => rules::unprotect(book, body),
         "createDeveloperMetadata" => metadata::create(book, body),
         "updateDeveloperMetadata" => metadata::update(book, body),

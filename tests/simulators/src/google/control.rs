@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::model::{Role, Spreadsheet};
+use super::model::{Habits, Role, Spreadsheet};
 use super::quota::Quotas;
 use super::render::{RenderOption, read_value};
 use super::service::Service;
@@ -110,6 +110,18 @@ pub(crate) fn answer(service: &Service, call: &Call) -> Answer {
                     Ok(value) => Answer::json(200, &value),
                     Err(error) => error.answer(),
                 }
+            });
+        }
+        ("POST", ["spreadsheets", id, "bin"]) => service
+            .change_book(id, |book| book.trashed = call.param("binned") != Some("false"))
+            .map(|()| Answer::empty(204)),
+        ("POST", ["spreadsheets", id, "copy"]) => service
+            .copy_book(id, call.param("title").unwrap_or("Копия"))
+            .map(|copy| Answer::json(200, &json!({"spreadsheetId": copy}))),
+        ("POST", ["spreadsheets", id, "habits"]) => {
+            return with_body::<Habits>(call, |habits| {
+                let known = service.change_book(id, |book| book.habits = habits);
+                Answer::empty(if known.is_some() { 204 } else { 404 })
             });
         }
         ("GET", ["spreadsheets", id, "grid"]) => service

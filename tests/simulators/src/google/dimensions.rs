@@ -169,6 +169,7 @@ fn follow(book: &mut Spreadsheet, at: usize, axis: Axis, shift: Shift) -> Result
     if !sheet.filter.as_mut().is_none_or(&mut keep) {
         sheet.filter = None;
     }
+    super::objects::follow(sheet, axis, shift);
     book.metadata.retain_mut(|entry| match (&mut entry.place, axis) {
         (Place::Row(sheet, index), Axis::Rows) | (Place::Column(sheet, index), Axis::Columns)
             if *sheet == id =>

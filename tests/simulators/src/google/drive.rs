@@ -66,7 +66,7 @@ pub(crate) fn file(book: &Spreadsheet, role: Role, call: &Call, base_url: &str) 
 fn file_json(book: &Spreadsheet, role: Role, base_url: &str) -> Value {
     let writer = role >= Role::Writer;
     json!({
-        "kind": "drive#file", "id": book.id, "name": book.title, "mimeType": MIME_TYPE, "trashed": false,
+        "kind": "drive#file", "id": book.id, "name": book.title, "mimeType": MIME_TYPE, "trashed": book.trashed,
         "driveId": book.drive, "appProperties": book.app_properties,
         "webViewLink": format!("{base_url}/spreadsheets/d/{}/edit", book.id),
         "ownedByMe": role == Role::Owner,
@@ -135,6 +135,7 @@ pub(crate) fn list<'a>(
         && call.param("supportsAllDrives") == Some("true");
     let fits = |book: &&Spreadsheet| {
         !book.deleted
+            && !book.trashed
             && book.role(email).is_some()
             && (book.drive.is_none() || everywhere)
             && book.app_properties.get(*key).map(String::as_str) == Some(*value)

@@ -119,6 +119,41 @@ pub(crate) fn follow(book: &mut Spreadsheet, at: usize, axis: Axis, shift: Shift
     }
 }
 
+/// The formula as it reads at another cell: what has no dollar sign moves along.
+pub(crate) fn translated(formula: &str, from: (usize, usize), to: (usize, usize)) -> String {
+    let corner = |text: &str| {
+        let (column, row) = read_corner(text)?;
+        let mut text = text.to_owned();
+        let (bound_column, bound_row) = (text.starts_with('$'), text.trim_start_matches('$').contains('$'));
+        if let Some(column) = column.filter(|_| !bound_column) {
+            let new = (column + to.1).checked_sub(from.1)?;
+            text = replace(&text, Axis::Columns, new);
+        }
+        if let Some(row) = row.filter(|_| !bound_row) {
+            let new = (row + to.0).checked_sub(from.0)?;
+            text = replace(&text, Axis::Rows, new);
+        }
+        Some(text)
+    };
+    let mut out = String::with_capacity(formula.len());
+    let mut at = 0;
+    while let Some(found) = next_reference(formula, at) {
+        out.push_str(formula.get(at..found.start).unwrap_or_default());
+        let sheet = found.sheet.as_deref().map(|name| format!("{}!", quoted(name)));
+        let far = match &found.to {
+            Some(far) => corner(far).map(|far| format!(":{far}")),
+            None => Some(String::new()),
+        };
+        match corner(&found.from).zip(far) {
+            Some((near, far)) => out.push_str(&format!("{}{near}{far}", sheet.unwrap_or_default())),
+            None => out.push_str("#REF!"),
+        }
+        at = found.end;
+    }
+    out.push_str(formula.get(at..).unwrap_or_default());
+    out
+}
+
 fn shifted(formula: &str, axis: Axis, shift: Shift, concerns: impl Fn(Option<&str>) -> bool) -> String {
     let mut out = String::with_capacity(formula.len());
     let mut at = 0;

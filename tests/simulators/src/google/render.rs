@@ -1,5 +1,7 @@
 //! `spreadsheets.get`: the spreadsheet as JSON under a field mask.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::errors::ApiError;
@@ -16,7 +18,7 @@ use super::{a1, input, rules};
 /// What `get` returns without a mask and without grid data.
 pub(crate) const WITHOUT_DATA: &str = "spreadsheetId,properties,spreadsheetUrl,developerMetadata,\
     sheets(properties,merges,conditionalFormats,protectedRanges,basicFilter,filterViews,\
-    developerMetadata)";
+    developerMetadata,tables,bandedRanges,slicers)";
 
 /// The `properties` of a sheet; a count of zero is left out.
 pub(crate) fn properties(sheet: &Sheet, index: usize) -> Value {
@@ -140,6 +142,9 @@ fn one_sheet(
         sheet.protected.iter().map(seen).collect(),
     );
     put_list(&mut value, "filterViews", sheet.filter_views.clone());
+    put_list(&mut value, "tables", sheet.tables.clone());
+    put_list(&mut value, "bandedRanges", sheet.banding.clone());
+    put_list(&mut value, "slicers", sheet.slicers.clone());
     put_list(
         &mut value,
         "developerMetadata",
@@ -203,6 +208,7 @@ fn grid_data(book: &Spreadsheet, sheet: &Sheet, at: usize, area: Rect, mask: &Ma
         }
         put_list(&mut data, "rowData", list);
     }
+    let marks = marks_by_place(book, sheet.id);
     let sizes =
         |sizes: &[Dimension], from: usize, default: u32, place: &dyn Fn(usize) -> Place| -> Vec<Value> {
             sizes
@@ -213,11 +219,8 @@ fn grid_data(book: &Spreadsheet, sheet: &Sheet, at: usize, area: Rect, mask: &Ma
                     if size.hidden {
                         value["hiddenByUser"] = json!(true);
                     }
-                    put_list(
-                        &mut value,
-                        "developerMetadata",
-                        metadata_at(book, place(from + index)),
-                    );
+                    let marks = marks.get(&place(from + index)).cloned();
+                    put_list(&mut value, "developerMetadata", marks.unwrap_or_default());
                     value
                 })
                 .collect()
@@ -240,6 +243,19 @@ fn grid_data(book: &Spreadsheet, sheet: &Sheet, at: usize, area: Rect, mask: &Ma
         );
     }
     data
+}
+
+/// What hangs on the rows and columns of a sheet.
+fn marks_by_place(book: &Spreadsheet, sheet: i64) -> HashMap<Place, Vec<Value>> {
+    let mut found: HashMap<Place, Vec<Value>> = HashMap::new();
+    for entry in &book.metadata {
+        if let Place::Row(id, _) | Place::Column(id, _) = entry.place
+            && id == sheet
+        {
+            found.entry(entry.place).or_default().push(to_json(entry));
+        }
+    }
+    found
 }
 
 fn cell(book: &Spreadsheet, at: usize, row: usize, column: usize, mask: &Mask) -> Value {

@@ -216,7 +216,7 @@ fn blocks(book: &Spreadsheet, range: &Value, (at, rect): (usize, Rect), who: Opt
 }
 
 /// The cells that a request changes, as far as protection is concerned.
-fn changed_cells(book: &Spreadsheet, name: &str, body: &Value) -> Option<(usize, Rect)> {
+pub(crate) fn changed_cells(book: &Spreadsheet, name: &str, body: &Value) -> Option<(usize, Rect)> {
     match name {
         "updateCells" if body.get("start").is_some() => {
             let start = &body["start"];
@@ -238,9 +238,8 @@ fn changed_cells(book: &Spreadsheet, name: &str, body: &Value) -> Option<(usize,
                 },
             ))
         }
-        "updateCells" | "repeatCell" | "updateBorders" | "mergeCells" | "unmergeCells" => {
-            read::<GridRange>(body.get("range")?).ok()?.resolve(book).ok()
-        }
+        "updateCells" | "repeatCell" | "updateBorders" | "mergeCells" | "unmergeCells"
+        | "setDataValidation" => read::<GridRange>(body.get("range")?).ok()?.resolve(book).ok(),
         "insertDimension" | "deleteDimension" => {
             let range = read::<DimensionRange>(body.get("range")?).ok()?;
             let at = book.position(range.sheet_id).ok()?;

@@ -121,6 +121,24 @@ impl Service {
         id
     }
 
+    /// Copies a whole file, as Drive does.
+    pub(crate) fn copy_book(&self, id: &str, title: &str) -> Option<String> {
+        let fresh = self.fresh_id();
+        let mut books = lock(&self.books);
+        let mut copy = books.get(id)?.clone();
+        copy.id.clone_from(&fresh);
+        title.clone_into(&mut copy.title);
+        copy.permissions.retain(|_, role| *role == Role::Owner);
+        copy.app_properties.clear();
+        copy.trashed = false;
+        if !copy.habits.file_copies_carry_metadata {
+            copy.metadata.clear();
+        }
+        books.insert(fresh.clone(), copy);
+        self.dirty.store(true, Ordering::SeqCst);
+        Some(fresh)
+    }
+
     /// Reads a spreadsheet, also a deleted one.
     pub(crate) fn with_book<T>(&self, id: &str, work: impl FnOnce(&Spreadsheet) -> T) -> Option<T> {
         lock(&self.books).get(id).map(work)

@@ -211,6 +211,10 @@ pub(crate) fn duplicate(book: &mut Spreadsheet, body: &Value) -> Reply {
             range["sheetId"] = json!(copy.id);
         }
     }
+    super::objects::copied(book, &mut copy);
+    if book.habits.duplicates_carry_metadata {
+        super::metadata::duplicate(book, request.source_sheet_id, copy.id);
+    }
     for rule in &mut copy.conditional {
         for range in rule
             .get_mut("ranges")

@@ -1,6 +1,7 @@
 //! Scripted misbehaviour: what the real services did at least once, on demand and counted.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +34,12 @@ pub enum Effect {
     },
     /// Accepts the call and answers late, or only after `release` when `millis` is absent.
     Hang {
+        /// Milliseconds to wait.
+        #[serde(default)]
+        millis: Option<u64>,
+    },
+    /// Does the work at once and answers late, or only after `release` when `millis` is absent.
+    Late {
         /// Milliseconds to wait.
         #[serde(default)]
         millis: Option<u64>,
@@ -164,6 +171,7 @@ impl Fault {
 pub(crate) struct Faults {
     rules: Mutex<Vec<Fault>>,
     release: Notify,
+    held: AtomicUsize,
 }
 
 impl Faults {
@@ -171,6 +179,7 @@ impl Faults {
         Self {
             rules: Mutex::new(Vec::new()),
             release: Notify::new(),
+            held: AtomicUsize::new(0),
         }
     }
 
@@ -215,8 +224,15 @@ impl Faults {
         Some(effect)
     }
 
+    /// Calls that wait at this moment.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
     pub(crate) async fn wait(&self, millis: Option<u64>) {
         let released = self.release.notified();
+        // Counted only now: whoever sees the call waiting may release it.
+        let _counted = Counted::new(&self.held);
         match millis {
             Some(millis) => {
                 // Either end is fine: the time is up, or somebody lets the call go before.
@@ -224,6 +240,22 @@ impl Faults {
             }
             None => released.await,
         }
+    }
+}
+
+/// One call that waits, until it is dropped: also when its client goes away.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -268,6 +300,7 @@ pub(crate) fn distort(effect: &Effect, mut answer: Answer) -> Answer {
         | Effect::Status { .. }
         | Effect::ContentType { .. }
         | Effect::Hang { .. }
+        | Effect::Late { .. }
         | Effect::CutBody
         | Effect::Reset => {}
     }

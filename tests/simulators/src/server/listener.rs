@@ -122,6 +122,12 @@ impl Listener {
         self.faults.release();
     }
 
+    /// Number of calls that a rule holds at this moment: whoever waits for one to arrive looks here.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.faults.held()
+    }
+
     /// Lets sources fail now and then, or ends that.
     pub fn weather(&self, weather: Weather) {
         self.sky.set(weather);
@@ -263,6 +269,9 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
         None => core.service.respond(&call),
     };
     running.spent(started.elapsed());
+    if let Some(Effect::Late { millis }) = &effect {
+        core.faults.wait(*millis).await;
+    }
     if effect == Some(Effect::CutBody) {
         return cut(&answer);
     }

@@ -6,6 +6,8 @@ mod client;
 #[cfg(test)]
 mod google_page;
 #[cfg(test)]
+mod google_people;
+#[cfg(test)]
 mod google_rules;
 #[cfg(test)]
 mod google_sheets;
