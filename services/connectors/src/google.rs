@@ -24,7 +24,7 @@ pub use requests::{
     DuplicateSheet, InsertDimension, MergeCells, RangeField, RepeatCell, Request, UpdateBorders, UpdateCells,
     UpdateDeveloperMetadata, UpdateDimensionProperties, UpdateSheetProperties, UpdateSpreadsheetProperties,
 };
-pub use sheets::{Accounts, Answered, SheetsClient, SheetsOptions, Turn, Turns};
+pub use sheets::{Accounts, Answered, SheetsClient, SheetsOptions, Turn, Turns, WriteTurn};
 pub use wire::{
     Border, CellData, CellFormat, Color, ColorStyle, DataFilter, DeveloperMetadata,
     DeveloperMetadataLocation, DeveloperMetadataLookup, Dimension, DimensionNames, DimensionProperties,

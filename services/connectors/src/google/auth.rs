@@ -1,14 +1,16 @@
 //! The service account: its key file, read with an eye for what people break in it, and access tokens.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use yup_oauth2::authenticator::DefaultAuthenticator;
-use yup_oauth2::{DefaultHyperClientBuilder, ServiceAccountAuthenticator, ServiceAccountKey};
+use yup_oauth2::error::{AuthError, AuthErrorCode};
+use yup_oauth2::{AccessToken, DefaultHyperClientBuilder, ServiceAccountAuthenticator, ServiceAccountKey};
 
 use super::error::GoogleError;
 
@@ -23,6 +25,9 @@ pub(super) const FILE_SCOPES: [&str; 1] = ["https://www.googleapis.com/auth/driv
 
 /// Longest time for a token, connection included.
 const TOKEN_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long a token is used of which the endpoint did not say when it ends. Google's live for an hour.
+const UNTOLD_LIFE: Duration = Duration::from_secs(300);
 
 /// Where a key file may send the signed assertion. A key comes from a customer: with a free choice of the
 /// address it could make us call into our own network.
@@ -67,8 +72,9 @@ pub enum KeyError {
 pub struct ServiceAccount {
     email: Arc<str>,
     authenticator: DefaultAuthenticator,
-    // One question at a time: the library asks once per caller when the cache is empty.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    // One question at a time: the library asks once per caller when the cache is empty. Whoever has the turn
+    // knows since when a token without an end has been in use, by its scopes.
+    turn: Arc<tokio::sync::Mutex<HashMap<String, Instant>>>,
 }
 
 impl std::fmt::Debug for ServiceAccount {
@@ -108,32 +114,86 @@ impl ServiceAccount {
 
     /// A token from the cache, or a new one when less than a minute of the old one is left.
     pub(super) async fn token(&self, scopes: &[&str]) -> Result<SecretString, GoogleError> {
-        let fetch = async {
-            let _turn = self.turn.lock().await;
-            self.authenticator.token(scopes).await
-        };
-        let token = match tokio::time::timeout(TOKEN_DEADLINE, Box::pin(fetch)).await {
-            Ok(Ok(token)) => token,
-            Ok(Err(yup_oauth2::Error::AuthError(refusal))) => {
-                return Err(GoogleError::KeyRefused {
+        self.other_than(None, scopes).await
+    }
+
+    /// A token in place of one that Google did not accept. Of callers who were refused with the same one the
+    /// first fetches the new one for all.
+    pub(super) async fn renewed(
+        &self,
+        refused: &SecretString,
+        scopes: &[&str],
+    ) -> Result<SecretString, GoogleError> {
+        self.other_than(Some(refused), scopes).await
+    }
+
+    async fn other_than(
+        &self,
+        refused: Option<&SecretString>,
+        scopes: &[&str],
+    ) -> Result<SecretString, GoogleError> {
+        let fetch = self.fetch(refused.map(ExposeSecret::expose_secret), scopes);
+        match tokio::time::timeout(TOKEN_DEADLINE, Box::pin(fetch)).await {
+            Ok(Ok(bearer)) => Ok(bearer),
+            Ok(Err(yup_oauth2::Error::AuthError(refusal))) if is_verdict(&refusal) => {
+                Err(GoogleError::KeyRefused {
                     email: self.email.to_string(),
                     detail: refusal.to_string(),
-                });
+                })
             }
-            Ok(Err(error)) => return Err(GoogleError::Token(Box::new(error))),
-            Err(_elapsed) => {
-                return Err(GoogleError::TokenTimeout {
-                    deadline: TOKEN_DEADLINE,
-                });
-            }
-        };
-        match token.token() {
-            Some(text) => Ok(format!("Bearer {text}").into()),
-            None => Err(GoogleError::Token(Box::new(
-                yup_oauth2::Error::MissingAccessToken,
-            ))),
+            Ok(Err(error)) => Err(GoogleError::Token(Box::new(error))),
+            Err(_elapsed) => Err(GoogleError::TokenTimeout {
+                deadline: TOKEN_DEADLINE,
+            }),
         }
     }
+
+    /// The library looks neither at the status nor at what it caches: an error in an answer's body becomes a
+    /// token without text, and one without an end is kept for good. Such are thrown away here and asked for
+    /// once more.
+    async fn fetch(&self, refused: Option<&str>, scopes: &[&str]) -> Result<SecretString, yup_oauth2::Error> {
+        let mut in_use = self.turn.lock().await;
+        let name = scopes.join(" ");
+        let cached = self.authenticator.token(scopes).await?;
+        let ends = cached.expiration_time().is_some();
+        let fresh = ends
+            || in_use
+                .get(&name)
+                .is_none_or(|since| since.elapsed() < UNTOLD_LIFE);
+        if let Some(bearer) = bearer(&cached).filter(|_| fresh)
+            && refused != Some(bearer.expose_secret())
+        {
+            if !ends {
+                in_use.entry(name).or_insert_with(Instant::now);
+            }
+            return Ok(bearer);
+        }
+        let token = self.authenticator.force_refreshed_token(scopes).await?;
+        in_use.remove(&name);
+        if token.expiration_time().is_none() {
+            in_use.insert(name, Instant::now());
+        }
+        bearer(&token).ok_or(yup_oauth2::Error::MissingAccessToken)
+    }
+}
+
+/// As a header carries it; none where the answer had no token.
+fn bearer(token: &AccessToken) -> Option<SecretString> {
+    let text = token.token().filter(|text| !text.is_empty())?;
+    Some(format!("Bearer {text}").into())
+}
+
+/// Whether the endpoint judges the key, in OAuth's own words (RFC 6749, 5.2). Everything else is its own
+/// trouble.
+fn is_verdict(refusal: &AuthError) -> bool {
+    matches!(
+        refusal.error,
+        AuthErrorCode::InvalidClient
+            | AuthErrorCode::InvalidGrant
+            | AuthErrorCode::UnauthorizedClient
+            | AuthErrorCode::InvalidScope
+            | AuthErrorCode::AccessDenied
+    )
 }
 
 fn parse(json: &str, hosts: TokenHosts) -> Result<ServiceAccountKey, KeyError> {

@@ -168,6 +168,15 @@ impl SheetsClient {
         self.read(FILE, Kind::Drive, call).await
     }
 
+    /// Whether the file lies in the bin, where Sheets writes into it as if nothing were. Drive has a quota of
+    /// its own.
+    ///
+    /// # Errors
+    /// What Drive says of a file that it does not show this account; see [`GoogleError`].
+    pub async fn is_trashed(&self, spreadsheet_id: &str) -> Result<bool, GoogleError> {
+        Ok(self.file(spreadsheet_id).await?.trashed)
+    }
+
     async fn permissions(&self, id: &str) -> Result<DrivePermissions, GoogleError> {
         let path = format!("/drive/v3/files/{}/permissions", checked_id(id)?);
         let call = Call::new(PERMISSIONS, Method::GET, &self.options.drive_url, &path)?.query(&[

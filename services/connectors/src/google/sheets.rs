@@ -173,6 +173,11 @@ impl Kind {
     }
 }
 
+/// The right to send one batch now.
+#[derive(Debug)]
+#[must_use = "a turn that is not used is lost for every sheet of the account"]
+pub struct WriteTurn(());
+
 /// Sheets by one service account.
 #[derive(Debug, Clone)]
 pub struct SheetsClient {
@@ -238,6 +243,40 @@ impl SheetsClient {
         self.read(BY_FILTER, Kind::Read, call).await
     }
 
+    /// Waits until the next batch of this account may be sent, so that a sheet can be read and written with
+    /// nothing between the two: [`SheetsClient::batch_update_in`] takes the turn.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` when the turn is further away than the options' patience.
+    pub async fn write_turn(&self) -> Result<WriteTurn, GoogleError> {
+        self.wait_for_turn(Kind::Write).await?;
+        Ok(WriteTurn(()))
+    }
+
+    /// The same as [`SheetsClient::batch_update`], in a turn that was waited for before.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn batch_update_in(
+        &self,
+        _turn: WriteTurn,
+        spreadsheet_id: &str,
+        requests: &[Request],
+    ) -> Result<Vec<Value>, GoogleError> {
+        let reply = self
+            .send_now(BATCH_UPDATE, Kind::Write, self.batch(spreadsheet_id, requests)?)
+            .await?;
+        let answer: BatchUpdated =
+            json::decode(&reply.body).map_err(|failure| CallError::new(BATCH_UPDATE, failure))?;
+        Ok(answer.replies)
+    }
+
+    fn batch(&self, spreadsheet_id: &str, requests: &[Request]) -> Result<Call, GoogleError> {
+        let path = spreadsheet_path(spreadsheet_id, ":batchUpdate")?;
+        let body = json!({"requests": requests, "includeSpreadsheetInResponse": false});
+        Ok(Call::new(BATCH_UPDATE, Method::POST, &self.options.sheets_url, &path)?.json(&body)?)
+    }
+
     /// Does all requests or none, and gives Google's reply to each.
     ///
     /// # Errors
@@ -251,9 +290,7 @@ impl SheetsClient {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        let path = spreadsheet_path(spreadsheet_id, ":batchUpdate")?;
-        let body = json!({"requests": requests, "includeSpreadsheetInResponse": false});
-        let call = Call::new(BATCH_UPDATE, Method::POST, &self.options.sheets_url, &path)?.json(&body)?;
+        let call = self.batch(spreadsheet_id, requests)?;
         let answer: BatchUpdated = self.read(BATCH_UPDATE, Kind::Write, call).await?;
         Ok(answer.replies)
     }
@@ -354,9 +391,25 @@ impl SheetsClient {
 
     async fn send(&self, endpoint: &'static str, kind: Kind, call: Call) -> Result<Reply, GoogleError> {
         self.wait_for_turn(kind).await?;
+        self.send_now(endpoint, kind, call).await
+    }
+
+    /// Without waiting for a turn. A token that is not accepted is changed for a new one once, before it says
+    /// anything about the key: nothing of a call that was answered 401 is done.
+    async fn send_now(&self, endpoint: &'static str, kind: Kind, call: Call) -> Result<Reply, GoogleError> {
+        let call = call.deadline(DEADLINE);
         let token = self.account.token(kind.scopes()).await?;
-        let call = call.authorization(token.expose_secret())?.deadline(DEADLINE);
-        let reply = self.http.send(&call).await?;
+        let mut reply = self
+            .http
+            .send(&call.clone().authorization(token.expose_secret())?)
+            .await?;
+        if reply.status == 401 {
+            let token = self.account.renewed(&token, kind.scopes()).await?;
+            reply = self
+                .http
+                .send(&call.authorization(token.expose_secret())?)
+                .await?;
+        }
         if reply.is_success() {
             return Ok(reply);
         }

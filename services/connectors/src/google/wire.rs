@@ -270,6 +270,9 @@ pub struct DeveloperMetadataLookup {
     pub location_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata_location: Option<DeveloperMetadataLocation>,
+    /// `EXACT_LOCATION` or `INTERSECTING_LOCATION`; Google takes the latter for unsaid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location_matching_strategy: Option<String>,
 }
 
 /// Selects by metadata or by place; exactly one of the two is set.

@@ -412,3 +412,88 @@ async fn trouble_at_google_is_transient_and_a_page_of_html_is_a_broken_contract(
     let error = client.get(&id, "sheets").await.unwrap_err();
     assert_eq!(error.class(), FailureClass::Transient, "{error:?}");
 }
+
+fn on_token(effect: Effect) -> Fault {
+    Fault::on("/token", effect).times(1)
+}
+
+/// Twenty calls at once.
+async fn all_answered(client: &SheetsClient, id: &str) {
+    let call = |_| {
+        let (client, id) = (client.clone(), id.to_owned());
+        async move { client.get(&id, "sheets").await }
+    };
+    let calls: tokio::task::JoinSet<_> = (0..20).map(call).collect();
+    for answer in calls.join_all().await {
+        assert!(answer.is_ok(), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_thrown_away_and_asked_for_again() {
+    let world = World::start(Quotas::off()).await;
+    let id = world.shared();
+    let status = |status: u16, body: &str| Effect::Status {
+        status,
+        body: body.to_owned(),
+        content_type: None,
+    };
+    let object = r#"{"error":{"code":503,"message":"The service is currently unavailable."}}"#;
+    let removed = Effect::RemoveField {
+        name: "access_token".to_owned(),
+    };
+    // An error in an object, with either status, and an answer without a token: the next question heals.
+    for effect in [status(503, object), status(200, object), removed] {
+        let client = world.quick().await;
+        world.google.script(on_token(effect));
+        assert!(client.get(&id, "sheets").await.is_ok());
+    }
+    // An endpoint that stays broken is asked anew by every call, and says nothing about the key.
+    let client = world.quick().await;
+    world.google.script(on_token(status(503, object)).times(4));
+    for _ in 0..2 {
+        let error = client.get(&id, "sheets").await.unwrap_err();
+        assert_eq!(error.class(), FailureClass::Transient, "{error:?}");
+    }
+    world.google.clear_faults();
+    assert!(client.get(&id, "sheets").await.is_ok());
+    let client = world.quick().await;
+    world
+        .google
+        .script(on_token(status(500, r#"{"error":"internal_failure"}"#)));
+    let error = client.get(&id, "sheets").await.unwrap_err();
+    assert_eq!(error.class(), FailureClass::Transient, "{error:?}");
+    assert!(client.get(&id, "sheets").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_that_ended_unseen_is_changed_before_it_says_anything_about_the_key() {
+    let world = World::start(Quotas::off()).await;
+    let (client, id) = (world.quick().await, world.shared());
+    let untold = Effect::RemoveField {
+        name: "expires_in".to_owned(),
+    };
+    world.google.script(on_token(untold));
+    assert!(client.get(&id, "sheets").await.is_ok());
+    world.google.revoke_tokens();
+    world.google.clear_calls();
+    all_answered(&client, &id).await;
+    assert_eq!(world.google.calls().count("/token"), 1, "one new token for all");
+    // A second refusal is a verdict.
+    let refused = Effect::Status {
+        status: 401,
+        body: r#"{"error":{"code":401,"message":"no","status":"UNAUTHENTICATED"}}"#.to_owned(),
+        content_type: None,
+    };
+    world.google.script(Fault::on("/v4/", refused).times(2));
+    let error = client.get(&id, "sheets").await.unwrap_err();
+    assert!(matches!(error, GoogleError::Unauthorized { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn callers_at_once_send_one_question_for_a_token() {
+    let world = World::start(Quotas::off()).await;
+    let (client, id) = (world.quick().await, world.shared());
+    all_answered(&client, &id).await;
+    assert_eq!(world.google.calls().count("/token"), 1);
+}
