@@ -30,5 +30,5 @@ pub use wire::{
     DeveloperMetadataLocation, DeveloperMetadataLookup, Dimension, DimensionNames, DimensionProperties,
     DimensionRange, EffectiveValue, ExtendedValue, GridCoordinate, GridData, GridProperties, GridRange,
     NumberFormat, ProtectedRange, ReadCell, ReadRow, RowData, Sheet, SheetProperties, Spreadsheet,
-    SpreadsheetProperties, TextFormat, ValueRange,
+    SpreadsheetProperties, Table, TableColumn, TextFormat, ValueRange,
 };

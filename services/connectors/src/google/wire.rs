@@ -329,8 +329,32 @@ pub struct Sheet {
     pub properties: SheetProperties,
     pub merges: Vec<GridRange>,
     pub protected_ranges: Vec<ProtectedRange>,
+    pub tables: Vec<Table>,
+    pub basic_filter: Option<Value>,
+    pub banded_ranges: Vec<Value>,
+    pub slicers: Vec<Value>,
     pub data: Vec<GridData>,
     pub developer_metadata: Vec<DeveloperMetadata>,
+}
+
+/// A Table that people made of some cells; its first row holds the titles.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct Table {
+    pub table_id: Option<String>,
+    pub range: Option<GridRange>,
+    pub column_properties: Vec<TableColumn>,
+}
+
+/// A column of a Table.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TableColumn {
+    /// Counted from the Table's first one.
+    pub column_index: i32,
+    /// `DOUBLE`, `TEXT`, `DROPDOWN`, …; absent or `COLUMN_TYPE_UNSPECIFIED` for none.
+    pub column_type: Option<String>,
 }
 
 /// Cells that not everybody may change.
