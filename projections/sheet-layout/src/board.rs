@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::column::ColumnKey;
 use crate::request::{Dimension, DimensionProperties, DimensionRange, GridRange, Request};
+use crate::state::Table;
 
 /// A managed column in the sheet.
 #[derive(Debug, Clone)]
@@ -16,6 +17,10 @@ pub(crate) struct Placed {
     pub(crate) metadata_id: i32,
     /// Made by this plan: empty, unformatted, without metadata yet.
     pub(crate) fresh: bool,
+    /// Without its look: made by this plan, or by an earlier one whose decorations did not come.
+    pub(crate) bare: bool,
+    /// Its name in the sheet is longer than one that is given now.
+    pub(crate) long: Option<usize>,
 }
 
 /// A header row in the sheet.
@@ -24,6 +29,8 @@ pub(crate) struct HeaderRow {
     pub(crate) index: u32,
     pub(crate) metadata_id: i32,
     pub(crate) fresh: bool,
+    /// As for columns.
+    pub(crate) bare: bool,
 }
 
 pub(crate) struct Board {
@@ -31,12 +38,18 @@ pub(crate) struct Board {
     pub(crate) row_count: u32,
     pub(crate) column_count: u32,
     pub(crate) frozen_rows: u32,
+    pub(crate) frozen_columns: u32,
     /// Sorted by index once the columns stand.
     pub(crate) columns: Vec<Placed>,
     pub(crate) groups: Option<HeaderRow>,
     pub(crate) fields: Option<HeaderRow>,
     pub(crate) merges: Vec<GridRange>,
+    pub(crate) tables: Vec<Table>,
     pub(crate) row_of: HashMap<Arc<str>, u32>,
+    /// Names that this plan may still give.
+    pub(crate) names_left: usize,
+    /// Columns that have to wait for that reason.
+    pub(crate) deferred: usize,
     pub(crate) requests: Vec<Request>,
     /// An earlier layout wrote what is there: values hold, looks do not.
     pub(crate) adopted: bool,
@@ -95,10 +108,19 @@ impl Board {
             }
         };
         match dimension {
-            Dimension::Columns => self
-                .columns
-                .iter_mut()
-                .for_each(|column| moved(&mut column.index)),
+            Dimension::Columns => {
+                self.columns
+                    .iter_mut()
+                    .for_each(|column| moved(&mut column.index));
+                self.tables
+                    .iter_mut()
+                    .flat_map(|table| &mut table.typed)
+                    .for_each(moved);
+                // What is inserted right behind the frozen ones is not frozen.
+                if at < self.frozen_columns {
+                    self.frozen_columns += count;
+                }
+            }
             Dimension::Rows => {
                 self.row_of.values_mut().for_each(moved);
                 self.groups
@@ -107,7 +129,8 @@ impl Board {
                     .for_each(|row| moved(&mut row.index));
             }
         }
-        for merge in &mut self.merges {
+        let tables = self.tables.iter_mut().map(|table| &mut table.range);
+        for merge in self.merges.iter_mut().chain(tables) {
             let (start, end) = match dimension {
                 Dimension::Rows => (&mut merge.start_row_index, &mut merge.end_row_index),
                 Dimension::Columns => (&mut merge.start_column_index, &mut merge.end_column_index),

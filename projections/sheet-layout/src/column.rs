@@ -137,11 +137,47 @@ impl WarehouseField {
             Self::Turnover => ("turnover", "Оборач.", "Turnover"),
         }
     }
+
+    /// In the metadata.
+    const fn letter(self) -> &'static str {
+        match self {
+            Self::Stock => "s",
+            Self::Orders => "o",
+            Self::Turnover => "t",
+        }
+    }
 }
 
 /// Name of the size column in the metadata, and its width in pixels.
 const SIZE_NAME: &str = "base:size";
 const SIZE_WIDTH: u32 = 100;
+
+/// Characters of keys and values together that Google keeps of all names on a worksheet's rows and columns (guide
+/// to developer metadata, "Metadata storage limits").
+pub const NAMES_BUDGET: usize = 30_000;
+/// Names that one batch gives. Four of six batches with 500 were refused live, for a reason that is not known.
+pub const NAMES_A_BATCH: usize = 200;
+
+/// Letters of a warehouse's code.
+const CODE: usize = 8;
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// A warehouse's key in eight letters: keys hold names of any length, and there is room for 30,000 characters of
+/// names in a worksheet. With 48 bits, two of 1,000 warehouses meet once in 500 million sheets.
+pub(crate) fn warehouse_code(key: &str) -> Arc<str> {
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    // The last letters of a text hardly reach the upper bits of FNV-1a; this spreads them (splitmix64).
+    let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let mixed = mixed ^ (mixed >> 31);
+    let letter = |place: usize| {
+        let six = usize::try_from((mixed >> (6 * place)) & 63).unwrap_or_default();
+        LETTERS.get(six).copied().map_or('A', char::from)
+    };
+    (0..CODE).map(letter).collect::<String>().into()
+}
 
 /// Which managed column it is. Its text form is the metadata value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -152,7 +188,8 @@ pub enum ColumnKey {
     Size,
     /// `extra:<field>`.
     Extra(ExtraField),
-    /// `wh:<warehouse key>:<field>`; the warehouse key may itself contain colons.
+    /// `<code of the warehouse><letter of the field>`, see [`ColumnKey::warehouse`]. Sheets that were written
+    /// earlier have `wh:<warehouse key>:<field>`, which means the same.
     Warehouse(Arc<str>, WarehouseField),
 }
 
@@ -178,11 +215,27 @@ pub enum Group {
     Identity,
     /// `Общие метрики`.
     Metrics,
-    /// One warehouse, by key.
+    /// One warehouse, by code.
     Warehouse(Arc<str>),
 }
 
 impl ColumnKey {
+    /// The column of a warehouse.
+    #[must_use]
+    pub fn warehouse(key: &str, field: WarehouseField) -> Self {
+        Self::Warehouse(warehouse_code(key), field)
+    }
+
+    /// A name as it is given now, for one that may have been given earlier; what this layout does not manage
+    /// stays.
+    #[must_use]
+    pub fn renewed(name: &Arc<str>) -> Arc<str> {
+        match Self::parse(name) {
+            Some(key @ Self::Warehouse(..)) => key.to_string().into(),
+            _ => Arc::clone(name),
+        }
+    }
+
     /// Reads a metadata value; `None` for a value that this layout does not manage.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
@@ -201,11 +254,19 @@ impl ColumnKey {
                 .find(|field| field.facts().0 == name)
                 .map(Self::Extra);
         }
-        let (warehouse, name) = value.strip_prefix("wh:")?.rsplit_once(':')?;
+        let Some(long) = value.strip_prefix("wh:") else {
+            let (code, letter) = value.split_at_checked(CODE)?;
+            let field = WarehouseField::ALL
+                .into_iter()
+                .find(|field| field.letter() == letter)?;
+            let is_code = code.bytes().all(|byte| LETTERS.contains(&byte));
+            return is_code.then(|| Self::Warehouse(code.into(), field));
+        };
+        let (warehouse, name) = long.rsplit_once(':')?;
         let field = WarehouseField::ALL
             .into_iter()
             .find(|field| field.facts().0 == name)?;
-        Some(Self::Warehouse(warehouse.into(), field))
+        Some(Self::warehouse(warehouse, field))
     }
 
     /// The group whose title stands above this column.
@@ -289,7 +350,7 @@ impl fmt::Display for ColumnKey {
             Self::Base(field) => write!(f, "base:{}", field.facts().0),
             Self::Size => f.write_str(SIZE_NAME),
             Self::Extra(field) => write!(f, "extra:{}", field.facts().0),
-            Self::Warehouse(key, field) => write!(f, "wh:{key}:{}", field.facts().0),
+            Self::Warehouse(code, field) => write!(f, "{code}{}", field.letter()),
         }
     }
 }

@@ -3,12 +3,14 @@
 
 mod codec;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use codec::GridDecodeError;
 
 use crate::cell::Cell;
+use crate::column::ColumnKey;
+use crate::owed::Owed;
 use crate::view::Look;
 
 /// A product's row in the grid.
@@ -30,6 +32,12 @@ pub struct Grid {
     pub(crate) look: Look,
     /// It is not known how the sheet looks; never stored.
     pub(crate) doubted: bool,
+    /// What is not there yet of how it should look.
+    pub(crate) owed: Option<Owed>,
+    /// Columns that have no name in the sheet because there was no room for it.
+    pub(crate) unnamed: BTreeSet<Arc<str>>,
+    /// Google had no room for their names.
+    pub(crate) full: bool,
 }
 
 /// Header rows of every grid: group titles, field titles.
@@ -47,6 +55,9 @@ impl Grid {
             note: "".into(),
             look: Look::default(),
             doubted: false,
+            owed: None,
+            unnamed: BTreeSet::new(),
+            full: false,
         }
     }
 
@@ -55,15 +66,45 @@ impl Grid {
     #[must_use]
     pub fn looking_like(mut self, before: &Self) -> Self {
         self.look = before.look;
+        self.owed.clone_from(&before.owed);
         self
     }
 
     /// Says that a batch may have been done of which nothing was recorded: values were read back, and what
-    /// cannot be is given anew.
+    /// cannot be is given anew. Columns and rows that are not in `before`, what was recorded last, were made by
+    /// that batch and may be without their look.
     #[must_use]
-    pub fn of_unknown_look(mut self) -> Self {
+    pub fn of_unknown_look(mut self, before: Option<&Self>) -> Self {
         self.doubted = true;
+        self.owed = before.map(|before| Owed::after_a_cut(before, &self));
         self
+    }
+
+    /// Columns that are found by their titles, because there was no room for their names: each with the title of
+    /// its group and its own.
+    pub fn unnamed(&self) -> impl Iterator<Item = (&Arc<str>, &Cell, &Cell)> {
+        let group = |column: &ColumnKey| {
+            let same = |name: &&Arc<str>| {
+                ColumnKey::parse(name).is_some_and(|other| other.group() == column.group())
+            };
+            let mut titles = self.columns.iter().zip(self.row(0));
+            titles.find_map(|(name, title)| (same(&name) && *title != Cell::Empty).then_some(title))
+        };
+        let columns = self.columns.iter().zip(self.row(1));
+        let unnamed = columns.filter(|(name, _)| self.unnamed.contains(*name));
+        unnamed.filter_map(move |(name, title)| Some((name, group(&ColumnKey::parse(name)?)?, title)))
+    }
+
+    /// Whether a column has no name in the sheet.
+    #[must_use]
+    pub fn is_unnamed(&self, column: &str) -> bool {
+        self.unnamed.contains(column)
+    }
+
+    /// Whether a part of the look was refused and is not there.
+    #[must_use]
+    pub fn lacks_look(&self) -> bool {
+        self.owed.as_ref().is_some_and(|owed| owed.structure.is_some())
     }
 
     pub(crate) fn known_look(&self) -> Option<Look> {

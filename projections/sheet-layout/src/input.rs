@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
+use crate::column::warehouse_code;
 use crate::state::IdentityCells;
 use crate::view::{Language, View};
 use measures::Tenths;
@@ -184,13 +185,13 @@ impl SheetInput {
     }
 
     pub(crate) fn check(&self) -> Result<(), LayoutError> {
+        let mut codes = HashSet::from([warehouse_code(UNPLACED_KEY)]);
         let mut seen = HashSet::with_capacity(self.products.len());
         for warehouse in &self.warehouses {
-            if &*warehouse.key == UNPLACED_KEY || !seen.insert(&*warehouse.key) {
+            if !codes.insert(warehouse_code(&warehouse.key)) {
                 return Err(LayoutError::DuplicateWarehouse(Arc::clone(&warehouse.key)));
             }
         }
-        seen.clear();
         for product in &self.products {
             if !seen.insert(&*product.key) {
                 return Err(LayoutError::DuplicateProduct(Arc::clone(&product.key)));

@@ -4,7 +4,7 @@
 //! # What identifies what
 //!
 //! * **Columns** are found by developer metadata on the column, key [`COLUMN_METADATA_KEY`], value
-//!   [`ColumnKey`] (`base:brand`, `wh:<warehouse key>:stock`). Header rows carry [`ROW_METADATA_KEY`] with
+//!   [`ColumnKey`] (`base:brand`, nine letters for a column of a warehouse). Header rows carry [`ROW_METADATA_KEY`] with
 //!   [`HEADER_GROUPS`] or [`HEADER_FIELDS`]. Both follow their column or row when a seller inserts, moves or
 //!   sorts.
 //! * **Rows** are found by the value in the managed column `Артикул товара (nmid)`; vendor codes decide where
@@ -25,6 +25,10 @@
 //! * A column or header row that the seller deleted comes back next to its neighbours; a deleted product row
 //!   comes back at the bottom while the product is listed. Only where both article columns are deleted at
 //!   once are rows lost: every product is then added again and the old rows are the seller's.
+//! * Values come before decorations ([`Plan::values`], [`Plan::decorations`]), and are right without them: what
+//!   a sheet refuses of its look is remembered as owed ([`Plan::owe`]) and planned again when the sheet or the
+//!   choice is another one.
+//! * No title crosses the border of frozen columns, and nothing that a Table refuses is asked of one.
 //! * A tenant's [`View`] changes what is new and what is said, never where something stands: rows keep their
 //!   places whatever the sort order, columns that are no longer chosen stay until the seller deletes them.
 //! * Orders that name no warehouse go to a column block of their own ([`UNPLACED_NAME`]), so that sums over
@@ -37,6 +41,7 @@ pub mod export;
 mod grid;
 mod input;
 pub mod migrate;
+mod owed;
 mod plan;
 mod render;
 mod request;
@@ -46,7 +51,10 @@ mod state;
 mod view;
 
 pub use cell::{Cell, MAX_CELL_CHARACTERS, Text};
-pub use column::{BaseField, COLUMN_METADATA_KEY, ColumnKey, ExtraField, Group, Kind, WarehouseField};
+pub use column::{
+    BaseField, COLUMN_METADATA_KEY, ColumnKey, ExtraField, Group, Kind, NAMES_A_BATCH, NAMES_BUDGET,
+    WarehouseField,
+};
 pub use grid::{Grid, GridDecodeError, GridRow};
 pub use input::{
     Freshness, LayoutError, ProductFacts, ProductRow, SheetInput, SizeRow, UNPLACED_KEY, UNPLACED_NAME,
@@ -56,13 +64,13 @@ pub use measures::{Tenths, turnover};
 pub use plan::{MAX_CELLS, Options, Plan, plan};
 pub use render::{initial_columns, render_rows};
 pub use request::{
-    Border, BorderStyle, Borders, CellBlock, CellFormat, ColorStyle, Dimension, DimensionProperties,
-    DimensionRange, FormatCell, GridCoordinate, GridProperties, GridRange, Metadata, MetadataLocation,
-    NoteCell, NumberFormat, Request, Rgb, SheetProperties, TextFormat,
+    Border, BorderStyle, Borders, CellBlock, CellFormat, ColorStyle, Decoration, Dimension,
+    DimensionProperties, DimensionRange, FormatCell, GridCoordinate, GridProperties, GridRange, Metadata,
+    MetadataLocation, NoteCell, NumberFormat, Renamed, Request, Rgb, SheetProperties, TextFormat,
 };
 pub use sizes::size_row_key;
 pub use state::{
     Current, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, ManagedColumn, ManagedRow, ROW_METADATA_KEY,
-    SheetState, locate_rows,
+    SheetState, Table, locate_rows,
 };
 pub use view::{Language, Level, LowStock, Sizes, Sort, SortBy, View};

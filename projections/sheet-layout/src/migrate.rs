@@ -34,7 +34,7 @@ pub use report::{Entry, Fate, Report};
 use crate::input::{LayoutError, SheetInput};
 use crate::plan::{Options, Plan};
 use crate::request::GridRange;
-use crate::state::{IdentityCells, ManagedColumn, ManagedRow};
+use crate::state::{IdentityCells, ManagedColumn, ManagedRow, Table};
 
 /// Title of the column of totals that the layout had for ten days and then gave up.
 pub const OUTDATED_TOTAL: &str = "Всего заказов на складах WB";
@@ -85,6 +85,10 @@ pub struct Worksheet {
     pub column_count: u32,
     /// Rows that do not scroll.
     pub frozen_rows: u32,
+    /// Columns that do not scroll.
+    pub frozen_columns: u32,
+    /// Tables that people made of parts of it.
+    pub tables: Vec<Table>,
     /// All merges.
     pub merges: Vec<GridRange>,
     /// Columns that carry our names, if any.

@@ -6,25 +6,29 @@ mod merge;
 mod metadata;
 mod paint;
 mod style;
+mod tables;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use arrange::MAX_CELLS;
 pub(crate) use content::formula_note;
 pub(crate) use metadata::name_of;
+pub(crate) use paint::levels_of as grid_levels;
 pub(crate) use style::{FIELDS_HEIGHT, GROUPS_HEIGHT};
 
 use serde::Serialize;
 
 use crate::board::{Board, HeaderRow};
-use crate::column::ColumnKey;
-use crate::grid::GridRow;
+use crate::column::{ColumnKey, NAMES_A_BATCH};
+use crate::grid::{Grid, GridRow};
 use crate::input::{LayoutError, ProductRow, SheetInput};
-use crate::request::{GridProperties, Request, SheetProperties};
+use crate::owed::Owed;
+use crate::request::{Decoration, GridProperties, Request, SheetProperties};
 use crate::shown::Shown;
 use crate::sizes;
 use crate::state::{Current, HEADER_FIELDS, HEADER_GROUPS, ManagedColumn, ManagedRow, SheetState};
-use crate::view::View;
+use crate::view::{Look, View};
 
 /// Choices that are the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,14 @@ pub struct Options {
     pub max_new_rows: usize,
     /// The tenant's choice.
     pub view: View,
+    /// A fingerprint of everything in the sheet that may be in the way of decorations, and of the choice. What
+    /// was refused under the same one is not asked again. None where nothing was read: then nothing is, either.
+    pub structure: Option<u64>,
+    /// Google has no room for more names in this sheet: new columns get none.
+    pub unnamed: bool,
+    /// At most about this many columns are named by one plan; the others follow with the next one
+    /// ([`Plan::deferred_columns`]).
+    pub max_names: usize,
 }
 
 impl Default for Options {
@@ -48,6 +60,9 @@ impl Default for Options {
             title: "Products".to_owned(),
             max_new_rows: usize::MAX,
             view: View::default(),
+            structure: None,
+            unnamed: false,
+            max_names: NAMES_A_BATCH,
         }
     }
 }
@@ -55,20 +70,67 @@ impl Default for Options {
 /// One atomic batch and the sheet after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// In the order in which they must be applied; empty when the sheet is as it should be.
+    /// In the order in which they must be applied, values first; empty when the sheet is as it should be.
     pub requests: Vec<Request>,
     /// The sheet once the batch was applied; `after.written` is what to persist. Only true if the API said
     /// 200: after an unknown outcome the sheet must be read again, rows are not inserted idempotently.
     pub after: SheetState,
     /// Listed products that got no row because of [`Options::max_new_rows`].
     pub deferred_products: usize,
+    /// Columns that have to wait because of [`Options::max_names`]; they follow with the next plan.
+    pub deferred_columns: usize,
+    /// Columns that got no name: there is no room for it, so they are found by their titles, and lost where those
+    /// are written over.
+    pub unnamed: usize,
+    /// How many of the requests are values.
+    values: usize,
+    /// What is owed if no decoration comes.
+    owed: Option<Box<Owed>>,
+    look: Look,
+    skipped: BTreeSet<Decoration>,
 }
 
 impl Plan {
+    /// Whether nothing has to wait for the next plan.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.deferred_products == 0 && self.deferred_columns == 0
+    }
+
     /// Whether nothing has to be sent.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.requests.is_empty()
+    }
+
+    /// Numbers and titles with all that they need: right in themselves, and never to be held back by the rest.
+    #[must_use]
+    pub fn values(&self) -> &[Request] {
+        self.requests.get(..self.values).unwrap_or_default()
+    }
+
+    /// The rest: how it looks. Comes after the values, in the same batch or in later ones.
+    #[must_use]
+    pub fn decorations(&self) -> &[Request] {
+        self.requests.get(self.values..).unwrap_or_default()
+    }
+
+    /// Says in [`Self::after`] that those kinds of decorations were refused in a sheet of this
+    /// [`Options::structure`], and all others done; where it is `partly`, single ones of them were left out.
+    /// What is owed is planned again under another structure.
+    pub fn owe(&mut self, refused: &BTreeSet<Decoration>, partly: bool, structure: u64) {
+        let Some(owed) = self.owed.take() else { return };
+        let refused = refused.union(&self.skipped).copied().collect();
+        self.after.written.owed = Some(owed.refused(refused, partly, structure, self.look));
+    }
+
+    /// Says in the grid to be remembered that the decorations are still to come, for the time between the
+    /// batch of values and theirs.
+    #[must_use]
+    pub fn before_decorations(&self) -> Grid {
+        let mut written = self.after.written.clone();
+        written.owed = self.owed.as_deref().cloned();
+        written
     }
 
     /// Whether only the freshness note would change; a caller short of quota may let that wait.
@@ -111,33 +173,54 @@ impl Plan {
 }
 
 /// A managed product row in final coordinates.
-struct RowPlan<'a> {
+pub(crate) struct RowPlan<'a> {
     index: u32,
-    key: Arc<str>,
+    pub(crate) key: Arc<str>,
     /// `None` for a delisted product.
-    product: Option<&'a ProductRow>,
+    pub(crate) product: Option<&'a ProductRow>,
     /// Made by this plan.
-    fresh: bool,
+    pub(crate) fresh: bool,
+    /// Without its look.
+    bare: bool,
     /// Whether it is struck through in the sheet.
-    struck: bool,
+    pub(crate) struck: bool,
 }
 
 /// The arranged sheet: every managed column and row has its final place.
-struct Arranged<'a> {
-    board: Board,
-    groups: HeaderRow,
-    fields: HeaderRow,
-    rows: Vec<RowPlan<'a>>,
+pub(crate) struct Arranged<'a> {
+    pub(crate) board: Board,
+    pub(crate) groups: HeaderRow,
+    pub(crate) fields: HeaderRow,
+    pub(crate) rows: Vec<RowPlan<'a>>,
     deferred: usize,
+    /// Columns that got no name, because there was no room for one.
+    unnamed: usize,
 }
 
 impl Arranged<'_> {
     /// By position, the columns that have no format yet. A header row that had to be made again needs its
     /// look over the whole width.
     fn unformatted(&self) -> Vec<bool> {
-        let all = self.groups.fresh || self.fields.fresh || self.board.adopted;
+        let all = self.groups.bare || self.fields.bare || self.board.adopted;
         let columns = self.board.columns.iter();
-        columns.map(|column| column.fresh || all).collect()
+        columns.map(|column| column.bare || all).collect()
+    }
+
+    /// Takes what was not decorated before for undecorated, and answers how the sheet looks.
+    fn look_again(&mut self, owed: Option<&Owed>) {
+        let headers = owed.is_some_and(|owed| owed.headers);
+        for header in [&mut self.groups, &mut self.fields] {
+            header.bare = header.fresh || headers;
+        }
+        for column in &mut self.board.columns {
+            column.bare = column.fresh || owed.is_some_and(|owed| owed.columns.contains(&column.value));
+        }
+        for row in &mut self.rows {
+            row.bare = row.fresh || owed.is_some_and(|owed| owed.rows.contains(&row.key));
+            if let Some(worn) = owed.and_then(|owed| owed.worn.get(&row.key)) {
+                row.struck = !worn.listed;
+            }
+        }
     }
 }
 
@@ -185,22 +268,58 @@ fn draw(
     shown: &Shown<'_>,
     options: &Options,
 ) -> Result<Plan, LayoutError> {
-    metadata::name_fresh(&mut arranged, state);
-    let merged = merge::settle(&mut arranged);
-    let written = content::write(&mut arranged, &state.written, shown, &merged)?;
+    let old = &state.written;
+    metadata::name_fresh(&mut arranged, state, options);
+    let mut merged = merge::settle(&mut arranged);
+    let mut written = content::write(&mut arranged, old, shown, &merged)?;
+    written.full = !written.unnamed.is_empty() && (options.unnamed || old.full);
+    let values = arranged.board.requests.len();
+    // What was refused is left as it is while the sheet is the one that refused it.
+    let known = old.owed.as_ref();
+    let refused = known.filter(|owed| {
+        owed.structure.is_some() && (options.structure.is_none() || owed.structure == options.structure)
+    });
+    let again = known.filter(|_| refused.is_none());
+    arranged.look_again(again);
+    merge::join(&mut arranged, std::mem::take(&mut merged.new));
     style::dress(&mut arranged, &options.view);
-    paint::number_formats(&mut arranged, state.written.known_look(), &options.view);
-    paint::levels(&mut arranged, &state.written, &written);
+    let look = again.map_or_else(|| old.known_look(), |owed| owed.look);
+    paint::number_formats(&mut arranged, look, &options.view);
+    paint::levels(&mut arranged, old, &written, again);
     freeze(&mut arranged);
-    content::notes(&mut arranged, &state.written, &written);
-    Ok(finish(arranged, written))
+    let note = again.and_then(|owed| owed.note.as_deref()).unwrap_or(&old.note);
+    content::notes(&mut arranged, (note, look), &written);
+    tables::spare(&mut arranged.board, values);
+    let skipped = refused.map(|owed| owed.refused.clone()).unwrap_or_default();
+    let requests = &mut arranged.board.requests;
+    let wanted = requests.len();
+    let mut place = 0..;
+    requests.retain(|request| {
+        let decoration = place
+            .next()
+            .filter(|place| *place >= values)
+            .and(request.decoration());
+        decoration.is_none_or(|kind| !skipped.contains(&kind))
+    });
+    let left_out = wanted > requests.len();
+    let owed = (left_out || requests.len() > values || known.is_some())
+        .then(|| Box::new(Owed::of(&arranged, old, &written)));
+    if let (Some(before), Some(owed)) = (refused, &owed) {
+        let look = options.view.look();
+        let structure = before.structure.unwrap_or_default();
+        let partly = before.is_partial();
+        written.owed = Some(Owed::clone(owed).refused(skipped.clone(), partly, structure, look));
+    }
+    let mut plan = finish(arranged, written);
+    (plan.values, plan.owed, plan.skipped) = (values, owed, skipped);
+    Ok(plan)
 }
 
 /// Freezes the header where it is not, for example after a seller inserted a row above it.
 fn freeze(arranged: &mut Arranged<'_>) {
     let wanted = arranged.groups.index.max(arranged.fields.index) + 1;
     let board = &mut arranged.board;
-    let moved = arranged.groups.fresh || arranged.fields.fresh;
+    let moved = arranged.groups.bare || arranged.fields.bare;
     if !board.adopted && board.frozen_rows >= wanted && !(moved && board.frozen_rows != wanted) {
         return;
     }
@@ -227,6 +346,7 @@ fn finish(arranged: Arranged<'_>, written: crate::grid::Grid) -> Plan {
         fields,
         rows,
         deferred,
+        unnamed,
     } = arranged;
     let column = |placed: &crate::board::Placed| ManagedColumn {
         metadata_id: placed.metadata_id,
@@ -239,11 +359,17 @@ fn finish(arranged: Arranged<'_>, written: crate::grid::Grid) -> Plan {
         index: row.index,
     };
     Plan {
+        values: 0,
+        owed: None,
+        look: written.look,
+        skipped: BTreeSet::new(),
         after: SheetState {
             sheet_id: board.sheet_id,
             row_count: board.row_count,
             column_count: board.column_count,
             frozen_rows: board.frozen_rows,
+            frozen_columns: board.frozen_columns,
+            tables: board.tables,
             columns: board.columns.iter().map(column).collect(),
             header_rows: vec![header(groups, HEADER_GROUPS), header(fields, HEADER_FIELDS)],
             merges: board.merges,
@@ -252,6 +378,8 @@ fn finish(arranged: Arranged<'_>, written: crate::grid::Grid) -> Plan {
         },
         requests: board.requests,
         deferred_products: deferred,
+        deferred_columns: board.deferred,
+        unnamed,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::cell::Cell;
-use crate::column::{BaseField, ColumnKey, ExtraField, WarehouseField};
+use crate::column::{BaseField, ColumnKey, ExtraField, WarehouseField, warehouse_code};
 use crate::input::{LayoutError, ProductFacts, ProductRow, SheetInput, UNPLACED_KEY};
 use crate::shown::Shown;
 use crate::view::View;
@@ -33,18 +33,18 @@ pub(crate) struct Renderer<'i> {
 impl<'i> Renderer<'i> {
     pub(crate) fn new<'a>(input: &'i SheetInput, columns: impl IntoIterator<Item = &'a ColumnKey>) -> Self {
         let count = input.warehouses.len();
-        let mut index_of: HashMap<&str, usize> = input
+        let mut index_of: HashMap<Arc<str>, usize> = input
             .warehouses
             .iter()
             .enumerate()
-            .map(|(index, warehouse)| (&*warehouse.key, index))
+            .map(|(index, warehouse)| (warehouse_code(&warehouse.key), index))
             .collect();
-        index_of.insert(UNPLACED_KEY, count);
+        index_of.insert(warehouse_code(UNPLACED_KEY), count);
         let source = |column: &ColumnKey| match column {
             ColumnKey::Base(field) => Source::Base(*field),
             ColumnKey::Size => Source::Size,
             ColumnKey::Extra(field) => Source::Extra(*field),
-            ColumnKey::Warehouse(key, field) => match index_of.get(&**key) {
+            ColumnKey::Warehouse(key, field) => match index_of.get(key) {
                 Some(index) => Source::Warehouse(*index, *field),
                 None => Source::Vanished(*field),
             },

@@ -5,7 +5,7 @@
 mod format;
 
 use serde::ser::{SerializeSeq, SerializeStruct};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use format::{Border, BorderStyle, CellFormat, ColorStyle, NumberFormat, Rgb, TextFormat};
 
@@ -38,6 +38,8 @@ pub enum Request {
     DeleteDimension { range: DimensionRange },
     /// Names a column or row of ours.
     CreateDeveloperMetadata { developer_metadata: Metadata },
+    /// Gives a name in other words, wherever it is.
+    UpdateDeveloperMetadata(Renamed),
     /// Splits exactly one merge.
     UnmergeCells { range: GridRange },
     /// Merges cells.
@@ -68,6 +70,70 @@ pub enum Request {
         properties: DimensionProperties,
         fields: &'static str,
     },
+}
+
+/// A kind of request that only changes how a sheet looks. A spreadsheet without any of them shows the same
+/// numbers under the same titles, so none may hold a value back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoration {
+    /// Merged titles of groups.
+    Merge,
+    /// Frozen header rows.
+    Freeze,
+    /// Formats of cells, number formats and colours among them.
+    Format,
+    /// Lines around cells.
+    Border,
+    /// Widths and heights.
+    Size,
+    /// Notes on titles.
+    Note,
+}
+
+impl Decoration {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Merge,
+        Self::Freeze,
+        Self::Format,
+        Self::Border,
+        Self::Size,
+        Self::Note,
+    ];
+
+    /// Whether a plan finds out by itself that it is missing, because the sheet tells.
+    pub(crate) const fn is_seen(self) -> bool {
+        matches!(self, Self::Merge | Self::Freeze)
+    }
+}
+
+impl Request {
+    /// Which decoration it is; none for values and for what they need: rows, columns and their names, and the
+    /// end of merges that hide cells.
+    #[must_use]
+    pub const fn decoration(&self) -> Option<Decoration> {
+        match self {
+            Self::MergeCells { .. } => Some(Decoration::Merge),
+            Self::UpdateSheetProperties { .. } => Some(Decoration::Freeze),
+            Self::RepeatCell { .. } => Some(Decoration::Format),
+            Self::UpdateBorders { .. } => Some(Decoration::Border),
+            // What is inserted beside something hidden must be seen.
+            Self::UpdateDimensionProperties { properties, .. } if properties.hidden_by_user.is_none() => {
+                Some(Decoration::Size)
+            }
+            Self::UpdateNote(_) => Some(Decoration::Note),
+            Self::AddSheet { .. }
+            | Self::AppendDimension { .. }
+            | Self::InsertDimension { .. }
+            | Self::DeleteDimension { .. }
+            | Self::CreateDeveloperMetadata { .. }
+            | Self::UpdateDeveloperMetadata(_)
+            | Self::UnmergeCells { .. }
+            | Self::UpdateCells(_)
+            | Self::UpdateDimensionProperties { .. } => None,
+        }
+    }
 }
 
 /// `SheetProperties`, as far as the layout sets them.
@@ -161,6 +227,49 @@ pub struct Metadata {
     pub metadata_value: String,
     pub location: MetadataLocation,
     pub visibility: &'static str,
+}
+
+/// Another value for metadata that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// Its id.
+    pub metadata_id: i32,
+    /// Its new value.
+    pub metadata_value: String,
+}
+
+impl Serialize for Renamed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Lookup {
+            metadata_id: i32,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Filter {
+            developer_metadata_lookup: Lookup,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Value<'a> {
+            metadata_value: &'a str,
+        }
+        let lookup = Lookup {
+            metadata_id: self.metadata_id,
+        };
+        let filter = Filter {
+            developer_metadata_lookup: lookup,
+        };
+        let value = Value {
+            metadata_value: &self.metadata_value,
+        };
+        let mut request = serializer.serialize_struct("UpdateDeveloperMetadataRequest", 3)?;
+        request.serialize_field("dataFilters", &[filter])?;
+        request.serialize_field("developerMetadata", &value)?;
+        request.serialize_field("fields", "metadataValue")?;
+        request.end()
+    }
 }
 
 /// Where metadata sits; the range spans exactly one column or row.

@@ -1,11 +1,11 @@
 //! The part of an input that a view shows: which products in which order, and which warehouses have columns.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::cell::Cell;
-use crate::column::{BaseField, ColumnKey, Group, WarehouseField};
+use crate::column::{BaseField, ColumnKey, Group, WarehouseField, warehouse_code};
 use crate::input::{LayoutError, ProductRow, SheetInput, UNPLACED_KEY, WarehouseColumn, unplaced_name};
 use crate::render::Renderer;
 use crate::view::{Sizes, Sort, SortBy, View};
@@ -99,7 +99,7 @@ impl<'a> Shown<'a> {
         blocks.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
         let mut columns = self.leading_columns();
         columns.extend(blocks.iter().flat_map(|warehouse| {
-            WarehouseField::ALL.map(|field| ColumnKey::Warehouse(Arc::clone(&warehouse.key), field))
+            WarehouseField::ALL.map(|field| ColumnKey::warehouse(&warehouse.key, field))
         }));
         columns
     }
@@ -114,13 +114,24 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// Names of warehouses by key, those without columns of their own too: a sheet may have them from before.
+    /// Names of warehouses by code, those without columns of their own too: a sheet may have them from before.
+    /// No two are alike, so that one group is not taken for another: of warehouses with one name all but the
+    /// first by key have their key behind it.
     pub(crate) fn names(&self) -> HashMap<Arc<str>, Cell> {
-        let mut names: HashMap<Arc<str>, Cell> = (self.input.warehouses.iter())
-            .map(|warehouse| (Arc::clone(&warehouse.key), Cell::text(&warehouse.name)))
-            .collect();
         let unplaced = unplaced_name(self.view.language);
-        names.insert(UNPLACED_KEY.into(), Cell::Text(unplaced.into()));
+        let mut taken: HashSet<String> = [unplaced.to_lowercase()].into();
+        let mut names: HashMap<Arc<str>, Cell> =
+            [(warehouse_code(UNPLACED_KEY), Cell::Text(unplaced.into()))].into();
+        let mut warehouses: Vec<&WarehouseColumn> = self.input.warehouses.iter().collect();
+        warehouses.sort_by(|a, b| a.key.cmp(&b.key));
+        for warehouse in warehouses {
+            let name = if taken.insert(warehouse.name.trim().to_lowercase()) {
+                Cell::text(&warehouse.name)
+            } else {
+                Cell::text(&format!("{} ({})", warehouse.name, warehouse.key))
+            };
+            names.insert(warehouse_code(&warehouse.key), name);
+        }
         names
     }
 

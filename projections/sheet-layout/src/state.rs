@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::column::ColumnKey;
 use crate::grid::Grid;
 use crate::request::GridRange;
 
@@ -31,6 +32,10 @@ pub struct SheetState {
     pub column_count: u32,
     /// Rows that do not scroll.
     pub frozen_rows: u32,
+    /// Columns that do not scroll; no merge may cross their border.
+    pub frozen_columns: u32,
+    /// Typed tables that people made of a part of the sheet.
+    pub tables: Vec<Table>,
     /// Columns that carry [`crate::COLUMN_METADATA_KEY`], in any order. Unknown values are left alone.
     pub columns: Vec<ManagedColumn>,
     /// Rows that carry [`ROW_METADATA_KEY`].
@@ -44,15 +49,42 @@ pub struct SheetState {
     pub row_of_product: BTreeMap<Arc<str>, u32>,
 }
 
+/// A Table: a range whose first row holds unique titles that belong to Google, and whose columns may have
+/// types that fix how their cells look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its cells, the titles' row first.
+    pub range: GridRange,
+    /// Columns with a type, absolute.
+    pub typed: Vec<u32>,
+}
+
+impl Table {
+    pub(crate) const fn titles(&self) -> GridRange {
+        GridRange {
+            end_row_index: self.range.start_row_index + 1,
+            ..self.range
+        }
+    }
+}
+
 /// A column that carries our metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagedColumn {
-    /// Id of the metadata.
+    /// Id of the metadata; 0 for a column that has none and was found by its titles.
     pub metadata_id: i32,
     /// Its value, a [`crate::ColumnKey`] as text.
     pub value: Arc<str>,
     /// Where the column is.
     pub index: u32,
+}
+
+impl ManagedColumn {
+    /// The value as it would be given now.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        ColumnKey::renewed(&self.value)
+    }
 }
 
 /// A header row that carries our metadata.

@@ -113,7 +113,8 @@ pub struct LowStock {
 }
 
 /// How a product's stock stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Not coloured.
     #[default]

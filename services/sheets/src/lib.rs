@@ -10,6 +10,7 @@
 //! | `structure` | what it shows, from Google |
 //! | `migrate` | sheets of earlier layouts |
 //! | `write` | the batch between the two, and the record of it |
+//! | `decorate`, `refusal` | values before decorations, and what Google refuses |
 //! | `accounts`, `trouble` | with which key, and what to tell when it does not work |
 //!
 //! # What holds
@@ -29,10 +30,12 @@
 //! * At Moscow's midnight the seven days move on, so sheets are written then without an event.
 
 mod accounts;
+mod decorate;
 mod follow;
 mod migrate;
 mod protect;
 mod queues;
+mod refusal;
 mod requests;
 mod serve;
 mod source;

@@ -18,7 +18,7 @@ use sheet_layout::migrate::{
 };
 
 use crate::states::{Claim, Outcome};
-use crate::structure::{self, CELLS_A_READ, Place};
+use crate::structure::{self, CELLS_A_READ, Place, Seen};
 use crate::trouble::Trouble;
 use crate::write::{Round, fail, later};
 use crate::{Shared, Sheets, source};
@@ -186,7 +186,7 @@ async fn look_and_move(shared: &Shared, claim: &Claim, choice: Choice) -> Result
     let Migration { report, plan } =
         migrate(&worksheet, &identities, &source.input, &options).map_err(Trouble::Layout)?;
     moved.report = report;
-    let Some(plan) = plan.filter(|_| !choice.dry_run) else {
+    let Some(mut plan) = plan.filter(|_| !choice.dry_run) else {
         return Ok(moved);
     };
     drop(worksheet);
@@ -199,10 +199,13 @@ async fn look_and_move(shared: &Shared, claim: &Claim, choice: Choice) -> Result
             new_sheet_name: title.clone(),
         })
     });
-    if !round.send(backup.collect(), &plan.requests, None).await? {
+    let carried = round
+        .carry_out(backup.collect(), &mut plan, &Seen::default(), None)
+        .await?;
+    let Some(carried) = carried else {
         return Err(MigrateError::Lost);
-    }
-    let complete = plan.deferred_products == 0;
+    };
+    let complete = plan.is_complete();
     let outcome = Outcome {
         now: shared.clock.now(),
         written: plan.after.written.to_bytes(),
@@ -210,7 +213,7 @@ async fn look_and_move(shared: &Shared, claim: &Claim, choice: Choice) -> Result
         sent: true,
         title: moved.worksheet.clone().unwrap_or_default(),
         veiled: false,
-        repaired: None,
+        repaired: carried.missing,
         complete: complete.then_some((source.position, today)),
     };
     let recorded = shared.states.record(claim, &outcome).await;
@@ -381,6 +384,8 @@ fn empty(state: &sheet_layout::SheetState) -> Worksheet {
         row_count: state.row_count,
         column_count: state.column_count,
         frozen_rows: state.frozen_rows,
+        frozen_columns: state.frozen_columns,
+        tables: state.tables.clone(),
         merges: state.merges.clone(),
         columns: state.columns.clone(),
         header_rows: state.header_rows.clone(),

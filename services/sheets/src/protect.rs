@@ -23,6 +23,40 @@ pub(crate) fn in_the_way<'a>(ranges: &'a [ProtectedRange], planned: &[Request]) 
     hit.map(|(range, _)| range).collect()
 }
 
+/// Decorations that protected ranges keep us from.
+pub(crate) struct Blocked<'a> {
+    /// Of each decoration, whether it is.
+    pub(crate) hit: Vec<bool>,
+    /// The ranges.
+    pub(crate) ranges: Vec<&'a ProtectedRange>,
+}
+
+/// The decorations that cannot be done after these values.
+pub(crate) fn blocked<'a>(
+    ranges: &'a [ProtectedRange],
+    values: &[Request],
+    decorations: &[Request],
+) -> Blocked<'a> {
+    let mut moved = ranges.to_vec();
+    for request in values {
+        if let Request::InsertDimension { range, .. } = request {
+            moved.iter_mut().for_each(|protected| insert(protected, range));
+        }
+    }
+    let blocks = |range: &ProtectedRange, request: &Request| {
+        requests::touched(request).is_some_and(|cells| range.blocks(cells))
+    };
+    let hit = decorations
+        .iter()
+        .map(|request| moved.iter().any(|range| blocks(range, request)));
+    let named = ranges.iter().zip(&moved);
+    let named = named.filter(|(_, range)| decorations.iter().any(|request| blocks(range, request)));
+    Blocked {
+        hit: hit.collect(),
+        ranges: named.map(|(range, _)| range).collect(),
+    }
+}
+
 fn insert(protected: &mut ProtectedRange, inserted: &DimensionRange) {
     let signed = |index: u32| i32::try_from(index).unwrap_or(i32::MAX);
     let at = signed(inserted.start_index);

@@ -180,6 +180,7 @@ pub(crate) fn touched(request: &layout::Request) -> Option<((u32, u32), (u32, u3
         | From::InsertDimension { .. }
         | From::DeleteDimension { .. }
         | From::CreateDeveloperMetadata { .. }
+        | From::UpdateDeveloperMetadata(_)
         | From::UpdateDimensionProperties { .. } => None,
     }
 }
@@ -219,6 +220,22 @@ fn request(request: &layout::Request) -> wire::Request {
         From::CreateDeveloperMetadata { developer_metadata } => {
             wire::Request::CreateDeveloperMetadata(wire::CreateDeveloperMetadata {
                 developer_metadata: metadata(developer_metadata),
+            })
+        }
+        From::UpdateDeveloperMetadata(renamed) => {
+            wire::Request::UpdateDeveloperMetadata(wire::UpdateDeveloperMetadata {
+                data_filters: vec![
+                    wire::DeveloperMetadataLookup {
+                        metadata_id: Some(renamed.metadata_id),
+                        ..wire::DeveloperMetadataLookup::default()
+                    }
+                    .into(),
+                ],
+                developer_metadata: wire::DeveloperMetadata {
+                    metadata_value: Some(renamed.metadata_value.clone()),
+                    ..wire::DeveloperMetadata::default()
+                },
+                fields: "metadataValue".to_owned(),
             })
         }
         From::UnmergeCells { range } => wire::Request::UnmergeCells(wire::RangeField {

@@ -5,8 +5,11 @@
 //! cells are read.
 
 mod cells;
+mod obstacles;
+mod rows;
+mod titles;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use connectors::google::{
@@ -17,17 +20,20 @@ use serde_json::Value;
 use sheet_layout::migrate::Layout;
 use sheet_layout::{
     BaseField, COLUMN_METADATA_KEY, Cell, ColumnKey, Current, Grid, GridRange, IdentityCells, ManagedColumn,
-    ManagedRow, ROW_METADATA_KEY, SheetState, locate_rows,
+    ManagedRow, ROW_METADATA_KEY, SheetState,
 };
 
 use crate::migrate;
-use cells::{Cells, Frame, WholeNumber};
+use cells::{Cells, Frame};
+pub(crate) use obstacles::fnv1a;
+use rows::{below_header, identities, identity_columns, locate, size_column};
 
 /// What is asked of a spreadsheet; without cells.
-const FIELDS: &str = "sheets(properties(sheetId,title,hidden,gridProperties),merges,protectedRanges)";
+const FIELDS: &str = "sheets(properties(sheetId,title,hidden,gridProperties),merges,protectedRanges,tables,\
+    basicFilter(range),bandedRanges(range),slicers(spec(dataRange)))";
 /// What is asked of a worksheet that is known, with the cells that a filter selects.
-const AT_ONCE: &str = "sheets(properties(sheetId,title,hidden,gridProperties),merges,protectedRanges,\
-    data(startRow,startColumn,rowMetadata(developerMetadata),columnMetadata(developerMetadata),\
+const AT_ONCE: &str = "sheets(properties(sheetId,title,hidden,gridProperties),merges,protectedRanges,tables,\
+    basicFilter(range),bandedRanges(range),slicers(spec(dataRange)),data(startRow,startColumn,rowMetadata(developerMetadata),columnMetadata(developerMetadata),\
     rowData(values(effectiveValue,note))))";
 /// Cells in one answer when all of them are read.
 pub(crate) const CELLS_A_READ: usize = 200_000;
@@ -42,6 +48,8 @@ pub(crate) struct Seen {
     pub(crate) title: Option<String>,
     /// Cells that are protected from us.
     pub(crate) protected: Vec<ProtectedRange>,
+    /// A fingerprint of what may be in the way of decorations.
+    pub(crate) structure: u64,
     /// Cells of other worksheets, where ours is not there and all had to be looked at.
     pub(crate) elsewhere: u64,
 }
@@ -156,6 +164,7 @@ async fn at_once(
     };
     let cells = Cells::of(&sheet);
     let mut state = skeleton(&sheet, &cells.names());
+    titles::find(&mut state, written, |row, column| cells.value(row, column));
     if state.columns.is_empty() || (state.header_rows.is_empty() && !whole) {
         return Ok(None);
     }
@@ -170,7 +179,7 @@ async fn at_once(
         let note = frame.note_at().and_then(|(row, column)| cells.note(row, column));
         let grid = frame.grid.noted(note.unwrap_or_default());
         if sure.is_none() {
-            grid.of_unknown_look()
+            grid.of_unknown_look(Some(written))
         } else {
             grid
         }
@@ -186,6 +195,7 @@ async fn at_once(
 fn seen_of(sheet: Sheet) -> Seen {
     Seen {
         current: Current::default(),
+        structure: obstacles::fingerprint(&sheet),
         title: sheet.properties.title,
         protected: (sheet.protected_ranges.into_iter())
             .filter(ProtectedRange::is_closed)
@@ -217,6 +227,13 @@ async fn in_turn(client: &SheetsClient, place: Place<'_>, known: Known<'_>) -> R
         spreadsheet_id: place.spreadsheet_id,
         title: &title,
     };
+    if let Some(written) = known
+        .written
+        .as_ref()
+        .filter(|grid| grid.unnamed().next().is_some())
+    {
+        reader.titles(&mut state, written).await?;
+    }
     let rows = reader.identities(&state).await?;
     let products = candidates(&known, &state);
     state.row_of_product = locate(&state, rows, &products, known.written.as_ref());
@@ -226,7 +243,7 @@ async fn in_turn(client: &SheetsClient, place: Place<'_>, known: Known<'_>) -> R
             let sure = written.as_ref().filter(|_| !known.uncertain);
             let grid = reader.grid(&state, sure, known.listed).await?;
             if sure.is_none() {
-                grid.of_unknown_look()
+                grid.of_unknown_look(written.as_ref())
             } else {
                 grid
             }
@@ -309,8 +326,10 @@ pub(crate) fn skeleton(sheet: &Sheet, names: &[DeveloperMetadata]) -> SheetState
         row_count: size(grid.row_count),
         column_count: size(grid.column_count),
         frozen_rows: size(grid.frozen_row_count),
+        frozen_columns: size(grid.frozen_column_count),
         ..SheetState::default()
     };
+    state.tables = obstacles::tables(sheet, &state);
     state.merges = sheet.merges.iter().map(|range| bounded(range, &state)).collect();
     for name in names {
         let Some((sheet_id, dimension, index)) = location(name) else {
@@ -439,6 +458,26 @@ impl Reader<'_> {
         Ok(identities(state, value, end.min(state.row_count)))
     }
 
+    /// The columns that have no names.
+    async fn titles(&self, state: &mut SheetState, written: &Grid) -> Result<(), GoogleError> {
+        let last = below_header(state);
+        if last == 0 || state.column_count == 0 {
+            return Ok(());
+        }
+        let range = self.range((0, last), (0, state.column_count));
+        let rows = self
+            .values(&[range])
+            .await?
+            .into_iter()
+            .next()
+            .unwrap_or_default();
+        titles::find(state, written, |row, column| {
+            let cells = rows.get(usize::try_from(row).ok()?)?;
+            cells.get(usize::try_from(column).ok()?).cloned()
+        });
+        Ok(())
+    }
+
     /// All managed cells, read back.
     async fn grid(
         &self,
@@ -489,104 +528,4 @@ impl Reader<'_> {
             letters(right - 1)
         )
     }
-}
-
-/// The first row that may hold a product.
-fn below_header(state: &SheetState) -> u32 {
-    state
-        .header_rows
-        .iter()
-        .map(|row| row.index + 1)
-        .max()
-        .unwrap_or_default()
-}
-
-/// Name of the column that tells rows of sizes apart.
-fn size_column() -> String {
-    ColumnKey::Size.to_string()
-}
-
-/// Where the article numbers, the seller's articles and the sizes stand.
-fn identity_columns(state: &SheetState) -> [Option<u32>; 3] {
-    let column = |value: String| {
-        state
-            .columns
-            .iter()
-            .find(|column| *column.value == *value && column.index < state.column_count)
-            .map(|column| column.index)
-    };
-    let base = |field: BaseField| column(ColumnKey::Base(field).to_string());
-    [
-        base(BaseField::NmId),
-        base(BaseField::VendorCode),
-        column(size_column()),
-    ]
-}
-
-/// Rows of products: by their numbers, and where somebody wrote over a number, by the seller's article. The
-/// latter only for products that had a row: in others the seller may prepare something.
-fn locate(
-    state: &SheetState,
-    rows: Vec<IdentityCells<u32>>,
-    products: &[IdentityCells<Arc<str>>],
-    written: Option<&Grid>,
-) -> BTreeMap<Arc<str>, u32> {
-    if identity_columns(state)[0].is_none() {
-        return locate_rows(&rows, products);
-    }
-    let (numbered, nameless): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.nm_id.is_some());
-    let mut found = locate_rows(&numbered, products);
-    let had = written.map_or(&[][..], Grid::rows).iter().map(|row| &*row.key);
-    let had: HashSet<&str> = had.filter(|key| !found.contains_key(*key)).collect();
-    if had.is_empty() {
-        return found;
-    }
-    let lost = products.iter().filter(|product| had.contains(&*product.of));
-    let lost: Vec<_> = lost.cloned().collect();
-    let known: HashSet<i64> = products.iter().filter_map(|product| product.nm_id).collect();
-    let foreign = |row: &IdentityCells<u32>| row.nm_id.is_some_and(|number| !known.contains(&number));
-    let written_over: Vec<_> = nameless
-        .into_iter()
-        .chain(numbered.into_iter().filter(foreign))
-        .map(|row| IdentityCells { nm_id: None, ..row })
-        .collect();
-    found.extend(locate_rows(&written_over, &lost));
-    found
-}
-
-/// The rows below the header, up to `end`, that hold an article, a number or the seller's; all rows when the
-/// column of numbers is gone.
-fn identities(
-    state: &SheetState,
-    value: impl Fn(u32, u32) -> Option<Value>,
-    end: u32,
-) -> Vec<IdentityCells<u32>> {
-    let [nm_id, vendor_code, size] = identity_columns(state);
-    let text = |row: u32, column: u32| -> Arc<str> {
-        match value(row, column) {
-            Some(Value::String(text)) => text.into(),
-            // A size that looks like a number may be one after a person has touched it.
-            Some(number @ Value::Number(_)) => {
-                let whole = number.as_i64_like();
-                whole
-                    .map_or_else(|| number.to_string(), |whole| whole.to_string())
-                    .into()
-            }
-            _ => "".into(),
-        }
-    };
-    let mut rows = Vec::new();
-    for of in below_header(state)..end {
-        let number = nm_id.and_then(|column| value(of, column)?.as_i64_like());
-        let row = IdentityCells {
-            of,
-            nm_id: number,
-            vendor_code: vendor_code.map_or_else(|| "".into(), |column| text(of, column)),
-            size: size.map(|column| text(of, column)),
-        };
-        if number.is_some() || nm_id.is_none() || !row.vendor_code.is_empty() {
-            rows.push(row);
-        }
-    }
-    rows
 }

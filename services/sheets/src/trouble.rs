@@ -10,6 +10,8 @@ use sheet_layout::migrate::Layout;
 use sheet_layout::{Language, LayoutError};
 use vault::VaultError;
 
+use crate::refusal::{self, Refusal};
+
 /// First pause after a failure; doubles with every further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// Longest pause. A person who repairs something asks for a sync and does not wait it out.
@@ -76,11 +78,6 @@ pub(crate) enum Trouble {
     Layout(LayoutError),
 }
 
-/// In Google's words, what it says when a batch touches what is protected.
-const PROTECTED: &str = "protected cell or object";
-/// And when the spreadsheet would get too many cells or columns.
-const TOO_LARGE: &str = "above the limit of";
-
 /// Google's refusals as advice, in Russian and English; what no person can do anything about stays short.
 fn advice(error: &GoogleError, email: &str) -> (String, String) {
     match error {
@@ -101,16 +98,7 @@ fn advice(error: &GoogleError, email: &str) -> (String, String) {
             format!("в таблицу нельзя писать: откройте к ней доступ {email} как редактору"),
             format!("the spreadsheet may not be written; share it with {email} as Editor"),
         ),
-        GoogleError::StorageFull { .. } => (
-            format!(
-                "для таблицы нет места: у сервисных аккаунтов нет своего диска. Освободите место владельца таблицы \
-                 или создайте таблицу сами и откройте к ней доступ {email} как редактору"
-            ),
-            format!(
-                "there is no storage for the spreadsheet: service accounts own none. Free some of its owner's, or \
-                 make a spreadsheet yourself and share it with {email} as Editor"
-            ),
-        ),
+        GoogleError::StorageFull { detail } => Refusal::Storage.advice(detail, email),
         GoogleError::ApiDisabled { detail } => (
             format!("в проекте Google аккаунта {email} выключен API; включите его: {detail}"),
             format!("an API is switched off in the Google project of {email}; switch it on: {detail}"),
@@ -132,44 +120,22 @@ fn advice(error: &GoogleError, email: &str) -> (String, String) {
                 ),
             )
         }
-        GoogleError::InvalidRequest { detail, .. } if detail.contains(PROTECTED) => {
-            protected_advice("", email)
+        GoogleError::InvalidRequest { detail, .. } => {
+            let refusal = Refusal::of(detail);
+            let (russian, english) = refusal.advice(detail, email);
+            match refusal {
+                Refusal::Other | Refusal::Protected | Refusal::Cells | Refusal::Storage => (russian, english),
+                _ => (
+                    format!("записи мешают {russian}"),
+                    format!("in the way of writing: {english}"),
+                ),
+            }
         }
-        GoogleError::InvalidRequest { detail, .. } if detail.contains(TOO_LARGE) => too_large_advice(),
-        GoogleError::InvalidRequest { detail, .. } => (
-            format!(
-                "Google отклонил изменение ({detail}); если ячейки защищены, разрешите {email} их менять"
-            ),
-            format!(
-                "Google refused the change ({detail}); if columns or cells are protected, let {email} edit them"
-            ),
-        ),
         GoogleError::Token(_) | GoogleError::TokenTimeout { .. } | GoogleError::Call(_) => (
             "Google не отвечает как должен; запись будет повторена сама".into(),
             "Google does not answer as it should; writing is tried again by itself".into(),
         ),
     }
-}
-
-fn too_large_advice() -> (String, String) {
-    (
-        "в таблице больше 10 млн ячеек: удалите лишние листы или выберите меньше кабинетов".into(),
-        "the spreadsheet would have more than 10 million cells; delete other worksheets or choose fewer cabinets"
-            .into(),
-    )
-}
-
-fn protected_advice(ranges: &str, email: &str) -> (String, String) {
-    (
-        format!(
-            "защищённые диапазоны мешают записи: {ranges}. Данные → Защищённые листы и диапазоны → выберите \
-             диапазон → Изменить разрешения → добавьте {email}"
-        ),
-        format!(
-            "protected ranges are in the way: {ranges}. Data → Protect sheets and ranges → choose the range → \
-             Change permissions → add {email}"
-        ),
-    )
 }
 
 impl Trouble {
@@ -201,8 +167,8 @@ impl Trouble {
             Self::Google {
                 error, client_email, ..
             } => advice(error, client_email),
-            Self::Protected { ranges, client_email } => protected_advice(ranges, client_email),
-            Self::NoRoom { .. } => too_large_advice(),
+            Self::Protected { ranges, client_email } => refusal::protected(ranges, client_email),
+            Self::NoRoom { .. } => Refusal::Cells.advice("", ""),
             Self::OldLayout { worksheet, layout } => (
                 format!(
                     "на листе «{worksheet}» таблица прежнего вида ({layout}); её переносит `stock-tracker sheets \
@@ -259,14 +225,23 @@ impl Trouble {
                 GoogleError::Unauthorized { .. } | GoogleError::KeyRefused { .. } => "key_refused",
                 GoogleError::QuotaExceeded { .. } => "quota",
                 GoogleError::StorageFull { .. } => "storage_full",
-                GoogleError::InvalidRequest { detail, .. } if detail.contains(PROTECTED) => "protected",
-                GoogleError::InvalidRequest { detail, .. } if detail.contains(TOO_LARGE) => "too_large",
-                GoogleError::InvalidRequest { .. } => "refused",
+                GoogleError::InvalidRequest { detail, .. } => Refusal::of(detail).word(),
                 GoogleError::Token(_) | GoogleError::TokenTimeout { .. } | GoogleError::Call(_) => {
                     "unavailable"
                 }
             },
         }
+    }
+
+    /// Whether it was refused because there is no room for more names of columns.
+    pub(crate) fn is_out_of_names(&self) -> bool {
+        matches!(
+            self,
+            Self::Google {
+                error: GoogleError::InvalidRequest { detail, .. },
+                ..
+            } if Refusal::of(detail) == Refusal::Metadata
+        )
     }
 
     /// Whether the batch is known not to be in the sheet, and what was stored of the sheet still holds.

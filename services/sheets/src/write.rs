@@ -9,15 +9,15 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use connectors::google::{self as wire, GoogleError, SheetsClient};
 use read_models::measure::moscow_day;
 use sheet_layout::{
-    Current, Grid, HEADER_FIELDS, HEADER_GROUPS, Language, MAX_CELLS, ManagedColumn, ManagedRow, Options,
-    Plan, Request, SheetState, View,
+    Cell, ColumnKey, Current, Grid, HEADER_FIELDS, HEADER_GROUPS, Language, MAX_CELLS, ManagedColumn,
+    ManagedRow, Options, Plan, Request, SheetState, View,
 };
 use sheet_source::Source;
 
 use crate::states::{Claim, Failure, Outcome};
 use crate::structure::{Known, Place, Seen, Unreadable};
 use crate::trouble::Trouble;
-use crate::{Notice, Shared, protect, requests, source, structure};
+use crate::{Notice, Shared, decorate, protect, requests, source, structure};
 
 /// How a round of one sheet ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +149,8 @@ pub(crate) struct Round<'a> {
     veiled: bool,
     batches: u32,
     view: View,
+    /// Google has no room for more names of columns.
+    unnamed: bool,
 }
 
 enum Step {
@@ -177,6 +179,7 @@ impl<'a> Round<'a> {
             veiled: claim.veiled,
             batches: 0,
             view,
+            unnamed: false,
         }
     }
 
@@ -193,7 +196,7 @@ impl<'a> Round<'a> {
         };
         let plan = sheet_layout::plan(&current, &source.input, &self.layout_options(source))
             .map_err(Trouble::Layout)?;
-        Ok(plan.deferred_products == 0 && plan.after.written == *written)
+        Ok(plan.is_complete() && plan.after.written == *written)
     }
 
     async fn record_unchanged(&self, source: &Source, today: NaiveDate) -> Result<Written, Trouble> {
@@ -239,28 +242,45 @@ impl<'a> Round<'a> {
                 Unreadable::Google(error) => Trouble::of(error, self.client, false),
                 Unreadable::OldLayout { worksheet, layout } => Trouble::OldLayout { worksheet, layout },
             })?;
-        let plan = self.plan(&seen.current, source)?;
+        let lacked = (seen.current.sheet.as_ref()).is_some_and(|sheet| sheet.written.lacks_look());
+        let mut plan = self.plan(&seen, source)?;
         let repaired = repaired(&seen, had.as_deref(), self.view.language);
-        self.check_protection(&seen, &plan.requests)?;
+        self.check_protection(&seen, plan.values())?;
         check_room(&seen, &plan, listed.len())?;
-        let complete = plan.deferred_products == 0;
+        let complete = plan.is_complete();
         // A worksheet that is made in several batches is shown to people when it is whole.
         self.veiled |= seen.current.sheet.is_none()
             && (!complete || requests::bytes(&plan.requests) > self.shared.options.bytes_per_batch);
         let unveil = (complete && self.veiled).then_some(plan.after.sheet_id);
         let sent = !plan.is_empty() || unveil.is_some();
-        if sent && !self.send(Vec::new(), &plan.requests, unveil).await? {
-            return Ok(Step::NotOurs);
+        let mut missing = None;
+        if sent {
+            let carried = match self.carry_out(Vec::new(), &mut plan, &seen, unveil).await {
+                // Nothing of it was done: the same once more, and new columns without names.
+                Err(trouble) if trouble.is_out_of_names() && !self.unnamed => {
+                    self.unnamed = true;
+                    plan = self.plan(&seen, source)?;
+                    self.carry_out(Vec::new(), &mut plan, &seen, unveil).await?
+                }
+                carried => carried?,
+            };
+            let Some(carried) = carried else {
+                return Ok(Step::NotOurs);
+            };
+            missing = carried.missing;
         }
+        let unnamed = (plan.unnamed > 0).then(|| decorate::unnamed(self.view.language));
+        let restored = lacked && !plan.after.written.lacks_look();
+        let restored = restored.then(|| decorate::restored(self.view.language));
         self.veiled &= !complete;
         let outcome = Outcome {
             now: self.shared.clock.now(),
             written: plan.after.written.to_bytes(),
             sheet_id: plan.after.sheet_id,
             sent,
-            title: seen.title.unwrap_or_else(|| self.claim.worksheet.clone()),
+            title: self.title(&seen),
             veiled: self.veiled,
-            repaired: repaired.filter(|_| sent),
+            repaired: (repaired.filter(|_| sent)).or(unnamed).or(missing).or(restored),
             complete: complete.then_some((source.position, today)),
         };
         if !self.shared.states.record(self.claim, &outcome).await? {
@@ -272,13 +292,15 @@ impl<'a> Round<'a> {
         Ok(if complete { Step::Done } else { Step::More })
     }
 
-    fn plan(&self, current: &Current, source: &Source) -> Result<Plan, Trouble> {
+    fn plan(&self, seen: &Seen, source: &Source) -> Result<Plan, Trouble> {
+        let current = &seen.current;
         let limit = self.shared.options.bytes_per_batch;
         let mut options = self.layout_options(source);
+        options.structure = Some(decorate::structure(seen, &self.view));
         loop {
             let plan = sheet_layout::plan(current, &source.input, &options).map_err(Trouble::Layout)?;
             let bytes = requests::bytes(&plan.requests);
-            if bytes <= limit || plan.deferred_products == 0 && current.sheet.is_none() {
+            if bytes <= limit || plan.is_complete() && current.sheet.is_none() {
                 return Ok(plan);
             }
             // A row may only be inserted together with what it is recognised by: fewer at a time. Where none
@@ -350,7 +372,38 @@ impl<'a> Round<'a> {
             title: self.claim.worksheet.clone(),
             max_new_rows: (self.shared.options.cells_per_batch / columns).max(1),
             view: self.view.clone(),
+            unnamed: self.unnamed,
+            ..Options::default()
         }
+    }
+
+    pub(crate) const fn view(&self) -> &View {
+        &self.view
+    }
+
+    pub(crate) const fn is_veiled(&self) -> bool {
+        self.veiled
+    }
+
+    pub(crate) const fn most_bytes(&self) -> usize {
+        self.shared.options.bytes_per_batch
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.shared.clock.now()
+    }
+
+    pub(crate) fn email(&self) -> &str {
+        self.client.client_email()
+    }
+
+    /// As the worksheet is called.
+    pub(crate) fn title(&self, seen: &Seen) -> String {
+        seen.title.clone().unwrap_or_else(|| self.claim.worksheet.clone())
+    }
+
+    pub(crate) async fn record(&self, outcome: &Outcome) -> Result<bool, Trouble> {
+        Ok(self.shared.states.record(self.claim, outcome).await?)
     }
 }
 
@@ -361,7 +414,7 @@ fn check_room(seen: &Seen, plan: &Plan, rows: usize) -> Result<(), Trouble> {
         return Ok(());
     }
     // With the two rows of titles.
-    let wide = u64::try_from(plan.after.columns.len()).unwrap_or(u64::MAX);
+    let wide = u64::try_from(plan.after.columns.len() + plan.deferred_columns).unwrap_or(u64::MAX);
     let cells = u64::try_from(rows)
         .unwrap_or(u64::MAX)
         .saturating_add(2)
@@ -372,19 +425,29 @@ fn check_room(seen: &Seen, plan: &Plan, rows: usize) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// A sheet that is exactly as it was written; where its columns and rows stand does not matter.
+/// A sheet that is exactly as it was written. Where its columns and rows stand does not matter, but that a group
+/// with two titles is torn.
 fn as_written(written: &Grid, sheet_id: i32) -> SheetState {
+    let group = |name: &str| ColumnKey::parse(name).map(|key| key.group());
+    let mut places: Vec<u32> = Vec::with_capacity(written.columns().len());
+    let mut before: Option<&Arc<str>> = None;
+    for (name, title) in written.columns().iter().zip(written.row(0)) {
+        let torn = *title != Cell::Empty && before.is_some_and(|before| group(before) == group(name));
+        let next = places.last().map_or(0, |place| place + 1);
+        places.push(next + u32::from(torn));
+        before = Some(name);
+    }
     let names = |count: usize| (1_i32..).zip(0_u32..).take(count);
     let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     SheetState {
         sheet_id,
         row_count: size(written.rows().len() + 2).max(3),
-        column_count: size(written.columns().len()),
+        column_count: places.last().map_or(0, |place| place + 1),
         frozen_rows: 2,
         columns: (written.columns().iter())
-            .zip(names(written.columns().len()))
+            .zip((1_i32..).zip(places))
             .map(|(value, (metadata_id, index))| ManagedColumn {
-                metadata_id,
+                metadata_id: if written.is_unnamed(value) { 0 } else { metadata_id },
                 value: Arc::clone(value),
                 index,
             })
@@ -425,7 +488,7 @@ fn repaired(seen: &Seen, had: Option<&[Arc<str>]>, language: Language) -> Option
         Some(sheet)
             if !had
                 .iter()
-                .all(|name| sheet.columns.iter().any(|column| column.value == *name)) =>
+                .all(|name| sheet.columns.iter().any(|column| column.name() == *name)) =>
         {
             (
                 "columns_restored",

@@ -50,7 +50,11 @@ pub(crate) fn run(sizes: &Sizes) -> Result<Vec<Row>, Failure> {
     let (rendering, rows) = timed(|| render_rows(&input, &initial_columns(&input)))?;
     drop(rows);
     let limit = "rendering every cell once, comparing nothing";
-    let options = Options::default();
+    // All warehouses at once, as without a bound on names.
+    let options = Options {
+        max_names: usize::MAX,
+        ..Options::default()
+    };
     let planned = plan(&Current::default(), &input, &options)?;
     let (encoding, body) = timed(|| planned.to_json())?;
     let current = Current {
@@ -79,7 +83,11 @@ pub(crate) fn run(sizes: &Sizes) -> Result<Vec<Row>, Failure> {
 /// # Errors
 /// When the input contradicts itself.
 pub fn child(rows: usize) -> Result<String, Failure> {
-    let options = Options::default();
+    // All warehouses at once, as without a bound on names.
+    let options = Options {
+        max_names: usize::MAX,
+        ..Options::default()
+    };
     let (first_ms, planned) = {
         let input = input(rows, 0);
         timed(|| plan(&Current::default(), &input, &options))?

@@ -2,11 +2,12 @@
 //! without stock (0, 0, empty); a run of those takes two or three bytes, which is why no compression library
 //! is needed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Grid, GridRow, HEADER_ROWS};
 use crate::cell::{Cell, Text};
+use crate::column::ColumnKey;
 use crate::view::Look;
 
 /// Raised with every change of the encoding; other versions are refused and the sheet is then verified by
@@ -14,6 +15,8 @@ use crate::view::Look;
 const VERSION: u8 = 1;
 /// With the look behind the note; used where the look is not the default.
 const VERSION_WITH_LOOK: u8 = 2;
+/// With what is missing of the look and of names behind it; used where something is.
+const VERSION_WITH_OWED: u8 = 3;
 /// No spreadsheet has more cells, so no honest encoding does.
 const MAX_CELLS: usize = 10_000_000;
 const CHECKSUM_BYTES: usize = 8;
@@ -43,18 +46,25 @@ impl Grid {
     pub fn to_bytes(&self) -> Vec<u8> {
         // A look is a handful of choices; should it ever fail to encode, the default makes the next plan
         // rewrite notes and colours.
-        let look = (self.look != Look::default())
+        let rest = (&self.owed, &self.unnamed, self.full);
+        let owed = (self.owed.is_some() || !self.unnamed.is_empty())
+            .then(|| serde_json::to_string(&rest).ok())
+            .flatten();
+        let look = (self.look != Look::default() || owed.is_some())
             .then(|| serde_json::to_string(&self.look).ok())
             .flatten();
-        let version = if look.is_some() {
-            VERSION_WITH_LOOK
-        } else {
-            VERSION
+        let version = match (&look, &owed) {
+            (Some(_), Some(_)) => VERSION_WITH_OWED,
+            (Some(_), None) => VERSION_WITH_LOOK,
+            (None, _) => VERSION,
         };
         let mut out = vec![version];
         put_text(&mut out, &self.note);
         if let Some(look) = look {
             put_text(&mut out, &look);
+            if let Some(owed) = owed {
+                put_text(&mut out, &owed);
+            }
         }
         put_size(&mut out, self.columns.len());
         for column in &self.columns {
@@ -84,7 +94,7 @@ impl Grid {
     /// [`GridDecodeError`] on another version, damage, or bytes that never were a grid.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, GridDecodeError> {
         let version = *bytes.first().ok_or(GridDecodeError::Malformed)?;
-        if version != VERSION && version != VERSION_WITH_LOOK {
+        if ![VERSION, VERSION_WITH_LOOK, VERSION_WITH_OWED].contains(&version) {
             return Err(GridDecodeError::Version(version));
         }
         let (body, sum) = bytes
@@ -98,7 +108,7 @@ impl Grid {
         Reader {
             bytes: body.get(1..).unwrap_or_default(),
         }
-        .grid(version == VERSION_WITH_LOOK)
+        .grid(version)
         .ok_or(GridDecodeError::Malformed)
     }
 
@@ -203,15 +213,20 @@ impl Reader<'_> {
         Some(std::str::from_utf8(text).ok()?.into())
     }
 
-    fn grid(mut self, with_look: bool) -> Option<Grid> {
+    fn grid(mut self, version: u8) -> Option<Grid> {
         let note = self.text()?;
-        let look = if with_look {
+        let look = if version == VERSION {
+            Look::default()
+        } else {
+            serde_json::from_str(&self.text()?).ok()?
+        };
+        let (owed, unnamed, full) = if version == VERSION_WITH_OWED {
             serde_json::from_str(&self.text()?).ok()?
         } else {
-            Look::default()
+            (None, BTreeSet::new(), false)
         };
         let columns = (0..self.size()?)
-            .map(|_| self.text())
+            .map(|_| self.text().map(|name| ColumnKey::renewed(&name)))
             .collect::<Option<Vec<_>>>()?;
         let count = self.size()?;
         let mut rows = Vec::with_capacity(count);
@@ -239,6 +254,9 @@ impl Reader<'_> {
             note,
             look,
             doubted: false,
+            owed,
+            unnamed,
+            full,
         })
     }
 

@@ -8,7 +8,7 @@ use super::recognise::{Column, Header, header, plain};
 use super::report::{Fate, Report};
 use super::{Elsewhere, FoundCell, Layout, Migration, Worksheet, letters};
 use crate::cell::Cell;
-use crate::column::{BaseField, COLUMN_METADATA_KEY, ColumnKey, Kind};
+use crate::column::{BaseField, ColumnKey, Kind};
 use crate::grid::{Grid, GridRow};
 use crate::input::{LayoutError, SheetInput, UNPLACED_KEY, unplaced_name};
 use crate::plan::{Options, Plan, adopt, name_of};
@@ -46,6 +46,8 @@ pub(super) fn take_over(
         row_count: found.row_count,
         column_count: found.column_count,
         frozen_rows: found.frozen_rows,
+        frozen_columns: found.frozen_columns,
+        tables: found.tables.clone(),
         merges: found.merges.clone(),
         written: read_back(found, &header, &kept, &row_of_product),
         row_of_product,
@@ -107,7 +109,7 @@ fn named(header: &Header, input: &SheetInput, report: &mut Report) -> Vec<(u32, 
                     }
                     known.map_or_else(|| format!("{BY_NAME}{name}").into(), Arc::clone)
                 });
-                ColumnKey::Warehouse(Arc::clone(key), *field)
+                ColumnKey::warehouse(key, *field)
             }
         };
         columns.push((*index, key));
@@ -274,7 +276,7 @@ fn foreign(what: impl std::fmt::Display) -> Cell {
     Cell::Text(format!(" {what}").into())
 }
 
-/// Names the header rows and the columns where they are.
+/// Names the header rows, and lists the columns where they are.
 fn name_all(state: &mut SheetState, header: &Header, kept: &[(u32, ColumnKey)], requests: &mut Vec<Request>) {
     let mut used = HashSet::new();
     let rows = [
@@ -292,17 +294,14 @@ fn name_all(state: &mut SheetState, header: &Header, kept: &[(u32, ColumnKey)], 
             index,
         });
     }
-    for (index, key) in kept {
-        let value = key.to_string();
-        let place = (state.sheet_id, Dimension::Columns, *index);
-        let (metadata_id, request) = name_of(&mut used, COLUMN_METADATA_KEY, &value, place);
-        requests.push(request);
-        state.columns.push(ManagedColumn {
-            metadata_id,
-            value: value.into(),
+    // The plan names them, as many as go into one batch.
+    state
+        .columns
+        .extend(kept.iter().map(|(index, key)| ManagedColumn {
+            metadata_id: 0,
+            value: key.to_string().into(),
             index: *index,
-        });
-    }
+        }));
 }
 
 /// Removes one column, in the sheet and from what is known of it.

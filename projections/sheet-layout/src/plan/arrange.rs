@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Arranged, Options, RowPlan};
 use crate::board::{Board, HeaderRow, Placed};
-use crate::column::{ColumnKey, WarehouseField};
+use crate::column::{ColumnKey, WarehouseField, warehouse_code};
 use crate::input::{LayoutError, ProductRow, WarehouseColumn};
 use crate::request::{Dimension, GridProperties, Request, SheetProperties};
 use crate::shown::Shown;
@@ -16,6 +16,10 @@ use crate::state::{HEADER_FIELDS, HEADER_GROUPS, SheetState};
 pub const MAX_CELLS: u64 = 10_000_000;
 /// Columns of a worksheet (the same).
 const MAX_COLUMNS: u64 = 18_278;
+/// Columns for which every plan has a name, whatever the bound is: those before the warehouses.
+const FEW: usize = 20;
+/// Names of the two header rows.
+pub(super) const HEADER_NAMES: usize = 2;
 /// Two header rows, and one more because Sheets refuses to freeze all rows of a sheet.
 const MIN_ROWS: u32 = 3;
 
@@ -37,12 +41,25 @@ fn fresh_column(key: ColumnKey, index: u32) -> Placed {
         index,
         metadata_id: 0,
         fresh: true,
+        bare: true,
+        long: None,
     }
 }
 
 /// A worksheet that fits exactly, created by the batch itself.
 pub(super) fn new_sheet<'a>(shown: &Shown<'a>, options: &Options) -> Result<Arranged<'a>, LayoutError> {
-    let columns = shown.initial_columns();
+    let mut columns = shown.initial_columns();
+    let all = columns.len();
+    check_size(MIN_ROWS.into(), count(all).into())?;
+    // Whole warehouses only; the others come with the next plan.
+    let leading = shown.leading_columns().len();
+    let fields = WarehouseField::ALL.len();
+    let fit = options
+        .max_names
+        .saturating_sub(HEADER_NAMES + leading)
+        .max(fields);
+    columns.truncate(leading.saturating_add(fit / fields * fields));
+    let deferred = all - columns.len();
     let new = shown.products.len().min(options.max_new_rows);
     let row_count = (count(new).saturating_add(2)).max(MIN_ROWS);
     let column_count = count(columns.len());
@@ -62,6 +79,7 @@ pub(super) fn new_sheet<'a>(shown: &Shown<'a>, options: &Options) -> Result<Arra
         row_count,
         column_count,
         frozen_rows: 2,
+        frozen_columns: 0,
         columns: columns
             .into_iter()
             .zip(0..)
@@ -70,7 +88,10 @@ pub(super) fn new_sheet<'a>(shown: &Shown<'a>, options: &Options) -> Result<Arra
         groups: None,
         fields: None,
         merges: Vec::new(),
+        tables: Vec::new(),
         row_of: HashMap::new(),
+        names_left: 0,
+        deferred,
         requests: vec![Request::AddSheet { properties }],
         adopted: false,
     };
@@ -84,6 +105,7 @@ pub(super) fn new_sheet<'a>(shown: &Shown<'a>, options: &Options) -> Result<Arra
             key: Arc::clone(&product.key),
             product: Some(*product),
             fresh: true,
+            bare: true,
             struck: false,
         });
     Ok(Arranged {
@@ -92,14 +114,17 @@ pub(super) fn new_sheet<'a>(shown: &Shown<'a>, options: &Options) -> Result<Arra
             index: 0,
             metadata_id: 0,
             fresh: true,
+            bare: true,
         },
         fields: HeaderRow {
             index: 1,
             metadata_id: 0,
             fresh: true,
+            bare: true,
         },
         rows: rows.collect(),
         deferred: shown.products.len() - new,
+        unnamed: 0,
     })
 }
 
@@ -114,16 +139,21 @@ pub(super) fn existing<'a>(
         row_count: state.row_count,
         column_count: state.column_count,
         frozen_rows: state.frozen_rows,
+        frozen_columns: state.frozen_columns,
         columns: known_columns(state),
         groups: known_header(state, HEADER_GROUPS),
         fields: known_header(state, HEADER_FIELDS),
         merges: state.merges.clone(),
+        tables: state.tables.clone(),
         row_of: HashMap::new(),
+        names_left: options.max_names.max(HEADER_NAMES + FEW),
+        deferred: 0,
         requests: Vec::new(),
         adopted: false,
     };
     board.row_of = known_rows(state, shown, &board);
     place_header(&mut board);
+    board.names_left -= HEADER_NAMES;
     place_columns(&mut board, shown);
     let (groups, fields) = (board.groups.unwrap_or_default(), board.fields.unwrap_or_default());
     let (rows, deferred) = place_rows(&mut board, state, shown, options, groups.index.max(fields.index));
@@ -134,6 +164,7 @@ pub(super) fn existing<'a>(
         fields,
         rows,
         deferred,
+        unnamed: 0,
     })
 }
 
@@ -145,12 +176,15 @@ fn known_columns(state: &SheetState) -> Vec<Placed> {
         let Some(key) = ColumnKey::parse(&column.value).filter(|_| inside) else {
             continue;
         };
+        let value: Arc<str> = column.name();
         columns.push(Placed {
+            long: (value != column.value).then(|| column.value.chars().count()),
             key,
-            value: Arc::clone(&column.value),
+            value,
             index: column.index,
             metadata_id: column.metadata_id,
             fresh: false,
+            bare: false,
         });
     }
     columns.sort_by_key(|column| (column.index, column.metadata_id));
@@ -168,6 +202,7 @@ fn known_header(state: &SheetState, value: &str) -> Option<HeaderRow> {
         index: row.index,
         metadata_id: row.metadata_id,
         fresh: false,
+        bare: false,
     })
 }
 
@@ -198,6 +233,7 @@ fn place_header(board: &mut Board) {
             index,
             metadata_id: 0,
             fresh: true,
+            bare: true,
         })
     };
     match (board.groups, board.fields) {
@@ -235,11 +271,16 @@ fn place_columns(board: &mut Board, shown: &Shown<'_>) {
     }
     let known: HashSet<Arc<str>> = known.into_iter().collect();
     let mut new: Vec<WarehouseColumn> = shown.blocks();
-    new.retain(|warehouse| !known.contains(&warehouse.key));
+    new.retain(|warehouse| !known.contains(&warehouse_code(&warehouse.key)));
     new.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
-    let keys = new.iter().flat_map(|warehouse| {
-        WarehouseField::ALL.map(|field| ColumnKey::Warehouse(Arc::clone(&warehouse.key), field))
-    });
+    // A column comes together with its name, or a process that died in between would have lost it.
+    let fields = WarehouseField::ALL.len();
+    let fit = (board.names_left / fields).min(new.len());
+    board.deferred += (new.len() - fit) * fields;
+    let keys = new
+        .iter()
+        .take(fit)
+        .flat_map(|warehouse| WarehouseField::ALL.map(|field| ColumnKey::warehouse(&warehouse.key, field)));
     let last = board
         .columns
         .iter()
@@ -263,7 +304,9 @@ fn complete(board: &mut Board, keys: &[ColumnKey]) {
             .skip(from)
             .take_while(|key| index_of(board, Some(key)).is_none())
             .count();
-        if missing > 0 {
+        if missing > board.names_left {
+            board.deferred += missing;
+        } else if missing > 0 {
             let before = from
                 .checked_sub(1)
                 .and_then(|previous| index_of(board, keys.get(previous)));
@@ -276,6 +319,7 @@ fn complete(board: &mut Board, keys: &[ColumnKey]) {
 }
 
 fn insert_columns(board: &mut Board, at: u32, keys: Vec<ColumnKey>) {
+    board.names_left = board.names_left.saturating_sub(keys.len());
     board.insert(Dimension::Columns, at, count(keys.len()), true);
     board.columns.extend(
         keys.into_iter()
@@ -317,6 +361,7 @@ fn place_rows<'a>(
             key: Arc::clone(key),
             product: listed.get(&**key).copied(),
             fresh: false,
+            bare: false,
             struck: struck.contains(&**key),
         })
         .collect();
@@ -326,6 +371,7 @@ fn place_rows<'a>(
         key: Arc::clone(&product.key),
         product: Some(*product),
         fresh: true,
+        bare: true,
         struck: false,
     }));
     rows.sort_by_key(|row| row.index);

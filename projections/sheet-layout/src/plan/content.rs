@@ -1,20 +1,21 @@
 //! Values and notes: renders the new grid and emits only what differs from the written one, as few rectangles
 //! as the changes allow.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::merge::Merged;
 use super::{Arranged, grid_rows};
-use crate::board::Board;
+use crate::board::{Board, Placed};
 use crate::cell::Cell;
 use crate::column::{BaseField, ColumnKey};
 use crate::grid::{Grid, HEADER_ROWS};
 use crate::input::LayoutError;
 use crate::render::Renderer;
-use crate::request::{CellBlock, GridCoordinate, NoteCell, Request};
+use crate::request::{CellBlock, GridCoordinate, GridRange, NoteCell, Request};
 use crate::shown::Shown;
-use crate::view::Language;
+use crate::state::Table;
+use crate::view::{Language, Look};
 
 /// How turnover is computed.
 pub(crate) const fn formula_note(language: Language) -> &'static str {
@@ -57,7 +58,8 @@ pub(super) fn write(
     let fresh = headers + arranged.rows.iter().filter(|row| row.fresh).count();
     let mut diff = Diff::new(board, merged, &old_columns, fresh);
 
-    cells.extend(group_titles(board, old, shown, merged));
+    let names = names(old, shown);
+    cells.extend(group_titles(board, &names, shown, merged));
     let header =
         |row: usize| (old.rows.len() + HEADER_ROWS > row && !old.columns.is_empty()).then(|| old.row(row));
     diff.row(arranged.groups.index, arranged.groups.fresh, header(0), &cells);
@@ -67,12 +69,9 @@ pub(super) fn write(
             .iter()
             .map(|column| Cell::Text(column.key.title(shown.view.language).into())),
     );
-    diff.row(
-        arranged.fields.index,
-        arranged.fields.fresh,
-        header(1),
-        cells.get(width..).unwrap_or_default(),
-    );
+    let titles = cells.get(width..).unwrap_or_default();
+    let unique = diff.unique(arranged.fields.index, titles, &names);
+    diff.row(arranged.fields.index, arranged.fields.fresh, header(1), &unique);
 
     let mut renderer = Renderer::new(shown.input, board.columns.iter().map(|column| &column.key));
     for row in &arranged.rows {
@@ -99,6 +98,8 @@ pub(super) fn write(
         );
     }
     let blocks = diff.finish();
+    let unnamed = board.columns.iter().filter(|column| column.metadata_id == 0);
+    let unnamed = unnamed.map(|column| Arc::clone(&column.value)).collect();
     arranged
         .board
         .requests
@@ -110,25 +111,63 @@ pub(super) fn write(
         note: shown.input.freshness.note(shown.view.language).into(),
         look: shown.view.look(),
         doubted: false,
+        owed: None,
+        full: false,
+        unnamed,
     })
 }
 
-/// Titles above the groups. A vanished warehouse keeps the name that was written; where even that is unknown,
-/// the sheet keeps what it shows.
-fn group_titles(board: &Board, old: &Grid, shown: &Shown<'_>, merged: &Merged) -> Vec<Cell> {
+/// Names of warehouses by code. A vanished one keeps the name that was written, unless another has that name by
+/// now; where even that is unknown, the sheet keeps what it shows.
+fn names(old: &Grid, shown: &Shown<'_>) -> HashMap<Arc<str>, Cell> {
     let mut names: HashMap<Arc<str>, Cell> = HashMap::new();
     for (value, title) in old.columns.iter().zip(old.row(0)) {
         if let (Some(ColumnKey::Warehouse(key, _)), Cell::Text(_)) = (ColumnKey::parse(value), title) {
             names.entry(key).or_insert_with(|| title.clone());
         }
     }
-    names.extend(shown.names());
+    let current = shown.names();
+    let mut taken: HashSet<String> = current.values().map(plain).collect();
+    names.retain(|code, _| !current.contains_key(code));
+    // In a fixed order, so that the same sheet gets the same titles.
+    let mut vanished: Vec<_> = names.iter_mut().collect();
+    vanished.sort_by(|a, b| a.0.cmp(b.0));
+    let former = shown.view.language.pick("прежний", "former");
+    for (_, name) in vanished {
+        let plainly = name.clone();
+        for number in 2.. {
+            if taken.insert(plain(name)) {
+                break;
+            }
+            *name = if number == 2 {
+                Cell::text(&format!("{plainly} ({former})"))
+            } else {
+                Cell::text(&format!("{plainly} ({former} {})", number - 1))
+            };
+        }
+    }
+    names.extend(current);
+    names
+}
+
+/// A title as it is compared.
+fn plain(name: &Cell) -> String {
+    name.to_string().trim().to_lowercase()
+}
+
+/// Titles above the groups.
+fn group_titles(
+    board: &Board,
+    names: &HashMap<Arc<str>, Cell>,
+    shown: &Shown<'_>,
+    merged: &Merged,
+) -> Vec<Cell> {
     let mut titles = vec![Cell::Empty; board.columns.len()];
     for position in &merged.titles {
         let Some((column, title)) = board.columns.get(*position).zip(titles.get_mut(*position)) else {
             continue;
         };
-        *title = shown.group_title(&column.key.group(), &names);
+        *title = shown.group_title(&column.key.group(), names);
     }
     titles
 }
@@ -145,6 +184,8 @@ struct Diff<'a> {
     done: Vec<CellBlock>,
     /// Rows made by this plan that are still to be compared.
     to_come: usize,
+    /// Titles of Tables: Google makes them unique, and writes over what is written there again.
+    kept: Vec<GridRange>,
 }
 
 impl<'a> Diff<'a> {
@@ -162,6 +203,7 @@ impl<'a> Diff<'a> {
             open_end: 0,
             done: Vec::new(),
             to_come,
+            kept: board.tables.iter().map(Table::titles).collect(),
         }
     }
 
@@ -176,13 +218,16 @@ impl<'a> Diff<'a> {
         for (position, (cell, column)) in new.iter().zip(&self.board.columns).enumerate() {
             // Cells made by this plan are written whole, empty ones too: one rectangle instead of thousands
             // of pieces.
-            let changed = fresh || column.fresh || {
-                let known = self.old_columns.get(position).copied().flatten();
-                old.zip(known).and_then(|(row, place)| row.get(place)) != Some(cell)
-                    || suspect.iter().any(|range| {
-                        (range.start_column_index..range.end_column_index).contains(&column.index)
-                    })
-            };
+            let kept = !column.fresh && self.is_kept(index, column.index);
+            let changed = fresh
+                || column.fresh
+                || !kept && {
+                    let known = self.old_columns.get(position).copied().flatten();
+                    old.zip(known).and_then(|(row, place)| row.get(place)) != Some(cell)
+                        || suspect.iter().any(|range| {
+                            (range.start_column_index..range.end_column_index).contains(&column.index)
+                        })
+                };
             if !changed {
                 previous = None;
                 continue;
@@ -195,6 +240,26 @@ impl<'a> Diff<'a> {
         }
         let rows = if fresh { self.to_come + 1 } else { 1 };
         self.take(index, &runs, new, rows);
+    }
+
+    /// Titles of columns that are made inside a Table, each with its warehouse, since a Table has no two alike.
+    fn unique(&self, row: u32, titles: &[Cell], names: &HashMap<Arc<str>, Cell>) -> Vec<Cell> {
+        let title = |(title, column): (&Cell, &Placed)| match &column.key {
+            ColumnKey::Warehouse(key, _) if column.fresh && self.is_kept(row, column.index) => {
+                let name = names.get(key).map(ToString::to_string).unwrap_or_default();
+                Cell::text(&format!("{title} · {name}"))
+            }
+            _ => title.clone(),
+        };
+        titles.iter().zip(&self.board.columns).map(title).collect()
+    }
+
+    fn is_kept(&self, row: u32, column: u32) -> bool {
+        let inside = |range: &GridRange| {
+            (range.start_row_index..range.end_row_index).contains(&row)
+                && (range.start_column_index..range.end_column_index).contains(&column)
+        };
+        self.kept.iter().any(inside)
     }
 
     /// Extends the rectangles that continue in this row and starts new ones.
@@ -246,16 +311,16 @@ impl<'a> Diff<'a> {
 }
 
 /// Notes on header cells: how fresh the numbers are, and how turnover is computed.
-pub(super) fn notes(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid) {
+/// `old` is the freshness note that is there, and the look as far as it is known.
+pub(super) fn notes(arranged: &mut Arranged<'_>, old: (&str, Option<Look>), new: &Grid) {
     let board = &mut arranged.board;
     let row = arranged.fields;
     let notes = [
-        (BaseField::AvailableTotal, &*new.note, old.note != new.note),
+        (BaseField::AvailableTotal, &*new.note, old.0 != &*new.note),
         (
             BaseField::Turnover,
             formula_note(new.look.language),
-            old.known_look()
-                .is_none_or(|look| look.language != new.look.language),
+            (old.1).is_none_or(|look| look.language != new.look.language),
         ),
     ];
     for (field, note, changed) in notes {
@@ -266,7 +331,7 @@ pub(super) fn notes(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid) {
         else {
             continue;
         };
-        if changed || column.fresh || row.fresh || board.adopted {
+        if changed || column.bare || row.bare || board.adopted {
             let start = GridCoordinate {
                 sheet_id: board.sheet_id,
                 row_index: row.index,

@@ -11,11 +11,14 @@ pub(super) struct Merged {
     /// Merges that were removed: Sheets keeps only the upper left value of a merge, so what was written there
     /// is gone.
     pub(super) suspect: Vec<GridRange>,
+    /// Merges to be made.
+    pub(super) new: Vec<GridRange>,
 }
 
-/// Makes the merges of the title row right. A merge that spans a seller's column inside a group stays (Sheets
+/// Finds the merges that the title row shall have, and ends those that hide something. A merge that spans a seller's column inside a group stays (Sheets
 /// grows it when a column is inserted); a new one never covers a seller's column, because merging destroys
-/// what is in it.
+/// what is in it. Google merges no frozen column with one that scrolls and nothing in a Table, so a title that
+/// lies across such a border stands on either side of it.
 pub(super) fn settle(arranged: &mut Arranged<'_>) -> Merged {
     let board = &arranged.board;
     let row = (arranged.groups.index, arranged.groups.index + 1);
@@ -33,10 +36,13 @@ pub(super) fn settle(arranged: &mut Arranged<'_>) -> Merged {
             continue;
         }
         let mut position = segment.start;
-        for (start, end) in runs(columns.iter().map(|column| column.index)) {
+        let border = board.frozen_columns;
+        let parts = runs(columns.iter().map(|column| column.index)).into_iter();
+        for (start, end) in parts.flat_map(|part| split_at(part, border)) {
             titles.push(position);
-            if end - start > 1 {
-                wanted.push(board.range(row, (start, end)));
+            let title = board.range(row, (start, end));
+            if end - start > 1 && !board.tables.iter().any(|table| table.range.intersects(&title)) {
+                wanted.push(title);
             }
             position += usize::try_from(end - start).unwrap_or_default();
         }
@@ -58,13 +64,27 @@ pub(super) fn settle(arranged: &mut Arranged<'_>) -> Merged {
             .iter()
             .map(|range| Request::UnmergeCells { range: *range }),
     );
+    Merged { titles, suspect, new }
+}
+
+/// Makes the merges. They come after the values, of which each keeps the upper left one: the title.
+pub(super) fn join(arranged: &mut Arranged<'_>, new: Vec<GridRange>) {
+    let board = &mut arranged.board;
     board.merges.extend(&new);
     let merge = |range| Request::MergeCells {
         range,
         merge_type: "MERGE_ALL",
     };
     board.requests.extend(new.into_iter().map(merge));
-    Merged { titles, suspect }
+}
+
+/// A run of columns without the border of the frozen ones inside.
+fn split_at((start, end): (u32, u32), border: u32) -> Vec<(u32, u32)> {
+    if start < border && border < end {
+        vec![(start, border), (border, end)]
+    } else {
+        vec![(start, end)]
+    }
 }
 
 /// Whether a merge covers a managed cell.

@@ -8,6 +8,7 @@ use super::style::{repeat, spans};
 use crate::board::runs;
 use crate::column::{BaseField, ColumnKey};
 use crate::grid::{Grid, HEADER_ROWS};
+use crate::owed::Owed;
 use crate::request::{CellFormat, NumberFormat};
 use crate::sizes;
 use crate::view::{Level, Look, View};
@@ -60,18 +61,27 @@ const COLOURED: [ColumnKey; 2] = [
     ColumnKey::Base(BaseField::Turnover),
 ];
 
-/// Colours the totals whose level is another one than in the sheet.
-pub(super) fn levels(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid) {
-    let unknown = old.known_look().is_none();
-    if !unknown && old.look.low_stock.is_none() && new.look.low_stock.is_none() {
+/// Colours the totals whose level is another one than in the sheet, as it was written or as it was left.
+pub(super) fn levels(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid, owed: Option<&Owed>) {
+    let look = owed.map_or_else(|| old.known_look(), |owed| owed.look);
+    let unknown = look.is_none();
+    let coloured = |look: Look| look.low_stock.is_some();
+    let worn = owed.is_some_and(|owed| !owed.worn.is_empty());
+    if !unknown && !worn && !look.is_some_and(coloured) && !coloured(old.look) && !coloured(new.look) {
         return;
     }
-    let before: HashMap<&str, Level> = grid_levels(old).collect();
+    let mut before: HashMap<&str, Option<Level>> =
+        levels_of(old).map(|(key, level)| (key, Some(level))).collect();
+    before.extend(
+        owed.into_iter()
+            .flat_map(|owed| &owed.worn)
+            .map(|(key, worn)| (&**key, worn.level)),
+    );
     let unformatted = arranged.unformatted();
-    let after: Vec<(u32, bool, Option<Level>, Level)> = (arranged.rows.iter().zip(grid_levels(new)))
+    let after: Vec<(u32, bool, Option<Level>, Level)> = (arranged.rows.iter().zip(levels_of(new)))
         .map(|(row, (key, level))| {
-            let before = before.get(key).copied().filter(|_| !unknown);
-            (row.index, row.fresh, before, level)
+            let before = before.get(key).copied().flatten().filter(|_| !unknown);
+            (row.index, row.bare, before, level)
         })
         .collect();
     let board = &arranged.board;
@@ -83,8 +93,8 @@ pub(super) fn levels(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid) {
         };
         let columns = spans(board, concerned);
         for level in [Level::Enough, Level::Low, Level::Out] {
-            let rows = after.iter().filter(|(_, fresh, before, now)| {
-                let shown = if *fresh || unformatted_now {
+            let rows = after.iter().filter(|(_, bare, before, now)| {
+                let shown = if *bare || unformatted_now {
                     Some(Level::Enough)
                 } else {
                     *before
@@ -106,7 +116,7 @@ pub(super) fn levels(arranged: &mut Arranged<'_>, old: &Grid, new: &Grid) {
 }
 
 /// The level of every product row as the grid's numbers and its thresholds make it.
-fn grid_levels(grid: &Grid) -> impl Iterator<Item = (&str, Level)> {
+pub(crate) fn levels_of(grid: &Grid) -> impl Iterator<Item = (&str, Level)> {
     let places = COLOURED.map(|column| {
         let value = column.to_string();
         grid.columns.iter().position(|known| **known == *value)

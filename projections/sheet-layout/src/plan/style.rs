@@ -1,4 +1,4 @@
-//! Formats, borders, widths and heights, for new columns and rows only: what a seller restyled stays
+//! Formats, borders, widths and heights, for columns and rows that have none yet only: what a seller restyled stays
 //! restyled.
 
 use super::{Arranged, Segment, segments};
@@ -23,22 +23,22 @@ struct Rows {
     fields: u32,
     /// Everything below the field titles down to the last product.
     data: Span,
-    /// Product rows made by this plan; they are one span because they are inserted together.
-    fresh: Option<Span>,
+    /// Product rows without a look.
+    fresh: Vec<Span>,
 }
 
 pub(super) fn dress(arranged: &mut Arranged<'_>, view: &View) {
     let (groups, fields) = (arranged.groups, arranged.fields);
     let header = groups.index.max(fields.index);
     let last = arranged.rows.last().map_or(header, |row| row.index.max(header)) + 1;
-    let fresh = runs(arranged.rows.iter().filter(|row| row.fresh).map(|row| row.index));
+    let fresh = runs(arranged.rows.iter().filter(|row| row.bare).map(|row| row.index));
     let mut indices = [groups.index, fields.index];
     indices.sort_unstable();
     let rows = Rows {
         headers: runs(indices),
         fields: fields.index,
         data: (header + 1, last),
-        fresh: fresh.first().copied(),
+        fresh,
     };
     let fresh_columns = arranged.unformatted();
     fill(&mut arranged.board, &rows, &fresh_columns, view);
@@ -96,7 +96,7 @@ fn fill(board: &mut Board, rows: &Rows, fresh: &[bool], view: &View) {
             format(rows.data, columns);
         }
         for columns in spans(board, |position| !is_fresh(position) && looks_so(position)) {
-            format(rows.fresh.unwrap_or_default(), columns);
+            rows.fresh.iter().for_each(|new| format(*new, columns));
         }
     }
     board.requests.append(&mut requests);
@@ -152,11 +152,11 @@ fn grid_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
             ranges.extend((rows.data.0 < rows.data.1).then(|| board.range(rows.data, columns)));
         }
     }
-    if let Some(new) = rows.fresh {
+    for new in &rows.fresh {
         ranges.extend(
             spans(board, |position| !is_fresh(position))
                 .into_iter()
-                .map(|columns| board.range(new, columns)),
+                .map(|columns| board.range(*new, columns)),
         );
     }
     board
@@ -169,7 +169,7 @@ fn grid_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
 fn thick_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
     let is_fresh = |position: usize| fresh.get(position).copied().unwrap_or_default();
     let header = (rows.fields, rows.fields + 1);
-    let touched = rows.fresh.is_some_and(|new| new.0 == rows.fields + 1);
+    let touched = rows.fresh.iter().any(|new| new.0 == rows.fields + 1);
     let under = Borders {
         bottom: Some(Border::THICK),
         ..Borders::default()
@@ -215,8 +215,9 @@ fn thick_lines(board: &mut Board, rows: &Rows, fresh: &[bool]) {
                 };
                 requests.push(borders(board.range(whole, columns), beside.clone()));
             }
-        } else if let Some(new) = rows.fresh {
-            requests.push(borders(board.range(new, columns), beside.clone()));
+        } else {
+            let new = rows.fresh.iter().map(|new| board.range(*new, columns));
+            requests.extend(new.map(|range| borders(range, beside.clone())));
         }
     }
     board.requests.append(&mut requests);
@@ -246,11 +247,7 @@ fn sizes(board: &mut Board, groups: HeaderRow, fields: HeaderRow) {
     };
     let mut requests = Vec::new();
     let mut widths: Vec<(Span, u32)> = Vec::new();
-    for column in board
-        .columns
-        .iter()
-        .filter(|column| column.fresh || board.adopted)
-    {
+    for column in board.columns.iter().filter(|column| column.bare || board.adopted) {
         match widths.last_mut() {
             Some(((_, end), width)) if *end == column.index && *width == column.key.width() => *end += 1,
             _ => widths.push(((column.index, column.index + 1), column.key.width())),
@@ -260,7 +257,7 @@ fn sizes(board: &mut Board, groups: HeaderRow, fields: HeaderRow) {
         requests.push(size(board.sheet_id, Dimension::Columns, span, width));
     }
     for (row, height) in [(groups, GROUPS_HEIGHT), (fields, FIELDS_HEIGHT)] {
-        if row.fresh || board.adopted {
+        if row.bare || board.adopted {
             requests.push(size(
                 board.sheet_id,
                 Dimension::Rows,
@@ -278,7 +275,7 @@ fn strike(arranged: &mut Arranged<'_>) {
     let fresh_identity = board
         .columns
         .iter()
-        .any(|column| column.fresh && column.key.is_identity());
+        .any(|column| column.bare && column.key.is_identity());
     let mut requests = Vec::new();
     for struck in [true, false] {
         let concerned = arranged.rows.iter().filter(|row| {

@@ -1,7 +1,7 @@
 //! What was written must come back exactly, and damage must be noticed instead of believed.
 
 use proptest::prelude::*;
-use sheet_layout::{Cell, Current, Grid, GridDecodeError, GridRow, Options, plan};
+use sheet_layout::{Cell, ColumnKey, Current, Grid, GridDecodeError, GridRow, Options, WarehouseField, plan};
 
 use crate::world::worked_example;
 
@@ -52,7 +52,7 @@ proptest! {
         cells in prop::collection::vec(cell(), 80),
         listed in prop::collection::vec(any::<bool>(), 0..9),
     ) {
-        let columns = (0..width).map(|column| format!("wh:{column}:stock").into()).collect();
+        let columns = (0..width).map(|column| ColumnKey::warehouse(&column.to_string(), WarehouseField::Stock).to_string().into()).collect();
         let row = |(listed, row): (&bool, u32)| GridRow { key: format!("p{row}").into(), listed: *listed };
         let rows = listed.iter().zip(0..).map(row);
         let mut grid = Grid::new(columns, rows.collect());

@@ -8,9 +8,11 @@
 
 mod accounting;
 mod codec;
+mod decorations;
 mod export;
 mod migrate;
 mod model;
+mod names;
 mod properties;
 mod seller;
 mod size;

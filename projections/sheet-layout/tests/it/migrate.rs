@@ -330,7 +330,10 @@ fn a_warehouse_that_nobody_knows_any_more_keeps_its_columns_and_shows_zeros() {
     let (mut world, migration) = move_on(horizontal(false), &input);
     let columns = order(&world);
     assert!(
-        columns.contains(&"wh:fbo:name:Подольск:stock".to_owned()),
+        columns.contains(
+            &sheet_layout::ColumnKey::warehouse("fbo:name:Подольск", sheet_layout::WarehouseField::Stock)
+                .to_string()
+        ),
         "{columns:?}"
     );
     assert_eq!(world.model.value(0, 15), Some(&json!("Подольск")));

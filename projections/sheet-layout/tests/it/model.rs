@@ -8,7 +8,7 @@ use serde_json::Value;
 use sheet_layout::migrate::{FoundCell, Worksheet};
 use sheet_layout::{
     COLUMN_METADATA_KEY, ColumnKey, Current, Grid, GridRange, IdentityCells, ManagedColumn, ManagedRow,
-    ROW_METADATA_KEY, SheetState, locate_rows,
+    NAMES_A_BATCH, NAMES_BUDGET, ROW_METADATA_KEY, Request, SheetState, Table, locate_rows,
 };
 
 /// One cell: value, note, and the formats that reached it.
@@ -25,10 +25,10 @@ pub(crate) struct ModelCell {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Meta {
+pub(crate) struct Meta {
     id: i64,
-    key: String,
-    value: String,
+    pub(crate) key: String,
+    pub(crate) value: String,
     rows: bool,
     index: usize,
 }
@@ -40,8 +40,10 @@ pub(crate) struct Model {
     pub(crate) cells: Vec<Vec<ModelCell>>,
     pub(crate) merges: Vec<GridRange>,
     pub(crate) frozen: u32,
+    pub(crate) frozen_columns: usize,
+    pub(crate) tables: Vec<Table>,
     pub(crate) widths: BTreeMap<usize, i64>,
-    metadata: Vec<Meta>,
+    pub(crate) metadata: Vec<Meta>,
     exists: bool,
 }
 
@@ -111,6 +113,8 @@ impl Model {
             row_count: state.row_count,
             column_count: state.column_count,
             frozen_rows: state.frozen_rows,
+            frozen_columns: state.frozen_columns,
+            tables: state.tables,
             merges: state.merges,
             columns: state.columns,
             header_rows: state.header_rows,
@@ -127,6 +131,9 @@ impl Model {
     /// Applies a whole body.
     pub(crate) fn apply(&mut self, body: &[u8]) {
         let body: Value = serde_json::from_slice(body).unwrap();
+        let given = body["requests"].as_array().unwrap().iter();
+        let names = given.filter(|request| request.get("createDeveloperMetadata").is_some());
+        assert!(names.count() <= NAMES_A_BATCH, "too many names at once");
         for request in body["requests"].as_array().unwrap() {
             let (name, content) = request.as_object().unwrap().iter().next().unwrap();
             assert!(
@@ -135,6 +142,12 @@ impl Model {
             );
             self.request(name, content);
         }
+    }
+
+    /// Applies some requests.
+    pub(crate) fn apply_all(&mut self, requests: &[Request]) {
+        let body = serde_json::json!({"requests": requests});
+        self.apply(&serde_json::to_vec(&body).unwrap());
     }
 
     fn request(&mut self, name: &str, content: &Value) {
@@ -181,6 +194,13 @@ impl Model {
                 }
             }
             "createDeveloperMetadata" => self.create_metadata(&content["developerMetadata"]),
+            "updateDeveloperMetadata" => {
+                assert_eq!(content["fields"], "metadataValue");
+                let id = content["dataFilters"][0]["developerMetadataLookup"]["metadataId"].as_i64();
+                let value = content["developerMetadata"]["metadataValue"].as_str().unwrap();
+                let named = self.metadata.iter_mut().find(|meta| Some(meta.id) == id);
+                value.clone_into(&mut named.unwrap().value);
+            }
             "unmergeCells" => {
                 let range = self.range(&content["range"]);
                 assert!(
@@ -260,6 +280,9 @@ impl Model {
         {
             meta.index += count;
         }
+        if !rows && at < self.frozen_columns {
+            self.frozen_columns += count;
+        }
         let (at, count) = (small(at), small(count));
         for merge in &mut self.merges {
             let (start, end) = if rows {
@@ -284,6 +307,13 @@ impl Model {
                 row.remove(at);
             });
         }
+        if !rows {
+            let widths = std::mem::take(&mut self.widths).into_iter();
+            let left = widths.filter(|(column, _)| *column != at);
+            self.widths = left
+                .map(|(column, width)| (column - usize::from(column > at), width))
+                .collect();
+        }
         self.metadata.retain(|meta| meta.rows != rows || meta.index != at);
         for meta in self
             .metadata
@@ -291,6 +321,9 @@ impl Model {
             .filter(|meta| meta.rows == rows && meta.index > at)
         {
             meta.index -= 1;
+        }
+        if !rows && at < self.frozen_columns {
+            self.frozen_columns -= 1;
         }
         let at = small(at);
         for merge in &mut self.merges {
@@ -328,6 +361,7 @@ impl Model {
             meta.id
         );
         self.metadata.push(meta);
+        assert!(self.names() <= NAMES_BUDGET, "no room for the names");
     }
 
     fn merge(&mut self, content: &Value) {
@@ -336,6 +370,15 @@ impl Model {
         assert!(
             self.merges.iter().all(|merge| !merge.intersects(&range)),
             "merges overlap: {range:?}"
+        );
+        let border = small(self.frozen_columns);
+        assert!(
+            !(range.start_column_index < border && border < range.end_column_index),
+            "You can't merge frozen and non-frozen columns: {range:?} at {border}"
+        );
+        assert!(
+            self.tables.iter().all(|table| !table.range.intersects(&range)),
+            "a merge in a Table: {range:?}"
         );
         let mut first = true;
         self.each(range, |cell| {
@@ -380,11 +423,27 @@ impl Model {
         let range = self.range(&content["range"]);
         let format = &content["cell"]["userEnteredFormat"];
         let fields = content["fields"].as_str().unwrap();
-        let masks =
-            |name: &str| fields == "userEnteredFormat" || fields == format!("userEnteredFormat.{name}");
+        let part = fields
+            .strip_prefix("userEnteredFormat(")
+            .and_then(|part| part.strip_suffix(')'));
+        let masks = |name: &str| {
+            fields == "userEnteredFormat"
+                || fields == format!("userEnteredFormat.{name}")
+                || part.is_some_and(|part| part.split(',').any(|field| name.starts_with(field)))
+        };
         let known = ["textFormat.strikethrough", "backgroundColorStyle", "numberFormat"];
         assert!(known.into_iter().any(masks), "fields {fields}");
         let whole = fields == "userEnteredFormat";
+        if masks("numberFormat") {
+            let columns = range.start_column_index..range.end_column_index;
+            let in_table = |table: &Table| {
+                table.range.intersects(&range) && table.typed.iter().any(|typed| columns.contains(typed))
+            };
+            assert!(
+                !self.tables.iter().any(in_table),
+                "This operation is not allowed on cells in typed columns: {content}"
+            );
+        }
         let struck = format["textFormat"]["strikethrough"] == true;
         let header = format["wrapStrategy"] == "WRAP";
         let found = |name: &str| Some(&format[name]).filter(|value| !value.is_null()).cloned();
@@ -436,10 +495,20 @@ impl Model {
 
     /// Physical index of a managed column.
     pub(crate) fn column(&self, key: &str) -> Option<usize> {
+        let wanted = ColumnKey::parse(key);
         self.metadata
             .iter()
-            .find(|meta| !meta.rows && meta.value == key)
+            .find(|meta| !meta.rows && ColumnKey::parse(&meta.value) == wanted)
             .map(|meta| meta.index)
+    }
+
+    /// Physical index of a header row.
+    pub(crate) fn header_row(&self, value: &str) -> Option<usize> {
+        let mut found = self
+            .metadata
+            .iter()
+            .filter(|meta| meta.rows && meta.value == value);
+        found.next().map(|meta| meta.index)
     }
 
     /// Reads the sheet as a caller would.
@@ -452,6 +521,8 @@ impl Model {
             row_count: small(self.cells.len()),
             column_count: small(self.width()),
             frozen_rows: self.frozen,
+            frozen_columns: small(self.frozen_columns),
+            tables: self.tables.clone(),
             merges: self.merges.clone(),
             written,
             ..SheetState::default()

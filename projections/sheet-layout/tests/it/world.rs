@@ -1,12 +1,12 @@
 //! A sheet, what was last written to it and the products it shows, driven through plan, apply and read-back.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 use sheet_layout::{
-    Cell, ColumnKey, Freshness, Grid, GridRow, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, Kind, Options,
-    Plan, ProductRow, SheetInput, WarehouseColumn, plan, render_rows,
+    Cell, ColumnKey, Decoration, Freshness, Grid, GridRow, HEADER_FIELDS, HEADER_GROUPS, IdentityCells, Kind,
+    Options, Plan, ProductRow, Request, SheetInput, WarehouseColumn, plan, render_rows,
 };
 
 use crate::model::Model;
@@ -37,11 +37,7 @@ impl World {
     /// Plans, applies, and checks that there is nothing left to do, both by reading back and by the plan's
     /// own word.
     pub(crate) fn sync(&mut self, input: &SheetInput) -> Plan {
-        for identity in input.identities(&self.options.view).unwrap() {
-            if !self.known.iter().any(|known| known.of == identity.of) {
-                self.known.push(identity);
-            }
-        }
+        self.know(input);
         if std::mem::take(&mut self.doubtful) {
             self.written = self.read_back(input);
         }
@@ -57,13 +53,48 @@ impl World {
         planned
     }
 
-    /// A plan that is or is not applied, of which nothing is remembered.
-    pub(crate) fn crash(&mut self, input: &SheetInput, applied: bool) {
+    /// The values of a plan come and some kinds of its decorations do not, as in a sheet that refuses them.
+    pub(crate) fn sync_without(&mut self, input: &SheetInput, refused: &BTreeSet<Decoration>) -> Plan {
+        self.know(input);
+        if std::mem::take(&mut self.doubtful) {
+            self.written = self.read_back(input);
+        }
+        let mut planned = self.plan(input);
+        self.model.apply_all(planned.values());
+        let taken = |request: &&Request| request.decoration().is_none_or(|kind| !refused.contains(&kind));
+        let taken: Vec<Request> = planned.decorations().iter().filter(taken).cloned().collect();
+        self.model.apply_all(&taken);
+        if taken.len() < planned.decorations().len() {
+            planned.owe(refused, false, self.options.structure.unwrap_or_default());
+        }
+        self.written = Grid::from_bytes(&planned.after.written.to_bytes()).unwrap();
+        assert_eq!(self.written, planned.after.written);
+        planned
+    }
+
+    fn know(&mut self, input: &SheetInput) {
         for identity in input.identities(&self.options.view).unwrap() {
             if !self.known.iter().any(|known| known.of == identity.of) {
                 self.known.push(identity);
             }
         }
+    }
+
+    /// One plan of several; unlike after [`Self::sync`] something may be left to do.
+    pub(crate) fn step(&mut self, input: &SheetInput) -> Plan {
+        self.know(input);
+        if std::mem::take(&mut self.doubtful) {
+            self.written = self.read_back(input);
+        }
+        let planned = self.plan(input);
+        self.model.apply(&planned.to_json().unwrap());
+        self.written = Grid::from_bytes(&planned.after.written.to_bytes()).unwrap();
+        planned
+    }
+
+    /// A plan that is or is not applied, of which nothing is remembered.
+    pub(crate) fn crash(&mut self, input: &SheetInput, applied: bool) {
+        self.know(input);
         if std::mem::replace(&mut self.doubtful, true) {
             self.written = self.read_back(input);
         }
@@ -114,7 +145,7 @@ impl World {
                 grid.set(place, number, cell);
             }
         }
-        grid.of_unknown_look()
+        grid.of_unknown_look(Some(&self.written))
     }
 
     /// The sheet shows exactly what the input renders to, for every listed product.

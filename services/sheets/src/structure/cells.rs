@@ -108,13 +108,15 @@ impl Frame {
     pub(super) fn of(state: &SheetState, before: Option<&Grid>, listed_now: &HashSet<&str>) -> Self {
         let mut columns: Vec<(u32, ColumnKey)> = Vec::new();
         let mut values: Vec<Arc<str>> = Vec::new();
+        let mut seen: HashSet<Arc<str>> = HashSet::new();
         for column in (state.columns.iter()).filter(|column| column.index < state.column_count) {
             // Of doubled names the leftmost is ours.
-            if let Some(key) = ColumnKey::parse(&column.value)
-                && !values.contains(&column.value)
+            let name = column.name();
+            if let Some(key) = ColumnKey::parse(&name)
+                && seen.insert(Arc::clone(&name))
             {
                 columns.push((column.index, key));
-                values.push(Arc::clone(&column.value));
+                values.push(name);
             }
         }
         let listed: Option<HashMap<&str, bool>> =

@@ -20,6 +20,8 @@ mod people;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod seller;
 mod sizes;
 #[cfg(test)]

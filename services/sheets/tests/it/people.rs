@@ -1,6 +1,6 @@
 //! Sellers work in the sheet all day: what they did stays, and what they took away comes back and is said.
 
-use events::sheet::{ExtraColumn, LowStock, SheetLayoutChanged};
+use events::sheet::{ExtraColumn, LowStock, SheetLayoutChanged, Sizes};
 use serde_json::{Value, json};
 use simulators::google::Role;
 
@@ -16,6 +16,12 @@ impl World {
         let state = self.state(seller).await;
         (state.get("notice_kind"), state.get("notice"))
     }
+}
+
+/// The seller freezes so many columns.
+fn freeze(sheet_id: i32, columns: i32) -> Value {
+    json!({"updateSheetProperties": {"properties": {"sheetId": sheet_id,
+        "gridProperties": {"frozenColumnCount": columns}}, "fields": "gridProperties.frozenColumnCount"}})
 }
 
 fn columns(sheet_id: i32, start: i32, end: i32) -> Value {
@@ -393,4 +399,83 @@ async fn a_choice_that_was_made_before_the_link_is_in_the_first_write() {
     assert_eq!(world.round().await.written, 1);
     let grid = lines(&world.grid(&spreadsheet));
     assert!(grid[1].starts_with("Brand|"), "{}", grid[1]);
+}
+
+#[tokio::test]
+async fn numbers_go_on_when_the_seller_splits_a_title_and_freezes_columns_under_it() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let sheet = world.sheet_id(seller).await;
+    // Google lets columns be frozen only where no merge is cut, so the seller unmerges the title first.
+    let title = json!({"sheetId": sheet, "startRowIndex": 0, "endRowIndex": 1, "startColumnIndex": 0,
+        "endColumnIndex": 4});
+    world.edit(
+        &spreadsheet,
+        &json!([{"unmergeCells": {"range": title}}, freeze(sheet, 2)]),
+    );
+    world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
+    world.stock(seller, 222_222, &[("Алексин", 9)], None).await;
+    let round = world.round().await;
+    assert_eq!(
+        (round.written, round.failed, round.batches),
+        (1, 0, 1),
+        "{:?}",
+        world.error(seller).await
+    );
+    let grid = lines(&world.grid(&spreadsheet));
+    assert!(
+        grid[0].starts_with("Основная информация||Основная информация||Общие метрики|"),
+        "{}",
+        grid[0]
+    );
+    assert!(grid[2].contains("|36|18|14|"), "{}", grid[2]);
+    assert!(grid[3].ends_with("|9|0|"), "{}", grid[3]);
+    let read = world.worksheet(&spreadsheet, sheet, "merges");
+    let merges: Vec<(u64, u64)> = (read["merges"].as_array().unwrap().iter())
+        .map(|merge| {
+            let index = |name: &str| merge[name].as_u64().unwrap_or_default();
+            (index("startColumnIndex"), index("endColumnIndex"))
+        })
+        .collect();
+    assert!(merges.contains(&(0, 2)) && merges.contains(&(2, 4)), "{merges:?}");
+    // Nothing is left to do, so nothing is asked and nothing sent.
+    world.google.clear_calls();
+    world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
+    assert_eq!(world.round().await.unchanged, 1);
+    assert_eq!(world.calls(), (0, 0));
+}
+
+#[tokio::test]
+async fn rows_of_sizes_come_also_where_the_identity_columns_are_frozen() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let sheet = world.sheet_id(seller).await;
+    world.edit(&spreadsheet, &json!([freeze(sheet, 4)]));
+    let chosen = SheetLayoutChanged {
+        sizes: Sizes::Rows,
+        ..SheetLayoutChanged::default()
+    };
+    world.choose(seller, chosen).await;
+    world.stock(seller, 111_111, &[("Подольск", 36)], None).await;
+    let round = world.round().await;
+    assert_eq!(
+        (round.written, round.failed),
+        (1, 0),
+        "{:?}",
+        world.error(seller).await
+    );
+    let grid = lines(&world.grid(&spreadsheet));
+    assert!(
+        grid[1].starts_with("Бренд|Предмет|Артикул продавца|Артикул товара (nmid)|Размер|"),
+        "{}",
+        grid[1]
+    );
+    assert!(
+        grid[2].starts_with("BrandA|Коллаген|COL-001|111111||5|2|50|101|"),
+        "{}",
+        grid[2]
+    );
+    world.stock(seller, 111_111, &[("Подольск", 37)], None).await;
+    assert_eq!(world.round().await.written, 1);
+    assert!(lines(&world.grid(&spreadsheet))[2].contains("|37|18|14.4|"));
 }
