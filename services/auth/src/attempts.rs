@@ -144,7 +144,7 @@ impl Attempt {
 
 /// What counts as one address: the address itself, or the network of 64 bits that one subscriber has in
 /// version 6 (RFC 6177).
-fn network(address: IpAddr) -> String {
+pub(crate) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

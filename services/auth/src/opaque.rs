@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::access::keyed_hash;
+
 /// Bytes of the tenant's id.
 const TENANT_BYTES: usize = 16;
 /// Bytes of randomness; ASVS 5.0, 11.5.1 asks for 16.
@@ -44,6 +46,33 @@ pub(crate) fn make(prefix: &str, tenant: TenantId) -> Result<(SecretString, Vec<
     Ok((SecretString::from(format!("{prefix}{}", text.as_str())), hash))
 }
 
+/// What a token's successor is derived from beside the token itself.
+pub(crate) fn salt() -> Result<Vec<u8>, NoRandomness> {
+    let mut salt = vec![0_u8; RANDOM_BYTES];
+    getrandom::fill(&mut salt).map_err(NoRandomness)?;
+    Ok(salt)
+}
+
+/// The token that follows `token` under `salt`, and its hash: the same each time, and unknown to whoever has
+/// only one of the two. None where `token` is no token.
+pub(crate) fn successor(
+    prefix: &str,
+    tenant: TenantId,
+    token: &SecretString,
+    salt: &[u8],
+) -> Option<(SecretString, Vec<u8>)> {
+    let text = token.expose_secret().strip_prefix(prefix)?;
+    let key = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
+    let granting = Zeroizing::new(keyed_hash(&key, &[b"successor v1\n", salt].concat()));
+    let mut bytes = Zeroizing::new([0_u8; TENANT_BYTES + RANDOM_BYTES]);
+    let (front, back) = bytes.split_at_mut(TENANT_BYTES);
+    front.copy_from_slice(tenant.uuid().as_bytes());
+    back.copy_from_slice(granting.as_slice());
+    let hash = Sha256::digest(bytes.as_slice()).to_vec();
+    let next = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
+    Some((SecretString::from(format!("{prefix}{}", next.as_str())), hash))
+}
+
 /// Whose token this would be, and the hash under which it would be known.
 pub(crate) fn read(prefix: &str, token: &SecretString) -> Option<(TenantId, Vec<u8>)> {
     let text = token.expose_secret().strip_prefix(prefix)?;
@@ -65,7 +94,7 @@ mod tests {
     use secrecy::ExposeSecret as _;
     use uuid::Uuid;
 
-    use super::{make, read};
+    use super::{make, read, salt, successor};
 
     const TENANT: TenantId = TenantId(Uuid::from_u128(7));
 
@@ -94,5 +123,20 @@ mod tests {
         assert_eq!(read("sti_", &token), None);
         assert_eq!(read("stk_", &"stk_AAAA".into()), None);
         assert_eq!(read("stk_", &"".into()), None);
+    }
+
+    #[test]
+    fn a_successor_follows_from_token_and_salt_together_and_from_neither_alone() {
+        let (token, _) = make("", TENANT).unwrap();
+        let (other, _) = make("", TENANT).unwrap();
+        let (one, two) = (salt().unwrap(), salt().unwrap());
+        let of = |token, salt: &[u8]| {
+            let (next, hash) = successor("", TENANT, token, salt).unwrap();
+            assert_eq!(read("", &next), Some((TENANT, hash)));
+            next.expose_secret().to_owned()
+        };
+        assert_eq!(of(&token, &one), of(&token, &one));
+        assert_ne!(of(&token, &one), of(&token, &two));
+        assert_ne!(of(&token, &one), of(&other, &one));
     }
 }

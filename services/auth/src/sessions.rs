@@ -1,6 +1,7 @@
-//! Sessions as families of refresh tokens. Each refresh token works once and is replaced by the next; a token
-//! that is used a second time was copied, and since nobody can tell the thief from the owner, the whole
-//! family ends (RFC 9700, section 4.14.2). Of two refreshes at once one wins, the other is a second use.
+//! Sessions as families of refresh tokens. How one token is exchanged for the next, and when a second use ends
+//! the family, is in [`rotation`].
+
+mod rotation;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,8 @@ use crate::StoreError;
 use crate::access::Principal;
 use crate::opaque::{self, NoRandomness};
 use crate::permission::role_named;
+
+pub use rotation::{Client, GRACE, RotateError};
 
 /// How long a refresh token waits to be used.
 pub const REFRESH_LIFETIME: TimeDelta = TimeDelta::days(14);
@@ -40,40 +43,6 @@ pub enum OpenError {
     /// The tables cannot be used.
     #[error("the session cannot be stored")]
     Store(#[from] StoreError),
-}
-
-/// Why a refresh token is refused. The caller learns only that it is.
-#[derive(Debug, thiserror::Error)]
-pub enum RotateError {
-    /// Never issued here.
-    #[error("the refresh token is unknown")]
-    Unknown,
-    /// Its time or its session's time is over, or the session was ended.
-    #[error("the refresh token or its session ended")]
-    Ended,
-    /// Used before. The session has just been ended.
-    #[error("the refresh token was used before; its session is ended")]
-    Reused {
-        /// Whose.
-        tenant_id: TenantId,
-        /// The session that was ended.
-        session_id: Uuid,
-    },
-    /// The account may not be used.
-    #[error("the account is not active")]
-    Inactive,
-    /// The tenant may not use the service for now.
-    #[error("the tenant is suspended")]
-    Suspended,
-    /// The next token could not be made.
-    #[error("the next refresh token cannot be issued")]
-    Open(#[from] OpenError),
-}
-
-impl From<StoreError> for RotateError {
-    fn from(error: StoreError) -> Self {
-        Self::Open(OpenError::Store(error))
-    }
 }
 
 /// A refresh token and what it belongs to.
@@ -216,54 +185,6 @@ impl Sessions {
         }
         transaction.commit().await?;
         Ok(opened == 1)
-    }
-
-    /// Takes a refresh token and gives the next one, with whom it is for as of now.
-    ///
-    /// # Errors
-    /// [`RotateError`]. After [`RotateError::Reused`] the session is over.
-    pub async fn rotate(
-        &self,
-        token: &SecretString,
-        now: DateTime<Utc>,
-    ) -> Result<(Principal, Issued), RotateError> {
-        let (tenant, hash) = opaque::read(PREFIX, token).ok_or(RotateError::Unknown)?;
-        let (next, next_hash) = opaque::make(PREFIX, tenant).map_err(OpenError::from)?;
-        let mut session = self.pool.tenant(tenant).await.map_err(StoreError::from)?;
-        let transaction = session.begin().await.map_err(StoreError::from)?;
-        let principal = match take_token(&transaction, tenant, &hash, now).await? {
-            Taken::Good(principal) => principal,
-            Taken::Unknown => return Err(RotateError::Unknown),
-            Taken::Ended => return Err(RotateError::Ended),
-            Taken::Inactive => return Err(RotateError::Inactive),
-            Taken::Suspended => return Err(RotateError::Suspended),
-            Taken::Reused(session_id) => {
-                end(&transaction, tenant, session_id, EndReason::Reuse, now).await?;
-                transaction.commit().await.map_err(StoreError::from)?;
-                self.forget();
-                return Err(RotateError::Reused {
-                    tenant_id: tenant,
-                    session_id,
-                });
-            }
-        };
-        let expires_at = now + REFRESH_LIFETIME;
-        insert_token(
-            &transaction,
-            tenant,
-            principal.session_id,
-            &next_hash,
-            expires_at,
-            now,
-        )
-        .await?;
-        transaction.commit().await.map_err(StoreError::from)?;
-        let issued = Issued {
-            session_id: principal.session_id,
-            refresh_token: next,
-            expires_at,
-        };
-        Ok((principal, issued))
     }
 
     /// How the principal of an access token stands now: with today's role, or none when the session or the
@@ -449,90 +370,6 @@ impl Sessions {
     pub fn forget(&self) {
         self.alive.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
-}
-
-enum Taken {
-    Good(Principal),
-    Unknown,
-    Ended,
-    Inactive,
-    Suspended,
-    Reused(Uuid),
-}
-
-/// Locks the family, judges the token and marks it used.
-async fn take_token(
-    transaction: &Transaction<'_>,
-    tenant: TenantId,
-    hash: &[u8],
-    now: DateTime<Utc>,
-) -> Result<Taken, StoreError> {
-    // The session is locked, not the token: a second use of an old token and the first use of the newest one
-    // must not pass each other. The token is read in a second statement, because one statement's snapshot is
-    // older than the lock it waits for.
-    let lock = transaction
-        .prepare_cached(
-            "SELECT s.session_id FROM core.refresh_tokens t
-               JOIN core.sessions s ON s.tenant_id = t.tenant_id AND s.session_id = t.session_id
-              WHERE t.tenant_id = $1 AND t.token_hash = $2 FOR UPDATE OF s",
-        )
-        .await?;
-    if transaction
-        .query_opt(&lock, &[&tenant.uuid(), &hash])
-        .await?
-        .is_none()
-    {
-        return Ok(Taken::Unknown);
-    }
-    let read = transaction
-        .prepare_cached(
-            "SELECT s.session_id, s.user_id, t.used_at IS NOT NULL,
-                    s.ended_at IS NOT NULL OR s.expires_at <= $3 OR t.expires_at <= $3, a.state, a.role,
-                    NOT a.admin AND EXISTS (SELECT FROM core.suspensions u WHERE u.tenant_id = s.tenant_id)
-               FROM core.refresh_tokens t
-               JOIN core.sessions s ON s.tenant_id = t.tenant_id AND s.session_id = t.session_id
-               JOIN core.accounts a ON a.tenant_id = s.tenant_id AND a.user_id = s.user_id
-              WHERE t.tenant_id = $1 AND t.token_hash = $2",
-        )
-        .await?;
-    let row = transaction
-        .query_one(&read, &[&tenant.uuid(), &hash, &now])
-        .await?;
-    let session_id: Uuid = row.try_get(0)?;
-    let (used, ended): (bool, bool) = (row.try_get(2)?, row.try_get(3)?);
-    if used {
-        return Ok(Taken::Reused(session_id));
-    }
-    if ended {
-        return Ok(Taken::Ended);
-    }
-    if row.try_get::<_, &str>(4)? != "active" {
-        return Ok(Taken::Inactive);
-    }
-    if row.try_get(6)? {
-        return Ok(Taken::Suspended);
-    }
-    let role = role_named(row.try_get(5)?).ok_or(StoreError::Inconsistent {
-        table: "accounts",
-        column: "role",
-    })?;
-    let mark = transaction
-        .prepare_cached(
-            "WITH used AS (
-                 UPDATE core.refresh_tokens SET used_at = $3 WHERE tenant_id = $1 AND token_hash = $2
-             )
-             UPDATE core.sessions SET last_used_at = $3 WHERE tenant_id = $1 AND session_id = $4",
-        )
-        .await?;
-    transaction
-        .execute(&mark, &[&tenant.uuid(), &hash, &now, &session_id])
-        .await?;
-    Ok(Taken::Good(Principal {
-        user_id: UserId(row.try_get(1)?),
-        tenant_id: tenant,
-        role,
-        session_id,
-    }))
 }
 
 async fn insert_token(

@@ -111,6 +111,42 @@ async fn login_does_not_say_whether_an_address_is_known() {
 }
 
 #[tokio::test]
+async fn a_repeated_refresh_ends_no_session_unless_another_program_sends_it() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let refresh = async |token: &str, agent: &str| {
+        world
+            .ask(Method::POST, "/api/v1/auth/refresh")
+            .header("user-agent", agent)
+            .json(&json!({"refresh_token": token}))
+            .send()
+            .await
+    };
+    let (one, two) = tokio::join!(refresh(&anna.refresh, "tab"), refresh(&anna.refresh, "tab"));
+    let next = world.seller(one.is(StatusCode::OK));
+    assert_eq!(next.refresh, world.seller(two.is(StatusCode::OK)).refresh);
+    world.clock.advance(TimeDelta::seconds(9));
+    let again = refresh(&anna.refresh, "tab").await;
+    assert_eq!(
+        again.is(StatusCode::OK).body["refresh_token"],
+        next.refresh.as_str()
+    );
+    world
+        .get(&next, "/api/v1/auth/me")
+        .send()
+        .await
+        .is(StatusCode::OK);
+    refresh(&anna.refresh, "thief")
+        .await
+        .is(StatusCode::UNAUTHORIZED)
+        .is_problem("refresh-refused");
+    refresh(&next.refresh, "tab")
+        .await
+        .is(StatusCode::UNAUTHORIZED)
+        .is_problem("refresh-refused");
+}
+
+#[tokio::test]
 async fn a_session_goes_on_by_refreshing_and_dies_when_a_token_comes_twice() {
     let world = world().await;
     let anna = world.registered("anna@shop.ru").await;
@@ -123,6 +159,7 @@ async fn a_session_goes_on_by_refreshing_and_dies_when_a_token_comes_twice() {
             .await
     };
     let next = world.seller(refresh(&anna.refresh).await.is(StatusCode::OK));
+    world.clock.advance(TimeDelta::seconds(10));
     refresh(&anna.refresh)
         .await
         .is(StatusCode::UNAUTHORIZED)

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use auth::attempts::PER_LOGIN;
+use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tracing_subscriber::Layer as _;
@@ -161,6 +162,7 @@ async fn a_refresh_token_that_comes_twice_is_warned_of_with_its_session() {
     let (first, lines) = told(refresh(&anna.refresh)).await;
     first.is(StatusCode::OK);
     assert!(lines.is_empty(), "{lines:#?}");
+    world.clock.advance(TimeDelta::seconds(10));
     let again = line(refresh(&anna.refresh), "refresh-refused").await;
     let session = world.tokens.verify(&anna.access, world.now()).unwrap().session_id;
     assert_eq!(again["level"], "WARN");

@@ -2,7 +2,7 @@
 
 use auth::Role;
 use auth::access::Principal;
-use auth::sessions::{EndReason, Issued, OpenError, RotateError};
+use auth::sessions::{Client, EndReason, GRACE, Issued, OpenError, RotateError};
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
@@ -27,10 +27,23 @@ const fn anna() -> Principal {
     }
 }
 
+fn browser() -> Client {
+    Client::of(b"key", "192.0.2.1".parse().unwrap(), Some(b"Browser"))
+}
+
 impl World {
     async fn rotated(&self, token: &SecretString, second: i64) -> Result<Issued, RotateError> {
+        self.rotated_by(&browser(), token, second).await
+    }
+
+    async fn rotated_by(
+        &self,
+        client: &Client,
+        token: &SecretString,
+        second: i64,
+    ) -> Result<Issued, RotateError> {
         self.sessions
-            .rotate(token, at(second))
+            .rotate(token, client, at(second))
             .await
             .map(|(principal, issued)| {
                 assert_eq!(principal, anna());
@@ -52,39 +65,110 @@ async fn a_refresh_token_works_once_and_gives_the_next() {
 }
 
 #[tokio::test]
-async fn a_second_use_ends_the_whole_family() {
+async fn a_second_use_after_the_grace_ends_the_whole_family() {
     let (world, first) = logged_in().await;
     let second = world.rotated(&first.refresh_token, 10).await.unwrap();
     assert!(world.sessions.check(&anna(), at(10)).await.unwrap().is_some());
     assert!(matches!(
-        world.rotated(&first.refresh_token, 11).await,
+        world
+            .rotated(&first.refresh_token, 10 + GRACE.num_seconds())
+            .await,
         Err(RotateError::Reused { .. })
     ));
     assert!(matches!(
-        world.rotated(&second.refresh_token, 12).await,
+        world.rotated(&second.refresh_token, 21).await,
         Err(RotateError::Ended)
     ));
-    assert!(world.sessions.check(&anna(), at(12)).await.unwrap().is_none());
+    assert!(world.sessions.check(&anna(), at(21)).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn of_two_refreshes_at_once_one_wins_and_the_family_ends() {
+async fn a_refresh_repeated_by_the_same_client_within_the_grace_gives_the_same_token() {
+    let (world, first) = logged_in().await;
+    let second = world.rotated(&first.refresh_token, 10).await.unwrap();
+    for late in [10, 9 + GRACE.num_seconds()] {
+        let again = world.rotated(&first.refresh_token, late).await.unwrap();
+        assert_eq!(
+            again.refresh_token.expose_secret(),
+            second.refresh_token.expose_secret()
+        );
+        assert_eq!(again.expires_at, second.expires_at);
+    }
+    let third = world.rotated(&second.refresh_token, 30).await.unwrap();
+    assert_eq!(third.session_id, SESSION, "the session goes on");
+}
+
+#[tokio::test]
+async fn another_client_s_second_use_ends_the_family_also_within_the_grace() {
+    let elsewhere = [
+        Client::of(b"key", "192.0.2.2".parse().unwrap(), Some(b"Browser")),
+        Client::of(b"key", "192.0.2.1".parse().unwrap(), Some(b"Curl")),
+        Client::of(b"key", "192.0.2.1".parse().unwrap(), None),
+    ];
+    for client in elsewhere {
+        let (world, first) = logged_in().await;
+        let second = world.rotated(&first.refresh_token, 10).await.unwrap();
+        assert!(matches!(
+            world.rotated_by(&client, &first.refresh_token, 11).await,
+            Err(RotateError::Reused { .. })
+        ));
+        assert!(matches!(
+            world.rotated(&second.refresh_token, 12).await,
+            Err(RotateError::Ended)
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_token_whose_successor_was_used_is_not_answered_again() {
+    let (world, first) = logged_in().await;
+    let second = world.rotated(&first.refresh_token, 10).await.unwrap();
+    let third = world.rotated(&second.refresh_token, 11).await.unwrap();
+    assert!(matches!(
+        world.rotated(&first.refresh_token, 12).await,
+        Err(RotateError::Reused { .. })
+    ));
+    assert!(matches!(
+        world.rotated(&third.refresh_token, 13).await,
+        Err(RotateError::Ended)
+    ));
+}
+
+#[tokio::test]
+async fn the_grace_opens_nothing_that_was_closed_meanwhile() {
+    let (world, first) = logged_in().await;
+    world.rotated(&first.refresh_token, 10).await.unwrap();
+    world
+        .sessions
+        .revoke_family(ANNA.0, SESSION, EndReason::Logout, at(11))
+        .await
+        .unwrap();
+    assert!(matches!(
+        world.rotated(&first.refresh_token, 12).await,
+        Err(RotateError::Ended)
+    ));
+    let (world, first) = logged_in().await;
+    world.rotated(&first.refresh_token, 10).await.unwrap();
+    world.deactivate(ANNA.1).await;
+    assert!(matches!(
+        world.rotated(&first.refresh_token, 12).await,
+        Err(RotateError::Inactive)
+    ));
+}
+
+#[tokio::test]
+async fn two_refreshes_at_once_get_one_token_and_the_session_goes_on() {
     let (world, first) = logged_in().await;
     let (one, two) = tokio::join!(
         world.rotated(&first.refresh_token, 10),
         world.rotated(&first.refresh_token, 10)
     );
-    let won = [&one, &two].into_iter().filter(|outcome| outcome.is_ok()).count();
-    let reused = [&one, &two]
-        .into_iter()
-        .filter(|outcome| matches!(outcome, Err(RotateError::Reused { .. })))
-        .count();
-    assert_eq!((won, reused), (1, 1));
-    let survivor = one.or(two).ok().unwrap();
-    assert!(matches!(
-        world.rotated(&survivor.refresh_token, 11).await,
-        Err(RotateError::Ended)
-    ));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!(
+        one.refresh_token.expose_secret(),
+        two.refresh_token.expose_secret()
+    );
+    assert!(world.rotated(&one.refresh_token, 40).await.is_ok());
 }
 
 #[tokio::test]
@@ -106,7 +190,10 @@ async fn tokens_and_sessions_end_by_themselves() {
         .await
         .unwrap();
     assert!(matches!(
-        world.sessions.rotate(&fresh.refresh_token, at(14 * day)).await,
+        world
+            .sessions
+            .rotate(&fresh.refresh_token, &browser(), at(14 * day))
+            .await,
         Err(RotateError::Ended)
     ));
 }
@@ -122,7 +209,12 @@ async fn what_was_never_issued_is_unknown_also_with_another_tenants_id_in_it() {
         &issued.refresh_token.expose_secret()[1..],
     ];
     for token in invented {
-        let refused = world.sessions.rotate(&token.into(), at(1)).await.err().unwrap();
+        let refused = world
+            .sessions
+            .rotate(&token.into(), &browser(), at(1))
+            .await
+            .err()
+            .unwrap();
         assert!(matches!(refused, RotateError::Unknown), "{token}: {refused}");
     }
     assert!(
@@ -247,14 +339,17 @@ async fn a_session_does_not_vouch_for_another_tenant_or_user() {
 #[tokio::test]
 async fn the_table_holds_no_token_that_could_be_used() {
     let (world, issued) = logged_in().await;
+    let next = world.rotated(&issued.refresh_token, 1).await.unwrap();
     let client = support::connect(&world.database.url).await;
     let dump: String = client
         .query_one("SELECT string_agg(t::text, ' ') FROM core.refresh_tokens t", &[])
         .await
         .unwrap()
         .get(0);
-    let token = issued.refresh_token.expose_secret();
-    assert!(!dump.contains(token), "the token itself is stored");
+    for issued in [issued, next] {
+        let token = issued.refresh_token.expose_secret();
+        assert!(!dump.contains(token), "the token itself is stored");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! A session goes on.
 
+use actix_web::http::header::{HeaderValue, USER_AGENT};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use auth::attempts::{Attempted, Marks};
-use auth::sessions::RotateError;
+use auth::sessions::{Client, RotateError};
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
@@ -12,6 +13,7 @@ use crate::attempt;
 use crate::call::state;
 use crate::input::{self, Fields, Input, shape};
 use crate::problem::{Code, Problem};
+use crate::state::ApiState;
 use crate::trace::Trace;
 
 /// What goes on.
@@ -31,7 +33,8 @@ impl Input for RefreshRequest {
     }
 }
 
-/// Exchange a refresh token for the next pair. Using one twice ends the session.
+/// Exchange a refresh token for the next pair. The same client may repeat the request within 10 seconds and gets
+/// the same next refresh token; any other second use of a token ends the session.
 ///
 /// # Errors
 /// 401 for every token that does not work, without saying why.
@@ -43,7 +46,7 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     let given = input::body::<RefreshRequest>(&request, payload).await?.value;
     let (principal, issued) = state
         .sessions
-        .rotate(&given.refresh_token, trace.now)
+        .rotate(&given.refresh_token, &client(&state, &request), trace.now)
         .await
         .map_err(|error| {
             let marks = attempt::marks(&state, attempt::address(&request), Attempted::Unnamed);
@@ -51,6 +54,13 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
             problem(error)
         })?;
     Ok(tokens(&state, &trace, 200, &principal, &issued)?.into())
+}
+
+/// Who asks, under a key of its own: what is stored can be compared with nothing else.
+fn client(state: &ApiState, request: &HttpRequest) -> Client {
+    let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes);
+    let key = state.tokens.derived_key("clients that refresh v1");
+    Client::of(&key, attempt::address(request), agent)
 }
 
 /// The operator learns why, the caller does not.
