@@ -8,6 +8,8 @@ mod scheduler;
 mod sheets;
 mod worker;
 
+use std::sync::Arc;
+
 use runtime::Settings;
 use runtime::metrics_server::MetricsServer;
 
@@ -22,7 +24,7 @@ pub(crate) async fn run(role: Role, mut settings: Settings) -> Result<u8, Failur
         Role::All(AllArguments { embedded: true }) => {
             let servers = EmbeddedServers::start(&mut settings).await?;
             prepare(&settings).await?;
-            Some(servers)
+            Some(Arc::new(servers))
         }
         _ => None,
     };
@@ -30,6 +32,11 @@ pub(crate) async fn run(role: Role, mut settings: Settings) -> Result<u8, Failur
     assembly.lifecycle.end_on_signals()?;
     serve_metrics(&assembly).await?;
     assembly.bridge_hints();
+    if let Some(servers) = embedded.clone() {
+        let stop = assembly.lifecycle.soft();
+        let watch = async move { servers.watch(stop).await };
+        assembly.lifecycle.spawn("embedded servers", watch);
+    }
     start(&role, &assembly).await?;
     let outcome = assembly.lifecycle.wait().await;
     for failure in &outcome.failures {

@@ -86,7 +86,7 @@ impl Account {
                     "KILL",
                     "--",
                 ]);
-                command.arg(program);
+                child::unless_orphaned(&mut command, program);
                 command
             }
             Some(GiveUpRoot::Runuser) => {

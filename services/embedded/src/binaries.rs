@@ -37,12 +37,19 @@ pub struct NatsProgram {
 /// # Errors
 /// [`Error::ProgramMissing`] if none is new enough.
 pub fn find_postgres(explicit: Option<&Path>) -> Result<PostgresPrograms, Error> {
+    let mut found = all_postgres(explicit)?;
+    Ok(found.swap_remove(0))
+}
+
+/// Every PostgreSQL that is new enough, the newest first; never empty. A cluster works with its own major only,
+/// so the newest is not always the right one.
+pub(crate) fn all_postgres(explicit: Option<&Path>) -> Result<Vec<PostgresPrograms>, Error> {
     let folders = match explicit {
         Some(folder) => vec![folder.to_path_buf()],
         None => postgres_folders(),
     };
     let mut too_old = String::new();
-    let mut best: Option<PostgresPrograms> = None;
+    let mut found: Vec<PostgresPrograms> = Vec::new();
     for folder in folders {
         if !folder.join("postgres").is_file() {
             continue;
@@ -54,23 +61,22 @@ pub fn find_postgres(explicit: Option<&Path>) -> Result<PostgresPrograms, Error>
             too_old = format!(" (found {version} in {})", folder.display());
             continue;
         }
-        let newer = best
-            .as_ref()
-            .is_none_or(|known| numbers(&version) > numbers(&known.version));
-        if newer {
-            let major = numbers(&version).first().copied().unwrap_or(0);
-            best = Some(PostgresPrograms {
-                folder,
-                major,
-                version,
-            });
-        }
+        let major = numbers(&version).first().copied().unwrap_or(0);
+        found.push(PostgresPrograms {
+            folder,
+            major,
+            version,
+        });
     }
-    best.ok_or(Error::ProgramMissing {
-        program: "PostgreSQL server",
-        minimum: MINIMUM_POSTGRES,
-        seen: too_old,
-    })
+    if found.is_empty() {
+        return Err(Error::ProgramMissing {
+            program: "PostgreSQL server",
+            minimum: MINIMUM_POSTGRES,
+            seen: too_old,
+        });
+    }
+    found.sort_by_key(|programs| std::cmp::Reverse(numbers(&programs.version)));
+    Ok(found)
 }
 
 /// Finds nats-server: `explicit` alone if given, else `tools/nats-server`, else `.tools/nats-server` in the

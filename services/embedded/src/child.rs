@@ -16,6 +16,11 @@ use crate::Error;
 /// Pause between two looks at a state that nothing announces.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
 
+/// Who runs the server of a data folder, and which process that is.
+const HOLDER_FILE: &str = "holder";
+/// The kernel's parent-death signal arrives at once; what lives longer than this was not sent one.
+const ORPHAN_DIES: Duration = Duration::from_secs(2);
+
 /// Whether util-linux' `setpriv` is here and new enough to ask for the parent-death signal.
 pub(crate) static SETPRIV_KILLS_ORPHANS: LazyLock<bool> =
     LazyLock::new(|| runs("setpriv", &["--pdeathsig", "KILL", "true"]));
@@ -37,9 +42,21 @@ pub(crate) fn dying_with_us(program: &Path) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command.args(["--pdeathsig", "KILL", "--"]);
+    unless_orphaned(&mut command, program);
     command
 }
+
+/// Ends `command` with `program`, started only if this process is still the parent: the kernel sends no
+/// parent-death signal for a parent that had died before it was asked for.
+pub(crate) fn unless_orphaned(command: &mut Command, program: &Path) {
+    let script = r#"[ "$PPID" = "$0" ] || exit 1; exec "$@""#;
+    command.args(["/bin/sh", "-c", script]);
+    command.arg(std::process::id().to_string()).arg(program);
+}
+
+/// How much of the end of a log is looked at for its last lines.
+const LAST_BYTES: u64 = 4096;
 
 /// A running server program; killed with all its processes when dropped.
 #[derive(Debug)]
@@ -59,6 +76,22 @@ impl Running {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How a server ended by itself that was expected to run, said as an error; none while it runs.
+    pub(crate) fn ended_unasked(&mut self, log: &Path) -> Option<Error> {
+        match self.ended() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(Error::Ended {
+                server: self.server,
+                status,
+                log: log_since(
+                    log,
+                    std::fs::metadata(log).map_or(0, |log| log.len().saturating_sub(LAST_BYTES)),
+                ),
+            }),
+            Err(error) => Some(error),
+        }
     }
 
     /// How the server ended, if it has.
@@ -229,6 +262,74 @@ pub(crate) fn is_alive(pid: u32) -> bool {
     stat_fields(pid).is_some_and(|fields| !fields.starts_with('Z') && !fields.starts_with('X'))
 }
 
+/// A process that cannot be mistaken for a later one with its number: number and time of start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Born {
+    pid: u32,
+    /// In ticks since the machine started; field 22 of `/proc/<pid>/stat`.
+    at: String,
+}
+
+impl Born {
+    fn of(pid: u32) -> Option<Self> {
+        let at = stat_fields(pid)?.split(' ').nth(19)?.to_owned();
+        Some(Self { pid, at })
+    }
+
+    fn read(line: &str) -> Option<Self> {
+        let (pid, at) = line.split_once(' ')?;
+        let (pid, at) = (pid.parse().ok()?, at.to_owned());
+        Some(Self { pid, at })
+    }
+
+    fn lives(&self) -> bool {
+        is_alive(self.pid) && Self::of(self.pid).as_ref() == Some(self)
+    }
+}
+
+/// Notes in `folder` that this process runs the server `pid` there, for [`end_orphan`].
+pub(crate) fn note_holder(folder: &Path, pid: u32) -> Result<(), Error> {
+    let noted = [std::process::id(), pid].map(Born::of);
+    let [Some(holder), Some(server)] = noted else {
+        return Ok(());
+    };
+    let text = format!("{} {}\n{} {}\n", holder.pid, holder.at, server.pid, server.at);
+    let path = folder.join(HOLDER_FILE);
+    std::fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))
+}
+
+/// Sees to it that the server in `folder` that a dead run of ours left there ends: it may be dying this moment,
+/// and where the kernel has no parent-death signal it lives on. A server that anybody else runs is let alone.
+pub(crate) async fn end_orphan(server: &'static str, folder: &Path, limit: Duration) -> Result<(), Error> {
+    let noted = std::fs::read_to_string(folder.join(HOLDER_FILE)).unwrap_or_default();
+    let mut lines = noted.lines().map(Born::read);
+    let (Some(Some(holder)), Some(Some(orphan))) = (lines.next(), lines.next()) else {
+        return Ok(());
+    };
+    if holder.lives() || !orphan.lives() {
+        return Ok(());
+    }
+    if all_gone(&[orphan.pid], ORPHAN_DIES).await.is_none() {
+        return Ok(());
+    }
+    tracing::warn!(
+        process.pid = orphan.pid,
+        "{server} outlived the program that started it and is stopped"
+    );
+    // A refusal means that it ended meanwhile; the wait below decides.
+    if let Err(error) = signal("INT", &[orphan.pid]) {
+        tracing::debug!(error = %error, "{server} could not be signalled");
+    }
+    if all_gone(&[orphan.pid], limit).await.is_none() {
+        return Ok(());
+    }
+    let mut pids = descendants(orphan.pid);
+    pids.push(orphan.pid);
+    signal("KILL", &pids)?;
+    all_gone(&pids, limit).await;
+    Ok(())
+}
+
 /// Waits until none of `pids` is alive, at most `limit`; returns one that still is.
 pub(crate) async fn all_gone(pids: &[u32], limit: Duration) -> Option<u32> {
     let start = Instant::now();
@@ -315,6 +416,44 @@ mod tests {
         let killed = running.kill_all();
         assert_eq!(killed.len(), 3);
         assert_eq!(all_gone(&killed, Duration::from_secs(10)).await, None);
+    }
+
+    #[tokio::test]
+    async fn an_orphan_of_a_dead_run_is_stopped_and_a_server_of_a_living_one_is_not() {
+        let folder = std::env::temp_dir().join(format!("holder-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let mut orphan = Running::start("sleep", command).unwrap();
+        let limit = Duration::from_secs(10);
+
+        note_holder(&folder, orphan.pid()).unwrap();
+        end_orphan("sleep", &folder, limit).await.unwrap();
+        assert_eq!(orphan.ended().unwrap(), None, "its holder, this process, lives");
+
+        // The number is a living process's again, but that one was born at another time.
+        let noted = std::fs::read_to_string(folder.join(HOLDER_FILE)).unwrap();
+        let (_, server) = noted.split_once('\n').unwrap();
+        let dead = format!("{} 1\n{server}", std::process::id());
+        std::fs::write(folder.join(HOLDER_FILE), dead).unwrap();
+        end_orphan("sleep", &folder, limit).await.unwrap();
+        assert!(orphan.ended_within(limit).await.unwrap());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_program_is_not_started_for_a_parent_that_has_died() {
+        let mut command = Command::new("/bin/sh");
+        let mut inner = Command::new("unused");
+        unless_orphaned(&mut inner, Path::new("true"));
+        // One shell more in between is a parent with another number.
+        command
+            .args(["-c", r#""$@"; exit $?"#, "sh"])
+            .args(inner.get_args());
+        assert!(!command.status().unwrap().success());
+        let mut direct = Command::new("env");
+        unless_orphaned(&mut direct, Path::new("true"));
+        assert!(direct.status().unwrap().success());
     }
 
     #[test]

@@ -62,10 +62,12 @@ pub enum Error {
         /// What is missing.
         what: &'static str,
     },
-    /// The data folder was made by another major version of PostgreSQL.
+    /// The data folder was made by a major version of PostgreSQL that is not on this machine.
     #[error(
-        "the data folder {} was made by PostgreSQL {found}, the program here is {program}; \
-         install that version or move the folder away",
+        "the data folder {} was made by PostgreSQL {found}, which is not on this machine (there is {here}); \
+         install it (Debian, Ubuntu: `apt-get install postgresql-{found}`, from apt.postgresql.org where the \
+         distribution has it no more; Red Hat: `dnf install postgresql{found}-server`), \
+         or move the folder away to begin anew",
         folder.display()
     )]
     OtherVersion {
@@ -73,8 +75,8 @@ pub enum Error {
         folder: PathBuf,
         /// Major version in the folder.
         found: String,
-        /// Major version of the program.
-        program: u32,
+        /// Versions that are on the machine, newest first.
+        here: String,
     },
     /// A helper program ended with an error.
     #[error("`{command}` failed ({status}): {output}")]
@@ -89,6 +91,16 @@ pub enum Error {
     /// A server ended while it was expected to run.
     #[error("{server} ended ({status}) instead of accepting connections; the end of its log: {log}")]
     Exited {
+        /// The server.
+        server: &'static str,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// A server that was running ended without being asked to.
+    #[error("{server} ended by itself ({status}); the end of its log: {log}")]
+    Ended {
         /// The server.
         server: &'static str,
         /// How it ended.

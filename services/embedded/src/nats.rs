@@ -81,7 +81,7 @@ impl Nats {
             data_dir: absolute,
             ..options
         };
-        claim(&options.data_dir)?;
+        claim(&options.data_dir).await?;
         let mut tries = PORT_TRIES;
         loop {
             let port = choose(options.port)?;
@@ -124,6 +124,13 @@ impl Nats {
     /// Process id of the server; `None` while it is down.
     pub fn pid(&self) -> Option<u32> {
         self.running().as_ref().map(Running::pid)
+    }
+
+    /// How the server ended, if it did so without being asked. None while it runs and after one of the ways to
+    /// stop it.
+    pub fn ended_unasked(&self) -> Option<Error> {
+        let log = self.log_file();
+        self.running().as_mut()?.ended_unasked(&log)
     }
 
     /// JetStream's own folder: what a test deletes or replaces to take the broker's memory away.
@@ -208,7 +215,7 @@ impl Nats {
             return Err(Error::AlreadyRunning { server: SERVER });
         }
         self.running().take();
-        claim(&self.options.data_dir)?;
+        claim(&self.options.data_dir).await?;
         ports::demanded(SERVER, self.port)?;
         ports::demanded(SERVER, self.monitoring_port)?;
         self.launch().await
@@ -265,6 +272,7 @@ impl Nats {
             }
             tokio::time::sleep(POLL).await;
         }
+        child::note_holder(&self.options.data_dir, running.pid())?;
         *self.running() = Some(running);
         Ok(())
     }
@@ -312,7 +320,8 @@ fn too_slow(state: &'static str, limit: Duration, last: String) -> Error {
 
 /// nats-server keeps no lock on its folder, and two of them on one store destroy it: the pid file is the
 /// lock.
-fn claim(data_dir: &Path) -> Result<(), Error> {
+async fn claim(data_dir: &Path) -> Result<(), Error> {
+    child::end_orphan(SERVER, data_dir, STOP_LIMIT).await?;
     let owner = child::pid_in(&pid_file(data_dir));
     match owner.filter(|pid| child::lives_as(*pid, &data_dir.to_string_lossy())) {
         Some(pid) => Err(Error::InUse {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::account::Account;
-use crate::binaries::{PostgresPrograms, find_postgres};
+use crate::binaries::{PostgresPrograms, all_postgres, find_postgres};
 use crate::child::{self, POLL, Running};
 use crate::{Error, ports};
 
@@ -18,6 +18,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 const ORPHANS_LIMIT: Duration = Duration::from_secs(10);
 /// Starts with another free port before giving up.
 const PORT_TRIES: usize = 5;
+/// What the server says of a lock file, its cluster's or its socket's, that names a process which lives
+/// (`CreateLockFile` in `src/backend/utils/init/miscinit.c`).
+const LOCKED: &str = "lock file";
 /// A Unix socket's path may have 107 bytes, and the server adds a file name of some 20.
 const SOCKET_FOLDER_LIMIT: usize = 85;
 
@@ -92,6 +95,10 @@ impl Postgres {
                 Ok(()) => return Ok(server),
                 Err(Error::Exited { .. }) if options.port.is_none() && tries > 0 && !ports::is_free(port) => {
                 }
+                // Somebody was in the folder when we looked and is gone by now, or is named by the next look.
+                Err(Error::Exited { log, .. }) if tries > 0 && log.contains(LOCKED) => {
+                    claim(&options.data_dir).await?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -118,10 +125,14 @@ impl Postgres {
 
     /// Process id of the server; `None` while it is down.
     pub fn pid(&self) -> Option<u32> {
-        let running = self.running();
-        let started = running.as_ref()?.pid();
-        // `su` stays in between as a parent, so what the server wrote down itself counts.
-        Some(child::pid_in(&self.cluster().join("postmaster.pid")).unwrap_or(started))
+        self.running().as_ref().map(|running| self.server_pid(running))
+    }
+
+    /// How the server ended, if it did so without being asked: killed, out of memory, a full disk. None while
+    /// it runs and after one of the ways to stop it.
+    pub fn ended_unasked(&self) -> Option<Error> {
+        let log = self.log_file();
+        self.running().as_mut()?.ended_unasked(&log)
     }
 
     /// The folder for everything the server keeps.
@@ -222,17 +233,35 @@ impl Postgres {
                     log: child::log_since(&log, log_before),
                 });
             }
-            let refusal = match accepts(self.port).await {
+            let refusal = match self.is_ready().await {
                 Ok(()) => break,
-                Err(error) => error.to_string(),
+                Err(refusal) => refusal,
             };
             if start.elapsed() > START_LIMIT {
                 return Err(too_slow("accepting connections", START_LIMIT, &refusal));
             }
             tokio::time::sleep(POLL).await;
         }
+        child::note_holder(&self.options.data_dir, self.server_pid(&running))?;
         *self.running() = Some(running);
         Ok(())
+    }
+
+    /// Whether our server accepts. The port alone does not say so: somebody else's PostgreSQL may have taken it
+    /// a moment before ours, which then ends. Ours writes port and state into its lock file.
+    async fn is_ready(&self) -> Result<(), String> {
+        let lock = std::fs::read_to_string(self.cluster().join("postmaster.pid")).unwrap_or_default();
+        let line = |number: usize| lock.lines().nth(number - 1).map(str::trim);
+        // Lines 4 and 8 (`LOCK_FILE_LINE_PORT`, `LOCK_FILE_LINE_PM_STATUS` in `src/include/utils/pidfile.h`).
+        if line(4) != Some(&self.port.to_string()) || line(8) != Some("ready") {
+            return Err(format!("its lock file says {:?}", line(8).unwrap_or_default()));
+        }
+        accepts(self.port).await.map_err(|error| error.to_string())
+    }
+
+    fn server_pid(&self, running: &Running) -> u32 {
+        // `su` stays in between as a parent, so what the server wrote down itself counts.
+        child::pid_in(&self.cluster().join("postmaster.pid")).unwrap_or_else(|| running.pid())
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -303,32 +332,32 @@ fn too_slow(state: &'static str, limit: Duration, last: &str) -> Error {
 
 /// Finds the programs, and makes the cluster if there is none. Blocks for about a second then.
 fn prepare(options: &PostgresOptions) -> Result<(PostgresPrograms, Account), Error> {
-    let programs = find_postgres(options.programs.as_deref())?;
+    let found = all_postgres(options.programs.as_deref())?;
     let account = Account::for_postgres()?;
     account.own_folder(&options.data_dir)?;
-    let cluster = cluster(&options.data_dir);
-    match std::fs::read_to_string(cluster.join("PG_VERSION")) {
-        Ok(version) => {
-            let found = version.trim().to_owned();
-            if found != programs.major.to_string() {
-                return Err(Error::OtherVersion {
-                    folder: options.data_dir.clone(),
-                    found,
-                    program: programs.major,
-                });
-            }
-        }
+    let version = cluster(&options.data_dir).join("PG_VERSION");
+    match std::fs::read_to_string(&version) {
+        Ok(major) => Ok((of_major(found, major.trim(), &options.data_dir)?, account)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            make_cluster(options, &programs, &account)?;
+            let newest = find_postgres(options.programs.as_deref())?;
+            make_cluster(options, &newest, &account)?;
+            Ok((newest, account))
         }
-        Err(error) => {
-            return Err(Error::io(format!(
-                "read {}",
-                cluster.join("PG_VERSION").display()
-            ))(error));
-        }
+        Err(error) => Err(Error::io(format!("read {}", version.display()))(error)),
     }
-    Ok((programs, account))
+}
+
+/// The newest programs that can work on a cluster of this major version.
+fn of_major(found: Vec<PostgresPrograms>, major: &str, folder: &Path) -> Result<PostgresPrograms, Error> {
+    let here: Vec<String> = found.iter().map(|programs| programs.version.clone()).collect();
+    found
+        .into_iter()
+        .find(|programs| programs.major.to_string() == major)
+        .ok_or_else(|| Error::OtherVersion {
+            folder: folder.to_path_buf(),
+            found: major.to_owned(),
+            here: here.join(", "),
+        })
 }
 
 /// Made beside its place and renamed, so that a run that dies in between leaves no half a cluster.
@@ -406,6 +435,7 @@ fn remove_folder(folder: &Path) -> Result<(), Error> {
 /// PostgreSQL's own check believes any live process with the number in its lock file, and numbers are used
 /// again: in a container nearly always. Its processes stand in the data folder, which cannot be mistaken.
 async fn claim(data_dir: &Path) -> Result<(), Error> {
+    child::end_orphan(SERVER, data_dir, ORPHANS_LIMIT).await?;
     let cluster = cluster(data_dir);
     let lock = cluster.join("postmaster.pid");
     let owner = child::pid_in(&lock);
@@ -426,13 +456,22 @@ async fn claim(data_dir: &Path) -> Result<(), Error> {
         }
         tokio::time::sleep(POLL).await;
     }
-    match std::fs::remove_file(&lock) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(format!(
-            "remove the stale lock file {}",
-            lock.display()
-        ))(error)),
-        _ => Ok(()),
+    // The socket's lock names a process as well, and is believed as blindly.
+    let left = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
+    let sockets = left.filter(|file| file.file_name().to_string_lossy().starts_with(".s.PGSQL."));
+    let stale = std::iter::once(lock).chain(sockets.map(|file| file.path()));
+    for file in stale {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(format!(
+                    "remove the stale lock file {}",
+                    file.display()
+                ))(error));
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// Whether the server lets a client in; while it starts or recovers it says that it does not yet.
@@ -447,4 +486,43 @@ async fn accepts(port: u16) -> Result<(), tokio_postgres::Error> {
     let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
     drop(client);
     connection.await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_cluster_gets_the_programs_of_its_own_major_though_newer_ones_are_there() {
+        let folder = std::env::temp_dir().join(format!("majors-{}", std::process::id()));
+        let fake = |version: &str| {
+            let bin = folder.join(version);
+            std::fs::create_dir_all(&bin).unwrap();
+            let initdb = bin.join("initdb");
+            std::fs::write(
+                &initdb,
+                format!("#!/bin/sh\necho 'initdb (PostgreSQL) {version}'\n"),
+            )
+            .unwrap();
+            std::fs::set_permissions(&initdb, std::fs::Permissions::from_mode(0o755)).unwrap();
+            std::fs::write(bin.join("postgres"), "").unwrap();
+            all_postgres(Some(&bin)).unwrap().remove(0)
+        };
+        let here = || vec![fake("18.1"), fake("16.4"), fake("15.9")];
+        let data = Path::new("/data");
+        assert_eq!(of_major(here(), "16", data).unwrap().version, "16.4");
+        let said = of_major(here(), "17", data).unwrap_err().to_string();
+        for part in [
+            "/data",
+            "PostgreSQL 17",
+            "18.1, 16.4, 15.9",
+            "postgresql-17",
+            "postgresql17-server",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

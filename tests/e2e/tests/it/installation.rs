@@ -1,10 +1,11 @@
 //! The program on one machine: started, stopped, started again, started twice, started wrong.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use simulators::{Google, GoogleConfig, Wildberries, WildberriesConfig};
+use simulators::{Google, GoogleConfig, SellerConfig, Wildberries, WildberriesConfig};
 use support::{SOON, eventually};
 
 use crate::process::{Process, Settings, free_port, run};
@@ -63,20 +64,26 @@ fn living_in(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_embedded_installation_keeps_its_data_ends_in_order_and_is_nobody_elses() {
-    let shops = vec![shop(61)];
+/// Where and how an embedded installation runs.
+struct Installation {
+    data: PathBuf,
+    address: String,
+    settings: Settings,
+    folder: PathBuf,
+    outside: (Wildberries, Google),
+}
+
+async fn installation(name: &str, seller: SellerConfig) -> Installation {
     let wildberries = Wildberries::start(WildberriesConfig {
-        sellers: shops,
+        sellers: vec![seller],
         ..WildberriesConfig::default()
     })
     .await
     .unwrap();
     let google = Google::start(GoogleConfig::default()).await.unwrap();
-    let folder = support::scratch_folder("installation");
+    let folder = support::scratch_folder(name);
     let data = folder.join("data");
     let port = free_port();
-    let address = format!("http://127.0.0.1:{port}");
     let mut settings = outside(&wildberries, &google);
     for (name, value) in [
         ("ST_DATA_DIR", data.display().to_string()),
@@ -85,7 +92,94 @@ async fn an_embedded_installation_keeps_its_data_ends_in_order_and_is_nobody_els
     ] {
         settings.push((name.to_owned(), value));
     }
+    Installation {
+        data,
+        address: format!("http://127.0.0.1:{port}"),
+        settings,
+        folder,
+        outside: (wildberries, google),
+    }
+}
 
+/// The number in the first line of a file, of a process that lives.
+fn process_in(file: &Path) -> Option<u32> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let pid = text.lines().next()?.trim().parse().ok()?;
+    Path::new(&format!("/proc/{pid}/cmdline")).exists().then_some(pid)
+}
+
+fn kill(pid: u32) {
+    let pid = pid.to_string();
+    let sent = Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+    assert!(sent.success(), "kill -KILL {pid}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn embedded_servers_that_are_killed_run_again_and_a_program_whose_servers_keep_dying_ends() {
+    let at = installation("killed-servers", shop(63)).await;
+    let mut program = Process::start(&["all", "--embedded"], at.settings.clone(), at.folder.join("log"));
+    answers(&at.address, &mut program).await;
+    let seller = Seller::register(&at.address, 0).await;
+    let lock_files = ["postgres/cluster/postmaster.pid", "nats/nats.pid"].map(|file| at.data.join(file));
+
+    for file in &lock_files {
+        let killed = process_in(file).unwrap();
+        kill(killed);
+        eventually("another server in its place", PATIENCE, || {
+            let now = process_in(file);
+            async move { now.filter(|pid| *pid != killed).ok_or_else(|| format!("{now:?}")) }
+        })
+        .await;
+        answers(&at.address, &mut program).await;
+    }
+    assert_eq!(seller.read("/tenants/me").await["name"], json!("Company 0"));
+
+    // Killed whenever it is there, until the program gives up.
+    let mut status = None;
+    eventually("the end of the program", PATIENCE, || {
+        status = program.ended();
+        if let Some(pid) = process_in(&lock_files[1]) {
+            // It may be gone already.
+            drop(Command::new("kill").args(["-KILL", &pid.to_string()]).output());
+        }
+        let seen = status.ok_or_else(|| "it runs".to_owned());
+        async move { seen }
+    })
+    .await;
+    let said = program.said();
+    assert_eq!(status.unwrap().code(), Some(1), "{said}");
+    assert!(said.contains("the embedded NATS ended"), "{said}");
+    assert!(living_in(&at.data).is_empty(), "a server outlives the program");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_installation_starts_at_once_after_everything_was_killed() {
+    let at = installation("killed-all", shop(64)).await;
+    let mut program = Process::start(&["all", "--embedded"], at.settings.clone(), at.folder.join("log"));
+    answers(&at.address, &mut program).await;
+    for round in 0..4 {
+        let server = process_in(&at.data.join("postgres/cluster/postmaster.pid")).unwrap();
+        let broker = process_in(&at.data.join("nats/nats.pid")).unwrap();
+        if round % 2 == 0 {
+            kill(server);
+            kill(broker);
+        }
+        program.kill();
+        program.start_again();
+        answers(&at.address, &mut program).await;
+    }
+    interrupted(&mut program).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_embedded_installation_keeps_its_data_ends_in_order_and_is_nobody_elses() {
+    let Installation {
+        data,
+        address,
+        settings,
+        folder,
+        outside: _outside,
+    } = installation("installation", shop(61)).await;
     let mut first = Process::start(&["all", "--embedded"], settings.clone(), folder.join("first.log"));
     answers(&address, &mut first).await;
     let seller = Seller::register(&address, 0).await;
