@@ -21,7 +21,7 @@ pub use dead::{DeadLetter, DeadLetters};
 pub use events_consumer::{ConsumeError, EventsConsumer};
 pub use hints::Hints;
 pub use topology::TopologyError;
-pub use work::{Enqueued, Job, JobConsumer, Queue, WorkError, WorkQueue};
+pub use work::{Enqueued, Job, JobConsumer, Queue, QueueState, WorkError, WorkQueue};
 
 /// The broker's client, for callers that need its types.
 pub use async_nats;

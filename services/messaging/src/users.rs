@@ -301,6 +301,9 @@ fn permissions(user: &DeclaredUser, names: &topology::Names, all: &Declared) -> 
     for durable in &user.works {
         publish.insert(format!("$JS.API.CONSUMER.INFO.{WORK}.{durable}"));
         publish.insert(format!("$JS.API.CONSUMER.MSG.NEXT.{WORK}.{durable}"));
+        // To make a consumer anew that has lost its place, and to see the job that it has left behind.
+        publish.insert(format!("$JS.API.CONSUMER.DELETE.{WORK}.{durable}"));
+        publish.insert(format!("$JS.API.DIRECT.GET.{WORK}"));
         publish.extend(acknowledgements(WORK, durable));
     }
     for bucket in &user.buckets {

@@ -1,7 +1,9 @@
 //! Jobs that survive their worker. At most one job per subject exists, waiting or running. A job whose worker
 //! has died comes again; one that can never succeed leaves the queue for `DEAD`, with the reason.
 
-use std::time::Duration;
+mod place;
+
+use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use async_nats::header::{HeaderName, HeaderValue};
@@ -9,7 +11,10 @@ use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{AckKind, Message, context::PublishErrorKind};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
+
+pub use place::QueueState;
 
 use crate::dead;
 use crate::{Broker, TopologyError, headers, topology};
@@ -22,6 +27,8 @@ const SHORTEST: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(2);
 /// An acknowledgement is confirmed within this time or counts as lost.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a consumer that brings no jobs is asked whether it still knows its place.
+const CHECK_EVERY: Duration = Duration::from_secs(30);
 /// A subject may hold one job; the server words its refusal so (`ErrMaxMsgsPerSubject`, error code 10077).
 const ONE_PER_SUBJECT: &str = "maximum messages per subject exceeded";
 
@@ -128,7 +135,17 @@ impl WorkQueue {
             broker: self.broker.clone(),
             queue,
             consumer: None,
+            epoch: 0,
+            checked: None,
         }
+    }
+
+    /// How a queue stands as of `now`, for readiness: jobs may be there and never be delivered.
+    ///
+    /// # Errors
+    /// [`WorkError`] when the broker is away, or the queue is missing.
+    pub async fn state(&self, queue: Queue, now: DateTime<Utc>) -> Result<QueueState, WorkError> {
+        place::state(&self.broker, queue, now).await
     }
 }
 
@@ -171,6 +188,10 @@ pub struct JobConsumer {
     broker: Broker,
     queue: Queue,
     consumer: Option<PullConsumer>,
+    /// The link's epoch at which the consumer was found; after a reconnect the broker may be another one.
+    epoch: u64,
+    /// When the consumer was last found to know its place.
+    checked: Option<Instant>,
 }
 
 impl JobConsumer {
@@ -189,6 +210,14 @@ impl JobConsumer {
     }
 
     async fn fetch(&mut self, wait: Duration) -> Result<Option<Job>, WorkError> {
+        let epoch = self.broker.connected().borrow().epoch;
+        if self.epoch != epoch {
+            self.consumer = None;
+            self.epoch = epoch;
+        }
+        if self.consumer.is_none() {
+            self.checked = None;
+        }
         let consumer = match &self.consumer {
             Some(consumer) => consumer,
             None => {
@@ -196,6 +225,15 @@ impl JobConsumer {
                 self.consumer.insert(found)
             }
         };
+        if self.checked.is_none_or(|at| at.elapsed() > CHECK_EVERY) {
+            // What cannot be checked is used as it is; the next round checks again.
+            match place::heal(&self.broker, self.queue).await {
+                Ok(_healed) => self.checked = Some(Instant::now()),
+                Err(error) => {
+                    tracing::debug!(error = ?error, queue = self.queue.as_str(), "the queue could not be checked");
+                }
+            }
+        }
         let expires = wait.clamp(SHORTEST, EXPIRES);
         // No heartbeat: a batch that meets one loses its waker and sleeps for ever (async-nats 0.51,
         // `Batch::poll_next` returns `Pending` for it without polling again). The request's own end and the
@@ -208,7 +246,10 @@ impl JobConsumer {
             .await
             .map_err(|error| WorkError::Unavailable(Box::new(error)))?;
         match tokio::time::timeout(expires + GRACE, batch.next()).await {
-            Ok(Some(Ok(message))) => Ok(Some(Job::new(&self.broker, message)?)),
+            Ok(Some(Ok(message))) => {
+                self.checked = Some(Instant::now());
+                Ok(Some(Job::new(&self.broker, message)?))
+            }
             Ok(Some(Err(error))) => Err(WorkError::Unavailable(error)),
             Ok(None) => Ok(None),
             Err(elapsed) => Err(WorkError::Unavailable(Box::new(elapsed))),

@@ -20,6 +20,8 @@ const BATCH: usize = 1_000;
 const BACKLOG_BATCH: i64 = 5_000;
 /// A backlog that the broker need not send any more after it was read from the store.
 const SKIP_AT_BROKER: i64 = 2_000;
+/// Silences in which the log grew, with no event of the broker's between them, before the broker's consumer is not believed any more.
+const MISSED_AT_BROKER: u32 = 3;
 /// How long one call waits for the broker; silence is noticed sooner.
 const FETCH: Duration = Duration::from_secs(30);
 
@@ -58,10 +60,12 @@ impl<'a, P: Projection> Consumption<'a, P> {
         // What happened while nobody was active.
         self.follow_store(worked).await?;
         let mut wake = self.shared.wake.subscribe();
+        let mut missed = 0;
         loop {
             match self.listen(&mut wake).await {
                 Heard::End => return Ok(()),
                 Heard::Events(batch) => {
+                    missed = 0;
                     self.take(batch, worked).await?;
                     if let Err(error) = self.consumer.ack_all().await {
                         tracing::debug!(%error, projection = P::NAME, "acknowledgement not sent");
@@ -72,7 +76,19 @@ impl<'a, P: Projection> Consumption<'a, P> {
                         // Somebody else may be active already; its fence would tell with the next batch.
                         return Err(ApplyError::Fenced(P::NAME).into());
                     }
+                    let before = self.cursor.position;
                     self.follow_store(worked).await?;
+                    // A silence in which nothing happened says nothing.
+                    missed += u32::from(self.cursor.position > before);
+                    if missed >= MISSED_AT_BROKER {
+                        // The stream may number anew while the consumer waits for a number far ahead.
+                        tracing::info!(
+                            projection = P::NAME,
+                            "the broker sends nothing; its consumer is made anew"
+                        );
+                        self.consumer.restart(self.cursor.position);
+                        missed = 0;
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use auth::IdempotencyKeys;
 use connectors::http::Turns;
 use database::{Pool, Role};
-use messaging::{Cache, DeadLetters, WorkQueue};
+use messaging::{Cache, DeadLetters, Queue, QueueState, WorkQueue};
 use worker::erasures::Erasures;
 use worker::gauges;
 use worker::maintenance::Maintenance;
@@ -66,6 +66,7 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         syncs: syncs.clone(),
         clock: assembly.clock.clone(),
     };
+    check_queues(assembly, &queue);
     tell_figures(assembly, pool.clone());
     let policy = SyncPolicy {
         pool,
@@ -101,6 +102,33 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     });
     Ok(())
+}
+
+/// Ready means as well: the jobs that wait are delivered, and someone takes them. A queue that stands still reports
+/// no error anywhere else.
+fn check_queues(assembly: &Assembly, queue: &WorkQueue) {
+    let (queue, clock) = (queue.clone(), assembly.clock.clone());
+    assembly.health.register("jobs", move || {
+        let (queue, now) = (queue.clone(), clock.now());
+        async move {
+            for which in [Queue::Sync, Queue::Maintenance] {
+                let name = which.as_str();
+                match queue.state(which, now).await {
+                    Ok(QueueState::Moves) => {}
+                    Ok(QueueState::LostPlace { .. }) => {
+                        return Err(format!("the queue `{name}` does not deliver its jobs"));
+                    }
+                    Ok(QueueState::Untaken { since }) => {
+                        return Err(format!(
+                            "no worker has taken a job of the queue `{name}` since {since}"
+                        ));
+                    }
+                    Err(error) => return Err(format!("the queue `{name}`: {error}")),
+                }
+            }
+            Ok(())
+        }
+    });
 }
 
 /// Tells how many cabinets rest, and why, and how many jobs were given up.

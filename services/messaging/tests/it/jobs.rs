@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use messaging::async_nats::jetstream::consumer::{FromConsumer, pull};
-use messaging::{Broker, DeadLetters, Enqueued, Job, JobConsumer, Queue, WorkError, WorkQueue};
+use messaging::{Broker, DeadLetters, Enqueued, Job, JobConsumer, Queue, QueueState, WorkError, WorkQueue};
 
 use crate::prepared;
 
@@ -211,4 +211,91 @@ async fn a_queue_that_was_wiped_is_declared_again_by_whoever_uses_it() {
         }
     });
     came.await.unwrap().ack().await.unwrap();
+}
+
+/// Puts the consumer of the sync queue behind a place that the stream has not reached: what a stream leaves that
+/// lost its messages and numbers anew. (`CONSUMER.RESET` came with nats-server 2.14.)
+async fn put_ahead(broker: &Broker, place: u64) {
+    let asked = format!(r#"{{"seq":{place}}}"#);
+    let answer = broker
+        .client()
+        .request("$JS.API.CONSUMER.RESET.WORK.sync", asked.into())
+        .await
+        .unwrap();
+    let answer = String::from_utf8_lossy(&answer.payload).into_owned();
+    assert!(answer.contains("reset_seq"), "{answer}");
+}
+
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}
+
+#[tokio::test]
+async fn a_queue_whose_consumer_is_ahead_of_its_stream_is_seen_and_goes_on() {
+    let (_server, broker) = prepared().await;
+    let queue = WorkQueue::new(&broker);
+    assert_eq!(queue.state(Queue::Sync, now()).await.unwrap(), QueueState::Moves);
+    put_ahead(&broker, 1_000).await;
+    queue.publish(CABINET, "a".into(), "1").await.unwrap();
+    assert_eq!(
+        queue.state(Queue::Sync, now()).await.unwrap(),
+        QueueState::LostPlace {
+            delivered: 999,
+            last: 1
+        }
+    );
+    let mut worker = queue.consumer(Queue::Sync);
+    let first = job(&mut worker).await;
+    assert_eq!(&first.payload[..], b"a");
+    first.ack().await.unwrap();
+    assert_eq!(queue.state(Queue::Sync, now()).await.unwrap(), QueueState::Moves);
+}
+
+#[tokio::test]
+async fn jobs_behind_a_consumer_are_delivered_after_a_reconnect_though_the_stream_has_grown_past_it() {
+    let (server, broker) = prepared().await;
+    let queue = WorkQueue::new(&broker);
+    let mut worker = queue.consumer(Queue::Sync);
+    assert!(worker.next(Duration::from_millis(50)).await.unwrap().is_none());
+    queue.publish(CABINET, "a".into(), "1").await.unwrap();
+    queue.publish(OTHER, "b".into(), "2").await.unwrap();
+    // A newer server takes a consumer back to the stream's end when it starts, which leaves the jobs behind it.
+    put_ahead(&broker, 1_000).await;
+    server.kill().await.unwrap();
+    server.start_again().await.unwrap();
+    assert!(broker.wait_connected(support::SOON).await);
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let found = again(&mut worker).await;
+        seen.push(found.payload.clone());
+        found.ack().await.unwrap();
+    }
+    seen.sort();
+    assert_eq!(seen, ["a", "b"]);
+}
+
+/// The next job, also from a consumer whose link has just been cut.
+async fn again(consumer: &mut JobConsumer) -> Job {
+    let end = tokio::time::Instant::now() + support::SOON;
+    while tokio::time::Instant::now() < end {
+        if let Ok(Some(job)) = consumer.next(WAIT).await {
+            return job;
+        }
+    }
+    panic!("no job came")
+}
+
+#[tokio::test]
+async fn a_job_that_no_worker_takes_is_seen_and_one_in_hand_is_not() {
+    let (_server, broker) = prepared().await;
+    let queue = WorkQueue::new(&broker);
+    queue.publish(CABINET, "a".into(), "1").await.unwrap();
+    let later = now() + chrono::TimeDelta::seconds(120);
+    assert_eq!(queue.state(Queue::Sync, now()).await.unwrap(), QueueState::Moves);
+    let waiting = queue.state(Queue::Sync, later).await.unwrap();
+    assert!(matches!(waiting, QueueState::Untaken { .. }), "{waiting:?}");
+    let mut worker = queue.consumer(Queue::Sync);
+    let held = job(&mut worker).await;
+    assert_eq!(queue.state(Queue::Sync, later).await.unwrap(), QueueState::Moves);
+    held.ack().await.unwrap();
 }

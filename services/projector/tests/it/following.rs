@@ -182,3 +182,41 @@ async fn an_unreadable_event_is_parked_and_unparking_without_a_repair_changes_no
     assert_eq!(world.dump::<Inventory>().await, before);
     running.end().await;
 }
+
+#[tokio::test]
+async fn a_consumer_that_waits_for_a_number_far_ahead_of_its_stream_is_made_anew() {
+    let world = World::new().await;
+    let mut options = world.options();
+    options.silence = std::time::Duration::from_millis(200);
+    let running = world.start_with(options);
+    let last = world.list(1, 3).await;
+    world.publish(1..=last).await;
+    running.reaches::<Inventory>(&world, last).await;
+    let heard_within = async |rounds: std::ops::Range<i64>| {
+        for units in rounds {
+            let next = world.stock(2, 1, units).await;
+            world.publish([next]).await;
+            running.reaches::<Inventory>(&world, next).await;
+            if running.has_told(&(Inventory::NAME, Told::Applied(Source::Broker, next))) {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(heard_within(100..120).await, "the broker delivers");
+    // What is left where the stream lost its messages and numbers anew.
+    support::eventually("the consumer is put ahead", support::SOON, || async {
+        let reset = format!("$JS.API.CONSUMER.RESET.EVENTS.{}", Inventory::NAME);
+        let asked = world.broker.client().request(reset, r#"{"seq":1000}"#.into());
+        let answer = asked.await.map_err(|error| error.to_string())?;
+        let answer = String::from_utf8_lossy(&answer.payload).into_owned();
+        if answer.contains("reset_seq") {
+            Ok(())
+        } else {
+            Err(answer)
+        }
+    })
+    .await;
+    assert!(heard_within(200..220).await, "the broker delivers again");
+    running.end().await;
+}
