@@ -53,8 +53,50 @@ pub struct SourceReport {
     pub payload_sha256: String,
     /// Size of the raw answer in bytes; unknown in events written before this was recorded.
     pub payload_bytes: Option<u64>,
-    /// Why it failed or is partial; no secrets, no personal data.
+    /// Why it failed or is partial, or with what mark a doubtful answer was taken; no secrets, no personal data.
     pub error: Option<String>,
+    /// What of the answer was doubtful. Absent in events written before this was recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
+}
+
+/// What became of a doubtful part of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum DoubtState {
+    /// It is held back until a later answer or a person decides.
+    Held,
+    /// It is recorded, because it takes nothing away, but it is not believed to be all.
+    Left,
+    /// It was taken as true, because nothing contradicted it for hours.
+    Taken,
+}
+
+/// A part of an answer that was too strange to be believed at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Doubt {
+    /// What became of it.
+    pub state: DoubtState,
+    /// Keys of the warehouses it is about, ascending; empty when it is about the source as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warehouses: Vec<String>,
+    /// Name of these warehouses; none when it is about the source as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warehouse_name: Option<String>,
+    /// Rule that was broken: `all_stock_gone`, `warehouse_empty`, `catalogue_halved`, …
+    pub rule: String,
+    /// What was believed: units, articles or orders, or an average price in minor units.
+    pub before: i64,
+    /// What is told now, in the same measure.
+    pub now: i64,
+    /// When it was first doubted.
+    pub since: DateTime<Utc>,
+    /// Whether other facts contradict it: then only a person can decide.
+    pub contradicted: bool,
+    /// All this in a sentence, in English.
+    pub evidence: String,
 }
 
 /// Somebody wants the cabinet brought up to date.

@@ -217,6 +217,7 @@ fn report(source: &str, outcome: SourceOutcome) -> SourceReport {
         left_out: None,
         payload_bytes: Some(1_482_113),
         error: None,
+        doubts: Vec::new(),
     }
 }
 

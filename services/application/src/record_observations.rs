@@ -37,7 +37,7 @@ pub enum Error {
     },
 }
 
-/// A product whose observation makes no sense; it was left as it is.
+/// A level that makes no sense. It was left as it was; the rest of the observation was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Which.
@@ -55,7 +55,7 @@ pub struct Recorded {
     pub events: u64,
     /// Position of the last event written; 0 when none was.
     pub position: i64,
-    /// Products that were left as they are.
+    /// Levels that were left as they were.
     pub refused: Vec<Refused>,
 }
 
@@ -88,6 +88,13 @@ pub async fn execute(
     observations: Vec<Observation>,
 ) -> Result<Recorded, Error> {
     let mut recorded = Recorded::default();
+    for observation in &observations {
+        let refused = observation.refusals().into_iter().map(|refusal| Refused {
+            nm_id: observation.nm_id,
+            refusal,
+        });
+        recorded.refused.extend(refused);
+    }
     let mut pending = observations;
     for round in 0..ROUNDS {
         if pending.is_empty() {
@@ -98,7 +105,7 @@ pub async fn execute(
             .states
             .load_many::<Folded<Product>>(context.tenant_id, &ids)
             .await?;
-        let decided = decide(pending, states, &mut recorded);
+        let decided = decide(pending, states);
         pending = append(app, context, decided, round, &mut recorded).await?;
     }
     pending.first().map_or(Ok(recorded), |observation| {
@@ -115,7 +122,6 @@ fn product_id(observation: &Observation) -> Uuid {
 fn decide(
     observations: Vec<Observation>,
     mut states: HashMap<Uuid, Loaded<Folded<Product>>>,
-    recorded: &mut Recorded,
 ) -> Vec<Decided> {
     let mut decided = Vec::new();
     for observation in observations {
@@ -124,26 +130,21 @@ fn decide(
             state: Folded(mut product),
             version,
         } = states.remove(&id).unwrap_or_default();
-        match product.decide(ProductCommand::Observe(Box::new(observation.clone()))) {
-            Ok(happened) if happened.is_empty() => {}
-            Ok(happened) => {
-                for event in &happened {
-                    product.evolve(event);
-                }
-                let events = happened.into_iter().map(Event::from).collect();
-                decided.push(Decided {
-                    id,
-                    observation,
-                    after: product,
-                    version,
-                    events,
-                });
-            }
-            Err(refusal) => recorded.refused.push(Refused {
-                nm_id: observation.nm_id,
-                refusal,
-            }),
+        let Ok(happened) = product.decide(ProductCommand::Observe(Box::new(observation.clone())));
+        if happened.is_empty() {
+            continue;
         }
+        for event in &happened {
+            product.evolve(event);
+        }
+        let events = happened.into_iter().map(Event::from).collect();
+        decided.push(Decided {
+            id,
+            observation,
+            after: product,
+            version,
+            events,
+        });
     }
     decided
 }

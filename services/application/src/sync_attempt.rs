@@ -2,7 +2,7 @@
 //! slept through its lease is refused.
 
 use domain::cabinet::Cabinet;
-use domain::sync::{Sync, SyncCommand, SyncRefusal};
+use domain::sync::{Held, Sync, SyncCommand, SyncRefusal};
 use event_store::Loaded;
 use events::cabinet::{CredentialFacts, Marketplace, Right};
 use events::ids::{CabinetId, CredentialId, SyncId};
@@ -36,8 +36,10 @@ pub struct Attempt {
     pub offered: Option<CredentialId>,
     /// Whether a person released what an earlier attempt saw: that is recorded, and nothing is read.
     pub released: bool,
-    /// The sync whose result is held back.
-    pub held: Option<SyncId>,
+    /// The sources of which that is held.
+    pub releasing: Vec<String>,
+    /// The syncs of which something is held back.
+    pub held: Vec<Held>,
 }
 
 /// Takes the sync up.
@@ -67,7 +69,7 @@ pub async fn start(
         .answer
         .as_deref()
         .and_then(|attempt| attempt.parse::<u32>().ok());
-    let held = executed.state.held.map(|held| held.sync_id);
+    let held = executed.state.held;
     let outstanding = executed
         .state
         .outstanding
@@ -90,6 +92,7 @@ pub async fn start(
         rights: cabinet.rights,
         offered: cabinet.offered.map(|facts| facts.credential_id),
         released: outstanding.released,
+        releasing: outstanding.releasing,
         held,
         credential: cabinet.credential,
     })

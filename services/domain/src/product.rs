@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use events::StreamType;
@@ -51,6 +53,11 @@ impl Level {
             in_way_to_client: level.in_way_to_client,
             in_way_from_client: level.in_way_from_client,
         }
+    }
+
+    /// Units of every kind.
+    const fn all(self) -> i64 {
+        self.available + self.in_way_to_client + self.in_way_from_client
     }
 
     const fn is_zero(self) -> bool {
@@ -221,7 +228,35 @@ pub struct StockSeen {
     /// The marketplace's own figures, all of them; none when the source tells no such thing.
     pub turnover: Option<Vec<MarketplaceTurnover>>,
     /// Keys of all warehouses that occur anywhere in this answer: tells a masked warehouse from an empty one.
-    pub visible: std::sync::Arc<BTreeSet<String>>,
+    pub visible: Arc<BTreeSet<String>>,
+    /// Keys of warehouses whose level of this article was told and could not be read: the last known one holds.
+    #[serde(default)]
+    pub unread: BTreeSet<String>,
+    /// Which warehouses are taken from this answer.
+    #[serde(default)]
+    pub scope: Scope,
+}
+
+/// Which warehouses are taken from an answer, where a part of it is held back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// All that the source speaks of.
+    #[default]
+    All,
+    /// These.
+    Only(Arc<BTreeSet<String>>),
+    /// All but these, which keep what is known of them.
+    Except(Arc<BTreeSet<String>>),
+}
+
+impl Scope {
+    fn includes(&self, warehouse: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(keys) => keys.contains(warehouse),
+            Self::Except(keys) => !keys.contains(warehouse),
+        }
+    }
 }
 
 /// What a sync saw of one article.
@@ -256,7 +291,7 @@ pub enum ProductCommand {
     Observe(Box<Observation>),
 }
 
-/// Why a product refuses.
+/// A level that cannot be taken; the article keeps what was known there, and the rest of the answer counts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProductRefusal {
     /// A count that cannot be.
@@ -264,15 +299,33 @@ pub enum ProductRefusal {
     NegativeCount {
         /// Which.
         warehouse: String,
+        /// By whom.
+        source_name: String,
     },
     /// One source told one warehouse twice.
-    #[error("warehouse `{warehouse}` was told twice by `{source_name}`")]
+    #[error("warehouse `{warehouse}` was told twice")]
     ToldTwice {
         /// Which.
         warehouse: String,
         /// By whom.
         source_name: String,
     },
+}
+
+impl ProductRefusal {
+    /// The source that told it.
+    #[must_use]
+    pub fn source_name(&self) -> &str {
+        match self {
+            Self::NegativeCount { source_name, .. } | Self::ToldTwice { source_name, .. } => source_name,
+        }
+    }
+
+    fn warehouse(&self) -> &str {
+        match self {
+            Self::NegativeCount { warehouse, .. } | Self::ToldTwice { warehouse, .. } => warehouse,
+        }
+    }
 }
 
 impl Product {
@@ -317,26 +370,19 @@ impl Product {
         happened
     }
 
-    fn stock_event(
-        &self,
-        seen: &Observation,
-        stock: &StockSeen,
-    ) -> Result<Option<ProductEvent>, ProductRefusal> {
+    fn stock_event(&self, seen: &Observation, stock: &StockSeen) -> Option<ProductEvent> {
         let sizes = sizes::Sizes::of(seen, self.details.as_ref(), &stock.levels);
-        let mut told = BTreeSet::new();
+        let refusals = stock.refusals();
+        let refused: BTreeSet<&str> = refusals.iter().map(ProductRefusal::warehouse).collect();
+        // A level that was told and cannot be taken is no empty warehouse.
+        let mut told: BTreeSet<&str> = stock.unread.iter().map(String::as_str).collect();
+        told.extend(&refused);
         let mut levels = Vec::new();
-        for level in &stock.levels {
-            if is_negative(level) {
-                return Err(ProductRefusal::NegativeCount {
-                    warehouse: level.warehouse.clone(),
-                });
-            }
-            if !told.insert(level.warehouse.as_str()) {
-                return Err(ProductRefusal::ToldTwice {
-                    warehouse: level.warehouse.clone(),
-                    source_name: stock.source.clone(),
-                });
-            }
+        let takes = |level: &&StockLevel| {
+            stock.scope.includes(&level.warehouse) && !refused.contains(level.warehouse.as_str())
+        };
+        for level in stock.levels.iter().filter(takes) {
+            told.insert(level.warehouse.as_str());
             let now = sizes.named(level);
             let known = self.levels.get(&level.warehouse);
             if !known.map_or_else(|| is_empty(&now), |known| known.says(&now)) {
@@ -349,26 +395,29 @@ impl Product {
         }
         let mut regrouped = Vec::new();
         if stock.complete {
+            let has_moved = self.units_moved(stock, &told);
             for (key, known) in self.gone(stock, &told) {
-                if stock.regroups(key) {
+                if has_moved && stock.may_regroup(key) {
                     regrouped.push(key.clone());
                 } else {
                     levels.push(zero(key, known, stock.fulfilment));
                 }
             }
         }
+        // What belongs to no warehouse goes with the part that is not about single ones.
+        let is_whole = stock.complete && !matches!(stock.scope, Scope::Only(_));
         let unassigned_in_way = stock
             .unassigned_in_way
-            .filter(|in_way| stock.complete && *in_way != self.unassigned_in_way);
+            .filter(|in_way| is_whole && *in_way != self.unassigned_in_way);
         let turnover = stock
             .turnover
             .as_ref()
-            .filter(|turnover| stock.complete && **turnover != self.turnover)
+            .filter(|turnover| is_whole && **turnover != self.turnover)
             .cloned();
         if levels.is_empty() && regrouped.is_empty() && unassigned_in_way.is_none() && turnover.is_none() {
-            return Ok(None);
+            return None;
         }
-        Ok(Some(
+        Some(
             StockObserved {
                 sync_id: seen.sync_id,
                 source: stock.source.clone(),
@@ -379,7 +428,33 @@ impl Product {
                 turnover,
             }
             .into(),
-        ))
+        )
+    }
+
+    /// Whether the units of the warehouses that vanished by masking or unmasking are told elsewhere now: where
+    /// they may have moved to there are units that were none before, or at least half as many more. Between
+    /// two answers some are sold; a warehouse that sold out leaves no trace at all.
+    fn units_moved(&self, stock: &StockSeen, told: &BTreeSet<&str>) -> bool {
+        let vanished: i64 = (self.gone(stock, told))
+            .filter(|(key, _)| stock.may_regroup(key))
+            .map(|(_, known)| known.level.all())
+            .sum();
+        let is_goal = |key: &str| {
+            if stock.visible.contains(MASKED_WAREHOUSE) {
+                key == MASKED_WAREHOUSE
+            } else {
+                fulfilment_of(key) == Fulfilment::Fbo && key != MASKED_WAREHOUSE
+            }
+        };
+        let before: i64 = (self.levels.iter())
+            .filter(|(key, _)| is_goal(key))
+            .map(|(_, known)| known.level.all())
+            .sum();
+        let now: i64 = (stock.levels.iter())
+            .filter(|level| is_goal(&level.warehouse))
+            .map(|level| Level::of(level).all())
+            .sum();
+        (before == 0 && now > 0) || (now - before).saturating_mul(2) >= vanished.max(1)
     }
 
     /// Warehouses of the source's kind that hold something as far as we know and were not told of this time.
@@ -389,7 +464,10 @@ impl Product {
         told: &'a BTreeSet<&str>,
     ) -> impl Iterator<Item = (&'a String, &'a Known)> {
         self.levels.iter().filter(move |(key, known)| {
-            fulfilment_of(key) == stock.fulfilment && !known.is_empty() && !told.contains(key.as_str())
+            fulfilment_of(key) == stock.fulfilment
+                && stock.scope.includes(key)
+                && !known.is_empty()
+                && !told.contains(key.as_str())
         })
     }
 
@@ -401,6 +479,12 @@ impl Product {
 }
 
 impl Observation {
+    /// The levels that cannot be taken; everything else of the observation can.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<ProductRefusal> {
+        self.stock.iter().flat_map(StockSeen::refusals).collect()
+    }
+
     fn tells_numbers(&self) -> bool {
         !self.orders.is_empty()
             || self
@@ -411,10 +495,10 @@ impl Observation {
 }
 
 impl StockSeen {
-    /// Whether a warehouse that is absent from this answer was renamed by masking or unmasking, rather than
-    /// emptied. Masked: the answer shows the masked warehouse and this one nowhere. Unmasked: the answer
-    /// shows warehouses, but the masked one nowhere.
-    fn regroups(&self, key: &str) -> bool {
+    /// Whether a warehouse that is absent from this answer may have been renamed by masking or unmasking,
+    /// rather than emptied. Masked: the answer shows the masked warehouse and this one nowhere. Unmasked: the
+    /// answer shows warehouses, but the masked one nowhere.
+    fn may_regroup(&self, key: &str) -> bool {
         if self.fulfilment != Fulfilment::Fbo || self.visible.contains(key) {
             return false;
         }
@@ -423,6 +507,26 @@ impl StockSeen {
         } else {
             self.visible.contains(MASKED_WAREHOUSE)
         }
+    }
+
+    /// The levels that make no sense.
+    fn refusals(&self) -> Vec<ProductRefusal> {
+        let (mut told, mut refusals) = (BTreeSet::new(), Vec::new());
+        for level in &self.levels {
+            let (warehouse, source_name) = (level.warehouse.clone(), self.source.clone());
+            if !told.insert(level.warehouse.as_str()) {
+                refusals.push(ProductRefusal::ToldTwice {
+                    warehouse,
+                    source_name,
+                });
+            } else if is_negative(level) {
+                refusals.push(ProductRefusal::NegativeCount {
+                    warehouse,
+                    source_name,
+                });
+            }
+        }
+        refusals
     }
 }
 
@@ -483,16 +587,16 @@ impl Decider for Product {
     const FOLD_VERSION: i32 = 3;
     type Command = ProductCommand;
     type Happened = ProductEvent;
-    type Refusal = ProductRefusal;
+    type Refusal = Infallible;
 
-    fn decide(&self, command: ProductCommand) -> Result<Vec<ProductEvent>, ProductRefusal> {
+    fn decide(&self, command: ProductCommand) -> Result<Vec<ProductEvent>, Infallible> {
         let ProductCommand::Observe(seen) = command;
         let mut happened = self.card_events(&seen);
         if self.details.is_none() && happened.is_empty() {
             return Ok(happened); // nothing is known of it and nothing was told
         }
         for stock in &seen.stock {
-            happened.extend(self.stock_event(&seen, stock)?);
+            happened.extend(self.stock_event(&seen, stock));
         }
         happened.extend(self.orders_event(&seen));
         Ok(happened)

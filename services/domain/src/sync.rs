@@ -8,8 +8,8 @@ use events::StreamType;
 use events::catalog::SyncEvent;
 use events::ids::SyncId;
 use events::sync::{
-    SourceReport, SyncCompleted, SyncDiscarded, SyncFailed, SyncQuarantined, SyncReleased, SyncRequested,
-    SyncStarted, Trigger,
+    DoubtState, SourceReport, SyncCompleted, SyncDiscarded, SyncFailed, SyncQuarantined, SyncReleased,
+    SyncRequested, SyncStarted, Trigger,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,11 @@ use crate::decider::aggregate;
 pub use health::{DEGRADED_AFTER, Health};
 
 mod health;
+
+/// Class of the failure of a released sync whose result is not there any more.
+pub const HELD_NO_LONGER: &str = "held_no_longer";
+/// Stands for all sources of a sync that was held back before syncs named them.
+pub const WHOLE: &str = "all";
 
 /// How far the outstanding attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,15 +55,20 @@ pub struct Outstanding {
     pub requested_at: DateTime<Utc>,
     /// Whether what it saw is held already and a person believes it.
     pub released: bool,
+    /// The sources of which it is held then.
+    #[serde(default)]
+    pub releasing: Vec<String>,
 }
 
-/// The sync whose result is held back.
+/// A sync of whose result something is held back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// Which.
     pub sync_id: SyncId,
     /// Its last attempt.
     pub attempt: u32,
+    /// The sources of which it is held; what a later sync read completely is held no longer.
+    pub sources: Vec<String>,
 }
 
 /// What the sync aggregate of a cabinet knows.
@@ -68,8 +78,9 @@ pub struct Sync {
     pub outstanding: Option<Outstanding>,
     /// When the last good one ended.
     pub completed_at: Option<DateTime<Utc>>,
-    /// The sync whose result is held back, until another one is believed or a person decides.
-    pub held: Option<Held>,
+    /// The syncs of which something is held back, until another one is believed or a person decides. Of each
+    /// source only the newest doubtful answer is held.
+    pub held: Vec<Held>,
     /// How each source has been doing.
     pub health: BTreeMap<String, Health>,
 }
@@ -147,9 +158,19 @@ impl Sync {
 
     fn held(&self, sync_id: SyncId) -> Result<&Held, SyncRefusal> {
         self.held
-            .as_ref()
-            .filter(|held| held.sync_id == sync_id)
+            .iter()
+            .find(|held| held.sync_id == sync_id)
             .ok_or(SyncRefusal::NotHeld)
+    }
+
+    /// What a newer sync said of these sources stands in place of what is held.
+    fn hold_no_longer<'a>(&mut self, sources: impl Iterator<Item = &'a str>) {
+        for source in sources {
+            for held in &mut self.held {
+                held.sources.retain(|known| known != source && known != WHOLE);
+            }
+        }
+        self.held.retain(|held| !held.sources.is_empty());
     }
 
     /// The attempt, if the one that reports is the one that counts: a worker that slept through its lease
@@ -254,6 +275,7 @@ impl Decider for Sync {
                     forced: requested.forced,
                     requested_at: requested.requested_at,
                     released: false,
+                    releasing: Vec::new(),
                 });
             }
             SyncEvent::SyncStarted(started) => {
@@ -267,10 +289,8 @@ impl Decider for Sync {
             SyncEvent::SyncCompleted(completed) => {
                 self.count_sources(&completed.sources, completed.completed_at);
                 self.outstanding = None;
-                // One that read nothing has nothing to say about what is held back.
-                if reads_something(&completed.sources) {
-                    self.held = None;
-                }
+                // A source that was not read says nothing about what is held of it.
+                self.hold_no_longer(told(&completed.sources));
                 self.completed_at = Some(completed.completed_at);
             }
             SyncEvent::SyncFailed(failed) => {
@@ -280,11 +300,12 @@ impl Decider for Sync {
                         known.failures += u32::from(!is_put_back(&failed.class));
                         known.phase = Phase::Retrying;
                     }
-                    // What could not be recorded is still held.
-                    Some(known) if known.released => {
-                        self.held = Some(Held {
+                    // What could not be recorded is still held, unless it is not there any more.
+                    Some(known) if known.released && failed.class != HELD_NO_LONGER => {
+                        self.held.push(Held {
                             sync_id: known.sync_id,
                             attempt: known.attempt,
+                            sources: std::mem::take(&mut known.releasing),
                         });
                         self.outstanding = None;
                     }
@@ -294,24 +315,32 @@ impl Decider for Sync {
             SyncEvent::SyncQuarantined(quarantined) => {
                 self.count_sources(&quarantined.sources, quarantined.quarantined_at);
                 self.outstanding = None;
-                self.held = Some(Held {
+                let sources = held_sources(&quarantined.sources);
+                self.hold_no_longer(told(&quarantined.sources));
+                self.hold_no_longer(sources.iter().map(String::as_str));
+                self.held.push(Held {
                     sync_id: quarantined.sync_id,
                     attempt: quarantined.attempt,
+                    sources,
                 });
             }
             SyncEvent::SyncReleased(released) => {
-                let attempt = self.held.take().map_or(0, |held| held.attempt);
+                let held = self.held.iter().position(|held| held.sync_id == released.sync_id);
+                let held = held.map(|index| self.held.remove(index));
                 self.outstanding = Some(Outstanding {
                     sync_id: released.sync_id,
                     phase: Phase::Waiting,
-                    attempt,
+                    attempt: held.as_ref().map_or(0, |held| held.attempt),
                     failures: 0,
                     forced: false,
                     requested_at: released.released_at,
                     released: true,
+                    releasing: held.map(|held| held.sources).unwrap_or_default(),
                 });
             }
-            SyncEvent::SyncDiscarded(_) => self.held = None,
+            SyncEvent::SyncDiscarded(discarded) => {
+                self.held.retain(|held| held.sync_id != discarded.sync_id);
+            }
             SyncEvent::SourceDegraded(degraded) => {
                 if let Some(health) = self.health.get_mut(&degraded.source) {
                     health.degraded = true;
@@ -340,10 +369,26 @@ pub fn is_put_back(class: &str) -> bool {
     matches!(class, "rate_limited" | "report_pending")
 }
 
-/// Whether any source was read, wholly or in part. Older events may not name their sources.
-fn reads_something(sources: &[SourceReport]) -> bool {
-    use events::sync::SourceOutcome::{Complete, Partial};
-    sources.is_empty() || (sources.iter()).any(|report| matches!(report.outcome, Complete | Partial))
+/// The sources that were read completely and of which nothing is held back.
+fn told(reports: &[SourceReport]) -> impl Iterator<Item = &str> {
+    (reports.iter())
+        .filter(|report| report.outcome == events::sync::SourceOutcome::Complete && !is_held(report))
+        .map(|report| report.source.as_str())
+}
+
+fn is_held(report: &SourceReport) -> bool {
+    (report.doubts.iter()).any(|doubt| doubt.state == DoubtState::Held)
+}
+
+/// The sources of which a quarantined sync holds something. Older events do not say; then it is all of them.
+fn held_sources(reports: &[SourceReport]) -> Vec<String> {
+    let says = reports.iter().any(is_held);
+    let held = reports.iter().filter(|report| !says || is_held(report));
+    let mut sources: Vec<String> = held.map(|report| report.source.clone()).collect();
+    if sources.is_empty() {
+        sources.push(WHOLE.to_owned());
+    }
+    sources
 }
 
 /// Whether a source's part can be believed to be all there is.

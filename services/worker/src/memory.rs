@@ -1,41 +1,13 @@
 //! What a cabinet's syncs have to remember between them: which articles and warehouses were ever seen, and
-//! how large the last believed answer was. It follows from what was observed and is written before the
-//! observations are, so it can know too much but never too little.
+//! what is believed of each source. It follows from what was observed; articles and warehouses are written
+//! before the observations are, so they can be too many but never too few.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use database::{DatabaseError, Pool};
-use events::ids::{CabinetId, SyncId, TenantId};
+use events::ids::{CabinetId, TenantId};
 
-/// Size of an answer about a cabinet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Totals {
-    /// Units that can be sold, over all articles.
-    pub available: i64,
-    /// Articles in the catalogue.
-    pub articles: i64,
-    /// Articles of which there is something to sell.
-    pub stocked: i64,
-}
-
-/// The last believed answer, and the implausible one that waits for confirmation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Believed {
-    /// Its size.
-    pub totals: Totals,
-    /// What is doubted.
-    pub doubted: Option<Doubted>,
-}
-
-/// An answer that waits for confirmation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubted {
-    /// Whose, while it is held for a person; none when later syncs were believed that did not see what is
-    /// doubted.
-    pub held_by: Option<SyncId>,
-    /// By which rule; empty where that was not kept.
-    pub rule: String,
-}
+use crate::sync::plausible::beliefs::{Beliefs, Stock};
 
 /// One cabinet's memory.
 #[derive(Debug, Clone)]
@@ -56,11 +28,11 @@ impl Memory {
         }
     }
 
-    /// Adds the articles of this sync and returns all that were ever seen.
+    /// All articles that were ever believed.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub async fn articles(&self, seen: &[i64]) -> Result<BTreeSet<i64>, DatabaseError> {
+    pub async fn articles(&self) -> Result<BTreeSet<i64>, DatabaseError> {
         let (tenant, cabinet) = (self.tenant_id.uuid(), self.cabinet_id.uuid());
         let mut session = self.pool.tenant(self.tenant_id).await?;
         let transaction = session.begin().await?;
@@ -69,29 +41,31 @@ impl Memory {
                 "SELECT nm_id FROM core.cabinet_products WHERE tenant_id = $1 AND cabinet_id = $2",
             )
             .await?;
-        let mut articles: BTreeSet<i64> = transaction
-            .query(&known, &[&tenant, &cabinet])
-            .await?
-            .iter()
-            .map(|row| row.get(0))
-            .collect();
-        let new: Vec<i64> = seen
-            .iter()
-            .copied()
-            .filter(|nm_id| !articles.contains(nm_id))
-            .collect();
-        if !new.is_empty() {
-            let insert = transaction
-                .prepare_cached(
-                    "INSERT INTO core.cabinet_products (tenant_id, cabinet_id, nm_id) \
-                     SELECT $1, $2, n FROM unnest($3::bigint[]) AS n ON CONFLICT DO NOTHING",
-                )
-                .await?;
-            transaction.execute(&insert, &[&tenant, &cabinet, &new]).await?;
-            articles.extend(new);
-        }
+        let rows = transaction.query(&known, &[&tenant, &cabinet]).await?;
         transaction.commit().await?;
-        Ok(articles)
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Adds articles that are new to the cabinet. Those of an answer that is held back are not known by it.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn add_articles(&self, new: &[i64]) -> Result<(), DatabaseError> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let (tenant, cabinet) = (self.tenant_id.uuid(), self.cabinet_id.uuid());
+        let mut session = self.pool.tenant(self.tenant_id).await?;
+        let transaction = session.begin().await?;
+        let insert = transaction
+            .prepare_cached(
+                "INSERT INTO core.cabinet_products (tenant_id, cabinet_id, nm_id) \
+                 SELECT $1, $2, n FROM unnest($3::bigint[]) AS n ON CONFLICT DO NOTHING",
+            )
+            .await?;
+        transaction.execute(&insert, &[&tenant, &cabinet, &new]).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Adds warehouses (key and name) and returns the key under which each unambiguous name is known. A key
@@ -131,37 +105,29 @@ impl Memory {
         Ok(keys_by_name(rows.iter().map(|row| (row.get(0), row.get(1)))))
     }
 
-    /// The last believed answer; none before the first.
+    /// What is believed. Before the first sync, and where a program of before kept nothing but sums, that is
+    /// nothing, and the next answer is believed.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub async fn believed(&self) -> Result<Option<Believed>, DatabaseError> {
+    pub async fn beliefs(&self) -> Result<Beliefs, DatabaseError> {
         let mut session = self.pool.tenant(self.tenant_id).await?;
         let transaction = session.begin().await?;
         let statement = transaction
             .prepare_cached(
-                "SELECT available, articles, doubted_by, coalesce(stocked, 0), doubted_rule \
-                 FROM core.cabinet_totals WHERE tenant_id = $1 AND cabinet_id = $2",
+                "SELECT beliefs::text FROM core.cabinet_totals WHERE tenant_id = $1 AND cabinet_id = $2",
             )
             .await?;
         let row = transaction
             .query_opt(&statement, &[&self.tenant_id.uuid(), &self.cabinet_id.uuid()])
             .await?;
         transaction.commit().await?;
-        Ok(row.map(|row| {
-            let held_by = row.get::<_, Option<uuid::Uuid>>(2).map(SyncId);
-            let rule: Option<String> = row.get(4);
-            Believed {
-                totals: Totals {
-                    available: row.get(0),
-                    articles: row.get(1),
-                    stocked: row.get(3),
-                },
-                doubted: (held_by.is_some() || rule.is_some()).then(|| Doubted {
-                    held_by,
-                    rule: rule.unwrap_or_default(),
-                }),
-            }
+        let Some(kept) = row.and_then(|row| row.get::<_, Option<String>>(0)) else {
+            return Ok(Beliefs::default());
+        };
+        Ok(serde_json::from_str(&kept).unwrap_or_else(|error| {
+            tracing::warn!(%error, cabinet.id = %self.cabinet_id, "beliefs of another program are not read");
+            Beliefs::default()
         }))
     }
 
@@ -169,34 +135,34 @@ impl Memory {
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub async fn believe(&self, believed: &Believed) -> Result<(), DatabaseError> {
+    pub async fn believe(&self, beliefs: &Beliefs) -> Result<(), DatabaseError> {
         let mut session = self.pool.tenant(self.tenant_id).await?;
         let transaction = session.begin().await?;
         let statement = transaction
             .prepare_cached(
                 "INSERT INTO core.cabinet_totals \
-                    (tenant_id, cabinet_id, available, articles, doubted_by, stocked, doubted_rule) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, cabinet_id) DO UPDATE \
+                    (tenant_id, cabinet_id, available, articles, stocked, beliefs) \
+                 VALUES ($1, $2, $3, $4, $5, $6::text::jsonb) ON CONFLICT (tenant_id, cabinet_id) DO UPDATE \
                     SET available = EXCLUDED.available, articles = EXCLUDED.articles, \
-                        doubted_by = EXCLUDED.doubted_by, stocked = EXCLUDED.stocked, \
-                        doubted_rule = EXCLUDED.doubted_rule",
+                        stocked = EXCLUDED.stocked, beliefs = EXCLUDED.beliefs, \
+                        doubted_by = NULL, doubted_rule = NULL",
             )
             .await?;
+        let fbo = beliefs.fbo.as_ref();
+        let available = fbo.map_or(0, Stock::units);
+        let stocked = fbo.map_or(0, |stock| stock.stocked);
+        let articles = beliefs.catalogue.as_ref().map_or(0, |known| known.articles);
+        let kept = serde_json::json!(beliefs).to_string();
         transaction
             .execute(
                 &statement,
                 &[
                     &self.tenant_id.uuid(),
                     &self.cabinet_id.uuid(),
-                    &believed.totals.available,
-                    &believed.totals.articles,
-                    &believed
-                        .doubted
-                        .as_ref()
-                        .and_then(|doubted| doubted.held_by)
-                        .map(SyncId::uuid),
-                    &believed.totals.stocked,
-                    &believed.doubted.as_ref().map(|doubted| doubted.rule.as_str()),
+                    &available,
+                    &articles,
+                    &stocked,
+                    &kept,
                 ],
             )
             .await?;

@@ -232,7 +232,9 @@ enum Change {
     Ended {
         at: DateTime<Utc>,
     },
-    Discarded,
+    Discarded {
+        sync_id: SyncId,
+    },
 }
 
 fn change(event: &Event) -> Option<Change> {
@@ -284,7 +286,9 @@ fn change(event: &Event) -> Option<Change> {
                 sync_id: released.sync_id,
                 queue_at: released.released_at,
             },
-            SyncEvent::SyncDiscarded(_) => Change::Discarded,
+            SyncEvent::SyncDiscarded(discarded) => Change::Discarded {
+                sync_id: discarded.sync_id,
+            },
             SyncEvent::SourceDegraded(_) | SyncEvent::SourceRecovered(_) => return None,
         },
         _ => return None,
@@ -330,9 +334,9 @@ async fn apply(
             let sql = format!("UPDATE {table} SET key_offered = $3 {mine}");
             run(transaction, &sql, &[&tenant, &cabinet, &offered]).await?
         }
-        Change::Discarded => {
-            let sql = "SELECT core.drop_holds($1, $2)";
-            run(transaction, sql, &[&tenant, &cabinet]).await?
+        Change::Discarded { sync_id } => {
+            let sql = "SELECT core.drop_hold($1, $2, $3)";
+            run(transaction, sql, &[&tenant, &cabinet, &sync_id.uuid()]).await?
         }
         Change::Usable => {
             let sql = format!("UPDATE {table} SET usable = true, unusable_why = NULL {mine}");

@@ -1,16 +1,18 @@
 //! One sync: take it up, read every source, judge, record what differs, say how it ended.
 //!
-//! The order matters. Nothing is recorded before all sources have answered or failed, so that an implausible
-//! answer can be held back whole. Whatever is recorded is recorded under ids that follow from the attempt, so
+//! The order matters. Nothing is recorded before all sources have answered or failed, because an answer is
+//! judged by what the others say. What is implausible is held back, and the rest is recorded. Whatever is recorded is recorded under ids that follow from the attempt, so
 //! a repetition adds nothing. And the end is told last, under the attempt's number, so that a worker which
 //! was given up for dead cannot speak for the one that took over.
 
 pub mod compose;
-pub mod doubt;
+mod facts;
 pub mod held;
 mod key;
 mod labels;
 mod marks;
+pub mod plausible;
+mod record;
 pub mod sources;
 
 use std::time::Duration;
@@ -20,18 +22,17 @@ use application::judge_credential::Verdict;
 use application::{App, Context, record_observations, sync_attempt};
 use chrono::TimeDelta;
 use connectors::marketplace::MarketplaceClient;
-use events::ids::CommandId;
+use events::ids::{CommandId, SyncId};
 use events::sync::{SourceOutcome, SourceReport, SyncCompleted, SyncFailed, SyncQuarantined};
 use runtime::Clock;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::memory::{Believed, Doubted, Memory};
 use crate::payloads::Payloads;
-use crate::sync::held::Holds;
 use crate::sync::key::Key;
 use crate::sync::labels::{class_label, outcomes};
-use crate::sync::sources::{Failure, Seen};
+use crate::sync::plausible::Judgement;
+use crate::sync::sources::Failure;
 use crate::{Marketplaces, SyncJob, check};
 
 /// How long a sync waits for a key to be tried.
@@ -298,132 +299,6 @@ impl Attempt<'_> {
             .context(self.job, &format!("attempt:{}:{name}", self.attempt.attempt))
     }
 
-    async fn record(&self, mut seen: Seen) -> Result<(End, &'static str), Trouble> {
-        if seen.is_nothing() {
-            // Nothing was seen, so nothing that is believed, doubted or held back has changed.
-            return Ok(self.complete(0, 0, seen.reports()).await);
-        }
-        let memory = self.memory();
-        let totals = seen.totals();
-        let believed = memory.believed().await?.map(|believed| Believed {
-            // A doubt that a person has done away with is none.
-            doubted: believed
-                .doubted
-                .filter(|doubted| doubted.held_by.is_none_or(|held| self.attempt.held == Some(held))),
-            ..believed
-        });
-        let doubt = doubt::judge(believed.as_ref(), &totals);
-        let keys = memory.warehouse_keys(&seen.warehouses()).await?;
-        seen.resolve_warehouses(&keys);
-        let articles: Vec<i64> = memory.articles(&seen.articles()).await?.into_iter().collect();
-        let composer = compose::Composer::new(self.job, &self.attempt, seen, keys, self.syncs.clock.now());
-        if let (Some(doubt), Some(believed)) = (doubt, &believed) {
-            return self.hold(&composer, &articles, totals, &doubt, believed).await;
-        }
-        let mut recorded = record_observations::Recorded::default();
-        for (number, chunk) in articles.chunks(composer.chunk()).enumerate() {
-            let context = self.part(&format!("observe:{number}"));
-            let observations = composer.observations(chunk);
-            recorded.add(record_observations::execute(&self.syncs.app, &context, observations).await?);
-        }
-        self.believe(totals, believed.as_ref()).await?;
-        let reports = composer.into_reports(&recorded.refused);
-        Ok(self
-            .complete(articles.len() as u64, recorded.changed, reports)
-            .await)
-    }
-
-    fn memory(&self) -> Memory {
-        Memory::new(
-            self.syncs.app.store.pool().clone(),
-            self.job.tenant_id,
-            self.job.cabinet_id,
-        )
-    }
-
-    fn holds(&self) -> Holds {
-        Holds {
-            pool: self.syncs.app.store.pool().clone(),
-            tenant_id: self.job.tenant_id,
-            cabinet_id: self.job.cabinet_id,
-        }
-    }
-
-    /// What was seen is believed now, and nothing is held any more. What was doubted and not seen this time
-    /// still waits for the answer that confirms it.
-    async fn believe(&self, totals: doubt::SeenTotals, before: Option<&Believed>) -> Result<(), Trouble> {
-        let believed = Believed {
-            totals: totals.over(before.map(|before| before.totals)),
-            doubted: before.and_then(|before| doubt::left_open(before, &totals)),
-        };
-        self.memory().believe(&believed).await?;
-        self.holds().clear(None).await?;
-        Ok(())
-    }
-
-    /// Keeps what was seen for a person to decide about, in place of recording it.
-    async fn hold(
-        &self,
-        composer: &compose::Composer<'_>,
-        articles: &[i64],
-        totals: doubt::SeenTotals,
-        doubt: &doubt::Doubt,
-        believed: &Believed,
-    ) -> Result<(End, &'static str), Trouble> {
-        let (holds, sync_id, now) = (self.holds(), self.job.sync_id, self.syncs.clock.now());
-        let key = self.syncs.app.vault.payload_key(self.job.tenant_id).await?;
-        holds.clear(Some(sync_id)).await?;
-        let mut parts = 0;
-        for chunk in articles.chunks(composer.chunk()) {
-            parts += 1;
-            let observations = composer.observations(chunk);
-            holds.put(&key, sync_id, parts, &observations, now).await?;
-        }
-        let summary = held::Summary {
-            parts,
-            articles: articles.len() as u64,
-            totals,
-            reports: composer.reports().to_vec(),
-        };
-        holds.put(&key, sync_id, 0, &summary, now).await?;
-        let doubted = Doubted {
-            held_by: Some(sync_id),
-            rule: doubt.rule.to_owned(),
-        };
-        let believed = Believed {
-            doubted: Some(doubted),
-            ..believed.clone()
-        };
-        self.memory().believe(&believed).await?;
-        Ok(self.quarantine(doubt, summary.reports).await)
-    }
-
-    /// A person believes what an earlier attempt saw: exactly that is recorded.
-    async fn record_held(&self) -> Result<(End, &'static str), Trouble> {
-        let (holds, sync_id) = (self.holds(), self.job.sync_id);
-        let key = self
-            .syncs
-            .app
-            .vault
-            .stored_payload_key(self.job.tenant_id)
-            .await?;
-        let summary = holds.summary(&key, sync_id).await?;
-        let mut recorded = record_observations::Recorded::default();
-        for part in 1..=summary.parts {
-            let context = self.part(&format!("observe:{part}"));
-            let observations = holds.observations(&key, sync_id, part).await?;
-            recorded.add(record_observations::execute(&self.syncs.app, &context, observations).await?);
-        }
-        let believed = self.memory().believed().await?;
-        let reports = compose::with_refused(summary.reports, &recorded.refused);
-        let ended = self.complete(summary.articles, recorded.changed, reports).await;
-        // Only now: an end that was not recorded is tried again, and needs what is held.
-        if ended.0 == End::Done {
-            self.believe(summary.totals, believed.as_ref()).await?;
-        }
-        Ok(ended)
-    }
-
     async fn complete(&self, seen: u64, changed: u64, sources: Vec<SourceReport>) -> (End, &'static str) {
         let all = sources
             .iter()
@@ -444,13 +319,14 @@ impl Attempt<'_> {
         (told.end, if all { "completed" } else { "partial" })
     }
 
-    async fn quarantine(&self, doubt: &doubt::Doubt, reports: Vec<SourceReport>) -> (End, &'static str) {
+    async fn quarantine(&self, judgement: &Judgement, reports: Vec<SourceReport>) -> (End, &'static str) {
+        let evidence: Vec<String> = judgement.held().map(|held| held.doubt().evidence).collect();
         let end = sync_attempt::End::Quarantined(SyncQuarantined {
             sync_id: self.job.sync_id,
             attempt: self.attempt.attempt,
             quarantined_at: self.syncs.clock.now(),
-            reason: doubt.rule.to_owned(),
-            evidence: doubt.evidence.clone(),
+            reason: (judgement.held().next()).map_or_else(String::new, |held| held.rule.to_owned()),
+            evidence: evidence.join(" "),
             sources: reports,
         });
         (self.tell(end, End::Done).await.end, "quarantined")
@@ -518,12 +394,23 @@ impl Attempt<'_> {
         pause + quarter * u32::from(spread.as_bytes()[0]) / 256
     }
 
+    /// Destroys what is held no longer. The next sync does what this one could not.
+    async fn forget_holds(&self, state: &SyncState) {
+        let mut held: Vec<SyncId> = state.held.iter().map(|held| held.sync_id).collect();
+        // A released one that is tried again needs what is held.
+        held.extend(state.outstanding.as_ref().map(|outstanding| outstanding.sync_id));
+        if let Err(error) = self.holds().keep_only(&held).await {
+            tracing::warn!(error = ?error, cabinet.id = %self.job.cabinet_id, "old results not destroyed");
+        }
+    }
+
     async fn tell(&self, end: sync_attempt::End, after: End) -> Told {
         let context = self.part("end");
         let outcomes = outcomes(&end);
         match sync_attempt::end(&self.syncs.app, &context, self.job.cabinet_id, end).await {
             Ok(ended) => {
                 self.observe_sources(&outcomes, &ended.state);
+                self.forget_holds(&ended.state).await;
                 Told {
                     end: after,
                     is_recorded: true,

@@ -22,9 +22,11 @@ use world::{Asked, World};
 /// What goes wrong ends the run; nobody tells kinds apart.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Syncs that a checkpoint may take until one has seen everything: the first answer after a clearance is
-/// doubted, the second one believed.
+/// Syncs that a checkpoint may take until one has seen everything: an answer after a clearance is doubted, and
+/// believed when nothing contradicted it for [`DOUBT`].
 const TRIES: u32 = 4;
+/// Longer than an uncontradicted answer is doubted (`worker::sync::plausible::UNCONTRADICTED`).
+const DOUBT: TimeDelta = TimeDelta::hours(7);
 
 /// What is played. The same plan plays the same year.
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +180,9 @@ async fn checkpoint(world: &mut World, plan: &Plan, report: &mut Report) -> Resu
         world.pass(TimeDelta::seconds(1));
         let ended = world.sync().await?;
         *report.syncs.entry(ended.word()).or_default() += 1;
+        if ended == Asked::Quarantined {
+            world.pass(DOUBT);
+        }
         if ended != Asked::Complete {
             continue;
         }

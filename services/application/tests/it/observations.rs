@@ -7,7 +7,7 @@ use std::sync::Arc;
 use application::record_observations::{self, Recorded, Refused};
 use application::{App, Context};
 use database::Role;
-use domain::product::{Card, Observation, ProductRefusal, StockSeen};
+use domain::product::{Card, Observation, ProductRefusal, Scope, StockSeen};
 use event_store::{EventStore, Wake};
 use events::cabinet::Marketplace;
 use events::ids::{CabinetId, CommandId, ProductId, SyncId, TenantId};
@@ -53,6 +53,8 @@ fn observation(cabinet_id: CabinetId, nm_id: i64, available: i64) -> Observation
             unassigned_in_way: None,
             turnover: None,
             visible: Arc::new(visible),
+            unread: BTreeSet::new(),
+            scope: Scope::All,
         }],
         orders: vec![],
         orders_source: "orders".into(),
@@ -130,15 +132,17 @@ async fn only_what_differs_is_recorded() {
 }
 
 #[tokio::test]
-async fn an_observation_that_makes_no_sense_is_named_and_holds_up_no_other() {
+async fn a_level_that_makes_no_sense_is_named_and_holds_up_no_other() {
     let world = World::new().await;
     let (tenant, cabinet) = world.seller().await;
     let mut seen = observations(cabinet, 3, 5);
     seen[1] = observation(cabinet, 2, -1);
     let recorded = record(&world.app(Role::Worker), &context(tenant), &seen).await;
-    assert_eq!((recorded.changed, recorded.events), (2, 4));
+    // The article is listed all the same, without that level.
+    assert_eq!((recorded.changed, recorded.events), (3, 5));
     let refusal = ProductRefusal::NegativeCount {
         warehouse: "fbo:507".into(),
+        source_name: "stock_fbo".into(),
     };
     assert_eq!(recorded.refused, [Refused { nm_id: 2, refusal }]);
 }

@@ -60,9 +60,9 @@ impl Product {
         let oldest = seen.at - Duration::days(ORDER_MEMORY_DAYS);
         let mut newest: BTreeMap<&str, &OrderLine> = BTreeMap::new();
         for order in seen.orders.iter().filter(|order| order.ordered_at >= oldest) {
-            // Pages overlap: of one order only its latest state counts.
+            // Pages overlap: of one order only its latest state counts, and of two at one moment the cancelled.
             let kept = newest.entry(&order.order_id).or_insert(order);
-            if order.changed_at > kept.changed_at {
+            if (order.changed_at, order.cancelled) > (kept.changed_at, kept.cancelled) {
                 *kept = order;
             }
         }

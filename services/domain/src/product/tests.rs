@@ -11,7 +11,7 @@ use events::product::{Details, Fulfilment, InWay, OrderLine, StockLevel};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{Card, MASKED_WAREHOUSE, Observation, Product, ProductCommand, StockSeen};
+use super::{Card, MASKED_WAREHOUSE, Observation, Product, ProductCommand, Scope, StockSeen};
 use crate::Decider;
 
 fn at(minute: i64) -> DateTime<Utc> {
@@ -83,6 +83,8 @@ fn fbo(levels: Vec<StockLevel>, complete: bool, also_visible: &[&str]) -> StockS
         unassigned_in_way: None,
         turnover: None,
         visible: Arc::new(visible),
+        unread: BTreeSet::new(),
+        scope: Scope::All,
     }
 }
 
@@ -378,25 +380,6 @@ fn an_article_that_a_whole_catalogue_does_not_show_is_not_on_the_list() {
 }
 
 #[test]
-fn a_negative_count_and_a_warehouse_told_twice_are_refused() {
-    let product = Product::default();
-    for levels in [
-        vec![level("fbo:1", -1)],
-        vec![level("fbo:1", 1), level("fbo:1", 1)],
-    ] {
-        let observation = Observation {
-            stock: vec![fbo(levels, true, &[])],
-            ..seen()
-        };
-        assert!(
-            product
-                .decide(ProductCommand::Observe(Box::new(observation)))
-                .is_err()
-        );
-    }
-}
-
-#[test]
 fn unassigned_units_on_the_way_are_recorded_when_they_change() {
     let mut product = with_stock(vec![]);
     let mut stock = fbo(vec![], true, &[]);
@@ -448,6 +431,7 @@ fn any_answer() -> impl Strategy<Value = StockSeen> {
 }
 
 mod further;
+mod parts;
 
 proptest! {
     /// Whatever was told before: after a complete answer the product knows exactly what that answer says.

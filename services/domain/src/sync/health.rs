@@ -27,6 +27,10 @@ pub struct Health {
 
 /// What a report says about its source; none when it says nothing either way.
 fn works(report: &SourceReport) -> Option<bool> {
+    // It answered, and whether that is true is another question, which is asked elsewhere.
+    if super::is_held(report) {
+        return None;
+    }
     match report.outcome {
         SourceOutcome::Complete => Some(true),
         SourceOutcome::Failed => Some(false),

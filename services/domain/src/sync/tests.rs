@@ -5,8 +5,8 @@ use cqrs_es::test::TestFramework;
 use events::catalog::SyncEvent;
 use events::ids::SyncId;
 use events::sync::{
-    SourceDegraded, SourceOutcome, SourceRecovered, SourceReport, SyncCompleted, SyncDiscarded, SyncFailed,
-    SyncQuarantined, SyncReleased, SyncRequested, SyncStarted, Trigger,
+    Doubt, DoubtState, SourceDegraded, SourceOutcome, SourceRecovered, SourceReport, SyncCompleted,
+    SyncDiscarded, SyncFailed, SyncQuarantined, SyncReleased, SyncRequested, SyncStarted, Trigger,
 };
 use uuid::Uuid;
 
@@ -260,6 +260,103 @@ fn read(sync_id: SyncId) -> SyncCompleted {
     }
 }
 
+/// A quarantined sync of which only this source is held; of orders it read everything.
+fn holding(sync_id: SyncId, source: &str) -> Fact<SyncEvent> {
+    let doubt = Doubt {
+        state: DoubtState::Held,
+        warehouses: vec![],
+        warehouse_name: None,
+        rule: "all_stock_gone".into(),
+        before: 100,
+        now: 0,
+        since: AT,
+        contradicted: false,
+        evidence: "100 units before, 0 now".into(),
+    };
+    let held = SourceReport {
+        source: source.into(),
+        doubts: vec![doubt],
+        ..report(SourceOutcome::Partial)
+    };
+    Fact(
+        SyncQuarantined {
+            sync_id,
+            attempt: 1,
+            quarantined_at: AT,
+            reason: "all_stock_gone".into(),
+            evidence: "100 units before, 0 now".into(),
+            sources: vec![held, report(SourceOutcome::Complete)],
+        }
+        .into(),
+    )
+}
+
+#[test]
+fn what_is_held_of_a_source_stays_until_that_source_is_read_completely() {
+    let read_source = |source: &str| SyncCompleted {
+        sources: vec![SourceReport {
+            source: source.into(),
+            ..report(SourceOutcome::Complete)
+        }],
+        ..completed(SECOND, 1)
+    };
+    for (later, stays) in [
+        (read_source("stock_fbo"), false),
+        (read_source("stock_fbs"), true),
+        (read_source("orders"), true),
+    ] {
+        let mut sync = Sync::default();
+        for event in [
+            requested(FIRST),
+            started(1),
+            holding(FIRST, "stock_fbo"),
+            requested(SECOND),
+        ] {
+            sync.evolve(&event.0);
+        }
+        sync.evolve(&later.into());
+        assert_eq!(sync.decide(release(FIRST)).is_ok(), stays);
+    }
+}
+
+#[test]
+fn two_syncs_can_hold_different_sources_and_of_one_source_the_newest_answer_is_held() {
+    let mut sync = Sync::default();
+    for event in [
+        requested(FIRST),
+        started(1),
+        holding(FIRST, "stock_fbo"),
+        requested(SECOND),
+        holding(SECOND, "stock_fbs"),
+    ] {
+        sync.evolve(&event.0);
+    }
+    assert!(sync.decide(release(FIRST)).is_ok() && sync.decide(release(SECOND)).is_ok());
+    sync.evolve(&requested(SECOND).0);
+    sync.evolve(&holding(SECOND, "stock_fbo").0);
+    assert_eq!(sync.decide(release(FIRST)), Err(SyncRefusal::NotHeld));
+}
+
+#[test]
+fn a_released_result_that_is_not_there_any_more_is_held_no_longer() {
+    let mut sync = Sync::default();
+    let gone = SyncFailed {
+        class: super::HELD_NO_LONGER.into(),
+        ..failed(2, false)
+    };
+    for event in [
+        requested(FIRST),
+        started(1),
+        quarantined(),
+        released(),
+        started(2),
+        Fact(gone.into()),
+    ] {
+        sync.evolve(&event.0);
+    }
+    assert_eq!((sync.outstanding.is_none(), sync.held.is_empty()), (true, true));
+}
+
 #[test]
 fn a_sync_that_read_nothing_leaves_what_is_held_back() {
     let cached = SyncCompleted {
@@ -306,6 +403,7 @@ fn report(outcome: SourceOutcome) -> SourceReport {
         left_out: None,
         payload_bytes: None,
         error: (outcome == SourceOutcome::Failed).then(|| "unavailable: 503".into()),
+        doubts: Vec::new(),
     }
 }
 

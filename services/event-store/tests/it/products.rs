@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Decider as _;
-use domain::product::{Card, Observation, Product, ProductCommand, StockSeen, fulfilment_of};
+use domain::product::{Card, Observation, Product, ProductCommand, Scope, StockSeen, fulfilment_of};
 use events::cabinet::Marketplace;
 use events::catalog::ProductEvent;
 use events::ids::{CabinetId, SyncId};
@@ -107,6 +107,8 @@ pub(crate) fn observe(glimpse: &Glimpse, minute: i64) -> ProductCommand {
             unassigned_in_way: None,
             turnover: None,
             visible: Arc::new(visible),
+            unread: BTreeSet::new(),
+            scope: Scope::All,
         }],
         orders: glimpse.orders.clone(),
         orders_source: "orders".into(),

@@ -331,6 +331,7 @@ impl World {
                     left_out: None,
                     payload_bytes: None,
                     error: None,
+                    doubts: Vec::new(),
                 }],
                 products_seen: 2,
                 products_changed: 0,

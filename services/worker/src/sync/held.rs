@@ -13,9 +13,11 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 use vault::{PayloadKey, SealError};
 
-use super::doubt::SeenTotals;
+use super::compose::Holding;
+use super::plausible::Beliefs;
 
 const TABLE: &str = "sync_holds";
 /// Most bytes that a part is unpacked to: many times what a chunk of articles at a hundred warehouses needs.
@@ -54,10 +56,14 @@ pub struct Summary {
     pub parts: i32,
     /// Articles in them.
     pub articles: u64,
-    /// What the answers add up to.
-    pub totals: SeenTotals,
-    /// How the sources came out.
+    /// How the sources of which something is held came out.
     pub reports: Vec<SourceReport>,
+    /// What would be believed if it were true. A program of before did not keep it.
+    #[serde(default)]
+    pub seen: Beliefs,
+    /// The sources of which something is held, with the warehouses where it is not all.
+    #[serde(default)]
+    pub scopes: Holding,
 }
 
 /// The held results of one cabinet.
@@ -144,24 +150,32 @@ impl Holds {
         unpack(&key.open(TABLE, sync_id.uuid(), part, &sealed)?)
     }
 
-    /// Destroys all that is held of the cabinet, but for what `except` saw.
+    /// Destroys what is held of a sync: another attempt of it saw something else.
     ///
     /// # Errors
     /// [`HoldError`].
-    pub async fn clear(&self, except: Option<SyncId>) -> Result<(), HoldError> {
+    pub async fn destroy(&self, sync_id: SyncId) -> Result<(), HoldError> {
+        self.delete("AND sync_id = ANY($3)", &[sync_id.uuid()]).await
+    }
+
+    /// Destroys what is held of all syncs of the cabinet but these.
+    ///
+    /// # Errors
+    /// [`HoldError`].
+    pub async fn keep_only(&self, syncs: &[SyncId]) -> Result<(), HoldError> {
+        let syncs: Vec<Uuid> = syncs.iter().map(|sync| sync.uuid()).collect();
+        self.delete("AND sync_id <> ALL($3)", &syncs).await
+    }
+
+    async fn delete(&self, which: &str, syncs: &[Uuid]) -> Result<(), HoldError> {
         let mut session = self.pool.tenant(self.tenant_id).await?;
         let transaction = session.begin().await?;
-        let delete = transaction
-            .prepare_cached(
-                "DELETE FROM core.sync_holds \
-                  WHERE tenant_id = $1 AND cabinet_id = $2 AND sync_id IS DISTINCT FROM $3",
-            )
-            .await?;
-        let except = except.map(SyncId::uuid);
+        let sql = format!("DELETE FROM core.sync_holds WHERE tenant_id = $1 AND cabinet_id = $2 {which}");
+        let delete = transaction.prepare_cached(&sql).await?;
         transaction
             .execute(
                 &delete,
-                &[&self.tenant_id.uuid(), &self.cabinet_id.uuid(), &except],
+                &[&self.tenant_id.uuid(), &self.cabinet_id.uuid(), &syncs],
             )
             .await?;
         transaction.commit().await?;

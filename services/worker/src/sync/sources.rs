@@ -20,7 +20,6 @@ use tokio::time::Instant;
 use crate::SyncJob;
 use crate::memory::is_made_from_name;
 use crate::sync::Syncs;
-use crate::sync::doubt::SeenTotals;
 use crate::sync::marks;
 
 /// The catalogue.
@@ -81,18 +80,12 @@ pub enum Source<T> {
 }
 
 impl<T> Source<T> {
-    const fn read(&self) -> Option<&Fetched<T>> {
+    pub(super) const fn read(&self) -> Option<&Fetched<T>> {
         if let Self::Read(fetched) = self {
             Some(fetched)
         } else {
             None
         }
-    }
-
-    fn complete(&self) -> Option<&T> {
-        self.read()
-            .filter(|fetched| fetched.complete)
-            .map(|fetched| &fetched.items)
     }
 
     const fn failure(&self) -> Option<&Failure> {
@@ -113,6 +106,7 @@ impl<T> Source<T> {
             left_out: None,
             payload_bytes: None,
             error,
+            doubts: Vec::new(),
         };
         Some(match self {
             Self::NotAsked => return None,
@@ -137,6 +131,7 @@ impl<T> Source<T> {
                     let said = "the answer does not prove that it is all";
                     (!fetched.complete).then(|| said.to_owned())
                 }),
+                doubts: Vec::new(),
             },
         })
     }
@@ -448,28 +443,6 @@ impl Seen {
         self.cards.read().is_some() || self.fbo.read().is_some() || self.orders.read().is_some()
     }
 
-    /// What the complete answers add up to.
-    #[must_use]
-    pub fn totals(&self) -> SeenTotals {
-        SeenTotals {
-            stocked: self.fbo.complete().map(|stock| {
-                let in_stock = stock.products.iter().filter(|product| product.available() > 0);
-                i64::try_from(in_stock.count()).unwrap_or(i64::MAX)
-            }),
-            available: self.fbo.complete().map(|stock| {
-                stock
-                    .products
-                    .iter()
-                    .map(connectors::marketplace::ProductStock::available)
-                    .sum()
-            }),
-            articles: self
-                .cards
-                .complete()
-                .map(|()| i64::try_from(self.catalogue.cards.len()).unwrap_or(i64::MAX)),
-        }
-    }
-
     /// Whether no source was read: all of them were recorded lately, failed, or are not opened by the key.
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
@@ -480,16 +453,18 @@ impl Seen {
             && self.prices.read().is_none()
     }
 
-    /// Every article any source told of.
+    /// Every article that any source told of, but for those sources that are left out.
     #[must_use]
-    pub fn articles(&self) -> Vec<i64> {
-        let stocked = [&self.fbo, &self.fbs]
+    pub fn articles(&self, leave_out: impl Fn(&str) -> bool) -> Vec<i64> {
+        let stocked = [(STOCK_FBO, &self.fbo), (STOCK_FBS, &self.fbs)]
             .into_iter()
-            .filter_map(|source| source.read())
+            .filter(|(name, _)| !leave_out(name))
+            .filter_map(|(_, source)| source.read())
             .flat_map(|fetched| fetched.items.products.iter().map(|product| product.nm_id));
         let ordered = self
             .orders
             .read()
+            .filter(|_| !leave_out(ORDERS))
             .into_iter()
             .flat_map(|fetched| fetched.items.iter().map(|order| order.nm_id));
         let mut articles: Vec<i64> = self

@@ -9,8 +9,8 @@ use events::product::{
 };
 
 use super::{
-    Card, Decider, Details, Observation, Product, ProductCommand, ProductEvent, StockLevel, any_answer, fbo,
-    level, order, seen, tell, with_stock,
+    Card, Details, Observation, Product, ProductEvent, StockLevel, any_answer, fbo, level, order, seen, tell,
+    with_stock,
 };
 use crate::product::{DetailPart, StockSeen};
 use proptest::prelude::*;
@@ -205,24 +205,6 @@ fn sizes_keep_their_names_when_the_card_is_not_told_again() {
         (sizes[0].size_id, sizes[0].name.as_str(), sizes[0].available),
         (2, "44", 4)
     );
-}
-
-#[test]
-fn a_negative_count_of_any_kind_or_size_is_refused() {
-    for told in [
-        StockLevel {
-            buckets: kinds(&[("in_check", -1)]),
-            ..level("fbo:1", 5)
-        },
-        StockLevel {
-            sizes: vec![size(1, 6), size(2, -1)],
-            ..level("fbo:1", 5)
-        },
-    ] {
-        let observation = with(fbo(vec![told], true, &[]));
-        let refused = Product::default().decide(ProductCommand::Observe(Box::new(observation)));
-        assert!(refused.is_err(), "{refused:?}");
-    }
 }
 
 #[test]
