@@ -39,7 +39,7 @@ struct Provenance {
 
 impl Projection for Operations {
     const NAME: &'static str = "operations";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const SCHEMA: &'static str = "rm_operations";
     const DDL: &'static str = include_str!("../../../migrations/read-models/operations.sql");
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use events::Recorded;
 use events::catalog::SyncEvent;
 use events::ids::SyncId;
-use events::sync::{SourceOutcome, SourceReport};
+use events::sync::{Doubt, DoubtState, SourceOutcome, SourceReport, SyncQuarantined};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -30,6 +30,17 @@ pub struct SourceState {
     pub sync_id: Uuid,
     /// Since when it has been failing; told only where it had worked and then failed several times in a row.
     pub degraded_since: Option<DateTime<Utc>>,
+    /// What of its answers is held back, until a later complete answer or a person decides.
+    #[serde(default)]
+    pub held: Vec<Doubt>,
+    /// The sync that is to be released or discarded for it.
+    #[serde(default)]
+    pub held_by: Option<Uuid>,
+}
+
+/// Whether a sync that was set aside has recorded a part of what it saw. Older ones recorded nothing.
+pub(crate) fn is_recorded_in_part(held: &SyncQuarantined) -> bool {
+    held.sources.iter().any(|report| !report.doubts.is_empty())
 }
 
 /// Folds an event of a cabinet's syncs.
@@ -52,6 +63,16 @@ pub(super) fn fold(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
         }),
         SyncEvent::SyncFailed(failed) if !failed.sources.is_empty() => sources(&mut |known| {
             see(known, &failed.sources, failed.sync_id, failed.failed_at);
+        }),
+        SyncEvent::SyncQuarantined(held) if is_recorded_in_part(held) => sources(&mut |known| {
+            see(known, &held.sources, held.sync_id, held.quarantined_at);
+        }),
+        SyncEvent::SyncDiscarded(discarded) => sources(&mut |known| {
+            let by = Some(discarded.sync_id.uuid());
+            for state in known.values_mut().filter(|state| state.held_by == by) {
+                state.held.clear();
+                state.held_by = None;
+            }
         }),
         SyncEvent::SourceDegraded(degraded) => sources(&mut |known| {
             if let Some(state) = known.get_mut(&degraded.source) {
@@ -76,6 +97,14 @@ fn see(
     for report in reports {
         let before = known.get(&report.source);
         let complete = report.outcome == SourceOutcome::Complete;
+        let is_held = |doubt: &&Doubt| doubt.state == DoubtState::Held;
+        let mut held: Vec<Doubt> = report.doubts.iter().filter(is_held).cloned().collect();
+        let mut held_by = (!held.is_empty()).then(|| sync_id.uuid());
+        if held.is_empty() && !complete {
+            // An answer that is not complete decides nothing about what is held.
+            held = before.map(|before| before.held.clone()).unwrap_or_default();
+            held_by = before.and_then(|before| before.held_by);
+        }
         let state = SourceState {
             as_of: if complete {
                 Some(report.as_of.unwrap_or(at))
@@ -92,6 +121,8 @@ fn see(
             error: report.error.clone(),
             sync_id: sync_id.uuid(),
             degraded_since: before.and_then(|before| before.degraded_since),
+            held,
+            held_by,
         };
         known.insert(report.source.clone(), state);
     }

@@ -161,6 +161,7 @@ fn push_sync(log: &mut Log, dice: &mut Dice, who: events::ids::TenantId, cabinet
         left_out: None,
         payload_bytes: None,
         error: (outcome == SourceOutcome::Failed).then(|| "timeout".to_owned()),
+        doubts: Vec::new(),
     }];
     if dice.roll(2) == 0 {
         let completed = SyncCompleted {

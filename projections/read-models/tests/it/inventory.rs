@@ -543,6 +543,7 @@ async fn freshness_keeps_the_age_of_the_last_complete_answer_through_failures() 
         left_out: None,
         payload_bytes: None,
         error: error.map(str::to_owned),
+        doubts: Vec::new(),
     };
     let completed = SyncCompleted {
         sync_id: sync_id(1),

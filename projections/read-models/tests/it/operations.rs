@@ -8,7 +8,10 @@ use events::cabinet::{
 use events::catalog::{CabinetEvent, SheetEvent, SyncEvent, TenantEvent};
 use events::ids::{CredentialId, UserId};
 use events::sheet::{SheetLayoutChanged, SheetLinked, SheetUnlinked};
-use events::sync::{SyncFailed, SyncQuarantined, SyncRequested, SyncStarted, Trigger};
+use events::sync::{
+    Doubt, DoubtState, SourceOutcome, SourceReport, SyncCompleted, SyncDiscarded, SyncFailed,
+    SyncQuarantined, SyncRequested, SyncStarted, Trigger,
+};
 use events::tenant::{
     MemberAdded, MemberRemoved, MemberRoleChanged, Role as Rank, TenantRegistered, TenantSuspended,
 };
@@ -260,6 +263,80 @@ async fn an_operation_goes_from_pending_over_retry_to_its_end() {
         (last.sync_id, last.status, last.last_success_at),
         (id.uuid(), SyncStatus::Quarantined, None)
     );
+}
+
+#[tokio::test]
+async fn what_a_cabinet_holds_back_is_shown_until_it_is_read_again_or_decided() {
+    let time = at("2026-10-01T00:00:00Z");
+    let report = |outcome, doubts| SourceReport {
+        source: "stock_fbs".to_owned(),
+        outcome,
+        rows: 1,
+        as_of: None,
+        payload_sha256: String::new(),
+        payload_bytes: None,
+        left_out: None,
+        error: None,
+        doubts,
+    };
+    let doubt = |state| Doubt {
+        state,
+        warehouses: vec![],
+        warehouse_name: None,
+        rule: "all_stock_gone".to_owned(),
+        before: 18,
+        now: 0,
+        since: time,
+        contradicted: false,
+        evidence: "18 units before, 0 now".to_owned(),
+    };
+    let completed = |report| SyncCompleted {
+        sync_id: sync_id(2),
+        attempt: 1,
+        completed_at: time,
+        sources: vec![report],
+        products_seen: 1,
+        products_changed: 0,
+    };
+    let discarded = SyncDiscarded {
+        sync_id: sync_id(1),
+        discarded_at: time,
+    };
+    let taken = doubt(DoubtState::Taken);
+    for (later, shown) in [
+        (completed(report(SourceOutcome::Failed, vec![])).into(), 1),
+        (completed(report(SourceOutcome::Cached, vec![])).into(), 1),
+        (completed(report(SourceOutcome::Complete, vec![])).into(), 0),
+        (completed(report(SourceOutcome::Complete, vec![taken])).into(), 0),
+        (SyncEvent::from(discarded), 0),
+    ] {
+        let mut log = connected();
+        for n in 1..=2 {
+            let requested = SyncRequested {
+                sync_id: sync_id(n),
+                trigger: Trigger::Schedule,
+                forced: false,
+                requested_at: time,
+            };
+            log.push(tenant(1), cabinet(1).uuid(), SyncEvent::from(requested));
+        }
+        let quarantined = SyncQuarantined {
+            sync_id: sync_id(1),
+            attempt: 1,
+            quarantined_at: time,
+            reason: "all_stock_gone".to_owned(),
+            evidence: "18 units before, 0 now".to_owned(),
+            sources: vec![report(SourceOutcome::Partial, vec![doubt(DoubtState::Held)])],
+        };
+        log.push(tenant(1), cabinet(1).uuid(), SyncEvent::from(quarantined));
+        log.push(tenant(1), cabinet(1).uuid(), later);
+        let world = folded(&log).await;
+        let found = ask!(world, |tx| cabinets(tx, false)).remove(0);
+        let state = &found.sources["stock_fbs"];
+        assert_eq!(state.held.len(), shown);
+        let by = (shown > 0).then(|| sync_id(1).uuid());
+        assert_eq!(state.held_by, by, "a person decides about the sync that holds it");
+    }
 }
 
 #[tokio::test]

@@ -181,6 +181,7 @@ fn complete(sources: &[(&str, DateTime<Utc>)]) -> SyncCompleted {
                 left_out: None,
                 payload_bytes: None,
                 error: None,
+                doubts: Vec::new(),
             })
             .collect(),
         products_seen: 1,

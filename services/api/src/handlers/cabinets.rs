@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use self::trial::RightView;
 use crate::handlers::execute_problem;
+use crate::handlers::syncs::DoubtView;
 use crate::problem::{Code, Problem};
 
 /// A cabinet.
@@ -113,6 +114,10 @@ pub struct SourceFreshnessView {
     pub error: Option<String>,
     /// Since when it has been failing, where it had worked and then failed several times in a row.
     pub degraded_since: Option<DateTime<Utc>>,
+    /// What of its answers is held back as implausible, until a later complete answer or a person decides.
+    pub held: Vec<DoubtView>,
+    /// The sync to release or to discard for it (`POST syncs/{id}/release`, `…/discard`).
+    pub held_by: Option<Uuid>,
 }
 
 impl SourceFreshnessView {
@@ -125,6 +130,8 @@ impl SourceFreshnessView {
             outcome_at: state.outcome_at,
             error: state.error,
             degraded_since: state.degraded_since,
+            held: state.held.into_iter().map(Into::into).collect(),
+            held_by: state.held_by,
         }
     }
 }

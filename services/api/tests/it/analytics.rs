@@ -42,6 +42,7 @@ fn report(source: &str, as_of: DateTime<Utc>) -> SourceReport {
         left_out: None,
         payload_bytes: None,
         error: None,
+        doubts: Vec::new(),
     }
 }
 

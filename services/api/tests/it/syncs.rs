@@ -1,9 +1,11 @@
 //! Syncs and the operations that show them.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use events::catalog::SyncEvent;
 use events::ids::SyncId;
-use events::sync::{SyncCompleted, SyncQuarantined, SyncStarted};
+use events::sync::{
+    Doubt, DoubtState, SourceOutcome, SourceReport, SyncCompleted, SyncQuarantined, SyncStarted,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -230,6 +232,31 @@ async fn an_operation_is_watched_until_it_ends_and_goes_on_after_a_cut() {
     wrong.is(StatusCode::BAD_REQUEST).is_problem("malformed-header");
 }
 
+/// Stock of which one warehouse is held back.
+fn held_stock(since: DateTime<Utc>) -> SourceReport {
+    SourceReport {
+        source: "stock_fbo".to_owned(),
+        outcome: SourceOutcome::Partial,
+        rows: 40,
+        as_of: None,
+        payload_sha256: String::new(),
+        payload_bytes: None,
+        left_out: None,
+        error: Some("600 units before, 0 now".to_owned()),
+        doubts: vec![Doubt {
+            state: DoubtState::Held,
+            warehouses: vec!["fbo:507".to_owned()],
+            warehouse_name: Some("Коледино".to_owned()),
+            rule: "warehouse_empty".to_owned(),
+            before: 600,
+            now: 0,
+            since,
+            contradicted: false,
+            evidence: "600 units before, 0 now".to_owned(),
+        }],
+    }
+}
+
 #[tokio::test]
 async fn a_held_result_is_decided_by_a_person_once_and_it_is_shown_by_whom() {
     let world = world().await;
@@ -244,7 +271,7 @@ async fn a_held_result_is_decided_by_a_person_once_and_it_is_shown_by_whom() {
             quarantined_at: world.now(),
             reason: "all_stock_gone".to_owned(),
             evidence: "1000 units before, 0 now".to_owned(),
-            sources: Vec::new(),
+            sources: vec![held_stock(world.now())],
         };
         let events = vec![SyncEvent::from(quarantined).into()];
         world.record(anna.tenant, cabinet, version + 1, events).await;
@@ -264,10 +291,40 @@ async fn a_held_result_is_decided_by_a_person_once_and_it_is_shown_by_whom() {
         )
     };
     let first = held(1).await;
+    let path = format!("/api/v1/syncs/{first}");
+    let sync = world.get(&anna, &path).send().await.body;
+    let doubt = &sync["sources"][0]["doubts"][0];
+    assert_eq!(
+        [
+            &doubt["state"],
+            &doubt["warehouse"],
+            &doubt["before"],
+            &doubt["now"],
+            &doubt["since"]
+        ],
+        [
+            &json!("held"),
+            &json!("Коледино"),
+            &json!(600),
+            &json!(0),
+            &sync["held_since"]
+        ]
+    );
+    let of_cabinet = async || {
+        let path = format!("/api/v1/cabinets/{cabinet}");
+        let answer = world.get(&anna, &path).send().await;
+        let sources = answer.body["sources"].as_array().unwrap().clone();
+        (
+            sources[0]["held"].as_array().unwrap().len(),
+            sources[0]["held_by"].clone(),
+        )
+    };
+    assert_eq!(of_cabinet().await, (1, json!(first)));
     decide(first, "discard").await.is(StatusCode::OK);
     let (status, by) = shown(first).await;
     assert_eq!(status, "discarded");
     assert_eq!(by, format!("user:{}", world.user(&anna)));
+    assert_eq!(of_cabinet().await, (0, Value::Null));
     for again in ["discard", "release"] {
         decide(first, again)
             .await

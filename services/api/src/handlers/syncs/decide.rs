@@ -14,7 +14,8 @@ use crate::input::{self, Nothing};
 use crate::problem::{Code, Problem};
 use crate::reply::{ReceiptView, Reply};
 
-/// Believe a quarantined sync: exactly what it saw is recorded. The sync goes on under its own id.
+/// Believe a quarantined sync: exactly what it holds back is recorded, as far as no later sync has read the same
+/// source completely. The sync goes on under its own id.
 ///
 /// # Errors
 /// 404; 409 when nothing of it is held back any more, or another sync is under way.
@@ -25,7 +26,7 @@ pub async fn release(request: HttpRequest, payload: Payload) -> Result<HttpRespo
     decide(request, payload, Decision::Release).await
 }
 
-/// Do not believe a quarantined sync: what it saw is destroyed.
+/// Do not believe a quarantined sync: what it holds back is destroyed, and the next answer is judged anew.
 ///
 /// # Errors
 /// 404; 409 when nothing of it is held back any more.
