@@ -17,7 +17,7 @@ pub use product::{Level, ProductDetail, product};
 pub use products::{Cursor, ProductPage, ProductQuery, ProductSummary, Sort, products};
 pub use sheet::{SheetCell, SheetNeeds, SheetProduct, SheetRows, sheet, sheet_rows, sheet_rows_known_at};
 pub use sizes::SheetSize;
-pub use totals::{Distribution, Totals, distribution, totals};
+pub use totals::{Distribution, Totals, distribution, totals, unprocessed};
 pub use warehouses::{Freshness, Warehouse, WarehouseTotal, freshness, warehouse_totals, warehouses};
 
 /// Below this many units stock counts as low, unless the caller says otherwise.

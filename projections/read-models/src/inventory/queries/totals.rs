@@ -118,3 +118,17 @@ pub async fn distribution(tx: &Transaction<'_>) -> Result<Distribution, QueryErr
         excellent: row.try_get(5)?,
     })
 }
+
+/// Products of which something was recorded that could not be processed: they stand still, or are missing, until
+/// someone has looked.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn unprocessed(tx: &Transaction<'_>) -> Result<i64, QueryError> {
+    // As long as the list of parked streams: a handful.
+    let sql = format!(
+        "SELECT count(*) FROM rm_inventory.parked_streams WHERE tenant_id = {MINE} AND stream_type = 'product'"
+    );
+    let statement = tx.prepare_cached(&sql).await?;
+    Ok(tx.query_one(&statement, &[]).await?.try_get(0)?)
+}

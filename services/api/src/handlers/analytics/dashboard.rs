@@ -36,6 +36,9 @@ pub struct DashboardView {
     pub low_stock_count: i64,
     /// Products with no units.
     pub out_of_stock_count: i64,
+    /// Products of which something was reported that could not be processed. They are missing or do not change;
+    /// the operator of the service has to look at them.
+    pub unprocessed_products: i64,
     /// Units by product, two decimals; 0 without products.
     pub average_stock_per_product: f64,
     /// The sync that was asked for last.
@@ -71,7 +74,7 @@ impl From<SyncDetail> for NewestSyncView {
 }
 
 impl DashboardView {
-    fn of(totals: &Totals, last_sync: Option<SyncDetail>) -> Self {
+    fn of(totals: &Totals, unprocessed: i64, last_sync: Option<SyncDetail>) -> Self {
         let well = totals.products - totals.low_stock - totals.out_of_stock;
         Self {
             total_products: totals.products,
@@ -83,6 +86,7 @@ impl DashboardView {
             in_way_from_client: totals.in_way_from_client,
             low_stock_count: totals.low_stock,
             out_of_stock_count: totals.out_of_stock,
+            unprocessed_products: unprocessed,
             average_stock_per_product: decimal(totals.available, totals.products, 100).unwrap_or(0.0),
             last_sync: last_sync.map(Into::into),
             health_score: decimal(well.saturating_mul(100), totals.products, 10).unwrap_or(100.0),
@@ -118,11 +122,12 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     };
     let question = async |tx: &Transaction<'_>| {
         let totals = inventory::totals(tx, today, LOW_STOCK).await?;
+        let unprocessed = inventory::unprocessed(tx).await?;
         let last = operations::syncs(tx, &newest).await?.into_iter().next();
-        Ok((totals, last))
+        Ok((totals, unprocessed, last))
     };
-    let ((totals, last), position) = call.read(&request, Model::Inventory, question).await?;
-    Ok(Reply::json(200, &DashboardView::of(&totals, last))?
+    let ((totals, unprocessed, last), position) = call.read(&request, Model::Inventory, question).await?;
+    Ok(Reply::json(200, &DashboardView::of(&totals, unprocessed, last))?
         .position(position)
         .into())
 }
