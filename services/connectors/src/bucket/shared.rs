@@ -12,6 +12,8 @@
 //! What it promises:
 //!
 //! - A key that is absent has one request in it, not a burst: nobody knows what was sent before.
+//! - A delay that a process was told of, or saw, it keeps until it has passed, also when the place has
+//!   forgotten it: it is entered again.
 //! - When the place is away, each process goes on with a bucket of its own that starts empty and fills at a
 //!   quarter of the rate, so that four processes together send no more in a while than one would. What it
 //!   sent is entered afterwards.
@@ -165,6 +167,8 @@ struct Cell {
     known: bool,
     /// The level this process keeps for itself while the place is away.
     alone: Option<Level>,
+    /// The vendor's latest word on when the next request may be sent, told to this process or seen in the place.
+    closed_until: i64,
     /// Sent meanwhile, to be entered; and how long it is closed by what the vendor told meanwhile.
     owed: u32,
     owed_closed: i64,
@@ -281,6 +285,9 @@ impl SharedBucket {
     async fn change(&self, step: Step) -> Duration {
         let mut cell = self.cell.lock().await;
         let now = (self.now)();
+        if let Step::Close(until) = step {
+            cell.closed_until = cell.closed_until.max(until);
+        }
         let wait = match &self.places {
             None => cell.level.step(step, self.limit, now),
             Some(_) if now < cell.resting_until => self.alone(&mut cell, step, now),
@@ -323,6 +330,11 @@ impl SharedBucket {
                 fresh = true;
             }
             let now = (self.now)();
+            if cell.level.closed_until < cell.closed_until && cell.closed_until > now {
+                // A broker that was wiped, or an older copy of it.
+                cell.owed_closed = cell.owed_closed.max(cell.closed_until);
+            }
+            cell.closed_until = cell.closed_until.max(cell.level.closed_until);
             let mut next = cell.level;
             if cell.owed > 0 {
                 next.step(Step::Charge(cell.owed), self.limit, now);
@@ -351,10 +363,10 @@ impl SharedBucket {
             interval: self.limit.interval * CAREFUL,
             burst: 1,
         };
-        let known = cell.level;
+        let (known, told) = (cell.level, cell.closed_until);
         let level = cell.alone.get_or_insert_with(|| Level {
             full_at: known.full_at.max(now + micros(careful.interval)),
-            closed_until: known.closed_until,
+            closed_until: known.closed_until.max(told),
         });
         let wait = level.step(step, careful, now);
         match step {

@@ -127,7 +127,7 @@ pub(super) fn failure(endpoint: &'static str, reply: &Reply, untold: Duration) -
         .unwrap_or_default();
     let detail = match status.message.trim() {
         "" => format!("status {}", reply.status),
-        message => message.chars().take(DETAIL).collect(),
+        message => without_addresses(&message.chars().take(DETAIL).collect::<String>()),
     };
     let is = |reason: &str| {
         status
@@ -161,6 +161,31 @@ pub(super) fn failure(endpoint: &'static str, reply: &Reply, untold: Duration) -
         408 | 500.. => CallError::new(endpoint, CallFailure::Unavailable { status: reply.status }).into(),
         status => CallError::new(endpoint, CallFailure::Rejected { status, detail }).into(),
     }
+}
+
+/// Google's words without the e-mail addresses in them: it names editors of a protected range, owners and members,
+/// and these words go into logs and events.
+fn without_addresses(text: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || "._%+-'@".contains(c);
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_part) {
+        let (before, from) = rest.split_at(start);
+        let (word, after) = from.split_at(from.find(|c| !is_part(c)).unwrap_or(from.len()));
+        clean.push_str(before);
+        let address = word.trim_matches(['.', '\'', '-']);
+        let named = address
+            .split_once('@')
+            .is_some_and(|(who, host)| !who.is_empty() && host.contains('.'));
+        if named {
+            clean.push_str(&word.replace(address, "<address>"));
+        } else {
+            clean.push_str(word);
+        }
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
 }
 
 /// Google sends no `Retry-After` as far as anybody has seen; should it come, it is obeyed.
@@ -258,6 +283,20 @@ mod tests {
             r#"{"error":{"code":403,"message":"x","errors":[{"reason":"userRateLimitExceeded"}]}}"#,
         );
         assert!(matches!(quota, GoogleError::QuotaExceeded { .. }));
+    }
+
+    #[test]
+    fn no_address_of_a_person_is_kept_of_google_s_words() {
+        let error = of(
+            403,
+            r#"{"error":{"code":403,"message":"You can't edit; ask 'anna.k+1@shop.ru', <boris@example.co.uk>."}}"#,
+        );
+        assert_eq!(
+            error.to_string(),
+            "Google refuses access: You can't edit; ask '<address>', <<address>>."
+        );
+        let ordinary = "Invalid requests[3].addProtectedRange: A1:B2 @ Sheet.1";
+        assert_eq!(super::without_addresses(ordinary), ordinary);
     }
 
     #[test]

@@ -115,6 +115,28 @@ async fn a_delay_that_one_process_was_told_holds_for_the_others_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_told_delay_holds_though_the_place_has_forgotten_it_and_is_entered_again() {
+    let (place, start) = (Arc::new(Place::default()), Instant::now());
+    let (told, other) = (process(&place, start, LIMIT), process(&place, start, LIMIT));
+    told.close_for(Duration::from_secs(90)).await;
+    place.values.lock().unwrap().clear();
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert_eq!(seconds(told.acquire(Duration::ZERO).await.unwrap_err()), 60);
+    assert_eq!(seconds(told.wait().await), 60);
+    assert_eq!(
+        seconds(other.wait().await),
+        60,
+        "the other process learns of it again"
+    );
+    // Wiped once more, the one that only saw it holds it as well.
+    place.values.lock().unwrap().clear();
+    assert_eq!(seconds(other.wait().await), 60);
+    let before = Instant::now();
+    other.acquire(HOUR).await.unwrap();
+    assert_eq!(seconds(before.elapsed()), 60, "and no longer than told");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_the_place_a_process_starts_empty_goes_on_slowly_and_enters_it_afterwards() {
     let (place, start) = (Arc::new(Place::default()), Instant::now());
     let bucket = process(&place, start, LIMIT);
