@@ -3,8 +3,9 @@
 //!
 //! Nothing that comes from a marketplace may be calculated by the program that opens the file. A text whose
 //! first character could begin a formula (`= + - @`, tab, line ends, NUL and the full-width forms that East
-//! Asian programs read as the same) gets an apostrophe in front in CSV. In a workbook it stays as it is: the
-//! cell is typed as text and marked to stay so when it is edited. Numbers are numbers in both.
+//! Asian programs read as the same) gets an apostrophe in front in CSV for spreadsheets, and none in CSV for
+//! programs. In a workbook it stays as it is: the cell is typed as text and marked to stay so when it is edited.
+//! Numbers are numbers in both.
 
 mod csv;
 mod xlsx;
@@ -14,6 +15,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rust_xlsxwriter::XlsxError;
+
+pub use csv::CsvDialect;
 
 use crate::cell::Cell;
 use crate::column::{BaseField, ColumnKey};
@@ -138,13 +141,14 @@ impl Table {
             .collect()
     }
 
-    /// As UTF-8 with a byte order mark (Excel takes it for another encoding without), comma-separated, quoted
-    /// and ended by CR LF as RFC 4180 has it. Days have a point, dates are ISO 8601.
+    /// As UTF-8, quoted and ended by CR LF as RFC 4180 has it. Dates are ISO 8601; separator, decimal sign, byte
+    /// order mark (without one Excel takes the file for another encoding) and how texts are kept as texts are the
+    /// dialect's.
     ///
     /// # Errors
     /// [`ExportError::Csv`].
-    pub fn to_csv(&self) -> Result<Vec<u8>, ExportError> {
-        csv::write(self)
+    pub fn to_csv(&self, dialect: CsvDialect) -> Result<Vec<u8>, ExportError> {
+        csv::write(self, dialect)
     }
 
     /// As a workbook with one worksheet of this name, with the sheet's merges, frozen rows, widths, heights,

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use calamine::{Data, Reader, Xlsx};
 use chrono::NaiveDate;
 use proptest::prelude::*;
-use sheet_layout::export::{ExportError, Table};
+use sheet_layout::export::{CsvDialect, ExportError, Table};
 use sheet_layout::{
-    Cell, Current, ExtraField, Kind, LowStock, Options, ProductFacts, ProductRow, Request, SheetInput,
-    Tenths, View, WarehouseColumn, plan,
+    Cell, Current, ExtraField, Kind, Language, LowStock, Options, ProductFacts, ProductRow, Request,
+    SheetInput, Tenths, View, WarehouseColumn, plan,
 };
 
 use crate::model::Model;
@@ -36,7 +36,7 @@ const TRICKY: [&str; 11] = [
 ];
 
 /// A reader of RFC 4180 that knows nothing of the writer.
-fn parse_csv(text: &str) -> Vec<Vec<String>> {
+fn parse_csv(text: &str, separator: char) -> Vec<Vec<String>> {
     let mut rows = vec![vec![String::new()]];
     let (mut quoted, mut characters) = (false, text.chars().peekable());
     while let Some(character) = characters.next() {
@@ -46,7 +46,7 @@ fn parse_csv(text: &str) -> Vec<Vec<String>> {
                 row.last_mut().unwrap().extend(characters.next());
             }
             '"' => quoted = !quoted,
-            ',' if !quoted => row.push(String::new()),
+            other if other == separator && !quoted => row.push(String::new()),
             '\r' if !quoted => {
                 assert_eq!(characters.next(), Some('\n'), "a line ends with CR LF");
                 rows.push(vec![String::new()]);
@@ -62,9 +62,16 @@ fn parse_csv(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
-fn csv_rows(table: &Table) -> Vec<Vec<String>> {
-    let text = String::from_utf8(table.to_csv().unwrap()).unwrap();
-    parse_csv(text.strip_prefix('\u{feff}').unwrap())
+const RUSSIAN: CsvDialect = CsvDialect::Spreadsheet(Language::Russian);
+const ENGLISH: CsvDialect = CsvDialect::Spreadsheet(Language::English);
+
+fn csv_rows(table: &Table, dialect: CsvDialect) -> Vec<Vec<String>> {
+    let text = String::from_utf8(table.to_csv(dialect).unwrap()).unwrap();
+    match dialect {
+        CsvDialect::Machine => parse_csv(&text, ','),
+        RUSSIAN => parse_csv(text.strip_prefix('\u{feff}').unwrap(), ';'),
+        ENGLISH => parse_csv(text.strip_prefix('\u{feff}').unwrap(), ','),
+    }
 }
 
 fn workbook(table: &Table) -> Xlsx<Cursor<Vec<u8>>> {
@@ -81,7 +88,55 @@ fn part(bytes: &[u8], name: &str) -> String {
 #[test]
 fn the_worked_example_as_csv_is_exactly_this() {
     let table = Table::new(&worked_example(), &View::default()).unwrap();
-    insta::assert_snapshot!(String::from_utf8(table.to_csv().unwrap()).unwrap().escape_debug());
+    let csv = table.to_csv(ENGLISH).unwrap();
+    insta::assert_snapshot!(String::from_utf8(csv).unwrap().escape_debug());
+}
+
+#[test]
+fn a_text_stays_what_it_is_and_a_number_a_number_in_the_csv_of_each_reader() {
+    let mut input = worked_example();
+    let codes = [
+        "00123",
+        "4600000000000",
+        "1E5",
+        "10-12",
+        "=1+1",
+        "ABC-1",
+        "1;2",
+        "ИСТИНА",
+    ];
+    let first = input.products[0].clone();
+    input.products = (codes.iter().enumerate())
+        .map(|(place, code)| ProductRow {
+            key: format!("p{place}").into(),
+            vendor_code: (*code).into(),
+            nm_id: if place == 0 { 123_456_789_012 } else { 7 },
+            ..first.clone()
+        })
+        .collect();
+    let table = Table::new(&input, &View::default()).unwrap();
+    let shown = |dialect, column: usize| -> Vec<String> {
+        let rows = csv_rows(&table, dialect).into_iter().skip(2);
+        rows.map(|row| row[column].clone()).collect()
+    };
+    let kept = [
+        "=\"00123\"",
+        "=\"4600000000000\"",
+        "=\"1E5\"",
+        "=\"10-12\"",
+        "'=1+1",
+        "ABC-1",
+        "=\"1;2\"",
+        "=\"ИСТИНА\"",
+    ];
+    assert_eq!(shown(RUSSIAN, 2), kept);
+    assert_eq!(shown(ENGLISH, 2), kept);
+    assert_eq!(shown(CsvDialect::Machine, 2), codes);
+    assert_eq!(shown(RUSSIAN, 3)[..2], ["=\"123456789012\"", "7"]);
+    assert_eq!(shown(CsvDialect::Machine, 3)[..2], ["123456789012", "7"]);
+    let days = Table::new(&worked_example(), &View::default()).unwrap();
+    let shown = [RUSSIAN, ENGLISH, CsvDialect::Machine].map(|dialect| csv_rows(&days, dialect)[3][8].clone());
+    assert_eq!(shown, ["13,1", "13.1", "13.1"]);
 }
 
 #[test]
@@ -157,7 +212,7 @@ fn a_workbook_colours_low_totals_and_formats_numbers_and_days() {
         assert!(styles.contains(wanted), "{wanted} in {styles}");
     }
     assert_eq!(
-        csv_rows(&table)[2][9..11],
+        csv_rows(&table, CsvDialect::Machine)[2][9..11],
         ["14".to_owned(), "2026-12-04".to_owned()]
     );
     let mut book = workbook(&table);
@@ -185,7 +240,10 @@ fn what_excel_does_not_hold_is_cut_or_refused_by_size() {
     let table = Table::new(&input, &View::default()).unwrap();
     let sheet = workbook(&table).worksheet_range("Products").unwrap();
     assert_eq!(sheet.get((2, 0)), Some(&Data::String("я".repeat(32_767))));
-    assert_eq!(csv_rows(&table)[2][0].chars().count(), 40_000);
+    assert_eq!(
+        csv_rows(&table, CsvDialect::Machine)[2][0].chars().count(),
+        40_000
+    );
 
     input.warehouses = (0..6_000).map(|place| warehouse(&place.to_string())).collect();
     let wide = Table::new(&input, &View::default()).unwrap().to_xlsx("Products");
@@ -273,7 +331,6 @@ fn input() -> impl Strategy<Value = SheetInput> {
 /// What a cell reads like in CSV.
 fn in_csv(cell: &Cell, kind: Kind) -> String {
     match cell {
-        Cell::Text(text) if text.starts_with(DANGEROUS) => format!("'{text}"),
         Cell::Int(serial) if kind == Kind::Date => {
             let first = NaiveDate::from_ymd_opt(1899, 12, 30).unwrap();
             (first + chrono::TimeDelta::days(*serial)).to_string()
@@ -313,8 +370,9 @@ proptest! {
         let mut sheet = Model::default();
         sheet.apply(&body);
         prop_assert_eq!(sheet.width(), table.columns().len());
-        let csv = csv_rows(&table);
-        prop_assert_eq!(csv.len(), rows.len());
+        let csv = csv_rows(&table, CsvDialect::Machine);
+        let guarded = csv_rows(&table, RUSSIAN);
+        prop_assert_eq!((csv.len(), guarded.len()), (rows.len(), rows.len()));
         let mut book = workbook(&table);
         let formulas = book.worksheet_formula("Products").unwrap();
         prop_assert!(formulas.used_cells().next().is_none(), "{:?}", formulas);
@@ -327,9 +385,19 @@ proptest! {
                 prop_assert_eq!(sheet.value(row, column).cloned(), json(cell));
                 let kind = if row < 2 { Kind::Text } else { key.kind() };
                 prop_assert_eq!(&csv[row][column], &in_csv(cell, kind));
-                let first = csv[row][column].chars().next();
-                let number = matches!(cell, Cell::Int(_) | Cell::Tenths(_));
-                prop_assert!(number || first.is_none_or(|first| !DANGEROUS.contains(&first)));
+                let shown = &guarded[row][column];
+                match cell {
+                    Cell::Text(text) if text.starts_with(DANGEROUS) => {
+                        prop_assert_eq!(shown, &format!("'{}", &**text));
+                    }
+                    Cell::Text(text) => {
+                        let literal = format!("=\"{}\"", text.replace('"', "\"\""));
+                        prop_assert!(shown == &**text || *shown == literal, "{:?} is {}", cell, shown);
+                        prop_assert!(*shown == literal || !shown.starts_with(DANGEROUS));
+                    }
+                    Cell::Tenths(_) => prop_assert_eq!(shown, &in_csv(cell, kind).replace('.', ",")),
+                    _ => prop_assert_eq!(shown.trim_matches(['=', '"']), in_csv(cell, kind)),
+                }
                 let found = book.get_value(place);
                 prop_assert!(is_in_workbook(found, cell), "{:?} is {:?} in the workbook", cell, found);
             }

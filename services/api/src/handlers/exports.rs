@@ -16,7 +16,7 @@ use read_models::QueryError;
 use read_models::inventory::queries;
 use read_models::operations::queries as operations;
 use sheet_layout::export::{ExportError, Table};
-use sheet_layout::{LayoutError, SheetInput, View};
+use sheet_layout::{Language, LayoutError, SheetInput, View};
 use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
@@ -50,18 +50,24 @@ impl Input for ExportFilter {
     }
 }
 
+/// Makes the file of a table, whose titles are in this language.
+pub(super) type Write = Box<dyn FnOnce(&Table, Language) -> Result<Vec<u8>, ExportError> + Send>;
+
 /// A kind of file.
 pub(super) struct Format {
     extension: &'static str,
     content_type: &'static str,
-    write: fn(&Table) -> Result<Vec<u8>, ExportError>,
+    write: Write,
 }
 
-/// Answers with the file.
-pub(super) async fn answer(request: &HttpRequest, format: Format) -> Result<HttpResponse, Problem> {
+/// Answers with the file that the query asks for: of what time, and of which kind.
+pub(super) async fn answer(
+    request: &HttpRequest,
+    asked: impl FnOnce(&HttpRequest) -> Result<(Option<DateTime<Utc>>, Format), Problem>,
+) -> Result<HttpResponse, Problem> {
     let call = Call::enter(request).await?;
-    let filter: ExportFilter = input::query(request)?;
-    let at = filter.as_of.unwrap_or(call.trace.now);
+    let (as_of, format) = asked(request)?;
+    let at = as_of.unwrap_or(call.trace.now);
     input::not_later("?as_of", at, call.trace.now)?;
     let place = tokio::time::timeout(PATIENCE, PLACES.acquire());
     let Ok(Ok(_place)) = place.await else {
@@ -69,7 +75,7 @@ pub(super) async fn answer(request: &HttpRequest, format: Format) -> Result<Http
     };
     let (chosen, _) = call.ask(async |tx| operations::sheet_layout(tx).await).await?;
     let view = sheet_source::view(&chosen);
-    let (input, position) = rows(&call, request, filter.as_of, &view).await?;
+    let (input, position) = rows(&call, request, as_of, &view).await?;
     let cells = input.products.len() as u64 * (9 + 3 * input.warehouses.len() as u64);
     if cells > MOST_CELLS {
         return Err(too_large(cells));
@@ -77,7 +83,7 @@ pub(super) async fn answer(request: &HttpRequest, format: Format) -> Result<Http
     let write = format.write;
     let made = tokio::task::spawn_blocking(move || {
         let table = Table::new(&input, &view).map_err(Failure::Layout)?;
-        write(&table).map_err(Failure::Export)
+        write(&table, view.language).map_err(Failure::Export)
     });
     let bytes = made
         .await

@@ -175,11 +175,20 @@ async fn the_dashboard_counts_what_the_lists_show() {
         ("orders_last_14", json!(10)),
         ("low_stock_count", json!(2)),
         ("out_of_stock_count", json!(1)),
+        ("unprocessed_products", json!(0)),
         ("average_stock_per_product", json!(8.0)),
         ("health_score", json!(25.0)),
     ] {
         assert_eq!(board[field], expected, "{field}: {board}");
     }
+    for of in [anna.tenant.to_string(), Uuid::from_u128(1).to_string()] {
+        let parked = format!(
+            "INSERT INTO rm_inventory.parked_streams VALUES ('{of}', 'product', gen_random_uuid(), 1, 1, 'unreadable')"
+        );
+        world.sql(&parked).await;
+    }
+    let board = got(&world, &anna, "analytics/dashboard").await;
+    assert_eq!(board["unprocessed_products"], 1, "one's own, and said");
     let spread = got(&world, &anna, "analytics/stock-distribution").await;
     assert_eq!(
         spread,
@@ -276,7 +285,10 @@ async fn an_earlier_state_is_shown_as_it_was_known_and_a_later_one_is_refused() 
         assert_eq!(refused.pointers(), ["?as_of"]);
     }
     let csv = world
-        .get(&anna, &format!("/api/v1/exports/stock.csv?as_of={then}"))
+        .get(
+            &anna,
+            &format!("/api/v1/exports/stock.csv?dialect=machine&as_of={then}"),
+        )
         .send()
         .await;
     assert!(
@@ -300,9 +312,23 @@ async fn the_exports_show_the_rows_of_the_sheet_and_no_formula() {
     assert!(csv.position() > 0);
     let lines: Vec<&str> = csv.text.trim_start_matches('\u{feff}').lines().collect();
     assert_eq!(lines.len(), 2 + 4);
-    assert!(lines[1].starts_with("Бренд,Предмет,Артикул продавца,Артикул товара (nmid)"));
+    assert!(csv.text.starts_with('\u{feff}'));
+    assert!(lines[1].starts_with("Бренд;Предмет;Артикул продавца;Артикул товара (nmid)"));
     assert!(lines[0].contains("'=HYPERLINK"), "{}", lines[0]);
-    assert_eq!(lines[5], ",,'=1+1,104,0,0,7,20,20,20,7,20");
+    assert_eq!(lines[5], ";;'=1+1;104;0;0;7;20;20;20;7;20");
+    let path = "/api/v1/exports/stock.csv?dialect=";
+    let english = world.get(&anna, &format!("{path}en")).send().await;
+    assert_eq!(
+        english.is(StatusCode::OK).text.lines().last(),
+        Some(",,'=1+1,104,0,0,7,20,20,20,7,20")
+    );
+    let machine = world.get(&anna, &format!("{path}machine")).send().await;
+    let read = machine.is(StatusCode::OK).text.clone();
+    assert!(!read.starts_with('\u{feff}') && !read.contains('\''), "{read}");
+    assert_eq!(read.lines().last(), Some(",,=1+1,104,0,0,7,20,20,20,7,20"));
+    let refused = world.get(&anna, &format!("{path}fr")).send().await;
+    refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.pointers(), ["?dialect"]);
     let xlsx = world.get(&anna, "/api/v1/exports/stock.xlsx").send().await;
     xlsx.is(StatusCode::OK);
     assert!(xlsx.text.starts_with("PK"));

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{ExportFilter, Format, answer};
+use crate::input;
 use crate::problem::Problem;
 
 const CONTENT_TYPE: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -18,10 +19,14 @@ const WORKSHEET: &str = "Products";
     responses((status = 200, body = Vec<u8>,
         content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let format = Format {
-        extension: "xlsx",
-        content_type: CONTENT_TYPE,
-        write: |table| table.to_xlsx(WORKSHEET),
-    };
-    answer(&request, format).await
+    answer(&request, |request| {
+        let filter: ExportFilter = input::query(request)?;
+        let format = Format {
+            extension: "xlsx",
+            content_type: CONTENT_TYPE,
+            write: Box::new(|table, _language| table.to_xlsx(WORKSHEET)),
+        };
+        Ok((filter.as_of, format))
+    })
+    .await
 }
