@@ -2,7 +2,7 @@
 //! in the log, so that no half-made login can be used.
 
 use chrono::{DateTime, Utc};
-use database::Pool;
+use database::{DatabaseError, Pool};
 use events::ids::{TenantId, UserId};
 use secrecy::SecretString;
 use tokio_postgres::Row;
@@ -14,12 +14,25 @@ use crate::password::{Match, PasswordError, Passwords};
 use crate::permission::{Role, role_name, role_named};
 use crate::sessions::{EndReason, end_others};
 
+/// What the tables answer to a row of an erased tenant (`core.refuse_erased` in `migrations/core/V27__no_way_back.sql`).
+const ERASED: &str = "ST410";
+
+fn is_erased(error: &StoreError) -> bool {
+    let StoreError::Database(DatabaseError::Query(error)) = error else {
+        return false;
+    };
+    error.code().is_some_and(|code| code.code() == ERASED)
+}
+
 /// Why an e-mail cannot be registered.
 #[derive(Debug, thiserror::Error)]
 pub enum ReserveError {
     /// Somebody has it.
     #[error("the e-mail address is already registered")]
     EmailTaken,
+    /// The tenant that this registration or invitation made or joined was erased.
+    #[error("the business was erased")]
+    Erased,
     /// The password is not acceptable or could not be hashed.
     #[error("the password cannot be used")]
     Password(#[from] PasswordError),
@@ -159,10 +172,11 @@ impl Accounts {
     /// [`ReserveError`].
     pub async fn reserve(&self, account: &NewAccount, now: DateTime<Utc>) -> Result<(), ReserveError> {
         let hash = self.passwords.hash(&account.password).await?;
-        if self.insert(account, &hash, now).await? {
-            Ok(())
-        } else {
-            Err(ReserveError::EmailTaken)
+        match self.insert(account, &hash, now).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(ReserveError::EmailTaken),
+            Err(error) if is_erased(&error) => Err(ReserveError::Erased),
+            Err(error) => Err(error.into()),
         }
     }
 

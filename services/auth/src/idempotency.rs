@@ -8,10 +8,12 @@ use events::ids::TenantId;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::StoreError;
+use crate::{StoreError, resets};
 
 /// How long an answer is kept at least.
 pub const KEPT: TimeDelta = TimeDelta::hours(24);
+/// How long a login that was never opened is kept: longer than an invitation lasts.
+const UNOPENED: TimeDelta = TimeDelta::days(4);
 /// After this time a request that never ended is believed dead (its process was killed), and the next one
 /// with its key takes over. Longer than any request is allowed to run.
 const BELIEVED_RUNNING: TimeDelta = TimeDelta::seconds(90);
@@ -214,6 +216,12 @@ impl IdempotencyKeys {
         let purge = session
             .prepare_cached("SELECT core.purge_idempotency_keys($1)")
             .await?;
-        Ok(session.query_one(&purge, &[&(now - KEPT)]).await?.try_get(0)?)
+        let answers: i64 = session.query_one(&purge, &[&(now - KEPT)]).await?.try_get(0)?;
+        let leftovers = session
+            .prepare_cached("SELECT core.purge_leftovers($1, $2)")
+            .await?;
+        let (codes, logins) = (now - resets::REPEATED, now - UNOPENED);
+        session.query_one(&leftovers, &[&codes, &logins]).await?;
+        Ok(answers)
     }
 }

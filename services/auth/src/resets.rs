@@ -8,11 +8,16 @@ use events::ids::{CommandId, TenantId, UserId};
 use secrecy::SecretString;
 
 use crate::StoreError;
+use crate::idempotency::KEPT;
 use crate::invitations::IssuedCode;
 use crate::opaque::{self, IssueError};
 
 /// How long a code works (ASVS 5.0, 6.5.5).
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(10);
+/// How long after a code was made the command that used it may use it again. The answer to that command is kept for
+/// as long after its use, which is later: while a repetition works, another password under the same
+/// `Idempotency-Key` is noticed.
+pub const REPEATED: TimeDelta = KEPT;
 /// What a code begins with.
 pub const PREFIX: &str = "str_";
 
@@ -77,8 +82,9 @@ impl PasswordResets {
         opaque::read(PREFIX, code).map(|(tenant, _)| tenant)
     }
 
-    /// Uses a code for one command and says whose it is. None for a code that is unknown, used by another
-    /// command or too old, or whose login may not be used: nobody learns which.
+    /// Uses a code for one command and says whose it is. The same command may repeat it until [`REPEATED`] after
+    /// the code was made. None for a code that is unknown, used by another command or too old, or whose login may
+    /// not be used; the caller does not learn which.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -97,14 +103,17 @@ impl PasswordResets {
             .prepare_cached(
                 "UPDATE core.password_resets r SET used_by = $3
                   WHERE r.tenant_id = $1 AND r.code_hash = $2
-                    AND (r.used_by = $3 OR (r.used_by IS NULL AND r.expires_at > $4))
+                    AND ((r.used_by = $3 AND r.created_at > $5) OR (r.used_by IS NULL AND r.expires_at > $4))
                     AND EXISTS (SELECT FROM core.accounts a WHERE a.tenant_id = r.tenant_id
                                    AND a.user_id = r.user_id AND a.state = 'active')
               RETURNING r.user_id",
             )
             .await?;
         let row = transaction
-            .query_opt(&update, &[&tenant.uuid(), &hash, &command.uuid(), &now])
+            .query_opt(
+                &update,
+                &[&tenant.uuid(), &hash, &command.uuid(), &now, &(now - REPEATED)],
+            )
             .await?;
         transaction.commit().await?;
         row.map(|row| Ok(UserId(row.try_get(0)?))).transpose()

@@ -1,5 +1,6 @@
 //! To be forgotten over HTTP: the password once more, the act as the answer, and nobody comes in afterwards.
 
+use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -59,4 +60,34 @@ async fn a_member_erases_themselves_and_the_last_owner_is_told_to_erase_the_tena
     );
     world.me(&vera).await.is(StatusCode::UNAUTHORIZED);
     world.me(&anna).await.is(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_erased_tenant_does_not_come_back_when_its_registration_is_repeated() {
+    let world = world().await;
+    let register = async |key: &str| {
+        let body = json!({ "email": "anna@shop.ru", "password": PASSWORD, "company_name": "Shop" });
+        let asked = world.ask(Method::POST, "/api/v1/auth/register").key(key);
+        asked.json(&body).send().await
+    };
+    let first = register("the key of a script").await;
+    let anna = world.seller(first.is(StatusCode::CREATED));
+    let erase = json!({ "current_password": PASSWORD });
+    let erased = world.command(&anna, Method::POST, TENANT, &erase).send().await;
+    erased.is(StatusCode::OK);
+    // Kept answers are purged after a day; the log remembers the command for ever.
+    for later in [TimeDelta::zero(), TimeDelta::hours(25)] {
+        world.clock.advance(later);
+        let repeated = register("the key of a script").await;
+        repeated.is(StatusCode::UNPROCESSABLE_ENTITY);
+        repeated.is_problem("idempotency-key-reused");
+        for table in ["accounts", "profiles", "sessions", "tenant_keys"] {
+            let nothing = format!(
+                "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM core.{table} WHERE tenant_id = '{}'), '{table}'; END $$",
+                anna.tenant
+            );
+            world.sql(&nothing).await;
+        }
+    }
+    register("a new key").await.is(StatusCode::CREATED);
 }

@@ -192,3 +192,23 @@ async fn a_login_replaces_a_hash_of_less_work() {
         assert!(stored().await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     }
 }
+
+#[tokio::test]
+async fn a_login_that_was_never_opened_is_forgotten_after_four_days_and_an_open_one_is_not() {
+    let world = world().await;
+    world.registered(ANNA, "anna@shop.ru").await;
+    let pending = new_account(BORIS, "boris@shop.ru");
+    world.accounts.reserve(&pending, at(0)).await.unwrap();
+    let addresses = async || -> Vec<String> {
+        let client = support::connect(&world.database.url).await;
+        let rows = client
+            .query("SELECT email FROM core.accounts ORDER BY email", &[])
+            .await;
+        rows.unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    let days = 4 * 24 * 3600;
+    world.answers.purge(at(days)).await.unwrap();
+    assert_eq!(addresses().await, ["anna@shop.ru", "boris@shop.ru"]);
+    world.answers.purge(at(days + 1)).await.unwrap();
+    assert_eq!(addresses().await, ["anna@shop.ru"]);
+}

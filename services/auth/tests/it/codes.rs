@@ -47,6 +47,24 @@ async fn a_reset_code_works_once_and_for_ten_minutes() {
         "the same command again"
     );
     assert_eq!(claim(&code.code, OTHER, 599).await, None, "another command");
+    let day = 24 * 3600;
+    assert_eq!(claim(&code.code, COMMAND, day - 1).await, Some(ANNA.1));
+    assert_eq!(
+        claim(&code.code, COMMAND, day).await,
+        None,
+        "the first answer may be forgotten by now, and another password would not be noticed"
+    );
+    let rows = async || -> i64 {
+        let client = support::connect(&world.database.url).await;
+        let rows = client
+            .query_one("SELECT count(*) FROM core.password_resets", &[])
+            .await;
+        rows.unwrap().get(0)
+    };
+    world.answers.purge(at(day)).await.unwrap();
+    assert_eq!(rows().await, 1);
+    world.answers.purge(at(day + 1)).await.unwrap();
+    assert_eq!(rows().await, 0, "and the code goes");
     let late = world.resets.issue(ANNA.0, ANNA.1, at(0)).await.unwrap();
     assert_eq!(late.expires_at, at(0) + resets::LIFETIME);
     assert_eq!(claim(&late.code, COMMAND, 600).await, None, "too late");

@@ -153,6 +153,11 @@ pub(super) fn reserve_problem(error: ReserveError) -> Problem {
             "the e-mail address is already registered; log in instead",
         )
         .at("#/email"),
+        ReserveError::Erased => Problem::new(
+            Code::IdempotencyKeyReused,
+            "this Idempotency-Key made a business that was erased since; use a new one",
+        )
+        .at("header Idempotency-Key"),
         ReserveError::Password(PasswordError::Unacceptable(reason)) => {
             Problem::invalid_field("#/password", reason.to_string())
         }
