@@ -141,6 +141,11 @@ impl Settings {
         let stripe = part(stripe::read(source), problems);
         let telegram = part(telegram::read(source), problems);
         let sync = part(sync::read(source), problems);
+        if let (Some(sync), Some(wildberries), Some(ozon), Some(google)) =
+            (&sync, &wildberries, &ozon, &google)
+        {
+            part(sync::check(sync, wildberries, ozon, google), problems);
+        }
         let telemetry = part(telemetry::read(source), problems);
         Some(Self {
             database: part(database, problems)?,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::source::{Problem, Source};
+use super::source::{Problem, Source, malformed};
 
 /// Settings of the embedded PostgreSQL and NATS.
 #[derive(Debug, Clone)]
@@ -21,9 +21,17 @@ pub(super) fn read(source: &Source) -> Result<EmbeddedSettings, Problem> {
             text.parse().ok().filter(|port| *port != 0)
         })
     };
-    Ok(EmbeddedSettings {
+    let settings = EmbeddedSettings {
         data_dir: source.required("ST_DATA_DIR", "a folder", |text| Some(PathBuf::from(text)))?,
         postgres_port: port("ST_EMBEDDED_POSTGRES_PORT")?,
         nats_port: port("ST_EMBEDDED_NATS_PORT")?,
-    })
+    };
+    match settings.nats_port {
+        Some(port) if settings.postgres_port == Some(port) => Err(malformed(
+            "ST_EMBEDDED_NATS_PORT",
+            "another port than ST_EMBEDDED_POSTGRES_PORT",
+            &port.to_string(),
+        )),
+        _ => Ok(settings),
+    }
 }

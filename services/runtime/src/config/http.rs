@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::source::{Problem, Source};
+use super::source::{Problem, Source, malformed};
 
 /// Settings of the listeners.
 #[derive(Debug, Clone)]
@@ -93,9 +93,15 @@ pub(super) fn read(source: &Source) -> Result<HttpSettings, Problem> {
         let seconds = source.number(name, "a number of seconds from 1 to 300", 1..=300)?;
         Ok(Duration::from_secs(seconds))
     };
+    let (own, metrics): (SocketAddr, SocketAddr) = (address("ST_HTTP_ADDR")?, address("ST_METRICS_ADDR")?);
+    let everywhere = own.ip().is_unspecified() || metrics.ip().is_unspecified();
+    if own.port() == metrics.port() && own.port() != 0 && (own.ip() == metrics.ip() || everywhere) {
+        let expected = "another address or port than ST_HTTP_ADDR";
+        return Err(malformed("ST_METRICS_ADDR", expected, &metrics.to_string()));
+    }
     Ok(HttpSettings {
-        address: address("ST_HTTP_ADDR")?,
-        metrics_address: address("ST_METRICS_ADDR")?,
+        address: own,
+        metrics_address: metrics,
         certificate,
         origins: origins.unwrap_or_default(),
         proxies: proxies.unwrap_or_default(),

@@ -109,7 +109,7 @@ pub const KEYS: &[Key] = &[
     plain(
         "ST_METRICS_ADDR",
         "127.0.0.1:9464",
-        "Where `/metrics` and `/health/live` of each process listen",
+        "Where `/metrics` and `/health/live` of each process listen; another port than the HTTP API's",
     ),
     plain(
         "ST_DATA_DIR",
@@ -122,7 +122,7 @@ pub const KEYS: &[Key] = &[
     ),
     optional(
         "ST_EMBEDDED_NATS_PORT",
-        "Port of the embedded NATS; a free one if not set",
+        "Port of the embedded NATS, another than PostgreSQL's; a free one if not set",
     ),
     secret(
         "ST_MASTER_KEY",
@@ -205,7 +205,7 @@ pub const KEYS: &[Key] = &[
     ),
     optional(
         "ST_SYNC_INTERVAL_SECONDS",
-        "Seconds (60 to 86400) between two scheduled syncs of cabinets that were given no rhythm, whatever their \
+        "Seconds (300 to 86400) between two scheduled syncs of cabinets that were given no rhythm, whatever their \
          tenant's plan; the plan's rhythm if not set. 86400 is once a day, in the tenant's morning",
     ),
     plain(
@@ -274,22 +274,23 @@ pub const KEYS: &[Key] = &[
         "ST_MARKETPLACE_SPEED",
         "1",
         "How many times faster than published the marketplaces' limits are taken to be (1 to 100000); more than 1 \
-         is for simulators only",
+         is for simulators only and refused while an address of a marketplace is its own",
     ),
     plain(
         "ST_SYNC_SOFT_LIMIT_SECONDS",
         "540",
-        "After this time a sync starts no further request, in seconds; below the hard limit",
+        "After this time a sync starts no further request, in seconds (60 to 7199); below the hard limit",
     ),
     plain(
         "ST_SYNC_HARD_LIMIT_SECONDS",
         "600",
-        "After this time a sync is broken off, in seconds (10 to 7200)",
+        "After this time a sync is broken off, in seconds (61 to 7200)",
     ),
     plain(
         "ST_SHEET_COALESCE_MS",
         "2000",
-        "Time in which changes are gathered before a sheet is written, in milliseconds (0 to 60000)",
+        "Time in which changes are gathered before a sheet is written, in milliseconds (0 to 60000); less than \
+         `ST_SHEET_FRESHNESS_SECONDS`",
     ),
     plain(
         "ST_SHEET_FRESHNESS_SECONDS",
@@ -300,7 +301,7 @@ pub const KEYS: &[Key] = &[
         "ST_SHEET_SETTLE_SECONDS",
         "240",
         "Time after which a write to a sheet whose answer was lost has certainly ended at Google, in seconds (1 to \
-         3600); less is for simulators only",
+         3600); less than 180 is for simulators only and refused for Google's own address",
     ),
     optional(
         "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::google::GoogleSettings;
+use super::marketplaces::{OzonSettings, WildberriesSettings};
 use super::source::{Problem, Source, malformed};
 
 /// Settings of syncs and sheets.
@@ -59,10 +61,12 @@ pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
     let soft = "ST_SYNC_SOFT_LIMIT_SECONDS";
     let settings = SyncSettings {
         interval: source
-            .parsed("ST_SYNC_INTERVAL_SECONDS", "seconds, 60 to 86400", |text| {
+            .parsed("ST_SYNC_INTERVAL_SECONDS", "seconds, 300 to 86400", |text| {
+                // No answer of a marketplace is asked for again within five minutes, so a shorter rhythm
+                // reads nothing every other time.
                 text.parse()
                     .ok()
-                    .filter(|seconds| (60..=86_400).contains(seconds))
+                    .filter(|seconds| (300..=86_400).contains(seconds))
             })?
             .map(Duration::from_secs),
         attempts: source.number("ST_SYNC_ATTEMPTS", "a number, 1 to 100", 1..=100)?,
@@ -77,8 +81,9 @@ pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
         egress: source.required("ST_EGRESS_ADDRESS", "a name or an address", |text| {
             (1..=100).contains(&text.len()).then(|| text.to_owned())
         })?,
-        soft_limit: seconds(soft, "seconds, 1 to 7200", 1..=7200)?,
-        hard_limit: seconds("ST_SYNC_HARD_LIMIT_SECONDS", "seconds, 10 to 7200", 10..=7200)?,
+        // Below a minute not even the second page of a report comes: three requests a minute are allowed.
+        soft_limit: seconds(soft, "seconds, 60 to 7199", 60..=7199)?,
+        hard_limit: seconds("ST_SYNC_HARD_LIMIT_SECONDS", "seconds, 61 to 7200", 61..=7200)?,
         payload_days: source.number("ST_PAYLOAD_DAYS", "days, 0 to 365", 0..=365)?,
         payload_cabinet_bytes: megabytes("ST_PAYLOAD_CABINET_MB")?,
         payload_total_bytes: megabytes("ST_PAYLOAD_TOTAL_MB")?,
@@ -92,5 +97,59 @@ pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
         let given = settings.soft_limit.as_secs().to_string();
         return Err(malformed(soft, "less than ST_SYNC_HARD_LIMIT_SECONDS", &given));
     }
+    if settings.sheet_coalesce >= settings.sheet_freshness {
+        let given = settings.sheet_coalesce.as_millis().to_string();
+        let expected = "less than ST_SHEET_FRESHNESS_SECONDS, which would end every gathering before";
+        return Err(malformed("ST_SHEET_COALESCE_MS", expected, &given));
+    }
     Ok(settings)
+}
+
+/// Longest that Google works on one request (usage limits of the Sheets API: 180 seconds).
+const GOOGLE_WORKS: Duration = Duration::from_secs(180);
+
+/// Refuses what is for simulators only where an address is the vendor's own: a marketplace would be asked
+/// more often than it allows, and a write that Google still works on would be made a second time.
+pub(super) fn check(
+    settings: &SyncSettings,
+    wildberries: &WildberriesSettings,
+    ozon: &OzonSettings,
+    google: &GoogleSettings,
+) -> Result<(), Problem> {
+    let marketplaces = [
+        &wildberries.content_url,
+        &wildberries.analytics_url,
+        &wildberries.statistics_url,
+        &wildberries.marketplace_url,
+        &wildberries.common_url,
+        &wildberries.prices_url,
+        &ozon.url,
+    ];
+    let speed = settings.marketplace_speed;
+    if speed > 1 && marketplaces.iter().any(|url| is_vendors(url)) {
+        let expected = "1 while an address of a marketplace is the marketplace's own";
+        return Err(malformed("ST_MARKETPLACE_SPEED", expected, &speed.to_string()));
+    }
+    if settings.sheet_settle < GOOGLE_WORKS && is_vendors(&google.sheets_url) {
+        let given = settings.sheet_settle.as_secs().to_string();
+        let expected = "180 at least while ST_GOOGLE_SHEETS_URL is Google's own";
+        return Err(malformed("ST_SHEET_SETTLE_SECONDS", expected, &given));
+    }
+    Ok(())
+}
+
+/// Whether an address is at one of the vendors themselves.
+fn is_vendors(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host
+        .split(['/', ':'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    ["wildberries.ru", "ozon.ru", "googleapis.com"]
+        .iter()
+        .any(|vendor| {
+            host.strip_suffix(vendor)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
 }

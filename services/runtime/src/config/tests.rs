@@ -92,7 +92,7 @@ fn every_malformed_value_is_named_at_once() {
         "ST_HTTP_ADDR must be an address with port such as 127.0.0.1:8080, not \"localhost\"",
         "ST_OZON_URL must be an http:// or https:// address",
         "ST_EMBEDDED_NATS_PORT must be a port",
-        "ST_SYNC_INTERVAL_SECONDS must be seconds, 60 to 86400, not \"half an hour\"",
+        "ST_SYNC_INTERVAL_SECONDS must be seconds, 300 to 86400, not \"half an hour\"",
         "RUST_LOG must be a log filter",
     ] {
         assert!(text.contains(expected), "{expected:?} is missing in {text}");
@@ -202,6 +202,101 @@ fn limits_that_contradict_each_other_are_refused() {
         text.contains("ST_SYNC_SOFT_LIMIT_SECONDS must be less than ST_SYNC_HARD_LIMIT_SECONDS"),
         "{text}"
     );
+}
+
+#[test]
+fn values_that_cannot_work_are_refused_and_their_neighbours_are_not() {
+    let refused: [(&[(&str, &str)], &str); 9] = [
+        (&[("ST_SYNC_INTERVAL_SECONDS", "299")], "ST_SYNC_INTERVAL_SECONDS"),
+        (
+            &[("ST_SYNC_SOFT_LIMIT_SECONDS", "59")],
+            "ST_SYNC_SOFT_LIMIT_SECONDS",
+        ),
+        (
+            &[
+                ("ST_SHEET_COALESCE_MS", "6000"),
+                ("ST_SHEET_FRESHNESS_SECONDS", "6"),
+            ],
+            "ST_SHEET_COALESCE_MS",
+        ),
+        (&[("ST_MARKETPLACE_SPEED", "2")], "ST_MARKETPLACE_SPEED"),
+        (
+            &[
+                ("ST_MARKETPLACE_SPEED", "2"),
+                ("ST_OZON_URL", "https://API-SELLER.ozon.ru:443"),
+            ],
+            "ST_MARKETPLACE_SPEED",
+        ),
+        (&[("ST_SHEET_SETTLE_SECONDS", "179")], "ST_SHEET_SETTLE_SECONDS"),
+        (
+            &[
+                ("ST_EMBEDDED_NATS_PORT", "4222"),
+                ("ST_EMBEDDED_POSTGRES_PORT", "4222"),
+            ],
+            "ST_EMBEDDED_NATS_PORT",
+        ),
+        (&[("ST_HTTP_ADDR", "127.0.0.1:9464")], "ST_METRICS_ADDR"),
+        (
+            &[
+                ("ST_HTTP_ADDR", "0.0.0.0:80"),
+                ("ST_METRICS_ADDR", "127.0.0.1:80"),
+            ],
+            "ST_METRICS_ADDR",
+        ),
+    ];
+    for (environment, name) in refused {
+        let text = complaint(environment, None);
+        assert!(
+            text.contains(&format!("{name} must be ")),
+            "{environment:?}: {text}"
+        );
+    }
+    let elsewhere = [
+        "CONTENT",
+        "ANALYTICS",
+        "STATISTICS",
+        "MARKETPLACE",
+        "COMMON",
+        "PRICES",
+    ]
+    .map(|host| {
+        (
+            format!("ST_WB_{host}_URL"),
+            "http://127.0.0.1:1/wildberries.ru".to_owned(),
+        )
+    });
+    let mut simulated: Vec<(&str, &str)> = elsewhere
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    simulated.extend([
+        ("ST_OZON_URL", "http://notozon.ru"),
+        ("ST_GOOGLE_SHEETS_URL", "http://127.0.0.1:2"),
+        ("ST_MARKETPLACE_SPEED", "1000"),
+        ("ST_SHEET_SETTLE_SECONDS", "1"),
+    ]);
+    let good: [&[(&str, &str)]; 5] = [
+        &simulated,
+        &[
+            ("ST_SYNC_INTERVAL_SECONDS", "300"),
+            ("ST_SHEET_SETTLE_SECONDS", "180"),
+        ],
+        &[
+            ("ST_SYNC_SOFT_LIMIT_SECONDS", "60"),
+            ("ST_SYNC_HARD_LIMIT_SECONDS", "61"),
+        ],
+        &[
+            ("ST_SHEET_COALESCE_MS", "5999"),
+            ("ST_SHEET_FRESHNESS_SECONDS", "6"),
+        ],
+        &[
+            ("ST_HTTP_ADDR", "127.0.0.1:0"),
+            ("ST_METRICS_ADDR", "127.0.0.1:0"),
+        ],
+    ];
+    for environment in good {
+        load(environment, None).unwrap();
+    }
 }
 
 #[test]

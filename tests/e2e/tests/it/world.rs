@@ -316,6 +316,8 @@ pub(crate) fn outside(wildberries: &Wildberries, google: &Google) -> Settings {
         ("ST_WB_MARKETPLACE_URL", host(Host::Marketplace)),
         ("ST_WB_COMMON_URL", host(Host::Common)),
         ("ST_WB_PRICES_URL", host(Host::Prices)),
+        // Nobody there, unless a world has an Ozon of its own: speed is for simulators only.
+        ("ST_OZON_URL", "http://127.0.0.1:9".to_owned()),
         ("ST_GOOGLE_SHEETS_URL", google.base_url()),
         ("ST_GOOGLE_DRIVE_URL", google.base_url()),
         ("ST_MARKETPLACE_SPEED", SPEED.to_string()),
