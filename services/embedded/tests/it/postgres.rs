@@ -92,6 +92,53 @@ async fn a_folder_of_a_dead_run_is_taken_over_though_its_process_number_lives_ag
 }
 
 #[tokio::test]
+async fn a_stale_lock_of_the_socket_that_names_a_living_process_keeps_nothing_from_starting() {
+    let folder = scratch();
+    let options = |name: &str| PostgresOptions {
+        durable: false,
+        ..PostgresOptions::new(folder.path().join(name))
+    };
+    // Of the same account: a process of another one is not believed to be the server.
+    let other = Postgres::start(options("other")).await.unwrap();
+    let server = Postgres::start(options("pg")).await.unwrap();
+    server.kill().await.unwrap();
+    let lock = folder.path().join(format!("pg/.s.PGSQL.{}.lock", server.port()));
+    let stale = std::fs::read_to_string(&lock).unwrap();
+    let (_, rest) = stale.split_once('\n').unwrap();
+    std::fs::write(&lock, format!("{}\n{rest}", other.pid().unwrap())).unwrap();
+    server.start_again().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_ends_by_itself_says_so_and_one_that_was_stopped_does_not() {
+    let folder = scratch();
+    let options = PostgresOptions {
+        durable: false,
+        ..PostgresOptions::new(folder.path().join("pg"))
+    };
+    let server = Postgres::start(options).await.unwrap();
+    assert!(server.ended_unasked().is_none());
+    let pid = server.pid().unwrap().to_string();
+    let killed = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+    assert!(killed.unwrap().success());
+    let began = std::time::Instant::now();
+    let ended = loop {
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(20),
+            "it is not seen"
+        );
+        match server.ended_unasked() {
+            Some(ended) => break ended,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    assert!(matches!(ended, Error::Ended { .. }), "{ended}");
+    server.start_again().await.unwrap();
+    server.stop().await.unwrap();
+    assert!(server.ended_unasked().is_none());
+}
+
+#[tokio::test]
 async fn a_demanded_port_that_is_taken_is_named() {
     let folder = scratch();
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
