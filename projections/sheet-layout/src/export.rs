@@ -4,8 +4,8 @@
 //! Nothing that comes from a marketplace may be calculated by the program that opens the file. A text whose
 //! first character could begin a formula (`= + - @`, tab, line ends, NUL and the full-width forms that East
 //! Asian programs read as the same) gets an apostrophe in front in CSV for spreadsheets, and none in CSV for
-//! programs. In a workbook it stays as it is: the cell is typed as text and marked to stay so when it is edited.
-//! Numbers are numbers in both.
+//! programs. In a workbook it stays as it is: the cell is typed as text and marked to stay so when it is
+//! edited. Numbers are numbers in both.
 
 mod csv;
 mod xlsx;
@@ -141,9 +141,9 @@ impl Table {
             .collect()
     }
 
-    /// As UTF-8, quoted and ended by CR LF as RFC 4180 has it. Dates are ISO 8601; separator, decimal sign, byte
-    /// order mark (without one Excel takes the file for another encoding) and how texts are kept as texts are the
-    /// dialect's.
+    /// As UTF-8, quoted and ended by CR LF as RFC 4180 has it. Dates are ISO 8601; separator, decimal sign,
+    /// byte order mark (without one Excel takes the file for another encoding) and how texts are kept as
+    /// texts are the dialect's.
     ///
     /// # Errors
     /// [`ExportError::Csv`].

@@ -14,7 +14,8 @@ use crate::password::{Match, PasswordError, Passwords};
 use crate::permission::{Role, role_name, role_named};
 use crate::sessions::{EndReason, end_others};
 
-/// What the tables answer to a row of an erased tenant (`core.refuse_erased` in `migrations/core/V27__no_way_back.sql`).
+/// What the tables answer to a row of an erased tenant (`core.refuse_erased` in
+/// `migrations/core/V27__no_way_back.sql`).
 const ERASED: &str = "ST410";
 
 fn is_erased(error: &StoreError) -> bool {

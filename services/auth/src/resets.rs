@@ -14,8 +14,8 @@ use crate::opaque::{self, IssueError};
 
 /// How long a code works (ASVS 5.0, 6.5.5).
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(10);
-/// How long after a code was made the command that used it may use it again. The answer to that command is kept for
-/// as long after its use, which is later: while a repetition works, another password under the same
+/// How long after a code was made the command that used it may use it again. The answer to that command is
+/// kept for as long after its use, which is later: while a repetition works, another password under the same
 /// `Idempotency-Key` is noticed.
 pub const REPEATED: TimeDelta = KEPT;
 /// What a code begins with.
@@ -82,9 +82,9 @@ impl PasswordResets {
         opaque::read(PREFIX, code).map(|(tenant, _)| tenant)
     }
 
-    /// Uses a code for one command and says whose it is. The same command may repeat it until [`REPEATED`] after
-    /// the code was made. None for a code that is unknown, used by another command or too old, or whose login may
-    /// not be used; the caller does not learn which.
+    /// Uses a code for one command and says whose it is. The same command may repeat it until [`REPEATED`]
+    /// after the code was made. None for a code that is unknown, used by another command or too old, or whose
+    /// login may not be used; the caller does not learn which.
     ///
     /// # Errors
     /// [`StoreError`].

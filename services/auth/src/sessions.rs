@@ -1,5 +1,5 @@
-//! Sessions as families of refresh tokens. How one token is exchanged for the next, and when a second use ends
-//! the family, is in [`rotation`].
+//! Sessions as families of refresh tokens. How one token is exchanged for the next, and when a second use
+//! ends the family, is in [`rotation`].
 
 mod rotation;
 

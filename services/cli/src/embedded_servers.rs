@@ -1,7 +1,7 @@
 //! `--embedded`: an own PostgreSQL and NATS as child processes, and keys that are made at the first start.
-//! For one machine, for trying out, for the demonstration. A server that ends by itself is started again on the
-//! same data and port a few times; then the program ends with an error, so that whatever supervises it learns
-//! that something is wrong.
+//! For one machine, for trying out, for the demonstration. A server that ends by itself is started again on
+//! the same data and port a few times; then the program ends with an error, so that whatever supervises it
+//! learns that something is wrong.
 
 use std::time::{Duration, Instant};
 

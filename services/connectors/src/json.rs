@@ -31,9 +31,9 @@ pub(crate) fn decode_in<T: DeserializeOwned>(at: &str, body: &[u8]) -> Result<T,
     serde_json::from_slice(body).map_err(|error| malformed(drift::describe(&error, body, at)))
 }
 
-/// The body without U+0000 in its texts. PostgreSQL's texts cannot hold it, so an event with one could be recorded
-/// but never shown: its product would be missing without a word. It is taken out here, where every answer of either
-/// marketplace comes in. A bare zero byte is no JSON, so only the escaped form can be there.
+/// The body without U+0000 in its texts. PostgreSQL's texts cannot hold it, so an event with one could be
+/// recorded but never shown: its product would be missing without a word. It is taken out here, where every
+/// answer of either marketplace comes in. A bare zero byte is no JSON, so only the escaped form can be there.
 fn without_nul(body: &[u8]) -> Cow<'_, [u8]> {
     const NUL: &[u8] = br"\u0000";
     if !body.contains(&b'\\') || !body.windows(NUL.len()).any(|window| window == NUL) {

@@ -41,8 +41,8 @@ pub fn find_postgres(explicit: Option<&Path>) -> Result<PostgresPrograms, Error>
     Ok(found.swap_remove(0))
 }
 
-/// Every PostgreSQL that is new enough, the newest first; never empty. A cluster works with its own major only,
-/// so the newest is not always the right one.
+/// Every PostgreSQL that is new enough, the newest first; never empty. A cluster works with its own major
+/// only, so the newest is not always the right one.
 pub(crate) fn all_postgres(explicit: Option<&Path>) -> Result<Vec<PostgresPrograms>, Error> {
     let folders = match explicit {
         Some(folder) => vec![folder.to_path_buf()],

@@ -298,8 +298,9 @@ pub(crate) fn note_holder(folder: &Path, pid: u32) -> Result<(), Error> {
     std::fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))
 }
 
-/// Sees to it that the server in `folder` that a dead run of ours left there ends: it may be dying this moment,
-/// and where the kernel has no parent-death signal it lives on. A server that anybody else runs is let alone.
+/// Sees to it that the server in `folder` that a dead run of ours left there ends: it may be dying this
+/// moment, and where the kernel has no parent-death signal it lives on. A server that anybody else runs is
+/// let alone.
 pub(crate) async fn end_orphan(server: &'static str, folder: &Path, limit: Duration) -> Result<(), Error> {
     let noted = std::fs::read_to_string(folder.join(HOLDER_FILE)).unwrap_or_default();
     let mut lines = noted.lines().map(Born::read);

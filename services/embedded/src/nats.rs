@@ -126,8 +126,8 @@ impl Nats {
         self.running().as_ref().map(Running::pid)
     }
 
-    /// How the server ended, if it did so without being asked. None while it runs and after one of the ways to
-    /// stop it.
+    /// How the server ended, if it did so without being asked. None while it runs and after one of the ways
+    /// to stop it.
     pub fn ended_unasked(&self) -> Option<Error> {
         let log = self.log_file();
         self.running().as_mut()?.ended_unasked(&log)

@@ -247,8 +247,8 @@ impl Postgres {
         Ok(())
     }
 
-    /// Whether our server accepts. The port alone does not say so: somebody else's PostgreSQL may have taken it
-    /// a moment before ours, which then ends. Ours writes port and state into its lock file.
+    /// Whether our server accepts. The port alone does not say so: somebody else's PostgreSQL may have taken
+    /// it a moment before ours, which then ends. Ours writes port and state into its lock file.
     async fn is_ready(&self) -> Result<(), String> {
         let lock = std::fs::read_to_string(self.cluster().join("postmaster.pid")).unwrap_or_default();
         let line = |number: usize| lock.lines().nth(number - 1).map(str::trim);

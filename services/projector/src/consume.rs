@@ -20,7 +20,8 @@ const BATCH: usize = 1_000;
 const BACKLOG_BATCH: i64 = 5_000;
 /// A backlog that the broker need not send any more after it was read from the store.
 const SKIP_AT_BROKER: i64 = 2_000;
-/// Silences in which the log grew, with no event of the broker's between them, before the broker's consumer is not believed any more.
+/// Silences in which the log grew, with no event of the broker's between them, before the broker's consumer
+/// is not believed any more.
 const MISSED_AT_BROKER: u32 = 3;
 /// How long one call waits for the broker; silence is noticed sooner.
 const FETCH: Duration = Duration::from_secs(30);

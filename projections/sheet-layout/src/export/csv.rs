@@ -1,5 +1,5 @@
-//! The table as CSV. Quoting is the library's; what cells read like is ours, and depends on who reads: a program
-//! takes every field for what it is, a spreadsheet guesses by the rules of its country.
+//! The table as CSV. Quoting is the library's; what cells read like is ours, and depends on who reads: a
+//! program takes every field for what it is, a spreadsheet guesses by the rules of its country.
 
 use std::borrow::Cow;
 
@@ -25,10 +25,10 @@ pub enum CsvDialect {
     /// For programs: commas, a decimal point, no byte order mark, every text as it is. A spreadsheet must not
     /// open it: a text may look like a formula.
     Machine,
-    /// For a spreadsheet that is set to this language's country. Russian: semicolons and a decimal comma; English:
-    /// commas and a decimal point; both with a byte order mark. A text that would be taken for a formula has an
-    /// apostrophe in front; one that would be taken for a number, date, time or truth value is written as
-    /// `="…"`, which is that text in the cell.
+    /// For a spreadsheet that is set to this language's country. Russian: semicolons and a decimal comma;
+    /// English: commas and a decimal point; both with a byte order mark. A text that would be taken for a
+    /// formula has an apostrophe in front; one that would be taken for a number, date, time or truth value is
+    /// written as `="…"`, which is that text in the cell.
     Spreadsheet(Language),
 }
 
@@ -98,7 +98,8 @@ fn as_text(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether a spreadsheet may take a text for something else: it has a digit and no letters but those of an
-/// exponent, a month, a currency or a half of the day, or it is a truth value. Rather too often than too seldom.
+/// exponent, a month, a currency or a half of the day, or it is a truth value. Rather too often than too
+/// seldom.
 fn is_guessed(text: &str) -> bool {
     const WORDS: [&str; 37] = [
         "e",

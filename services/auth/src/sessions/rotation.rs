@@ -1,8 +1,9 @@
-//! One refresh token for the next. Each works once; a token that is used again later was copied, and since the
-//! thief cannot be told from the owner, the whole family ends (RFC 9700, section 4.14.2). Two tabs that refresh
-//! together and a client that lost the answer are no thieves: for [`GRACE`] the same client is answered with
-//! the same successor. It is derived from the token that is shown and a stored salt, so that the family stays
-//! one chain, in which a copied token is noticed, and no token has to be stored in the clear.
+//! One refresh token for the next. Each works once; a token that is used again later was copied, and since
+//! the thief cannot be told from the owner, the whole family ends (RFC 9700, section 4.14.2). Two tabs that
+//! refresh together and a client that lost the answer are no thieves: for [`GRACE`] the same client is
+//! answered with the same successor. It is derived from the token that is shown and a stored salt, so that
+//! the family stays one chain, in which a copied token is noticed, and no token has to be stored in the
+//! clear.
 
 use std::net::IpAddr;
 
@@ -62,8 +63,8 @@ impl From<StoreError> for RotateError {
 pub struct Client([u8; 32]);
 
 impl Client {
-    /// Of a request. Addresses of one IPv6 subscriber (64 bits) are one. A request without a user agent is told
-    /// apart by its address alone.
+    /// Of a request. Addresses of one IPv6 subscriber (64 bits) are one. A request without a user agent is
+    /// told apart by its address alone.
     #[must_use]
     pub fn of(key: &[u8], from: IpAddr, user_agent: Option<&[u8]>) -> Self {
         let mut name = format!("client\n{}\n", network(from)).into_bytes();
@@ -173,7 +174,8 @@ async fn take_token(
     let read = transaction
         .prepare_cached(
             "SELECT s.session_id, s.user_id, t.used_at, t.used_by, t.successor_salt,
-                    s.ended_at IS NOT NULL OR s.expires_at <= $3 OR (t.used_at IS NULL AND t.expires_at <= $3),
+                    s.ended_at IS NOT NULL OR s.expires_at <= $3
+                        OR (t.used_at IS NULL AND t.expires_at <= $3),
                     a.state, a.role,
                     NOT a.admin AND EXISTS (SELECT FROM core.suspensions u WHERE u.tenant_id = s.tenant_id)
                FROM core.refresh_tokens t

@@ -104,8 +104,8 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ready means as well: the jobs that wait are delivered, and someone takes them. A queue that stands still reports
-/// no error anywhere else.
+/// Ready means as well: the jobs that wait are delivered, and someone takes them. A queue that stands still
+/// reports no error anywhere else.
 fn check_queues(assembly: &Assembly, queue: &WorkQueue) {
     let (queue, clock) = (queue.clone(), assembly.clock.clone());
     assembly.health.register("jobs", move || {

@@ -167,7 +167,8 @@ struct Cell {
     known: bool,
     /// The level this process keeps for itself while the place is away.
     alone: Option<Level>,
-    /// The vendor's latest word on when the next request may be sent, told to this process or seen in the place.
+    /// The vendor's latest word on when the next request may be sent, told to this process or seen in the
+    /// place.
     closed_until: i64,
     /// Sent meanwhile, to be entered; and how long it is closed by what the vendor told meanwhile.
     owed: u32,

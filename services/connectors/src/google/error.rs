@@ -163,8 +163,8 @@ pub(super) fn failure(endpoint: &'static str, reply: &Reply, untold: Duration) -
     }
 }
 
-/// Google's words without the e-mail addresses in them: it names editors of a protected range, owners and members,
-/// and these words go into logs and events.
+/// Google's words without the e-mail addresses in them: it names editors of a protected range, owners and
+/// members, and these words go into logs and events.
 fn without_addresses(text: &str) -> String {
     let is_part = |c: char| c.is_alphanumeric() || "._%+-'@".contains(c);
     let mut clean = String::with_capacity(text.len());

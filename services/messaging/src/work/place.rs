@@ -1,7 +1,7 @@
 //! Whether a queue's consumer still knows its place. A stream that lost its messages (a broken disk, an older
-//! copy put back, a server that comes up without them) numbers anew, while its consumer may keep the numbers it
-//! had reached: seen on nats-server 2.12; newer ones mend it half, at their start. The jobs that are there then
-//! are never delivered, nothing reports an error, and since a subject holds one job, none can be added.
+//! copy put back, a server that comes up without them) numbers anew, while its consumer may keep the numbers
+//! it had reached: seen on nats-server 2.12; newer ones mend it half, at their start. The jobs that are there
+//! then are never delivered, nothing reports an error, and since a subject holds one job, none can be added.
 
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ struct Look {
 }
 
 impl Look {
-    /// In a work queue a job that was acknowledged is gone. One that is there at a place that the consumer has
-    /// left behind, and is in no one's hands, is lost to it.
+    /// In a work queue a job that was acknowledged is gone. One that is there at a place that the consumer
+    /// has left behind, and is in no one's hands, is lost to it.
     fn is_lost(&self) -> bool {
         let left_behind = self
             .oldest
@@ -79,8 +79,8 @@ pub(super) async fn state(
     })
 }
 
-/// Makes the consumer anew if it has lost its place; says whether it had. Jobs that are in someone's hands are
-/// then given out once more, which every job has to bear anyway.
+/// Makes the consumer anew if it has lost its place; says whether it had. Jobs that are in someone's hands
+/// are then given out once more, which every job has to bear anyway.
 ///
 /// # Errors
 /// [`WorkError`] when the broker is away, or the consumer could not be made.

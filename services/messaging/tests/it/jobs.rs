@@ -213,8 +213,8 @@ async fn a_queue_that_was_wiped_is_declared_again_by_whoever_uses_it() {
     came.await.unwrap().ack().await.unwrap();
 }
 
-/// Puts the consumer of the sync queue behind a place that the stream has not reached: what a stream leaves that
-/// lost its messages and numbers anew. (`CONSUMER.RESET` came with nats-server 2.14.)
+/// Puts the consumer of the sync queue behind a place that the stream has not reached: what a stream leaves
+/// that lost its messages and numbers anew. (`CONSUMER.RESET` came with nats-server 2.14.)
 async fn put_ahead(broker: &Broker, place: u64) {
     let asked = format!(r#"{{"seq":{place}}}"#);
     let answer = broker
@@ -259,7 +259,8 @@ async fn jobs_behind_a_consumer_are_delivered_after_a_reconnect_though_the_strea
     assert!(worker.next(Duration::from_millis(50)).await.unwrap().is_none());
     queue.publish(CABINET, "a".into(), "1").await.unwrap();
     queue.publish(OTHER, "b".into(), "2").await.unwrap();
-    // A newer server takes a consumer back to the stream's end when it starts, which leaves the jobs behind it.
+    // A newer server takes a consumer back to the stream's end when it starts, which leaves the jobs behind
+    // it.
     put_ahead(&broker, 1_000).await;
     server.kill().await.unwrap();
     server.start_again().await.unwrap();

@@ -119,8 +119,8 @@ pub async fn distribution(tx: &Transaction<'_>) -> Result<Distribution, QueryErr
     })
 }
 
-/// Products of which something was recorded that could not be processed: they stand still, or are missing, until
-/// someone has looked.
+/// Products of which something was recorded that could not be processed: they stand still, or are missing,
+/// until someone has looked.
 ///
 /// # Errors
 /// [`QueryError`].

@@ -36,8 +36,8 @@ pub struct DashboardView {
     pub low_stock_count: i64,
     /// Products with no units.
     pub out_of_stock_count: i64,
-    /// Products of which something was reported that could not be processed. They are missing or do not change;
-    /// the operator of the service has to look at them.
+    /// Products of which something was reported that could not be processed. They are missing or do not
+    /// change; the operator of the service has to look at them.
     pub unprocessed_products: i64,
     /// Units by product, two decimals; 0 without products.
     pub average_stock_per_product: f64,

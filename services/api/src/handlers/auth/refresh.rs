@@ -33,8 +33,10 @@ impl Input for RefreshRequest {
     }
 }
 
-/// Exchange a refresh token for the next pair. The same client may repeat the request within 10 seconds and gets
-/// the same next refresh token; any other second use of a token ends the session.
+/// Exchange a refresh token for the next pair.
+///
+/// The same client may repeat the request within 10 seconds and gets the same next refresh token; any other
+/// second use of a token ends the session.
 ///
 /// # Errors
 /// 401 for every token that does not work, without saying why.
