@@ -9,9 +9,10 @@ use events::product::{
 };
 
 use super::{
-    Card, Details, Observation, Product, ProductEvent, StockLevel, any_answer, fbo, level, order, seen, tell,
-    with_stock,
+    Card, Details, Observation, Product, ProductCommand, ProductEvent, StockLevel, any_answer, fbo, level,
+    order, seen, tell, with_stock,
 };
+use crate::Decider;
 use crate::product::{DetailPart, StockSeen};
 use proptest::prelude::*;
 
