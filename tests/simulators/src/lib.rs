@@ -18,5 +18,5 @@ pub use ledger::{
 };
 pub use life::Life;
 pub use ozon::{Ozon, OzonConfig, OzonSellerConfig};
-pub use server::{CallRecord, Calls, Effect, Fault, Listener, SimulatorError, Weather};
+pub use server::{CallRecord, Calls, Damage, Effect, Fault, Listener, SimulatorError, Weather};
 pub use wildberries::{SellerConfig, Wildberries, WildberriesConfig};

@@ -3,12 +3,14 @@
 
 mod answer;
 mod calls;
+mod damage;
 mod faults;
 mod listener;
 mod market;
 mod weather;
 
 pub use calls::{CallRecord, Calls};
+pub use damage::Damage;
 pub use faults::{Effect, Fault};
 pub use listener::Listener;
 pub use weather::Weather;
@@ -73,7 +75,7 @@ pub(crate) trait Simulated: Send + Sync + 'static {
     fn date(&self) -> Option<DateTime<Utc>> {
         None
     }
-    /// Which source a call is for, where bad weather may hit it, and the service's ways to fail.
+    /// Which source a call is for, where bad weather and damage may hit it, and the service's ways to fail.
     fn exposed(&self, _call: &Call) -> Option<(&'static str, Ways)> {
         None
     }

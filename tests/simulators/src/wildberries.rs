@@ -190,6 +190,23 @@ impl Wildberries {
         self.service.mask(masked);
     }
 
+    /// From now on the stock report is refreshed before every page and tells its rows in another order then, or
+    /// no more.
+    pub fn restless(&self, restless: bool) {
+        self.service.restless(restless);
+    }
+
+    /// From now on a page of the order feed holds at most so many rows, whatever is asked for: a cap that the
+    /// vendor does not state.
+    pub fn cap_feed(&self, cap: Option<usize>) {
+        self.service.cap_feed(cap);
+    }
+
+    /// From now on the older order report spells the ids of orders without their prefix, or no more.
+    pub fn bare_order_ids(&self, bare: bool) {
+        self.service.bare_ids(bare);
+    }
+
     /// Switches or speeds up the limits; full buckets again.
     pub fn limits(&self, limits: Limits) {
         self.service.limits(limits);

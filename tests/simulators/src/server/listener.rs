@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::answer::{Answer, Call, parse_query, percent_decode};
 use super::calls::{CallLog, Calls};
+use super::damage::{Breaker, Damage};
 use super::faults::{Effect, Fault, Faults, distort};
 use super::market::with;
 use super::weather::{Sky, Weather};
@@ -38,6 +39,7 @@ struct Core {
     calls: Arc<CallLog>,
     faults: Arc<Faults>,
     sky: Arc<Sky>,
+    breaker: Arc<Breaker>,
 }
 
 /// A running server: its address, its call log and its misbehaviour, the same for every simulator.
@@ -48,6 +50,7 @@ pub struct Listener {
     calls: Arc<CallLog>,
     faults: Arc<Faults>,
     sky: Arc<Sky>,
+    breaker: Arc<Breaker>,
 }
 
 impl Listener {
@@ -69,12 +72,13 @@ impl Listener {
             .local_addr()
             .map_err(|source| SimulatorError::Listen { port: 0, source })?;
         let (calls, faults) = (Arc::new(CallLog::new()), Arc::new(Faults::new()));
-        let sky = Arc::new(Sky::default());
+        let (sky, breaker) = (Arc::new(Sky::default()), Arc::new(Breaker::default()));
         let core = web::Data::new(Core {
             service,
             calls: Arc::clone(&calls),
             faults: Arc::clone(&faults),
             sky: Arc::clone(&sky),
+            breaker: Arc::clone(&breaker),
         });
         let (ready, started) = tokio::sync::oneshot::channel();
         let thread = std::thread::Builder::new()
@@ -92,6 +96,7 @@ impl Listener {
                 calls,
                 faults,
                 sky,
+                breaker,
             }),
             Ok(Err(source)) => Err(SimulatorError::Listen {
                 port: address.port(),
@@ -131,6 +136,11 @@ impl Listener {
     /// Lets sources fail now and then, or ends that.
     pub fn weather(&self, weather: Weather) {
         self.sky.set(weather);
+    }
+
+    /// Damages single rows of answers, or ends that.
+    pub fn damage(&self, damage: Damage) {
+        self.breaker.set(damage);
     }
 
     /// The call log.
@@ -266,7 +276,15 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
                 .body(answer.body);
         }
         Some(effect) => distort(effect, core.service.respond(&call)),
-        None => core.service.respond(&call),
+        None => {
+            let answer = core.service.respond(&call);
+            match (core.service.exposed(&call), principal.as_deref(), date) {
+                (Some((source, _)), Some(seller), Some(now)) => {
+                    core.breaker.damage(source, seller, now, answer)
+                }
+                _ => answer,
+            }
+        }
     };
     running.spent(started.elapsed());
     if let Some(Effect::Late { millis }) = &effect {
@@ -349,6 +367,11 @@ fn control(core: &Core, call: &Call) -> Answer {
         ("GET", "/_sim/weather") => Answer::json(200, &core.sky.hits()),
         ("POST", "/_sim/weather") => with::<Weather>(call, |weather| {
             core.sky.set(weather);
+            Answer::empty(204)
+        }),
+        ("GET", "/_sim/damage") => Answer::json(200, &core.breaker.hits()),
+        ("POST", "/_sim/damage") => with::<Damage>(call, |damage| {
+            core.breaker.set(damage);
             Answer::empty(204)
         }),
         ("POST", "/_sim/release") => {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::errors::bad_request;
 use super::limits::Host;
 use super::names::{BRANDS, COLOURS, SUBJECTS};
-use super::world::{Card, DISCOUNT_PERCENT, World, discounted};
+use super::world::{Card, DISCOUNT_PERCENT, World, discounted_minor};
 use crate::server::{Answer, Call};
 use crate::text::{parse_moscow, utc_text};
 
@@ -175,7 +175,7 @@ fn render(world: &World, card: &Card) -> Value {
         "nmUUID": uuid::Uuid::from_u128(u128::from(card.nm_id) << 64 | 0x8000_0000_0000_0001),
         "subjectID": subject_id, "subjectName": subject, "vendorCode": card.vendor_code,
         "brand": BRANDS.get(card.brand), "title": card.title, "description": "Описание товара",
-        "needKiz": false, "kizMarked": false,
+        "needKiz": false, "kizMarked": false, "wholesale": {"enabled": false, "quantum": 0},
         "dimensions": {"length": 30, "width": 20, "height": 5, "weightBrutto": 0.4, "isValid": true},
         "characteristics": [
             {"id": 14_177_449, "name": "Цвет", "value": [colour]},
@@ -194,6 +194,23 @@ fn render(world: &World, card: &Card) -> Value {
             "c516x688": format!("{base}/c516x688/1.webp"), "square": format!("{base}/square/1.webp"),
             "tm": format!("{base}/tm/1.webp"),
         }]);
+    }
+    value
+}
+
+/// The first size costs what the card says. Of the others some cost less and some have no price yet, as where
+/// sizes are priced one by one.
+fn price_of(card: &Card, size: &super::world::Size, at: usize) -> Value {
+    let less = i64::try_from(at).unwrap_or(0) * 7;
+    let price = (card.price - less).max(1);
+    let discounted = discounted_minor(price) as f64 / 100.0;
+    let mut value = json!({
+        "sizeID": size.chrt_id, "price": price, "discountedPrice": discounted,
+        "clubDiscountedPrice": discounted * 0.95, "techSizeName": size.tech_size,
+    });
+    if at > 0 && card.nm_id.is_multiple_of(5) {
+        value["price"] = Value::Null;
+        value["discountedPrice"] = Value::Null;
     }
     value
 }
@@ -237,16 +254,11 @@ pub(crate) fn prices(world: &World, call: &Call) -> Answer {
     let goods: Vec<Value> = cards
         .iter()
         .map(|card| {
-            let discounted = discounted(card.price);
             let sizes: Vec<Value> = world
                 .sizes_of(card)
                 .iter()
-                .map(|size| {
-                    json!({
-                        "sizeID": size.chrt_id, "price": card.price, "discountedPrice": discounted,
-                        "clubDiscountedPrice": discounted as f64 * 0.95, "techSizeName": size.tech_size,
-                    })
-                })
+                .enumerate()
+                .map(|(at, size)| price_of(card, size, at))
                 .collect();
             json!({
                 "nmID": card.nm_id, "vendorCode": card.vendor_code, "sizes": sizes,

@@ -17,6 +17,19 @@ struct Mask {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Cap {
+    /// Absent or null: none.
+    rows: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Switch {
+    on: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Revoke {
     token: String,
 }
@@ -64,6 +77,18 @@ pub(crate) fn answer(service: &Service, call: &Call) -> Answer {
         }
         ("POST", "/_sim/mask") => with::<Mask>(call, |mask| {
             service.mask(mask.masked);
+            done()
+        }),
+        ("POST", "/_sim/restless") => with::<Switch>(call, |switch| {
+            service.restless(switch.on);
+            done()
+        }),
+        ("POST", "/_sim/bare-order-ids") => with::<Switch>(call, |switch| {
+            service.bare_ids(switch.on);
+            done()
+        }),
+        ("POST", "/_sim/feed-cap") => with::<Cap>(call, |cap| {
+            service.cap_feed(cap.rows);
             done()
         }),
         ("POST", "/_sim/revoke") => with::<Revoke>(call, |revoke| {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::names::{BRANDS, STILL_NAMED, SUBJECTS};
+use super::names::{BRANDS, SUBJECTS};
 use super::orders::srid;
-use super::world::{Card, Site, Status, World, discounted};
+use super::world::{Card, Site, Status, World, discounted, discounted_minor};
 use crate::ledger::{Ledger, LedgerLevel, LedgerOrder, LedgerProduct, LedgerSize, LedgerWarehouse};
 use crate::server::Stall;
 use crate::text::from_millis;
@@ -22,7 +22,7 @@ impl Stall for World {
 
     fn ledger(&self, now: DateTime<Utc>, since: i64, hidden: bool) -> Ledger {
         let here = self.sites.iter().map(|site| LedgerWarehouse {
-            hidden_in_stock: hidden && site.russian && site.name != STILL_NAMED,
+            hidden_in_stock: hidden && site.russian,
             hidden_in_orders: hidden && site.russian,
             ..warehouse(site, false)
         });
@@ -91,7 +91,7 @@ impl World {
             barcodes: sorted(sizes.iter().flat_map(|size| size.barcodes.clone()).collect()),
             listed: card.listed,
             price_minor: card.price * 100,
-            discounted_minor: discounted(card.price) * 100,
+            discounted_minor: discounted_minor(card.price),
             sizes: sizes
                 .iter()
                 .map(|size| LedgerSize {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::names::{BRANDS, COLOURS, STILL_NAMED, SUBJECTS};
+use super::names::{BRANDS, COLOURS, STEADY, SUBJECTS};
 use super::seller::{fbs_site, site};
 use super::world::{Counter, Site, Status, World};
 use crate::dice::Dice;
@@ -363,7 +363,7 @@ impl World {
             self.agenda.add(now + gone, at, Next::Leave);
             return;
         }
-        let open = positions(&self.sites, |site| site.open && site.name != STILL_NAMED);
+        let open = positions(&self.sites, |site| site.open && site.name != STEADY);
         if open.len() < 3 {
             return;
         }
@@ -386,7 +386,7 @@ impl World {
     fn rename_warehouse(&mut self) {
         let own = self.dice.percent(30);
         let sites = if own { &self.fbs } else { &self.sites };
-        let open = positions(sites, |site| site.open && site.name != STILL_NAMED);
+        let open = positions(sites, |site| site.open && site.name != STEADY);
         let at = self.dice.pick(&open).copied();
         let sites = if own { &mut self.fbs } else { &mut self.sites };
         if let Some(site) = at.and_then(|at| sites.get_mut(at)) {

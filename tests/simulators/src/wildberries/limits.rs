@@ -1,5 +1,5 @@
-//! Wildberries' request limits (contracts A.3, state of October 2026) as one table, and the token buckets
-//! over it.
+//! Wildberries' request limits (contracts A.3, vendor's pages of 2026-10-30) as one table, and the token buckets
+//! over it. Whether there is a limit per address as well, and which, is unknown: the vendor states none.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -75,6 +75,8 @@ pub(crate) enum Group {
     SellerWarehouses,
     Orders,
     OrderFeed,
+    /// Warehouses of the seller and offices; stock has a bucket of its own.
+    Warehouses,
     Marketplace,
     SellerInfo,
     Ping(Option<Host>),
@@ -93,6 +95,7 @@ const fn every(interval_ms: f64, burst: f64) -> Limit {
 
 const QUARTER_HOUR: f64 = 900_000.0;
 const THREE_HOURS: f64 = 10_800_000.0;
+const DAY: f64 = 86_400_000.0;
 
 /// The table: full limits (Personal, Service) and those of Base and Test tokens.
 const fn table(group: Group) -> (Limit, Limit) {
@@ -103,9 +106,11 @@ const fn table(group: Group) -> (Limit, Limit) {
         Group::RemainsStatus => (every(5_000.0, 5.0), every(QUARTER_HOUR, 1.0)),
         Group::RemainsDownload => (every(60_000.0, 1.0), every(QUARTER_HOUR, 1.0)),
         Group::WbWarehouses | Group::SellerWarehouses => (every(20_000.0, 1.0), every(20_000.0, 1.0)),
-        Group::Orders | Group::OrderFeed => (every(60_000.0, 1.0), every(THREE_HOURS, 1.0)),
-        Group::Marketplace => (every(200.0, 20.0), every(400.0, 10.0)),
-        Group::SellerInfo => (every(60_000.0, 10.0), every(60_000.0, 10.0)),
+        Group::Orders => (every(60_000.0, 10.0), every(THREE_HOURS, 1.0)),
+        Group::OrderFeed => (every(60_000.0, 1.0), every(THREE_HOURS, 1.0)),
+        // The pages of the methods name no numbers of their own for base tokens any more.
+        Group::Warehouses | Group::Marketplace => (every(200.0, 20.0), every(200.0, 20.0)),
+        Group::SellerInfo => (every(60_000.0, 10.0), every(DAY, 1.0)),
         Group::Ping(_) => (every(10_000.0, 99.0), every(10_000.0, 99.0)),
     }
 }
@@ -123,7 +128,7 @@ impl Group {
     /// What a reply with a 4xx status costs beyond the request itself.
     const fn extra_cost(self, status: u16) -> f64 {
         let failed = status >= 400 && status < 500 && status != 429;
-        if matches!(self, Self::Marketplace) && failed {
+        if matches!(self, Self::Marketplace | Self::Warehouses) && failed {
             9.0
         } else {
             0.0

@@ -9,17 +9,21 @@ use crate::server::{Answer, Call};
 
 const MAX_AMOUNT: u32 = 100_000;
 const MAX_SIZES: usize = 1000;
+/// Kinds of delivery, one warehouse after the other: FBS, DBS, DBW, click and collect, express.
+const DELIVERY: [u8; 5] = [1, 2, 3, 5, 6];
 
 /// `GET /api/v3/warehouses`
 pub(crate) fn warehouses(world: &World) -> Answer {
     let list: Vec<Value> = world
         .fbs
         .iter()
-        .filter(|site| site.open || site.leaving)
-        .map(|site| {
+        .enumerate()
+        .filter(|(_, site)| site.open || site.leaving)
+        .map(|(at, site)| {
             json!({
-                "name": site.name, "officeId": 15, "id": site.id, "cargoType": 1, "deliveryType": 1,
-                "isDeleting": site.leaving, "isProcessing": false,
+                "name": site.name, "officeId": 15, "id": site.id, "cargoType": 1,
+                "deliveryType": DELIVERY.get(at % DELIVERY.len()),
+                "isDeleting": site.leaving, "isProcessing": at % 3 == 2,
             })
         })
         .collect();
@@ -82,6 +86,12 @@ pub(crate) fn stocks(world: &mut World, call: &Call, warehouse: &str, read_only:
 }
 
 fn put(world: &mut World, site: usize, body: Value) -> Answer {
+    // Names of fields are not checked (vendor's page of 2026-10-30): a wrong one changes nothing, and is 204.
+    let named = |row: &Value| row.get("chrtId").is_some() && row.get("amount").is_some();
+    let rows = body.get("stocks").and_then(Value::as_array);
+    if body.is_object() && !rows.is_some_and(|rows| rows.iter().all(named)) {
+        return Answer::empty(204);
+    }
     let Ok(update) = serde_json::from_value::<Update>(body) else {
         return error(400, "IncorrectRequestBody", "Некорректное тело запроса");
     };

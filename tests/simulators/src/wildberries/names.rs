@@ -3,7 +3,8 @@
 /// A Wildberries warehouse: id, name, region, whether it is in Russia, whether it takes bulky goods (СГТ).
 pub(crate) type Place = (i64, &'static str, &'static str, bool, bool);
 
-/// Коледино is first on purpose: it keeps its name in the masked synchronous report (release note 570).
+/// Since 2026-10-30 the page of the synchronous report knows no Russian warehouse that keeps its name under the
+/// mask; before, Коледино did (release note 570).
 pub(crate) const PLACES: &[Place] = &[
     (507, "Коледино", "Центральный", true, false),
     (120_762, "Электросталь", "Центральный", true, false),
@@ -118,5 +119,5 @@ pub(crate) const MASKED_ID: i64 = -999_999;
 pub(crate) const MASKED_REMAINS: &str = "Склад WB РФ";
 /// Masked name of bulky-goods warehouses in the asynchronous report.
 pub(crate) const MASKED_REMAINS_BULKY: &str = "Склад WB СГТ РФ";
-/// The one Russian warehouse that stays named in the synchronous report.
-pub(crate) const STILL_NAMED: &str = "Коледино";
+/// The warehouse that stays open and keeps its name whatever happens, so that there is always one.
+pub(crate) const STEADY: &str = "Коледино";

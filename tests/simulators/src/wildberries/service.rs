@@ -32,6 +32,12 @@ pub(crate) struct Service {
     limits: Mutex<(Limits, Buckets)>,
     masked: AtomicBool,
     polls_until_done: u32,
+    /// Whether the pages of the stock report do not fit each other.
+    restless: AtomicBool,
+    /// Whether the older order report spells ids without their prefix.
+    bare_ids: AtomicBool,
+    /// Most rows of a page of the order feed.
+    feed_cap: AtomicUsize,
     revoked: Mutex<HashSet<Uuid>>,
     past: Mutex<Past>,
     /// Steps that are on disk already.
@@ -43,8 +49,12 @@ pub(crate) struct Service {
     removed: AtomicU64,
 }
 
-/// Methods that Wildberries has switched off (contracts A.6 c, A.7): they answer like a path that never was.
-const REMOVED: [&str; 3] = [
+/// Methods that Wildberries has switched off (contracts A.6 c, A.7, and what went in autumn 2026): they answer
+/// like a path that never was.
+const REMOVED: [&str; 6] = [
+    "/api/v1/analytics/goods-return",
+    "/api/v1/analytics/region-sale",
+    "/adv/v1/budget",
     "/api/v1/supplier/stocks",
     "/api/v1/supplier/incomes",
     "/api/v5/supplier/reportDetailByPeriod",
@@ -123,7 +133,8 @@ impl<'a> Method<'a> {
             Self::RemainsCreate => Group::RemainsCreate,
             Self::RemainsTask { download: false, .. } => Group::RemainsStatus,
             Self::RemainsTask { download: true, .. } => Group::RemainsDownload,
-            Self::Warehouses | Self::Stocks(_) => Group::Marketplace,
+            Self::Warehouses => Group::Warehouses,
+            Self::Stocks(_) => Group::Marketplace,
             Self::Orders => Group::Orders,
             Self::OrderFeed => Group::OrderFeed,
         }
@@ -169,6 +180,9 @@ impl Service {
             limits: Mutex::new((config.limits, Buckets::new())),
             masked: AtomicBool::new(config.masked),
             polls_until_done: config.polls_until_done,
+            restless: AtomicBool::new(false),
+            bare_ids: AtomicBool::new(false),
+            feed_cap: AtomicUsize::new(usize::MAX),
             revoked: Mutex::new(HashSet::new()),
             saved: AtomicUsize::new(if past.steps.is_empty() {
                 usize::MAX
@@ -254,6 +268,18 @@ impl Service {
         self.masked.store(masked, Ordering::SeqCst);
     }
 
+    pub(crate) fn restless(&self, restless: bool) {
+        self.restless.store(restless, Ordering::SeqCst);
+    }
+
+    pub(crate) fn bare_ids(&self, bare: bool) {
+        self.bare_ids.store(bare, Ordering::SeqCst);
+    }
+
+    pub(crate) fn cap_feed(&self, cap: Option<usize>) {
+        self.feed_cap.store(cap.unwrap_or(usize::MAX), Ordering::SeqCst);
+    }
+
     pub(crate) fn masked(&self) -> bool {
         self.masked.load(Ordering::SeqCst)
     }
@@ -324,16 +350,18 @@ impl Service {
             }
             Method::Cards => cards::list(world, call),
             Method::Prices => cards::prices(world, call),
-            Method::WbWarehouses => stocks::wb_warehouses(world, masked, call),
+            Method::WbWarehouses => {
+                stocks::wb_warehouses(world, masked, self.restless.load(Ordering::SeqCst), call)
+            }
             Method::SellerWarehouses => stocks::seller_warehouses(world, call),
-            Method::RemainsCreate => tasks.create(world, masked, call),
-            Method::RemainsTask { id, download } => tasks.task(id, *download, self.polls_until_done),
+            Method::RemainsCreate => tasks.create(world, masked, call, now),
+            Method::RemainsTask { id, download } => tasks.task(id, *download, self.polls_until_done, now),
             Method::Warehouses => marketplace::warehouses(world),
             Method::Stocks(warehouse) => {
                 marketplace::stocks(world, call, warehouse, claims.scope & scope::READ_ONLY != 0)
             }
-            Method::Orders => orders::report(world, masked, call, now),
-            Method::OrderFeed => orders::feed(world, masked, call, now),
+            Method::Orders => orders::report(world, masked, self.bare_ids.load(Ordering::SeqCst), call, now),
+            Method::OrderFeed => orders::feed(world, masked, self.feed_cap.load(Ordering::SeqCst), call, now),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::errors::bad_request;
 use super::limits::Host;
-use super::names::{MASKED_ID, MASKED_SYNC, STILL_NAMED};
+use super::names::{MASKED_ID, MASKED_SYNC};
 use super::world::{Rendered, World};
 use crate::server::{Answer, Call};
 use crate::text::{push_number, push_text};
@@ -67,7 +67,10 @@ impl Request {
 }
 
 /// `POST /api/analytics/v1/stocks-report/wb-warehouses`
-pub(crate) fn wb_warehouses(world: &mut World, masked: bool, call: &Call) -> Answer {
+///
+/// `restless`: whether the report is refreshed before every page, and tells its rows in another order then. The
+/// vendor promises neither one order of rows nor one state over pages.
+pub(crate) fn wb_warehouses(world: &mut World, masked: bool, restless: bool, call: &Call) -> Answer {
     let request = match Request::read(call) {
         Ok(request) => request,
         Err(answer) => return answer,
@@ -75,11 +78,14 @@ pub(crate) fn wb_warehouses(world: &mut World, masked: bool, call: &Call) -> Ans
     let mut page = Page::new(request.offset, request.limit.unwrap_or(MAX_ROWS));
     let is_whole = request.nm_ids.is_empty();
     // The vendor refreshes the report every half hour, so pages that follow each other agree.
-    if is_whole && request.offset > 0 && !world.report.is_empty() {
+    if is_whole && request.offset > 0 && !world.report.is_empty() && !restless {
         world.report.iter().for_each(|rendered| page.add(rendered));
         return page.finish();
     }
-    let sizes = request.sizes(world);
+    let mut sizes = request.sizes(world);
+    if restless && request.offset > 0 {
+        sizes.reverse();
+    }
     let report: Vec<Rendered> = sizes
         .into_iter()
         .map(|size| render(world, size, masked))
@@ -88,7 +94,7 @@ pub(crate) fn wb_warehouses(world: &mut World, masked: bool, call: &Call) -> Ans
     if is_whole {
         world.report = report;
     }
-    page.finish()
+    page.finish_or_nothing(request.offset)
 }
 
 /// `POST /api/analytics/v1/stocks-report/seller-warehouses`
@@ -130,7 +136,7 @@ pub(crate) fn seller_warehouses(world: &World, call: &Call) -> Answer {
             bytes: Arc::from(out),
         });
     }
-    page.finish()
+    page.finish_or_nothing(request.offset)
 }
 
 struct Row<'a> {
@@ -214,7 +220,7 @@ fn fresh(world: &World, index: usize, masked: bool) -> Rendered {
         if counts == [0; 3] {
             continue;
         }
-        if masked && site.russian && site.name != STILL_NAMED {
+        if masked && site.russian {
             for (sum, count) in hidden.iter_mut().zip(counts) {
                 *sum += count;
             }
@@ -271,6 +277,14 @@ impl Page {
                 }
             }
         }
+    }
+
+    /// An account without stock has no content at all (contracts A.6 b).
+    fn finish_or_nothing(self, offset: usize) -> Answer {
+        if offset == 0 && self.out.len() == HEAD.len() {
+            return Answer::empty(204);
+        }
+        self.finish()
     }
 
     fn finish(mut self) -> Answer {

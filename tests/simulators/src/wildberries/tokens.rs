@@ -116,7 +116,6 @@ pub(crate) fn parse(header: Option<&str>) -> Result<Claims, String> {
     let malformed = |what: &str| format!("token problem; token is malformed: {what}");
     let text = header.map(str::trim).filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| "empty Authorization header".to_owned())?;
-    let text = text.strip_prefix("Bearer ").unwrap_or(text);
     let parts: Vec<&str> = text.split('.').collect();
     let [_header, claims, signature] = parts.as_slice() else {
         return Err(malformed("token contains an invalid number of segments"));

@@ -152,7 +152,7 @@ async fn masking_changes_names_and_never_sums() {
     let (masked_async, async_names) = async_sums(&shop).await;
     assert_eq!(masked_sync, true_sums);
     assert_eq!(masked_async, true_sums);
-    assert!(sync_names.contains("Склад WB") && sync_names.contains("Коледино"));
+    assert!(sync_names.contains("Склад WB") && !sync_names.contains("Коледино"));
     assert!(async_names.contains("Склад WB РФ") && async_names.contains("Склад WB СГТ РФ"));
     assert!(!async_names.contains("Коледино") && async_names.contains("Астана Карагандинское шоссе"));
 
@@ -274,7 +274,7 @@ async fn one_day_of_orders_is_that_moscow_day() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_of_the_order_feed_stays_the_same_while_orders_arrive() {
     let shop = Shop::open(seller(20), Limits::Off).await;
-    let period = json!({"start": "2026-10-20", "end": "2026-11-10"});
+    let period = json!({"start": "2026-10-20"});
     let page = |snapshot: Value, offset: usize| {
         json!({"selectedPeriod": period,
                "pagination": {"snapshotTime": snapshot, "offset": offset, "limit": 1000}})

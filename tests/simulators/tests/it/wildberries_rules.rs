@@ -127,14 +127,16 @@ async fn a_ping_answers_for_the_category_of_its_host() {
 async fn a_spent_burst_is_answered_with_the_documented_headers() {
     let shop = shop(Limits::Speed(1.0)).await;
     let orders = "/api/v1/supplier/orders?dateFrom=2026-10-31";
-    let first = shop.call(Method::GET, orders, None).await;
-    assert_eq!(first.status(), 200);
-    assert_eq!(header(&first, "X-Ratelimit-Remaining"), 0);
+    for left in (0..10).rev() {
+        let answer = shop.call(Method::GET, orders, None).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(header(&answer, "X-Ratelimit-Remaining"), left);
+    }
     let second = shop.call(Method::GET, orders, None).await;
     assert_eq!(second.status(), 429);
-    assert_eq!(header(&second, "X-Ratelimit-Limit"), 1);
-    assert!((59..=60).contains(&header(&second, "X-Ratelimit-Retry")));
-    assert!((59..=60).contains(&header(&second, "X-Ratelimit-Reset")));
+    assert_eq!(header(&second, "X-Ratelimit-Limit"), 10);
+    assert!((58..=60).contains(&header(&second, "X-Ratelimit-Retry")));
+    assert!((590..=600).contains(&header(&second, "X-Ratelimit-Reset")));
     assert!(second.headers().get("Retry-After").is_none());
 
     // Another group of methods has a bucket of its own, another kind of token too, with its own limit.
@@ -153,13 +155,16 @@ async fn a_wrong_request_to_the_marketplace_costs_ten() {
     let shop = shop(Limits::Speed(0.001)).await;
     let first = shop.call(Method::GET, "/api/v3/warehouses", None).await;
     assert_eq!(header(&first, "X-Ratelimit-Remaining"), 19);
-    let body = Some(serde_json::json!({"chrtIds": [1]}));
-    assert_eq!(
-        shop.call(Method::POST, "/api/v3/stocks/1", body).await.status(),
-        404
-    );
-    let next = shop.call(Method::GET, "/api/v3/warehouses", None).await;
-    assert_eq!(header(&next, "X-Ratelimit-Remaining"), 8);
+    let warehouses: Value = first.json().await.unwrap();
+    let body = || Some(serde_json::json!({"chrtIds": [1]}));
+    let wrong = shop.call(Method::POST, "/api/v3/stocks/1", body()).await;
+    assert_eq!(wrong.status(), 404);
+    let path = format!("/api/v3/stocks/{}", warehouses[0]["id"]);
+    let next = shop.call(Method::POST, &path, body()).await;
+    assert_eq!(header(&next, "X-Ratelimit-Remaining"), 9);
+    // Warehouses have a bucket of their own.
+    let list = shop.call(Method::GET, "/api/v3/warehouses", None).await;
+    assert_eq!(header(&list, "X-Ratelimit-Remaining"), 18);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,4 +295,80 @@ async fn a_restarted_shop_has_lived_the_same_life() {
     first.stop().await;
     let second = Wildberries::start(config("2026-11-01T09:15:00Z")).await.unwrap();
     assert_eq!(second.truth(sid, None).unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_period_that_begins_before_31_days_ago_is_refused_and_one_without_an_end_is_not() {
+    let shop = shop(Limits::Off).await;
+    let path = "/api/analytics/v1/order-feed";
+    let ask = |start: &str| {
+        let body = serde_json::json!({"selectedPeriod": {"start": start}, "pagination": {"limit": 1000, "offset": 0}});
+        let shop = &shop;
+        async move { shop.call(Method::POST, path, Some(body)).await.status() }
+    };
+    // The shop's clock stands at 2026-11-01T09:00:00Z.
+    assert_eq!(ask("2026-10-01T09:00:00Z").await, 200);
+    assert_eq!(ask("2026-10-01T08:59:59Z").await, 400);
+    let later = serde_json::json!({"selectedPeriod": {"start": "2026-10-20"}, "pagination": {"offset": 5}});
+    let answer = shop.call(Method::POST, path, Some(later)).await;
+    assert_eq!(answer.status(), 400, "a later page without the snapshot's time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_feed_is_by_the_time_of_the_present_status_newest_first() {
+    let shop = shop(Limits::Off).await;
+    shop.sim.advance(30);
+    let body = serde_json::json!({"selectedPeriod": {"start": "2026-11-01T09:00:00Z"}, "pagination": {"limit": 5000, "offset": 0}});
+    let page = shop.post("/api/analytics/v1/order-feed", body).await;
+    let rows = page["data"]["orders"].as_array().unwrap();
+    let changed: Vec<&str> = rows
+        .iter()
+        .map(|row| row["updatedAt"].as_str().unwrap())
+        .collect();
+    assert!(changed.windows(2).all(|pair| pair[0] >= pair[1]), "{changed:?}");
+    let older = |row: &&Value| row["createdAt"].as_str().unwrap() < "2026-11-01T09:00:00Z";
+    assert!(rows.iter().filter(older).all(|row| row["status"] != "created"));
+    let cancelled = rows.iter().filter(|row| row["status"] == "cancel");
+    for row in cancelled {
+        let kind = row["cancelType"].as_str().unwrap();
+        assert!(["app", "receipt", "expire", "other"].contains(&kind), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_name_in_an_upload_of_stock_changes_nothing_and_is_no_error() {
+    let shop = shop(Limits::Off).await;
+    let warehouses = shop.get("/api/v3/warehouses").await;
+    let path = format!("/api/v3/stocks/{}", warehouses[0]["id"]);
+    let sid = shop.sim.sellers()[0];
+    let expires = Clock::manual("2026-12-01T09:00:00Z".parse().unwrap()).now();
+    let writing = shop
+        .sim
+        .token(sid, TokenKind::Personal, scope::MARKETPLACE, expires);
+    let before = shop.sim.truth(sid, None).unwrap();
+    for body in [
+        serde_json::json!({"stocks": [{"chrtID": 1, "amount": 5}]}),
+        serde_json::json!({"stocks": [{"chrtId": 1, "quantity": 5}]}),
+        serde_json::json!({"items": []}),
+    ] {
+        let answer = shop.call_as(&writing, Method::PUT, &path, Some(body)).await;
+        assert_eq!(answer.status(), 204);
+    }
+    assert_eq!(shop.sim.truth(sid, None).unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_can_be_damaged_by_a_seed_over_http_as_well() {
+    let shop = shop(Limits::Off).await;
+    let whole = shop.post(SYNC, serde_json::json!({})).await;
+    let damage = serde_json::json!({"seed": 3, "perMille": 500});
+    shop.call(Method::POST, "/_sim/damage", Some(damage)).await;
+    let damaged = shop.post(SYNC, serde_json::json!({})).await;
+    assert_ne!(damaged, whole);
+    assert_eq!(damaged, shop.post(SYNC, serde_json::json!({})).await);
+    let rows = |page: &Value| page["data"]["items"].as_array().unwrap().len();
+    assert_eq!(rows(&damaged), rows(&whole));
+    assert!(!shop.get("/_sim/damage").await.as_object().unwrap().is_empty());
+    shop.sim.damage(simulators::Damage::default());
+    assert_eq!(shop.post(SYNC, serde_json::json!({})).await, whole);
 }
