@@ -432,6 +432,7 @@ fn any_answer() -> impl Strategy<Value = StockSeen> {
 
 mod further;
 mod parts;
+mod sources;
 
 proptest! {
     /// Whatever was told before: after a complete answer the product knows exactly what that answer says.
