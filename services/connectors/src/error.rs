@@ -4,6 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde_json::Value;
+
 /// A call to a vendor that gave no usable answer.
 ///
 /// Its text names the endpoint's template, never the address that was called: query values and path ids stay
@@ -85,7 +88,7 @@ pub enum CallFailure {
         /// The vendor's status word.
         status: String,
     },
-    /// 5xx: the vendor is down or overloaded.
+    /// 5xx, or anything else that a gate before the vendor says: the way to it does not work.
     #[error("the vendor answered {status}")]
     Unavailable {
         /// HTTP status.
@@ -164,6 +167,35 @@ impl CallFailure {
     }
 }
 
+/// Whether an answer that is no success comes from the vendor's own service: an object or a list in JSON, with
+/// words in it, or a line of plain text. Gates and proxies before it answer with pages and empty bodies, and
+/// what they refuse, they refuse to everyone: it says nothing about a credential or a method.
+pub(crate) fn is_vendors_word(headers: &HeaderMap, body: &[u8]) -> bool {
+    let is_page = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"));
+    let body = body.trim_ascii();
+    if is_page || body.first() == Some(&b'<') {
+        return false;
+    }
+    match serde_json::from_slice::<Value>(body) {
+        Ok(value) => has_words(&value),
+        Err(_) => std::str::from_utf8(body).is_ok_and(|text| text.chars().any(char::is_alphabetic)),
+    }
+}
+
+fn has_words(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.chars().any(char::is_alphabetic),
+        Value::Array(items) => items.iter().any(has_words),
+        Value::Object(fields) => fields.values().any(has_words),
+        // Ozon's refusals carry a code beside an empty message.
+        Value::Number(_) => true,
+        Value::Null | Value::Bool(_) => false,
+    }
+}
+
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureClass {
@@ -212,5 +244,43 @@ impl FailureClass {
             Self::Contract => "contract",
             Self::Refused => "refused",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+
+    use super::is_vendors_word;
+
+    #[test]
+    fn only_what_the_vendors_own_service_says_is_its_word() {
+        let json = HeaderMap::new();
+        let mut page = HeaderMap::new();
+        page.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        for own in [
+            r#"{"title":"unauthorized","detail":"token scope not allowed"}"#,
+            r#"{"code":16,"message":""}"#,
+            r#"{"errors":["dateFrom: field required"]}"#,
+            r#"[{"code":"UploadDataLimit"}]"#,
+            "Request body can not be decoded",
+        ] {
+            assert!(is_vendors_word(&json, own.as_bytes()), "{own}");
+        }
+        for gate in [
+            "",
+            "  \n",
+            "{}",
+            "null",
+            "<html>forbidden</html>",
+            "\n<!DOCTYPE html>",
+            "[]",
+        ] {
+            assert!(!is_vendors_word(&json, gate.as_bytes()), "{gate}");
+        }
+        assert!(
+            !is_vendors_word(&page, br#"{"detail":"x"}"#),
+            "announced as a page"
+        );
     }
 }

@@ -135,19 +135,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Told<T> {
     }
 }
 
-/// Refuses a list in which a field that single rows may lack is in none of them: then it was renamed or taken
-/// away, and everything that it told would silently become nothing.
-pub(crate) fn told_somewhere<T>(
-    rows: &[T],
-    path: &str,
-    is_there: impl Fn(&T) -> bool,
-) -> Result<(), CallFailure> {
-    if rows.is_empty() || rows.iter().any(is_there) {
-        return Ok(());
-    }
-    Err(malformed(format!("field `{path}` is missing in every row")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{decode, is_announced};

@@ -36,6 +36,7 @@ const GROUPS: [(&str, &[&str]); 2] = [
             "order_feed",
             "supplier_orders",
             "marketplace",
+            "marketplace_warehouses",
             "seller_info",
             "ping",
         ],
@@ -323,6 +324,16 @@ impl Limits {
         }
     }
 
+    /// A time that the vendor's clock knows, on a clock that runs as fast as the limits do.
+    #[must_use]
+    pub fn pace(&self, time: Duration) -> Duration {
+        if self.speed > 1.0 && self.speed.is_finite() {
+            time.div_f64(self.speed)
+        } else {
+            time
+        }
+    }
+
     /// Says whether others wait for the place of whoever waits here: then nobody waits longer than a few
     /// seconds for a limit, and the work is put back instead.
     pub fn crowd(&self, crowded: bool) {
@@ -403,8 +414,10 @@ mod tests {
             60,
             "the secret lifts a base token"
         );
-        assert_eq!(per_hour("marketplace", Personal), 300 * 60);
-        assert_eq!(per_hour("marketplace", Base), 150 * 60);
+        for group in ["marketplace", "marketplace_warehouses"] {
+            assert_eq!(per_hour(group, Personal), 300 * 60);
+            assert_eq!(per_hour(group, Base), 300 * 60);
+        }
         assert_eq!(per_hour("ping", Personal), 360);
         let table = LimitTable::built_in().unwrap();
         let rule = |group, kind| table.rule("wildberries", group, kind);

@@ -11,17 +11,21 @@ use super::wire::{
     CardRow, CardsCursor, CardsCursorOut, CardsFilter, CardsPage, CardsRequest, CardsSettings,
 };
 use crate::error::{CallError, CallFailure};
-use crate::json;
-use crate::marketplace::{Card, CardSize, Fetched};
+use crate::json::{self, RawRows};
+use crate::marketplace::{Card, CardSize, Fetched, Tally};
 use crate::payload::GOODS;
 
 const LIST: &str = "POST /content/v2/get/cards/list";
+const PLACE: &str = "cards[]";
 
 impl Wildberries {
     /// All cards, oldest change first, page by page.
     ///
     /// Page: <https://dev.wildberries.ru/docs/openapi/work-with-products>, `POST /content/v2/get/cards/list`;
     /// 100 requests a minute for all of Content, 100 cards a page, so 10,000 cards take about a minute.
+    ///
+    /// The end is an empty page: a short one may have been cut. An empty page that follows no page or a full
+    /// one is asked for a second time, because one such answer alone would take cards away.
     ///
     /// # Errors
     /// The first page that failed; `Inconsistent` when the vendor's cursor comes back to where it was, which
@@ -33,35 +37,139 @@ impl Wildberries {
         self.require(Scope::Content, LIST)?;
         let mut tally = self.tally("wb.cards", GOODS);
         let mut cursor: Option<CardsCursor> = None;
-        let mut seen = HashSet::new();
+        let (mut seen, mut told) = (HashSet::new(), Fields::default());
+        let mut last_page = LastPage::default();
+        let mut complete = true;
         loop {
             let call = self
                 .report_call(LIST, Category::Content, "/content/v2/get/cards/list?locale=ru")?
                 .deadline(self.options.deadline)
                 .json(&request(self.options.card_page, cursor.as_ref()))?;
             let reply = self.fetch(Group::Content, &call).await?;
-            let date = reply.date();
             let page: CardsPage =
                 json::decode(&reply.body).map_err(|failure| CallError::new(LIST, failure))?;
-            page.is_whole().map_err(|failure| CallError::new(LIST, failure))?;
-            tally.page(&reply.body, page.cards.len(), date);
-            let last = page.cursor.total < u64::from(self.options.card_page);
-            on_page(page.cards.into_iter().map(card).collect());
-            if last {
-                let outcome = tally.finish("wb.cards");
-                return Ok(Fetched {
-                    items: (),
-                    outcome,
-                    complete: true,
-                });
+            let rows = page.cards.as_ref().map_or(0, RawRows::len);
+            tally.page(&reply.body, rows, reply.date());
+            let Some(list) = page.cards else {
+                tally.trouble("no list of cards");
+                complete = false;
+                break;
+            };
+            let (cards, proven) =
+                read_page(&list, &mut told, &mut tally).map_err(|failure| CallError::new(LIST, failure))?;
+            let drift = tally.left_out.is_drift();
+            drift.map_err(|failure| CallError::new(LIST, failure))?;
+            complete &= proven;
+            on_page(cards);
+            let next: CardsCursor = json::decode_in("cursor", page.cursor.get().as_bytes())
+                .map_err(|failure| CallError::new(LIST, failure))?;
+            if (rows as u64) < next.total {
+                tally.trouble("a page holds fewer cards than it says");
+                complete = false;
             }
-            let position = (page.cursor.updated_at.clone(), page.cursor.nm_id);
+            if rows == 0 {
+                if last_page.is_end(next.total) {
+                    break;
+                }
+                // The cursor stays: the same question once more.
+                continue;
+            }
+            last_page = LastPage::of(rows, self.options.card_page);
+            let position = (next.updated_at.clone(), next.nm_id);
             if !seen.insert(position) {
                 let what = "the cursor of the card list does not move on".to_owned();
                 return Err(CallError::new(LIST, CallFailure::Inconsistent { what }));
             }
-            cursor = Some(page.cursor);
+            cursor = Some(next);
         }
+        Ok(Fetched {
+            items: (),
+            outcome: tally.finish("wb.cards"),
+            complete,
+        })
+    }
+}
+
+/// Fewest cards that say of a field in none of them that it was renamed or taken away. Single cards may lack
+/// any of them: the vendor names no required ones.
+const ENOUGH: usize = 10;
+
+/// Which fields any card had so far.
+#[derive(Default)]
+struct Fields([(&'static str, bool); 5]);
+
+impl Fields {
+    fn see(&mut self, row: &CardRow) {
+        let there = [
+            ("vendorCode", row.vendor_code.is_there()),
+            ("brand", row.brand.is_there()),
+            ("subjectName", row.subject_name.is_there()),
+            ("title", row.title.is_there()),
+            ("sizes", row.sizes.is_there()),
+        ];
+        for (known, (field, there)) in self.0.iter_mut().zip(there) {
+            *known = (field, known.1 || there);
+        }
+    }
+
+    fn missing(&self) -> Option<&'static str> {
+        let missing = self.0.iter().find(|(field, there)| !there && !field.is_empty());
+        missing.map(|(field, _)| *field)
+    }
+}
+
+/// What an empty page means after this one.
+#[derive(Default)]
+enum LastPage {
+    /// None came yet: an empty account, or one empty answer.
+    #[default]
+    None,
+    /// It was full: the end fell on its border, or one empty answer.
+    Full,
+    /// It was short: an empty page is the end.
+    Short,
+    /// An empty page came already, and comes again.
+    Empty,
+}
+
+impl LastPage {
+    fn of(rows: usize, limit: u32) -> Self {
+        if rows < usize::try_from(limit).unwrap_or(usize::MAX) {
+            Self::Short
+        } else {
+            Self::Full
+        }
+    }
+
+    /// Whether an empty page ends the list. One that is asked for again has to be empty again.
+    fn is_end(&mut self, total: u64) -> bool {
+        let is_end = matches!(self, Self::Short | Self::Empty) && total == 0 || matches!(self, Self::Empty);
+        *self = Self::Empty;
+        is_end
+    }
+}
+
+/// The cards of a page, and whether all that are not in it are known to be absent.
+fn read_page(list: &RawRows, told: &mut Fields, tally: &mut Tally) -> Result<(Vec<Card>, bool), CallFailure> {
+    let (mut cards, mut proven) = (Vec::with_capacity(list.len()), true);
+    for (index, bytes) in list.iter().enumerate() {
+        let result = json::decode_in::<CardRow>(PLACE, bytes);
+        match tally.left_out.take(PLACE, &[index], result) {
+            Some(row) => {
+                told.see(&row);
+                cards.push(card(row));
+            }
+            None => match json::whole_number(bytes, "nmID") {
+                Some(nm_id) => tally.unread(nm_id),
+                None => proven = false,
+            },
+        }
+    }
+    match told.missing() {
+        Some(field) if cards.len() >= ENOUGH => Err(json::malformed(format!(
+            "field `{PLACE}.{field}` is missing in every row"
+        ))),
+        _ => Ok((cards, proven)),
     }
 }
 
@@ -107,9 +215,22 @@ fn card(row: CardRow) -> Card {
 mod tests {
     use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
-    use super::{CardsCursor, card, request};
+    use super::{CardsCursor, Fields, read_page, request};
+    use crate::error::CallFailure;
     use crate::json;
+    use crate::marketplace::{Card, Tally};
     use crate::wildberries::wire::CardsPage;
+
+    fn read(body: &str) -> Result<(Vec<Card>, bool, Tally), CallFailure> {
+        let page: CardsPage = json::decode(body.as_bytes())?;
+        let mut tally = Tally::default();
+        let (cards, proven) = read_page(&page.cards.unwrap(), &mut Fields::default(), &mut tally)?;
+        Ok((cards, proven, tally))
+    }
+
+    fn one(body: &str) -> Card {
+        read(body).unwrap().0.into_iter().next().unwrap()
+    }
 
     const PAGE: &str = r#"{"cards":[{"nmID":100000001,"imtID":90000001,"nmUUID":"01bda0b1-5c0b-736c-b2be-d0a6543e9be0",
         "subjectID":105,"subjectName":"Платья","vendorCode":"PL-001/красный","kizMarked":false,"brand":"Пример",
@@ -122,8 +243,7 @@ mod tests {
 
     #[test]
     fn the_documented_page_becomes_cards() {
-        let page: CardsPage = json::decode(PAGE.as_bytes()).unwrap();
-        let card = card(page.cards.into_iter().next().unwrap());
+        let card = one(PAGE);
         assert_eq!(card.nm_id, 100_000_001);
         assert_eq!(
             (card.vendor_code.as_str(), card.brand.as_str()),
@@ -141,13 +261,12 @@ mod tests {
     #[test]
     fn an_empty_account_and_null_fields_are_tolerated() {
         let page: CardsPage = json::decode(br#"{"cards":[],"cursor":{"nmID":0,"total":0}}"#).unwrap();
-        assert_eq!(page.cursor.updated_at, None);
-        let page: CardsPage = json::decode(
-            br#"{"cards":[{"nmID":1,"vendorCode":null,"brand":null,"sizes":null,"updatedAt":null}],
+        let cursor: CardsCursor = json::decode(page.cursor.get().as_bytes()).unwrap();
+        assert_eq!(cursor.updated_at, None);
+        let card = one(
+            r#"{"cards":[{"nmID":1,"vendorCode":null,"brand":null,"sizes":null,"updatedAt":null}],
                 "cursor":{"total":1}}"#,
-        )
-        .unwrap();
-        let card = card(page.cards.into_iter().next().unwrap());
+        );
         assert_eq!(
             (card.brand.as_str(), card.updated_at, card.sizes.len()),
             ("", None, 0)
@@ -155,17 +274,32 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_article_is_named() {
-        let error =
-            json::decode::<CardsPage>(br#"{"cards":[{"brand":"x"}],"cursor":{"total":1}}"#).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unexpected answer: field `cards[].nmID` is missing (there are brand)"
-        );
+    fn a_card_that_cannot_be_read_is_left_out_and_known_to_be_there() {
+        for (bad, article) in [
+            (r#"{"nmID":7,"title":5}"#, true),
+            (r#"{"nmID":"7"}"#, true),
+            (r#"{"nmID":7,"sizes":[{"techSize":"42"}]}"#, true),
+            (r#"{"brand":"x"}"#, false),
+            ("null", false),
+        ] {
+            let body = PAGE.replace("{\"cards\":[", &format!("{{\"cards\":[{bad},"));
+            let (cards, proven, tally) = read(&body).unwrap();
+            assert_eq!((cards.len(), cards[0].nm_id), (1, 100_000_001), "{bad}");
+            let outcome = tally.finish("wb.cards");
+            assert_eq!(outcome.left_out, 1, "{bad}");
+            assert!(outcome.trouble.unwrap().contains("first at /cards/0"), "{bad}");
+            let unread: &[i64] = if article { &[7] } else { &[] };
+            assert_eq!((outcome.unread.as_slice(), proven), (unread, article), "{bad}");
+        }
     }
 
     #[test]
     fn a_field_that_no_card_has_any_more_is_named_and_does_not_empty_the_catalogue() {
+        let start = PAGE.find("[{").unwrap() + 1;
+        let end = PAGE.find("],\n        \"cursor\"").unwrap();
+        let cards = [&PAGE[start..end]; 10].join(",");
+        let many = format!("{}{cards}{}", &PAGE[..start], &PAGE[end..]);
+        assert_eq!(read(&many).unwrap().0.len(), 10);
         for (field, renamed) in [
             ("vendorCode", "vendor_code"),
             ("brand", "brandName"),
@@ -173,12 +307,13 @@ mod tests {
             ("title", "name"),
             ("sizes", "variants"),
         ] {
-            let body = PAGE.replace(&format!("\"{field}\":"), &format!("\"{renamed}\":"));
-            let page: CardsPage = json::decode(body.as_bytes()).unwrap();
+            let (from, to) = (format!("\"{field}\":"), format!("\"{renamed}\":"));
             assert_eq!(
-                page.is_whole().unwrap_err().to_string(),
+                read(&many.replace(&from, &to)).err().unwrap().to_string(),
                 format!("unexpected answer: field `cards[].{field}` is missing in every row")
             );
+            // One card may lack it: a last page with a single such card is no other contract.
+            assert_eq!(read(&PAGE.replace(&from, &to)).unwrap().0.len(), 1, "{field}");
         }
     }
 
@@ -211,8 +346,11 @@ mod tests {
                 let at = at.index(body.len());
                 body[at] = byte;
             }
-            if let Ok(page) = json::decode::<CardsPage>(&body) {
-                page.cards.into_iter().for_each(|row| drop(card(row)));
+            if let Ok(text) = std::str::from_utf8(&body)
+                && let Ok(page) = json::decode::<CardsPage>(text.as_bytes())
+                && let Some(list) = page.cards
+            {
+                drop(read_page(&list, &mut Fields::default(), &mut Tally::default()));
             }
         }
     }

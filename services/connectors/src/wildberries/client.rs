@@ -9,7 +9,7 @@ use reqwest::header::HeaderName;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error;
-use super::limits::{Category, Group, Seller, Sellers};
+use super::limits::{Category, Closed, Group, Seller, Sellers};
 use super::token::{Scope, Token, TokenKind};
 use crate::error::{CallError, CallFailure};
 use crate::http::{Call, HttpClient, Opened, Reply};
@@ -22,6 +22,10 @@ use crate::repeat::Repeats;
 
 /// Names the service to the vendor; <https://dev.wildberries.ru/en/news/144>.
 const SERVICE_SECRET: HeaderName = HeaderName::from_static("x-client-secret");
+
+/// How long a method that the vendor refused in its own words is left alone. Kinds of tokens get further
+/// rights now and then, and one answer is not believed for ever.
+const CLOSED_FOR: Duration = Duration::from_hours(24);
 
 /// Base addresses of the vendor's categories.
 #[derive(Debug, Clone)]
@@ -183,7 +187,17 @@ impl Wildberries {
     pub fn has_seller_report(&self) -> bool {
         matches!(self.token.kind(), TokenKind::Personal | TokenKind::Service)
             && self.token.scopes().has(Scope::Analytics)
-            && !self.seller.no_seller_report.is_set()
+            && !self.is_closed(&self.seller.no_seller_report)
+    }
+
+    /// Whether a method is left alone for now, because it was refused to this token.
+    pub(super) fn is_closed(&self, method: &Closed) -> bool {
+        method.is_closed_to(&self.token, self.seller.pace(CLOSED_FOR))
+    }
+
+    /// Leaves a method alone for a while: until then, or until there is another token.
+    pub(super) fn close(&self, method: &Closed) {
+        method.close_to(&self.token);
     }
 
     /// Fails without a request when the token does not open a category at all.

@@ -1,11 +1,13 @@
 //! From an answer that is no success to a failure. The vendor's gateway and the services behind it have six
-//! different error bodies; only the HTTP status decides, the words are for people.
+//! different error bodies; the HTTP status decides, the words are for people. A status without the vendor's own
+//! words, such as a page with 403, a redirect or 498, comes from a gate on the way: it is repeated, and no
+//! verdict on a token or a method.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::error::CallFailure;
+use crate::error::{CallFailure, is_vendors_word};
 use crate::http::Reply;
 
 /// Longest piece of the vendor's words that is kept.
@@ -15,7 +17,11 @@ const DETAIL: usize = 300;
 /// that names none.
 pub(super) fn failure(reply: &Reply, secret: &str, interval: Duration) -> CallFailure {
     let detail = || detail(&reply.body, secret);
+    let is_own = is_vendors_word(&reply.headers, &reply.body);
     match reply.status {
+        // 498 was seen as "token invalid" from a gate, for tokens that were valid a minute later.
+        300..400 | 408 | 498 | 500.. => CallFailure::Unavailable { status: reply.status },
+        400..500 if reply.status != 429 && !is_own => CallFailure::Unavailable { status: reply.status },
         401 => CallFailure::Unauthorized { detail: detail() },
         402 => CallFailure::PaymentRequired { detail: detail() },
         403 => CallFailure::Forbidden { detail: detail() },
@@ -27,7 +33,6 @@ pub(super) fn failure(reply: &Reply, secret: &str, interval: Duration) -> CallFa
                 told: told.is_some(),
             }
         }
-        408 | 500.. => CallFailure::Unavailable { status: reply.status },
         status => CallFailure::Rejected {
             status,
             detail: detail(),
@@ -166,14 +171,39 @@ mod tests {
     }
 
     #[test]
-    fn the_status_alone_decides_the_kind() {
-        let of = |status| failure(&reply(status, &[], "{}"), "", Duration::ZERO);
+    fn the_status_decides_the_kind_of_what_the_vendor_says_itself() {
+        let of = |status| failure(&reply(status, &[], r#"{"detail":"no"}"#), "", Duration::ZERO);
         assert!(matches!(of(401), CallFailure::Unauthorized { .. }));
         assert!(matches!(of(402), CallFailure::PaymentRequired { .. }));
         assert!(matches!(of(403), CallFailure::Forbidden { .. }));
         assert!(matches!(of(404), CallFailure::NotFound { .. }));
         assert!(matches!(of(502), CallFailure::Unavailable { status: 502 }));
         assert!(matches!(of(409), CallFailure::Rejected { status: 409, .. }));
-        assert!(matches!(of(302), CallFailure::Rejected { status: 302, .. }));
+    }
+
+    #[test]
+    fn what_a_gate_says_is_trouble_on_the_way_and_is_repeated() {
+        let page = "<html><body>403 Forbidden</body></html>";
+        for (status, body) in [
+            (401, page),
+            (402, page),
+            (403, page),
+            (403, ""),
+            (403, "{}"),
+            (404, page),
+            (400, page),
+            (302, "backend error"),
+            (307, r#"{"detail":"moved"}"#),
+            (498, r#"{"detail":"token invalid"}"#),
+        ] {
+            let failure = failure(&reply(status, &[], body), "", Duration::ZERO);
+            assert!(
+                matches!(failure, CallFailure::Unavailable { status: told } if told == status),
+                "{status} {body}: {failure:?}"
+            );
+            assert_eq!(failure.class(), crate::error::FailureClass::Transient);
+        }
+        let limited = failure(&reply(429, &[], page), "", Duration::from_secs(3));
+        assert!(matches!(limited, CallFailure::RateLimited { .. }), "{limited:?}");
     }
 }

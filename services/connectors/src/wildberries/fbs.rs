@@ -6,24 +6,26 @@ use super::client::Wildberries;
 use super::limits::{Category, Group};
 use super::stock::OF_SELLER;
 use super::token::Scope;
-use super::wire::{SellerWarehouse, Stocks, StocksRequest};
+use super::wire::{SellerWarehouse, StockRow, Stocks, StocksRequest};
 use crate::error::{CallError, CallFailure};
-use crate::json;
+use crate::json::{self, LeftOut, RawRows};
 use crate::marketplace::{
-    Fetched, Fulfilment, InWay, SizeLabel, SizeRef, StockBuilder, StockLevel, StockSnapshot, Tally,
-    WarehouseRef,
+    Fetched, Fulfilment, InWay, SizeLabel, SizeRef, StockBuilder, StockLevel, StockOverflow, StockSnapshot,
+    Tally, WarehouseRef,
 };
 use crate::payload::GOODS;
 
 const WAREHOUSES: &str = "GET /api/v3/warehouses";
 const STOCKS: &str = "POST /api/v3/stocks/{warehouseId}";
+/// Where the rows of the second are.
+const ROWS: &str = "stocks[]";
 
 /// The vendor's most sizes per request.
 const BATCH: usize = 1000;
 
 impl Wildberries {
     /// Stock at the seller's warehouses: by the synchronous report where the token is allowed it, else
-    /// warehouse by warehouse. What was refused once is not tried again by this process.
+    /// warehouse by warehouse. What was refused is left alone for a while.
     ///
     /// # Errors
     /// Those of the way that was taken.
@@ -40,7 +42,7 @@ impl Wildberries {
                     ) && self.token.scopes().has(Scope::Marketplace) =>
                 {
                     tracing::info!("the report of the seller's stock is refused, its warehouses are asked");
-                    self.seller.no_seller_report.set();
+                    self.close(&self.seller.no_seller_report);
                 }
                 other => return other,
             }
@@ -59,7 +61,7 @@ impl Wildberries {
     async fn warehouse_by_warehouse(&self, sizes: &[SizeRef]) -> Result<Fetched<StockSnapshot>, CallError> {
         self.require(Scope::Marketplace, WAREHOUSES)?;
         let mut tally = self.tally("wb.stock.fbs", GOODS);
-        let (warehouses, complete) = self.seller_warehouses(&mut tally).await?;
+        let (warehouses, mut complete) = self.seller_warehouses(&mut tally).await?;
         let articles: HashMap<u64, i64> = sizes.iter().map(|size| (size.chrt_id, size.nm_id)).collect();
         let ids: Vec<u64> = sizes.iter().map(|size| size.chrt_id).collect();
         let mut builder = StockBuilder::default();
@@ -67,34 +69,29 @@ impl Wildberries {
             // Makes the product known, so that nothing in stock is a zero and not a gap.
             builder
                 .add_in_way(size.nm_id, InWay::default())
-                .map_err(overflow)?;
+                .map_err(|beyond| CallError::new(STOCKS, overflow(beyond)))?;
         }
         for warehouse in warehouses {
             let reference =
                 WarehouseRef::with_id(warehouse.id, warehouse.name.as_str(), Fulfilment::Fbs, None);
             let index = builder.warehouse(reference);
             for batch in ids.chunks(BATCH) {
-                let Some(stocks) = self.seller_stocks(&warehouse, batch, &mut tally).await? else {
+                let Some(rows) = self.seller_stocks(&warehouse, batch, &mut tally).await? else {
                     break;
                 };
-                for row in stocks.stocks {
-                    let Some(nm_id) = articles.get(&row.chrt_id) else {
-                        let what = "stock of a size that was not asked for".to_owned();
-                        return Err(CallError::new(STOCKS, CallFailure::Inconsistent { what }));
-                    };
-                    let level = StockLevel {
-                        warehouse: index,
-                        available: row.amount,
-                        in_way_to_client: 0,
-                        in_way_from_client: 0,
-                    };
-                    builder.add(*nm_id, level).map_err(overflow)?;
-                    builder
-                        .add_size(*nm_id, index, SizeLabel::Id(row.chrt_id), row.amount)
-                        .map_err(overflow)?;
-                }
+                let mut lines = Lines {
+                    articles: &articles,
+                    warehouse: index,
+                    builder: &mut builder,
+                    left_out: &mut tally.left_out,
+                };
+                complete &= lines.read(&rows);
             }
         }
+        tally
+            .left_out
+            .is_drift()
+            .map_err(|failure| CallError::new(STOCKS, failure))?;
         let outcome = tally.finish("wb.stock.fbs");
         Ok(Fetched {
             items: builder.finish(),
@@ -104,27 +101,47 @@ impl Wildberries {
     }
 
     /// The warehouses, and whether the answer proves that there are no others.
+    ///
+    /// An empty list is asked for a second time: one such answer was seen from accounts that have warehouses.
     async fn seller_warehouses(&self, tally: &mut Tally) -> Result<(Vec<SellerWarehouse>, bool), CallError> {
+        let first = self.seller_warehouses_once(tally).await?;
+        match first {
+            (warehouses, true) if warehouses.is_empty() => self.seller_warehouses_once(tally).await,
+            first => Ok(first),
+        }
+    }
+
+    async fn seller_warehouses_once(
+        &self,
+        tally: &mut Tally,
+    ) -> Result<(Vec<SellerWarehouse>, bool), CallError> {
         let call = self.call(WAREHOUSES, Category::Marketplace, "/api/v3/warehouses")?;
-        let reply = self.fetch(Group::Marketplace, &call).await?;
+        let reply = self.fetch(Group::SellerWarehouseList, &call).await?;
         let date = reply.date();
-        let list: Option<Vec<SellerWarehouse>> = match (reply.status, reply.body.trim_ascii().is_empty()) {
-            (204, _) => Some(Vec::new()),
+        let list: Option<RawRows> = match (reply.status, reply.body.trim_ascii().is_empty()) {
+            (204, _) => Some(RawRows::default()),
             (_, true) => None,
             (_, false) => json::decode(&reply.body).map_err(|failure| CallError::new(WAREHOUSES, failure))?,
         };
-        let complete = list.is_some();
-        if !complete {
+        tally.page(&reply.body, list.as_ref().map_or(0, RawRows::len), date);
+        let Some(list) = list else {
             let empty = reply.body.trim_ascii().is_empty();
             tally.trouble(if empty {
                 "an empty body"
             } else {
                 "no list of warehouses"
             });
-        }
-        let list = list.unwrap_or_default();
-        tally.page(&reply.body, list.len(), date);
-        Ok((list, complete))
+            return Ok((Vec::new(), false));
+        };
+        let mut left_out = LeftOut::default();
+        let warehouses = list.read("[]", &[], &mut left_out, Ok::<SellerWarehouse, _>);
+        left_out
+            .is_drift()
+            .map_err(|failure| CallError::new(WAREHOUSES, failure))?;
+        // What lies in a warehouse that could not be read is not known.
+        let is_whole = left_out.count() == 0;
+        tally.left_out.join(left_out);
+        Ok((warehouses, is_whole))
     }
 
     /// Stock of one batch; none when the warehouse was deleted meanwhile.
@@ -133,7 +150,7 @@ impl Wildberries {
         warehouse: &SellerWarehouse,
         chrt_ids: &[u64],
         tally: &mut Tally,
-    ) -> Result<Option<Stocks>, CallError> {
+    ) -> Result<Option<Option<RawRows>>, CallError> {
         let path = format!("/api/v3/stocks/{}", warehouse.id);
         let call = self
             .call(STOCKS, Category::Marketplace, &path)?
@@ -146,24 +163,74 @@ impl Wildberries {
         };
         let date = reply.date();
         let stocks: Stocks = json::decode(&reply.body).map_err(|failure| CallError::new(STOCKS, failure))?;
-        tally.page(&reply.body, stocks.stocks.len(), date);
-        Ok(Some(stocks))
+        let rows = stocks.stocks;
+        tally.page(&reply.body, rows.as_ref().map_or(0, RawRows::len), date);
+        if rows.is_none() {
+            tally.trouble("no list of stock");
+        }
+        Ok(Some(rows))
     }
 }
 
-fn overflow(overflow: crate::marketplace::StockOverflow) -> CallError {
-    CallError::new(
-        STOCKS,
-        CallFailure::Inconsistent {
-            what: overflow.to_string(),
-        },
-    )
+/// Takes the rows of one warehouse.
+struct Lines<'a> {
+    articles: &'a HashMap<u64, i64>,
+    warehouse: u32,
+    builder: &'a mut StockBuilder,
+    left_out: &'a mut LeftOut,
+}
+
+impl Lines<'_> {
+    /// Whether the rows prove that sizes without one hold nothing.
+    fn read(&mut self, rows: &Option<RawRows>) -> bool {
+        let Some(rows) = rows else { return false };
+        let mut is_whole = true;
+        for (index, bytes) in rows.iter().enumerate() {
+            let result = json::decode_in(ROWS, bytes).and_then(|row| self.add(&row));
+            if self.left_out.take(ROWS, &[index], result).is_some() {
+                continue;
+            }
+            let size = json::whole_number(bytes, "chrtId").and_then(|id| u64::try_from(id).ok());
+            match size.and_then(|id| self.articles.get(&id)) {
+                Some(nm_id) => self.builder.unread(*nm_id, Some(self.warehouse)),
+                // It may be any of those that were asked for.
+                None => is_whole = false,
+            }
+        }
+        is_whole
+    }
+
+    fn add(&mut self, row: &StockRow) -> Result<(), CallFailure> {
+        let Some(nm_id) = self.articles.get(&row.chrt_id) else {
+            let what = "stock of a size that was not asked for".to_owned();
+            return Err(CallFailure::Inconsistent { what });
+        };
+        if row.amount < 0 {
+            return Err(json::malformed(format!("field `{ROWS}.amount` is negative")));
+        }
+        let level = StockLevel {
+            warehouse: self.warehouse,
+            available: row.amount,
+            in_way_to_client: 0,
+            in_way_from_client: 0,
+        };
+        self.builder.add(*nm_id, level).map_err(overflow)?;
+        self.builder
+            .add_size(*nm_id, self.warehouse, SizeLabel::Id(row.chrt_id), row.amount)
+            .map_err(overflow)
+    }
+}
+
+fn overflow(overflow: StockOverflow) -> CallFailure {
+    CallFailure::Inconsistent {
+        what: overflow.to_string(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::json;
-    use crate::wildberries::wire::{SellerWarehouse, Stocks, StocksRequest};
+    use crate::wildberries::wire::{SellerWarehouse, StockRow, Stocks, StocksRequest};
 
     #[test]
     fn the_documented_warehouses_and_stocks_are_read() {
@@ -175,16 +242,11 @@ mod tests {
         .unwrap();
         assert_eq!((warehouses[0].id, warehouses[0].name.as_str()), (1, "Подольск"));
         let stocks: Stocks = json::decode(br#"{"stocks":[{"chrtId":316399238,"amount":10}]}"#).unwrap();
-        assert_eq!(
-            (stocks.stocks[0].chrt_id, stocks.stocks[0].amount),
-            (316_399_238, 10)
-        );
-        assert!(
-            json::decode::<Stocks>(br#"{"stocks":null}"#)
-                .unwrap()
-                .stocks
-                .is_empty()
-        );
+        let rows = stocks.stocks.unwrap();
+        let row: StockRow = json::decode(rows.iter().next().unwrap()).unwrap();
+        assert_eq!((row.chrt_id, row.amount), (316_399_238, 10));
+        let stocks: Stocks = json::decode(br#"{"stocks":null}"#).unwrap();
+        assert!(stocks.stocks.is_none(), "no list proves nothing");
         assert!(json::decode::<Stocks>(b"{}").is_err());
     }
 

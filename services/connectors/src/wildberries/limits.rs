@@ -3,9 +3,10 @@
 //! seller share them, in this process and in the others.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::pending::{PendingReports, Report};
 use super::token::{Token, TokenKind};
@@ -57,13 +58,15 @@ pub enum Group {
     WbWarehouses,
     /// `POST /api/analytics/v1/stocks-report/seller-warehouses`
     SellerWarehouses,
-    /// `GET /api/v2/list/goods/filter`
+    /// All methods of the category Prices and discounts.
     Prices,
     /// `POST /api/analytics/v1/order-feed`
     OrderFeed,
     /// `GET /api/v1/supplier/orders`
     SupplierOrders,
-    /// Stock and warehouses of the seller.
+    /// `GET /api/v3/warehouses` and offices: a bucket of their own since 2026-10.
+    SellerWarehouseList,
+    /// `POST /api/v3/stocks/{warehouseId}`
     Marketplace,
     /// `GET /api/v1/seller-info`
     SellerInfo,
@@ -84,6 +87,7 @@ impl Group {
             Self::Prices => ("prices", ""),
             Self::OrderFeed => ("order_feed", ""),
             Self::SupplierOrders => ("supplier_orders", ""),
+            Self::SellerWarehouseList => ("marketplace_warehouses", ""),
             Self::Marketplace => ("marketplace", ""),
             Self::SellerInfo => ("seller_info", ""),
             Self::Ping(category) => (
@@ -119,22 +123,24 @@ pub(super) struct Seller {
     kind: KeyKind,
     limits: Limits,
     pub(super) report: Report,
-    pub(super) no_sync_report: Flag,
-    pub(super) no_seller_report: Flag,
-    pub(super) no_order_feed: Flag,
+    pub(super) no_sync_report: Closed,
+    pub(super) no_seller_report: Closed,
+    pub(super) no_order_feed: Closed,
 }
 
-/// Something the vendor refuses this seller, learnt once.
+/// A method that the vendor refuses to a token, learnt once and forgotten after a while.
 #[derive(Debug, Default)]
-pub(super) struct Flag(AtomicBool);
+pub(super) struct Closed(Mutex<Option<(Instant, u64)>>);
 
-impl Flag {
-    pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+impl Closed {
+    /// Whether it was closed to this token less than `rest` ago.
+    pub(super) fn is_closed_to(&self, token: &Token, rest: Duration) -> bool {
+        let closed = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.is_some_and(|(since, to)| to == token.fingerprint() && since.elapsed() < rest)
     }
 
-    pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    pub(super) fn close_to(&self, token: &Token) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), token.fingerprint()));
     }
 }
 
@@ -142,6 +148,11 @@ impl Seller {
     pub(super) fn bucket(&self, group: Group) -> Arc<SharedBucket> {
         let (name, part) = group.name();
         self.limits.bucket(WILDBERRIES, name, part, self.kind, &self.id)
+    }
+
+    /// A time of the vendor's on the clock of the limits.
+    pub(super) fn pace(&self, time: Duration) -> Duration {
+        self.limits.pace(time)
     }
 
     /// How long a request may wait, of what its client allows.
@@ -201,9 +212,9 @@ impl Sellers {
                 kind,
                 limits: self.limits.clone(),
                 report,
-                no_sync_report: Flag::default(),
-                no_seller_report: Flag::default(),
-                no_order_feed: Flag::default(),
+                no_sync_report: Closed::default(),
+                no_seller_report: Closed::default(),
+                no_order_feed: Closed::default(),
             })
         };
         Arc::clone(
@@ -216,11 +227,12 @@ impl Sellers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Category, Group, Sellers, key_kind};
+    use super::{Category, Closed, Group, Sellers, key_kind};
     use crate::limits::KeyKind;
     use crate::wildberries::token::tests::token_text;
     use crate::wildberries::token::{Token, TokenKind};
     use std::sync::Arc;
+    use std::time::Duration;
 
     fn token(sid: &str, id: u8, acc: u8) -> Token {
         let claims = format!(r#"{{"id":"{id}","sid":"{sid}","s":2,"acc":{acc},"exp":1}}"#);
@@ -282,6 +294,45 @@ mod tests {
                 .as_secs(),
             10_800
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_method_opens_again_after_a_while_and_at_once_to_another_token() {
+        let closed = Closed::default();
+        let rest = Duration::from_secs(3_600);
+        let (one, other) = (token("a", 1, 3), token("a", 2, 3));
+        assert!(!closed.is_closed_to(&one, rest));
+        closed.close_to(&one);
+        assert!(closed.is_closed_to(&one, rest));
+        assert!(!closed.is_closed_to(&other, rest));
+        tokio::time::advance(rest).await;
+        assert!(!closed.is_closed_to(&one, rest));
+    }
+
+    #[tokio::test]
+    async fn every_group_has_the_numbers_of_the_vendors_pages_of_2026_10_30() {
+        let rule = |acc, secret, group| {
+            let seller = Sellers::new(1.0).of(&token("a", 1, acc), secret);
+            let limit = seller.bucket(group).limit();
+            (limit.interval.as_millis(), limit.burst)
+        };
+        // One of a burst stays in reserve.
+        let (personal, service, base, hour) = (3, 4, 1, 3_600_000);
+        for acc in [personal, service] {
+            assert_eq!(rule(acc, false, Group::SupplierOrders), (60_000, 9));
+            assert_eq!(rule(acc, false, Group::SellerInfo), (60_000, 9));
+            assert_eq!(rule(acc, false, Group::OrderFeed), (60_000, 1));
+        }
+        assert_eq!(rule(base, true, Group::SupplierOrders), (60_000, 9));
+        assert_eq!(rule(base, false, Group::SupplierOrders), (3 * hour, 1));
+        assert_eq!(rule(base, false, Group::SellerInfo), (24 * hour, 1));
+        assert_eq!(rule(base, false, Group::OrderFeed), (3 * hour, 1));
+        assert_eq!(rule(base, false, Group::Prices), (hour / 4, 1));
+        for acc in [personal, service, base] {
+            assert_eq!(rule(acc, false, Group::Content), (600, 4));
+            assert_eq!(rule(acc, false, Group::Marketplace), (200, 19));
+            assert_eq!(rule(acc, false, Group::SellerWarehouseList), (200, 19));
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
+
 use super::client::Wildberries;
 use super::limits::{Category, Group};
 use super::token::Scope;
@@ -32,7 +34,7 @@ impl Wildberries {
         let mut tally = self.tally("wb.prices", GOODS);
         let mut prices: Vec<PriceObservation> = Vec::new();
         let mut seen = HashSet::new();
-        let mut complete = true;
+        let (mut complete, mut before_it) = (true, Bytes::new());
         for offset in (0..).step_by(limit) {
             if offset > 0 && self.seller.bucket(Group::Prices).wait().await > self.patience() {
                 complete = false;
@@ -52,8 +54,10 @@ impl Wildberries {
                 complete = false;
                 break;
             };
-            let before = (seen.len(), tally.left_out.count());
-            for row in goods.read(PLACE, &[], &mut tally.left_out, Ok::<Goods, _>) {
+            let before = seen.len();
+            let read = goods.read(PLACE, &[], &mut tally.left_out, Ok::<Goods, _>);
+            let read_all = read.len() == rows;
+            for row in read {
                 if seen.insert(row.nm_id) {
                     match price(row) {
                         Ok(told) => prices.extend(told),
@@ -67,10 +71,12 @@ impl Wildberries {
             if rows < limit {
                 break;
             }
-            if (seen.len(), tally.left_out.count()) == before {
+            // A full page of damaged rows is not one that was there before.
+            if seen.len() == before && (read_all || before_it == reply.body) {
                 let what = "a full page of prices repeats products that were there before".to_owned();
                 return Err(CallError::new(LIST, CallFailure::Inconsistent { what }));
             }
+            before_it = reply.body;
         }
         let drift = tally.left_out.is_drift();
         drift.map_err(|failure| CallError::new(LIST, failure))?;

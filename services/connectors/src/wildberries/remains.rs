@@ -11,9 +11,11 @@ use super::client::Wildberries;
 use super::limits::{Category, Group};
 use super::pending::is_task_id;
 use super::token::Scope;
-use super::wire::{Data, RemainsEnvelope, RemainsRow, RemainsStatus, RemainsTask};
+use super::wire::{
+    Data, RemainsEnvelope, RemainsRow, RemainsRowInPart, RemainsStatus, RemainsTask, RemainsWarehouse,
+};
 use crate::error::{CallError, CallFailure};
-use crate::json::{self, Rows};
+use crate::json::{self, LeftOut, Rows};
 use crate::marketplace::{
     Fetched, Fulfilment, InWay, SizeLabel, StockBuilder, StockLevel, StockOverflow, StockSnapshot,
     WarehouseRef,
@@ -24,6 +26,9 @@ const CREATE: &str = "GET /api/v1/warehouse_remains";
 const STATUS: &str = "GET /api/v1/warehouse_remains/tasks/{task_id}/status";
 const DOWNLOAD: &str = "GET /api/v1/warehouse_remains/tasks/{task_id}/download";
 const SOURCE: &str = "wb.stock.remains";
+/// Where its rows are, and their warehouses.
+const PLACE: &str = "[]";
+const ENTRIES: &str = "[].warehouses[]";
 
 /// Entries of the list of warehouses that are none.
 const TO_CLIENT: &str = "В пути до получателей";
@@ -152,10 +157,12 @@ impl Wildberries {
         let has_list = rows
             .finish::<RemainsEnvelope>()
             .map_err(|failure| CallError::new(DOWNLOAD, failure))?;
-        if let Some(what) = report.contradiction {
-            return Err(CallError::new(DOWNLOAD, CallFailure::Inconsistent { what }));
-        }
+        report
+            .left_out
+            .is_drift()
+            .map_err(|failure| CallError::new(DOWNLOAD, failure))?;
         tally.streamed(streamed.bytes, report.rows, streamed.date);
+        tally.left_out.join(report.left_out);
         if !has_list {
             tally.trouble(if streamed.bytes == 0 {
                 "an empty body"
@@ -167,7 +174,7 @@ impl Wildberries {
         Ok(Fetched {
             items: report.builder.finish(),
             outcome,
-            complete: has_list,
+            complete: has_list && !report.is_unproven,
         })
     }
 }
@@ -204,17 +211,87 @@ struct Report {
     builder: StockBuilder,
     by_name: HashMap<String, u32>,
     rows: u64,
-    contradiction: Option<String>,
+    left_out: LeftOut,
+    /// True when a row was left out that does not say whose it is.
+    is_unproven: bool,
 }
 
 impl Report {
-    fn row(&mut self, row: &[u8]) -> Result<(), CallFailure> {
-        let row: RemainsRow = json::decode_in("[]", row)?;
+    fn row(&mut self, bytes: &[u8]) -> Result<(), CallFailure> {
         self.rows += 1;
-        let nm_id = row.nm_id;
+        match json::decode_in::<RemainsRow>(PLACE, bytes) {
+            Ok(row) => {
+                self.left_out.read(ENTRIES, row.warehouses.len());
+                self.left_out.read(PLACE, 1);
+                self.take(row.nm_id, &row.tech_size, row.warehouses, bytes);
+            }
+            Err(failure) => {
+                let failure = json::row_is_json(bytes, failure)?;
+                self.in_part(bytes, &failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// A row of which something cannot be read: its warehouses one by one.
+    fn in_part(&mut self, bytes: &[u8], failure: &CallFailure) {
+        let Ok(row) = json::decode_in::<RemainsRowInPart>(PLACE, bytes) else {
+            self.lose(bytes, failure);
+            return;
+        };
+        self.left_out.read(PLACE, 1);
+        let index = self.index();
+        let read = |entry: RemainsWarehouse| Ok(entry);
+        let mut entries = Vec::with_capacity(row.warehouses.len());
+        for (at, entry) in row.warehouses.iter().enumerate() {
+            let result = json::decode_in(ENTRIES, entry).and_then(read);
+            if let Some(entry) = self.left_out.take(ENTRIES, &[index, at], result) {
+                entries.push(entry);
+                continue;
+            }
+            match json::text(entry, "warehouseName").as_deref() {
+                // The total is only there to be compared.
+                Some(TOTAL) => {}
+                Some(name) if name != TO_CLIENT && name != FROM_CLIENT => {
+                    let warehouse = self.warehouse(name);
+                    self.builder.unread(row.nm_id, Some(warehouse));
+                }
+                _ => self.builder.unread(row.nm_id, None),
+            }
+        }
+        // Without one of its parts it adds up to no total.
+        entries.retain(|entry| entry.name != TOTAL);
+        self.take(row.nm_id, &row.tech_size, entries, bytes);
+    }
+
+    fn take(&mut self, nm_id: i64, size: &str, entries: Vec<RemainsWarehouse>, bytes: &[u8]) {
+        if let Err(failure) = self.add(nm_id, size, entries) {
+            self.lose(bytes, &failure);
+        }
+    }
+
+    /// Leaves out a row: nothing is known of its article then, or, where it does not say whose it is, no
+    /// absence is proven any more.
+    fn lose(&mut self, bytes: &[u8], failure: &CallFailure) {
+        self.left_out.add(PLACE, &[self.index()], failure);
+        match json::whole_number(bytes, "nmId") {
+            Some(nm_id) => self.builder.unread(nm_id, None),
+            None => self.is_unproven = true,
+        }
+    }
+
+    fn index(&self) -> usize {
+        usize::try_from(self.rows - 1).unwrap_or(usize::MAX)
+    }
+
+    fn add(&mut self, nm_id: i64, size: &str, entries: Vec<RemainsWarehouse>) -> Result<(), CallFailure> {
         let mut in_way = InWay::default();
         let (mut total, mut counted) = (None, 0_i64);
-        for entry in row.warehouses {
+        for entry in entries {
+            if entry.quantity < 0 {
+                let what = format!("field `{ENTRIES}.quantity` is negative");
+                return Err(json::malformed(what));
+            }
             match entry.name.as_str() {
                 TO_CLIENT => in_way.to_client = in_way.to_client.saturating_add(entry.quantity),
                 FROM_CLIENT => in_way.from_client = in_way.from_client.saturating_add(entry.quantity),
@@ -229,8 +306,8 @@ impl Report {
                         in_way_from_client: 0,
                     };
                     self.builder.add(nm_id, level).map_err(overflow)?;
-                    if !row.tech_size.is_empty() {
-                        let label = SizeLabel::Name(row.tech_size.clone());
+                    if !size.is_empty() {
+                        let label = SizeLabel::Name(size.to_owned());
                         self.builder
                             .add_size(nm_id, warehouse, label, entry.quantity)
                             .map_err(overflow)?;
@@ -240,12 +317,12 @@ impl Report {
         }
         self.builder.add_in_way(nm_id, in_way).map_err(overflow)?;
         // A product with nothing in stock has no total; only a total that is there can contradict.
-        if let Some(total) = total.filter(|total| *total != counted) {
-            self.contradiction = Some(format!(
-                "article {nm_id}: the total is {total}, its warehouses hold {counted}"
-            ));
+        match total.filter(|total| *total != counted) {
+            Some(total) => Err(CallFailure::Inconsistent {
+                what: format!("article {nm_id}: the total is {total}, its warehouses hold {counted}"),
+            }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn warehouse(&mut self, name: &str) -> u32 {

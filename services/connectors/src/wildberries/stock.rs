@@ -54,16 +54,22 @@ const PLACE: &str = "data.items[]";
 
 impl Wildberries {
     /// Stock at the marketplace: the synchronous report, or the background one where the token is not allowed
-    /// the first. What was refused once is not tried again by this process.
+    /// the first. What was refused is left alone for a while.
+    ///
+    /// A report of several pages that do not fit each other is read in the background as well, where it comes
+    /// in one piece: the vendor nowhere promises one order of rows over pages.
     ///
     /// # Errors
     /// Those of the report that was taken. When both refuse, the refusal of the second.
     pub(super) async fn fetch_fbo_stock(&self) -> Result<Fetched<StockSnapshot>, CallError> {
-        if !self.seller.no_sync_report.is_set() {
+        if !self.is_closed(&self.seller.no_sync_report) {
             match Box::pin(self.sync_report(&OF_MARKETPLACE)).await {
                 Err(error) if matches!(error.failure, CallFailure::Forbidden { .. }) => {
                     tracing::info!("the synchronous stock report is refused, the background report is taken");
-                    self.seller.no_sync_report.set();
+                    self.close(&self.seller.no_sync_report);
+                }
+                Err(error) if do_not_fit(&error.failure) => {
+                    tracing::info!(%error, "the pages of the stock report do not fit, the background report is taken");
                 }
                 other => return other,
             }
@@ -275,6 +281,11 @@ impl Gathered {
             return Err(json::malformed(format!("field `{PLACE}.{field}` is negative")));
         }
         let [available, to_client, from_client] = counts.map(|(_, units)| units);
+        if row.warehouse_id.is_some_and(|id| !is_id(id)) {
+            return Err(json::malformed(format!(
+                "field `{PLACE}.warehouseId` is negative"
+            )));
+        }
         // «Остальные»: no warehouse, but units on the way that belong to none.
         if row.warehouse_id == Some(0) && available == 0 {
             let in_way = InWay {
@@ -314,7 +325,8 @@ impl Gathered {
             return;
         };
         let name = json::text(bytes, "warehouseName").unwrap_or_default();
-        let warehouse = self.warehouse(json::whole_number(bytes, "warehouseId"), &name, None);
+        let id = json::whole_number(bytes, "warehouseId").filter(|id| is_id(*id));
+        let warehouse = self.warehouse(id, &name, None);
         self.builder.unread(nm_id, warehouse);
     }
 
@@ -343,6 +355,15 @@ impl Gathered {
         self.by_id.insert(id, index);
         Some(index)
     }
+}
+
+/// Ids are positive but for that of the mask; 0 stands for no warehouse.
+fn is_id(id: i64) -> bool {
+    id >= 0 || id == MASKED_ID
+}
+
+fn do_not_fit(failure: &CallFailure) -> bool {
+    matches!(failure, CallFailure::Inconsistent { what } if what.ends_with(REFRESHED))
 }
 
 fn overflow(overflow: StockOverflow) -> CallFailure {

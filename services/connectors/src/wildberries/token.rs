@@ -3,6 +3,8 @@
 //!
 //! Source: <https://dev.wildberries.ru/docs/openapi/api-information>, section on tokens.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -188,6 +190,13 @@ impl Token {
     #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at <= now
+    }
+
+    /// Tells it from another one within this process.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.expose().hash(&mut hasher);
+        hasher.finish()
     }
 
     pub(super) fn expose(&self) -> &str {

@@ -4,9 +4,9 @@
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
-use crate::error::CallFailure;
-use crate::json::{self, RawRows, Told};
+use crate::json::{RawRows, Told};
 
 /// `null` where a list or a text is documented means none.
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -59,9 +59,10 @@ pub(super) struct CardsCursorOut<'a> {
 /// The same, response.
 #[derive(Debug, Deserialize)]
 pub(super) struct CardsPage {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) cards: Vec<CardRow>,
-    pub(super) cursor: CardsCursor,
+    #[serde(deserialize_with = "required")]
+    pub(super) cards: Option<RawRows>,
+    /// Read after the cards, which it must not take with it.
+    pub(super) cursor: Box<RawValue>,
 }
 
 /// `updatedAt` is absent in an empty account.
@@ -90,18 +91,6 @@ pub(super) struct CardRow {
     pub(super) sizes: Told<Vec<SizeRow>>,
     #[serde(rename = "updatedAt")]
     pub(super) updated_at: Option<String>,
-}
-
-impl CardsPage {
-    /// What a single card may lack, not all of them lack.
-    pub(super) fn is_whole(&self) -> Result<(), CallFailure> {
-        let rows = &self.cards;
-        json::told_somewhere(rows, "cards[].vendorCode", |row| row.vendor_code.is_there())?;
-        json::told_somewhere(rows, "cards[].brand", |row| row.brand.is_there())?;
-        json::told_somewhere(rows, "cards[].subjectName", |row| row.subject_name.is_there())?;
-        json::told_somewhere(rows, "cards[].title", |row| row.title.is_there())?;
-        json::told_somewhere(rows, "cards[].sizes", |row| row.sizes.is_there())
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -190,6 +179,16 @@ pub(super) struct RemainsRow {
     pub(super) warehouses: Vec<RemainsWarehouse>,
 }
 
+/// The same row where it cannot be read as a whole.
+#[derive(Debug, Deserialize)]
+pub(super) struct RemainsRowInPart {
+    #[serde(rename = "nmId")]
+    pub(super) nm_id: i64,
+    #[serde(rename = "techSize", default, deserialize_with = "null_is_default")]
+    pub(super) tech_size: String,
+    pub(super) warehouses: RawRows,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct RemainsWarehouse {
     #[serde(rename = "warehouseName")]
@@ -216,8 +215,8 @@ pub(super) struct StocksRequest<'a> {
 /// The same, response: sizes without a record are absent.
 #[derive(Debug, Deserialize)]
 pub(super) struct Stocks {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) stocks: Vec<StockRow>,
+    #[serde(deserialize_with = "required")]
+    pub(super) stocks: Option<RawRows>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -256,7 +255,7 @@ pub(super) struct FeedPage {
     pub(super) snapshot_time: Option<String>,
     pub(super) currency: Option<String>,
     #[serde(default)]
-    pub(super) orders: Told<Vec<FeedRow>>,
+    pub(super) orders: Told<RawRows>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -162,7 +162,8 @@ async fn drift_of_every_source_of_wildberries_is_named() {
             if source.path == SUPPLIER {
                 let refused = Effect::Status {
                     status: 403,
-                    body: "{}".to_owned(),
+                    body: r#"{"title":"forbidden","detail":"token type is not allowed","status":403}"#
+                        .to_owned(),
                     content_type: None,
                 };
                 world.simulator.script(Fault::on(FEED, refused));

@@ -214,6 +214,23 @@ fn says_why<T>(fetched: &Fetched<T>, round: u64) -> bool {
     !fetched.complete
 }
 
+/// Rows that are left out are counted and said; then sums of the whole answer prove nothing.
+fn says_what_is_left_out<T>(fetched: &Fetched<T>, round: u64) -> bool {
+    let is_said = fetched
+        .outcome
+        .trouble
+        .as_ref()
+        .is_some_and(|said| said.contains("left out"));
+    assert!(
+        fetched.outcome.left_out == 0 || is_said,
+        "round {round}: {:?}",
+        fetched.outcome
+    );
+    let words = fetched.outcome.trouble.as_deref().unwrap_or_default();
+    assert!(!words.contains(CANARY), "round {round} quotes a value: {words}");
+    fetched.outcome.left_out > 0
+}
+
 /// How often the answers of a source were read in spite of the damage, and how often it was named.
 #[derive(Default)]
 struct Read(BTreeMap<&'static str, [u64; 2]>);

@@ -24,5 +24,6 @@ mod wildberries;
 #[cfg(test)]
 mod wildberries_faults;
 mod wildberries_rest;
+mod wildberries_rows;
 #[cfg(test)]
 mod world;

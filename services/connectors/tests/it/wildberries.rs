@@ -274,7 +274,7 @@ async fn both_order_reports_give_the_same_orders_once() {
 }
 
 #[tokio::test]
-async fn a_feed_of_too_many_pages_gives_way_to_the_older_report_for_good() {
+async fn a_feed_of_too_many_pages_gives_way_to_the_older_report_for_a_while() {
     let world = World::start(seller()).await;
     let token = world.simulator.personal_token(world.simulator.sellers()[0]);
     let client = world.client(

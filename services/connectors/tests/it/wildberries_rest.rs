@@ -125,7 +125,7 @@ async fn a_personal_and_a_service_token_read_the_sellers_stock_by_the_report_and
 }
 
 #[tokio::test]
-async fn a_refused_report_of_the_sellers_stock_gives_way_to_its_warehouses_for_good() {
+async fn a_refused_report_of_the_sellers_stock_gives_way_to_its_warehouses_for_a_while() {
     let world = world().await;
     let client = world.personal();
     let sizes = sizes(&cards(&client).await);
@@ -133,7 +133,7 @@ async fn a_refused_report_of_the_sellers_stock_gives_way_to_its_warehouses_for_g
         REPORT,
         Effect::Status {
             status: 403,
-            body: "{}".to_owned(),
+            body: r#"{"title":"forbidden","detail":"token type is not allowed","status":403}"#.to_owned(),
             content_type: None,
         },
     ));
@@ -168,7 +168,7 @@ async fn every_listed_product_has_its_price_through_paging() {
     assert_eq!(articles, listed);
     for price in &fetched.items {
         assert_eq!(price.currency, "RUB");
-        assert!(price.price_minor > 0 && price.price_minor % 100 == 0, "{price:?}");
+        assert!(price.price_minor > 0, "{price:?}");
         let discounted = price.discounted_minor.unwrap();
         assert!(discounted > 0 && discounted < price.price_minor, "{price:?}");
     }
@@ -331,7 +331,7 @@ async fn what_was_switched_off_is_never_called_whatever_the_token() {
     ] {
         let refusal = Effect::Status {
             status: 403,
-            body: "{}".to_owned(),
+            body: r#"{"title":"forbidden","detail":"token type is not allowed","status":403}"#.to_owned(),
             content_type: None,
         };
         world.simulator.script(Fault::on(closed, refusal));

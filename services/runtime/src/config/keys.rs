@@ -268,7 +268,7 @@ pub const KEYS: &[Key] = &[
     plain(
         "ST_ORDER_DAYS",
         "30",
-        "Days of orders every sync asks for (7 to 31)",
+        "Days of orders every sync asks for (7 to 30)",
     ),
     plain(
         "ST_MARKETPLACE_SPEED",

@@ -75,7 +75,7 @@ pub(super) fn read(source: &Source) -> Result<SyncSettings, Problem> {
         requests: source.number("ST_SYNC_REQUESTS", "a number, 2 to 256", 2..=256)?,
         per_tenant: source.number("ST_SYNC_PER_TENANT", "a number, 1 to 64", 1..=64)?,
         outstanding: source.number("ST_SYNC_OUTSTANDING", "a number, 1 to 100000", 1..=100_000)?,
-        order_days: source.number("ST_ORDER_DAYS", "days, 7 to 31", 7..=31)?,
+        order_days: source.number("ST_ORDER_DAYS", "days, 7 to 30", 7..=30)?,
         marketplace_speed: source.number("ST_MARKETPLACE_SPEED", "a number, 1 to 100000", 1..=100_000)?,
         marketplace_limits_file: source.text("ST_MARKETPLACE_LIMITS_FILE").map(PathBuf::from),
         egress: source.required("ST_EGRESS_ADDRESS", "a name or an address", |text| {

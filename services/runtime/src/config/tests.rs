@@ -105,6 +105,19 @@ fn every_malformed_value_is_named_at_once() {
 }
 
 #[test]
+fn more_days_of_orders_than_the_marketplace_takes_are_refused() {
+    let text = complaint(&[("ST_ORDER_DAYS", "31")], None);
+    assert!(
+        text.contains("ST_ORDER_DAYS must be days, 7 to 30, not \"31\""),
+        "{text}"
+    );
+    assert_eq!(
+        load(&[("ST_ORDER_DAYS", "30")], None).unwrap().sync.order_days,
+        30
+    );
+}
+
+#[test]
 fn a_malformed_secret_is_named_and_not_shown() {
     let secrets = [
         ("ST_MASTER_KEY", "v1:c2VjcmV0"),

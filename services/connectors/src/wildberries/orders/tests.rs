@@ -1,11 +1,12 @@
 //! Orders from both reports: the documented rows, deduplication, prices, and that no buyer's data gets
 //! through.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
-use super::{Orders, feed_order, minor_units, next_date_from, supplier_order};
-use crate::json::{self, Told};
-use crate::marketplace::{MASKED_KEY, OrderStatus};
+use super::{FEED_ROWS, MARGIN, Orders, feed_order, minor_units, not_too_old, supplier_order};
+use crate::json::{self, LeftOut, Told};
+use crate::marketplace::{MASKED_KEY, OrderObservation, OrderStatus, Period};
 use crate::wildberries::wire::{Data, FeedPage, SupplierOrder};
 
 const SUPPLIER: &str = r#"[{"date":"2026-10-01T10:00:31","lastChangeDate":"2026-10-01T10:20:07","warehouseName":"Коледино",
@@ -20,6 +21,16 @@ const FEED: &str = r#"{"data":{"snapshotTime":"2026-10-02T00:00:00Z","currency":
     "srid":"s-1","createdAt":"2026-10-01T10:00:31Z","updatedAt":"2026-10-01T12:00:00Z","status":"cancel",
     "cancelType":"app","warehouseName":"Склад WB РФ","warehouseRegion":"Склад WB","isMp":false,
     "destinationCity":"Тверь","destinationDistrict":"Центральный","sellerPrice":3500,"isB2b":false}]}}"#;
+
+fn fed(page: Data<FeedPage>, currency: Option<&str>) -> Vec<OrderObservation> {
+    let Told::Value(rows) = page.data.orders else {
+        return Vec::new();
+    };
+    let mut left_out = LeftOut::default();
+    let orders = rows.read(FEED_ROWS, &[], &mut left_out, |row| feed_order(row, currency));
+    assert_eq!(left_out.count(), 0);
+    orders
+}
 
 #[test]
 fn the_documented_row_of_the_older_report_is_read_in_moscow_time_and_kopecks() {
@@ -41,8 +52,8 @@ fn the_documented_row_of_the_older_report_is_read_in_moscow_time_and_kopecks() {
 #[test]
 fn the_documented_row_of_the_feed_is_read() {
     let page: Data<FeedPage> = json::decode(FEED.as_bytes()).unwrap();
-    let row = page.data.orders.or_default().into_iter().next().unwrap();
-    let order = feed_order(row, page.data.currency.as_deref()).unwrap();
+    let currency = page.data.currency.clone();
+    let order = fed(page, currency.as_deref()).remove(0);
     assert_eq!((order.srid.as_str(), order.nm_id, order.quantity), ("s-1", 1, 1));
     assert_eq!(
         (order.status.clone(), order.cancelled),
@@ -83,20 +94,78 @@ fn an_order_that_comes_twice_counts_once_in_its_last_state() {
 }
 
 #[test]
-fn the_next_page_starts_at_the_full_time_of_the_last_row() {
-    assert_eq!(
-        next_date_from("2026-10-01T10:20:07.123").unwrap(),
-        "2026-10-01T10:20:07.123"
-    );
-    assert_eq!(
-        next_date_from("2026-10-01T10:20:07Z").unwrap(),
-        "2026-10-01T13:20:07"
-    );
-    let error = next_date_from("soon").unwrap_err();
+fn of_two_rows_with_one_time_the_cancelled_one_holds_whichever_comes_first() {
+    let order = |cancel: bool| {
+        let text = SUPPLIER.replace("\"isCancel\":false", &format!("\"isCancel\":{cancel}"));
+        let rows: Vec<SupplierOrder> = json::decode(text.as_bytes()).unwrap();
+        supplier_order(rows.into_iter().next().unwrap()).unwrap()
+    };
+    for cancels in [[true, false], [false, true]] {
+        let mut orders = Orders::default();
+        cancels.map(order).into_iter().for_each(|order| orders.add(order));
+        assert!(orders.finish()[0].cancelled, "{cancels:?}");
+    }
+}
+
+#[test]
+fn a_row_without_an_id_or_a_time_says_which_field_is_wrong() {
+    let error = |from: &str, to: &str| {
+        let text = SUPPLIER.replace(from, to);
+        let rows: Vec<SupplierOrder> = json::decode(text.as_bytes()).unwrap();
+        supplier_order(rows.into_iter().next().unwrap())
+            .unwrap_err()
+            .to_string()
+    };
+    let no_time = error("2026-10-01T10:20:07", "soon");
     assert!(
-        error.to_string().contains("field `lastChangeDate` is no time"),
-        "{error}"
+        no_time.contains("field `[].lastChangeDate` is no time"),
+        "{no_time}"
     );
+    let never = error("2026-10-01T10:00:31", "0001-01-01T00:00:00");
+    assert!(never.contains("field `[].date` is no time"), "{never}");
+    let no_id = error("ebf1.r0001.0.0", " ");
+    assert!(no_id.contains("field `[].srid` is empty"), "{no_id}");
+}
+
+#[test]
+fn one_damaged_order_of_the_feed_loses_none_of_the_others() {
+    let good = r#"{"nmId":9,"srid":"s-9","createdAt":"2026-10-01T10:00:31Z","status":"created"}"#;
+    for bad in [
+        "null",
+        "17",
+        r#"{"nmId":null,"srid":"s","createdAt":"2026-10-01T10:00:31Z","status":"created"}"#,
+        r#"{"nmId":"x","srid":"s","createdAt":"2026-10-01T10:00:31Z","status":"created"}"#,
+        r#"{"nmId":9223372036854775808,"srid":"s","createdAt":"2026-10-01T10:00:31Z","status":"created"}"#,
+        r#"{"nmId":1,"createdAt":"2026-10-01T10:00:31Z","status":"created"}"#,
+        r#"{"nmId":1,"srid":"","createdAt":"2026-10-01T10:00:31Z","status":"created"}"#,
+        r#"{"nmId":1,"srid":"s","status":"created"}"#,
+        r#"{"nmId":1,"srid":"s","createdAt":"","status":"created"}"#,
+    ] {
+        let body = format!(r#"{{"data":{{"orders":[{bad},{good}]}}}}"#);
+        let page: Data<FeedPage> = json::decode(body.as_bytes()).unwrap();
+        let Told::Value(rows) = page.data.orders else {
+            panic!("{body}")
+        };
+        let mut left_out = LeftOut::default();
+        let orders = rows.read(FEED_ROWS, &[], &mut left_out, |row| feed_order(row, None));
+        assert_eq!((orders.len(), orders[0].nm_id), (1, 9), "{bad}");
+        assert_eq!(left_out.count(), 1, "{bad}");
+        assert!(left_out.said().unwrap().contains("/data/orders/0"), "{bad}");
+    }
+}
+
+#[test]
+fn the_feed_is_never_asked_for_more_than_the_vendor_takes_however_long_the_request_waited() {
+    let to = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
+    let start = |days: i64, waited: TimeDelta| {
+        let from = to - TimeDelta::days(days);
+        not_too_old(Period { from, to }, waited) - from
+    };
+    assert_eq!(start(7, TimeDelta::zero()), TimeDelta::zero());
+    assert_eq!(start(30, TimeDelta::hours(3)), TimeDelta::zero());
+    assert_eq!(start(31, TimeDelta::zero()), MARGIN);
+    assert_eq!(start(31, TimeDelta::minutes(7)), MARGIN + TimeDelta::minutes(7));
+    assert_eq!(start(40, TimeDelta::zero()), TimeDelta::days(9) + MARGIN);
 }
 
 #[test]
@@ -112,8 +181,7 @@ fn prices_become_whole_minor_units() {
 fn an_unknown_status_is_kept_and_counts() {
     let text = FEED.replace("\"cancel\"", "\"lost\"");
     let page: Data<FeedPage> = json::decode(text.as_bytes()).unwrap();
-    let row = page.data.orders.or_default().into_iter().next().unwrap();
-    let order = feed_order(row, None).unwrap();
+    let order = fed(page, None).remove(0);
     assert_eq!((order.status.as_str(), order.cancelled), ("lost", false));
 }
 
@@ -136,7 +204,8 @@ proptest! {
             rows.into_iter().for_each(|row| drop(supplier_order(row)));
         }
         if let Ok(Data { data: FeedPage { orders: Told::Value(rows), .. } }) = json::decode(&damage(FEED)) {
-            rows.into_iter().for_each(|row| drop(feed_order(row, None)));
+            let read = |row| feed_order(row, None);
+            drop(rows.read(FEED_ROWS, &[], &mut LeftOut::default(), read));
         }
     }
 }

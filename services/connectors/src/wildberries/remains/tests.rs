@@ -35,7 +35,7 @@ fn decode(body: &str) -> Report {
 #[test]
 fn pseudo_warehouses_become_units_on_the_road_and_the_rest_is_stock() {
     let report = decode(SAMPLE);
-    assert_eq!((report.rows, report.contradiction.as_deref()), (3, None));
+    assert_eq!((report.rows, report.left_out.count()), (3, 0));
     let snapshot = report.builder.finish();
     let keys: Vec<&str> = snapshot
         .warehouses
@@ -66,7 +66,7 @@ fn both_masked_sums_become_the_one_masked_warehouse_with_their_sum() {
             {"warehouseName":"Склад WB СГТ РФ","quantity":12},{"warehouseName":"Астана","quantity":5},
             {"warehouseName":"Всего находится на складах","quantity":47}]}]"#,
     );
-    assert_eq!(report.contradiction, None);
+    assert_eq!(report.left_out.count(), 0);
     let snapshot = report.builder.finish();
     assert_eq!(snapshot.warehouses[0].key, MASKED_KEY);
     let levels = &snapshot.product(1).unwrap().levels;
@@ -77,15 +77,64 @@ fn both_masked_sums_become_the_one_masked_warehouse_with_their_sum() {
 }
 
 #[test]
-fn a_total_that_does_not_fit_is_a_contradiction_that_names_the_article() {
+fn a_total_that_does_not_fit_leaves_out_its_article_and_no_other() {
     let report = decode(
-        r#"[{"nmId":77,"warehouses":[{"warehouseName":"Коледино","quantity":7},
-            {"warehouseName":"Всего находится на складах","quantity":8}]}]"#,
+        r#"[{"nmId":7,"warehouses":[{"warehouseName":"Казань","quantity":3},
+            {"warehouseName":"Всего находится на складах","quantity":4}]},
+            {"nmId":8,"warehouses":[{"warehouseName":"Казань","quantity":5}]}]"#,
     );
-    assert_eq!(
-        report.contradiction.unwrap(),
-        "article 77: the total is 8, its warehouses hold 7"
+    let said = report.left_out.said().unwrap();
+    assert!(
+        said.contains("article 7: the total is 4, its warehouses hold 3 (first at /0"),
+        "{said}"
     );
+    assert!(!report.is_unproven);
+    let stock = report.builder.finish();
+    assert!(stock.product(7).unwrap().torn);
+    assert_eq!(stock.product(8).unwrap().available(), 5);
+}
+
+#[test]
+fn a_damaged_entry_makes_its_own_level_unknown_and_a_damaged_row_its_article() {
+    let with = |row: &str| {
+        decode(&format!(
+            r#"[{row},{{"nmId":8,"warehouses":[{{"warehouseName":"Казань","quantity":5}}]}}]"#
+        ))
+    };
+    for bad in ["null", "\"три\"", "-3", "9223372036854775808"] {
+        let report = with(&format!(
+            r#"{{"nmId":7,"warehouses":[{{"warehouseName":"Казань","quantity":{bad}}},
+                {{"warehouseName":"Тула","quantity":2}},{{"warehouseName":"Всего находится на складах","quantity":5}}]}}"#
+        ));
+        assert_eq!((report.left_out.count(), report.is_unproven), (1, false), "{bad}");
+        let stock = report.builder.finish();
+        let seven = stock.product(7).unwrap();
+        let unread: Vec<&str> = stock.unread_warehouses(seven).collect();
+        assert!(
+            seven.torn || (unread == ["fbo:name:Казань"] && seven.available() == 2),
+            "{bad}"
+        );
+        assert_eq!(stock.product(8).unwrap().available(), 5, "{bad}");
+    }
+    let report = with(r#"{"nmId":7,"warehouses":null}"#);
+    let torn = report
+        .builder
+        .finish()
+        .product(7)
+        .is_some_and(|seven| seven.torn || seven.levels.is_empty());
+    assert!(torn);
+    for bad in [
+        "null",
+        r#"{"warehouses":[{"warehouseName":"Казань","quantity":3}]}"#,
+    ] {
+        let report = with(bad);
+        assert!(report.is_unproven, "{bad}");
+        assert_eq!(
+            report.builder.finish().product(8).unwrap().available(),
+            5,
+            "{bad}"
+        );
+    }
 }
 
 #[test]

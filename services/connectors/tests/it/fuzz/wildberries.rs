@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use simulators::wildberries::{Limits, TokenKind, scope};
 use simulators::{Clock, Fault, SellerConfig, WildberriesConfig};
 
-use super::{Copies, ROUNDS, Read, answer, available, damaged, rows, says_why, sum, units};
+use super::{
+    Copies, ROUNDS, Read, answer, available, damaged, rows, says_what_is_left_out, says_why, sum, units,
+};
 use crate::world::{self, World};
 
 const CARDS: &str = "/content-api/content/v2/get/cards/list";
@@ -130,15 +132,21 @@ impl Clients {
         };
         match path {
             CARDS => {
-                let mut cards = Vec::new();
-                let fetched = self.personal.cards(&mut |page| cards.extend(page)).await?;
+                // The page that was sent comes first; the next ones are whole.
+                let mut pages = Vec::new();
+                let fetched = self.personal.cards(&mut |page| pages.push(page)).await?;
                 let told = rows(sent, "/cards");
-                let pages = fetched.outcome.pages as usize;
+                let first = pages.first().map_or(&[][..], Vec::as_slice);
+                let left_out = usize::try_from(fetched.outcome.left_out).unwrap();
+                assert_eq!(first.len() + left_out, told.len(), "round {round}: {sent}");
+                let cards: usize = pages.iter().map(Vec::len).sum();
+                assert_eq!(fetched.outcome.rows, (cards + left_out) as u64, "round {round}");
+                if says_what_is_left_out(&fetched, round) {
+                    return Ok(());
+                }
                 let sizes: usize = told.iter().map(|row| rows(row, "/sizes").len()).sum();
-                assert_eq!(fetched.outcome.rows, cards.len() as u64, "round {round}");
-                assert_eq!(cards.len(), told.len() * pages, "round {round}: {sent}");
-                let taken: usize = cards.iter().map(|card| card.sizes.len()).sum();
-                assert_eq!(taken, sizes * pages, "round {round}: {sent}");
+                let taken: usize = first.iter().map(|card| card.sizes.len()).sum();
+                assert_eq!(taken, sizes, "round {round}: {sent}");
             }
             STOCK => stock(
                 &self.personal.fbo_stock().await?,
@@ -156,18 +164,18 @@ impl Clients {
                 let fetched = self.personal.fbs_stock(&self.sizes).await?;
                 let told = rows(sent, "/data/items");
                 assert_eq!(fetched.outcome.rows, told.len() as u64, "round {round}: {sent}");
-                assert_eq!(
-                    available(&fetched.items),
-                    sum(told, "quantity"),
-                    "round {round}: {sent}"
-                );
+                if !says_what_is_left_out(&fetched, round) {
+                    let taken = available(&fetched.items);
+                    assert_eq!(taken, sum(told, "quantity"), "round {round}: {sent}");
+                }
                 says_why(&fetched, round);
             }
             OWN_WAREHOUSES => {
                 let fetched = self.base.fbs_stock(&self.sizes).await?;
+                let known = fetched.items.warehouses.len() as u64;
                 assert_eq!(
-                    fetched.items.warehouses.len(),
-                    rows(sent, "").len(),
+                    known + fetched.outcome.left_out,
+                    rows(sent, "").len() as u64,
                     "round {round}"
                 );
                 says_why(&fetched, round);
@@ -180,11 +188,13 @@ impl Clients {
                     told.len() as u64 + 1,
                     "round {round}: {sent}"
                 );
-                assert_eq!(
-                    available(&fetched.items),
-                    sum(told, "amount"),
-                    "round {round}: {sent}"
-                );
+                if !says_what_is_left_out(&fetched, round) {
+                    assert_eq!(
+                        available(&fetched.items),
+                        sum(told, "amount"),
+                        "round {round}: {sent}"
+                    );
+                }
             }
             FEED => orders(
                 &self.personal.orders(self.week).await?,
@@ -227,6 +237,9 @@ impl Clients {
 fn stock(fetched: &Fetched<StockSnapshot>, told: &[Value], round: u64) {
     let stock = &fetched.items;
     assert_eq!(fetched.outcome.rows, told.len() as u64, "round {round}: {told:?}");
+    if says_what_is_left_out(fetched, round) {
+        return;
+    }
     assert_eq!(available(stock), sum(told, "quantity"), "round {round}: {told:?}");
     let taken = [
         units(stock, |product| product.in_way_total().to_client),
@@ -257,6 +270,9 @@ fn remains(fetched: &Fetched<StockSnapshot>, told: &[Value], round: u64) {
     ];
     let stock = &fetched.items;
     assert_eq!(fetched.outcome.rows, told.len() as u64, "round {round}: {told:?}");
+    if says_what_is_left_out(fetched, round) {
+        return;
+    }
     let taken = [
         available(stock),
         units(stock, |product| product.in_way_total().to_client),
@@ -273,8 +289,12 @@ fn remains(fetched: &Fetched<StockSnapshot>, told: &[Value], round: u64) {
 fn orders(fetched: &Fetched<Vec<OrderObservation>>, told: &[Value], round: u64) {
     let ids: HashSet<&str> = told.iter().filter_map(|row| row["srid"].as_str()).collect();
     let taken: HashSet<&str> = fetched.items.iter().map(|order| order.srid.as_str()).collect();
-    assert_eq!(taken, ids, "round {round}");
-    assert_eq!(fetched.items.len(), ids.len(), "round {round}");
+    if says_what_is_left_out(fetched, round) {
+        assert!(taken.is_subset(&ids), "round {round}");
+    } else {
+        assert_eq!(taken, ids, "round {round}");
+    }
+    assert_eq!(fetched.items.len(), taken.len(), "round {round}");
     says_why(fetched, round);
 }
 
@@ -337,7 +357,7 @@ async fn damaged_answers_of_wildberries_are_named_or_read_whole() {
             let Some(effect) = answer(body) else { continue };
             let fault = Fault {
                 // The next question is answered, and then the report is ready.
-                count: (*part == STATUS).then_some(1),
+                count: (*part == STATUS || *path == CARDS).then_some(1),
                 ..Fault::on(path, effect).containing(part)
             };
             world.simulator.script(fault);
@@ -368,7 +388,12 @@ async fn what_is_kept_of_an_answer_of_wildberries_reads_like_the_answer() {
         (PRICES, "", "wb.prices", "listGoods"),
     ] {
         let kept = answer(copies.page(source, field).to_string().into_bytes()).unwrap();
-        world.simulator.script(Fault::on(path, kept).containing(part));
+        let fault = Fault {
+            // The catalogue goes on behind its first page, and base tokens are refused the report.
+            count: (path == CARDS || path == STOCK).then_some(1),
+            ..Fault::on(path, kept).containing(part)
+        };
+        world.simulator.script(fault);
     }
     for (kept, told) in clients.everything().await.iter().zip(&told) {
         assert_eq!(kept, told);
