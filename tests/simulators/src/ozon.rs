@@ -159,6 +159,16 @@ impl Ozon {
         self.service.dialect(dialect);
     }
 
+    /// From now on the list of products gives its last page again for ever in place of an end, or not.
+    pub fn repeats_last_page(&self, repeats: bool) {
+        self.service.quirks(|quirks| quirks.repeats_last_page = repeats);
+    }
+
+    /// From now on a full page of parcels or of own stock says that it is the last one, or not.
+    pub fn hides_next_page(&self, hides: bool) {
+        self.service.quirks(|quirks| quirks.hides_next_page = hides);
+    }
+
     /// What is really in a cabinet; orders counted from `since` or for seven days.
     #[must_use]
     pub fn truth(&self, client_id: u64, since: Option<DateTime<Utc>>) -> Option<OzonTruth> {

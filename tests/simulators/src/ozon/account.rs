@@ -11,7 +11,7 @@ use crate::dice::Dice;
 use crate::server::{Answer, Call};
 
 /// Every method there is besides those that any key opens.
-pub const METHODS: [&str; 11] = [
+pub const METHODS: [&str; 12] = [
     "/v3/product/list",
     "/v3/product/info/list",
     "/v4/product/info/attributes",
@@ -21,6 +21,7 @@ pub const METHODS: [&str; 11] = [
     "/v2/product/info/stocks-by-warehouse/fbs",
     "/v2/warehouse/list",
     "/v1/cluster/list",
+    "/v2/cluster/list",
     "/v3/posting/fbo/list",
     "/v4/posting/fbs/list",
 ];

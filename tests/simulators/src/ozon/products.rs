@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::errors::invalid;
-use super::wire::{Asked, Dialect, Id, cursor, place, roubles};
+use super::wire::{Asked, Dialect, Id, Quirks, cursor, place, roubles};
 use super::world::{Product, World};
 use crate::server::{Answer, Call};
 use crate::text::utc_text;
@@ -27,10 +27,69 @@ struct ListRequest {
 struct Filter {
     #[serde(default)]
     visibility: Option<String>,
+    #[serde(default)]
+    product_id: Vec<Asked>,
+    #[serde(default)]
+    offer_id: Vec<String>,
+    /// Since 2026-07-09.
+    #[serde(default)]
+    skus: Vec<Asked>,
+}
+
+/// The documented words of April 2026, and the one that came on 2026-09-25.
+const VISIBILITIES: [&str; 28] = [
+    "ALL",
+    "VISIBLE",
+    "INVISIBLE",
+    "EMPTY_STOCK",
+    "NOT_MODERATED",
+    "MODERATED",
+    "DISABLED",
+    "STATE_FAILED",
+    "READY_TO_SUPPLY",
+    "VALIDATION_STATE_PENDING",
+    "VALIDATION_STATE_FAIL",
+    "VALIDATION_STATE_SUCCESS",
+    "TO_SUPPLY",
+    "IN_SALE",
+    "REMOVED_FROM_SALE",
+    "OVERPRICED",
+    "CRITICALLY_OVERPRICED",
+    "EMPTY_BARCODE",
+    "BARCODE_EXISTS",
+    "QUARANTINE",
+    "ARCHIVED",
+    "OVERPRICED_WITH_STOCK",
+    "PARTIAL_APPROVED",
+    "AUTO_ARCHIVED",
+    "MANUAL_ARCHIVED",
+    "SEASONAL_AUTO_ARCHIVED",
+    "VISIBLE_WITH_FBO_STOCK",
+    "SHOWCASE_SELECT_ACTIVE",
+];
+
+/// Whether a word shows a product. Every simulated product passed moderation, has a price and a barcode, and
+/// was archived by hand if at all; what no simulated product can be shows none.
+fn is_visible(world: &World, product: &Product, word: &str) -> bool {
+    let here = || {
+        let sites = world.sites.len();
+        let at = world.products.iter().position(|other| other.sku == product.sku);
+        let cells = at.and_then(|at| world.cells.get(at * sites..(at + 1) * sites));
+        cells.into_iter().flatten().any(|cell| cell.available > 0)
+    };
+    match word {
+        "ARCHIVED" | "MANUAL_ARCHIVED" => product.archived,
+        "ALL" | "MODERATED" | "VALIDATION_STATE_SUCCESS" | "BARCODE_EXISTS" => !product.archived,
+        "VISIBLE" | "IN_SALE" | "VISIBLE_WITH_FBO_STOCK" | "SHOWCASE_SELECT_ACTIVE" => {
+            !product.archived && here()
+        }
+        "INVISIBLE" | "EMPTY_STOCK" | "TO_SUPPLY" | "READY_TO_SUPPLY" => !product.archived && !here(),
+        _ => false,
+    }
 }
 
 /// `POST /v3/product/list`
-pub(crate) fn list(world: &World, dialect: Dialect, call: &Call) -> Answer {
+pub(crate) fn list(world: &World, dialect: Dialect, quirks: Quirks, call: &Call) -> Answer {
     let request: ListRequest = match call.json() {
         Ok(request) => request,
         Err(error) => return invalid("GetProductListRequest", &error.to_string()),
@@ -42,21 +101,30 @@ pub(crate) fn list(world: &World, dialect: Dialect, call: &Call) -> Answer {
     let Some(after) = place(&request.last_id) else {
         return invalid("GetProductListRequest.LastId", "value is not a cursor");
     };
-    let archived = match request.filter.visibility.as_deref().unwrap_or("ALL") {
-        "ALL" => false,
-        "ARCHIVED" => true,
-        other => return invalid("GetProductListRequest.Filter.Visibility", other),
+    let visibility = request.filter.visibility.as_deref().unwrap_or("ALL");
+    if !VISIBILITIES.contains(&visibility) {
+        return invalid("GetProductListRequest.Filter.Visibility", visibility);
+    }
+    let filter = &request.filter;
+    let numbers = |asked: &[Asked]| asked.iter().filter_map(Asked::number).collect::<HashSet<u64>>();
+    let (ids, skus) = (numbers(&filter.product_id), numbers(&filter.skus));
+    let wanted = |product: &&Product| {
+        (ids.is_empty() || ids.contains(&product.product_id))
+            && (skus.is_empty() || skus.contains(&product.sku))
+            && (filter.offer_id.is_empty() || filter.offer_id.contains(&product.offer_id))
+            && is_visible(world, product, visibility)
     };
-    let all: Vec<&Product> = world
-        .products
-        .iter()
-        .filter(|product| product.archived == archived)
-        .collect();
+    let all: Vec<&Product> = world.products.iter().filter(wanted).collect();
     let rest = all.iter().filter(|product| product.product_id > after);
-    let page: Vec<&Product> = rest.take(limit).copied().collect();
+    let mut page: Vec<&Product> = rest.take(limit).copied().collect();
+    if quirks.repeats_last_page && page.is_empty() {
+        let whole = all.len() / limit * limit;
+        page = all.get(whole..).unwrap_or_default().to_vec();
+    }
     let last = page.last().map_or(0, |product| product.product_id);
     let more = all.iter().any(|product| product.product_id > last);
     let last_id = match dialect {
+        _ if quirks.repeats_last_page => cursor(last),
         _ if page.is_empty() => String::new(),
         Dialect::October if !more => String::new(),
         Dialect::October | Dialect::April => cursor(last),
@@ -138,7 +206,11 @@ fn item(product: &Product, dialect: Dialect) -> Value {
         })
     };
     let sources = match product.fbs_sku {
-        Some(fbs) => vec![source(product.sku, "fbo"), source(fbs, "fbs")],
+        // In no steady order.
+        Some(fbs) if product.product_id.is_multiple_of(2) => {
+            vec![source(product.sku, "fbo"), source(fbs, "fbs")]
+        }
+        Some(fbs) => vec![source(fbs, "fbs"), source(product.sku, "fbo")],
         None => vec![source(product.sku, "sds")],
     };
     // Old cards have their SKUs among the sources only.

@@ -8,18 +8,23 @@ use chrono::{DateTime, Utc};
 use super::account::{self, Key, Keys};
 use super::limits::{OzonLimits, Windows};
 use super::truth::OzonTruth;
-use super::wire::Dialect;
+use super::wire::{Dialect, Quirks};
 use super::world::World;
 use super::{OzonConfig, descriptions, errors, postings, products, stocks};
 use crate::dice::Dice;
 use crate::server::{Answer, Call, Market, Simulated, Time, Ways, lock};
 
-/// Methods that were switched off by October 2026.
-const REMOVED: [&str; 4] = [
+/// Methods that were switched off by November 2026.
+const REMOVED: [&str; 9] = [
     "/v1/warehouse/list",
     "/v1/product/info/stocks-by-warehouse/fbs",
     "/v3/posting/fbs/list",
     "/v2/posting/fbo/list",
+    "/v3/posting/fbs/unfulfilled/list",
+    "/v3/finance/transaction/list",
+    "/v3/finance/transaction/totals",
+    "/v2/posting/fbs/act/create",
+    "/v1/product/pictures/import",
 ];
 /// Methods that any key opens.
 const OPEN: [&str; 2] = ["/v1/roles", "/v1/seller/info"];
@@ -33,6 +38,7 @@ pub(crate) struct Service {
     limits: Mutex<OzonLimits>,
     windows: Windows,
     dialect: Mutex<Dialect>,
+    quirks: Mutex<Quirks>,
 }
 
 impl Service {
@@ -55,6 +61,7 @@ impl Service {
             limits: Mutex::new(config.limits),
             windows: Windows::default(),
             dialect: Mutex::new(config.dialect),
+            quirks: Mutex::default(),
         }
     }
 
@@ -109,6 +116,10 @@ impl Service {
         *lock(&self.dialect) = dialect;
     }
 
+    pub(crate) fn quirks(&self, change: impl FnOnce(&mut Quirks)) {
+        change(&mut lock(&self.quirks));
+    }
+
     pub(crate) fn truth(&self, client_id: u64, since: Option<DateTime<Utc>>) -> Option<OzonTruth> {
         let now = self.now().timestamp_millis();
         self.with_world(client_id, |world| {
@@ -120,21 +131,22 @@ impl Service {
         let Some(world) = self.worlds.get(&key.client_id) else {
             return errors::wrong_key();
         };
-        let (world, dialect) = (lock(world), *lock(&self.dialect));
+        let (world, dialect, quirks) = (lock(world), *lock(&self.dialect), *lock(&self.quirks));
         match call.path.as_str() {
             "/v1/roles" => account::roles(key),
             "/v1/seller/info" => account::seller(&world),
-            "/v3/product/list" => products::list(&world, dialect, call),
+            "/v3/product/list" => products::list(&world, dialect, quirks, call),
             "/v3/product/info/list" => products::info(&world, dialect, call),
             "/v4/product/info/attributes" => descriptions::attributes(&world, dialect, call),
             "/v1/description-category/tree" => descriptions::tree(dialect, call),
             "/v4/product/info/stocks" => stocks::totals(&world, dialect, call),
             "/v1/analytics/stocks" => stocks::analytics(&world, dialect, call),
-            "/v2/product/info/stocks-by-warehouse/fbs" => stocks::fbs(&world, dialect, call),
+            "/v2/product/info/stocks-by-warehouse/fbs" => stocks::fbs(&world, dialect, quirks, call),
             "/v2/warehouse/list" => stocks::warehouses(&world, dialect, call),
             "/v1/cluster/list" => stocks::clusters(&world, dialect),
-            "/v3/posting/fbo/list" => postings::list(&world, dialect, false, call),
-            "/v4/posting/fbs/list" => postings::list(&world, dialect, true, call),
+            "/v2/cluster/list" => stocks::macrolocal_clusters(&world, dialect),
+            "/v3/posting/fbo/list" => postings::list(&world, dialect, (false, quirks), call),
+            "/v4/posting/fbs/list" => postings::list(&world, dialect, (true, quirks), call),
             _ => errors::no_page(),
         }
     }

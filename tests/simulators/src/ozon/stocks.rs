@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 
 use super::errors::invalid;
 use super::names::CLUSTERS;
-use super::wire::{Asked, Dialect, Id, cursor, place};
+use super::wire::{Asked, Dialect, Id, Quirks, cursor, place};
 use super::world::{Cell, Product, Site, World};
 use crate::server::{Answer, Call};
 
 /// Most SKUs of one request for stock by warehouse.
 const MOST_SKUS: usize = 100;
+/// Where the ids of macrolocal clusters begin.
+const MACROLOCAL: i64 = 4000;
 
 #[derive(Deserialize)]
 struct StocksRequest {
@@ -71,7 +73,7 @@ struct Late {
     stock_not_being_sold: u32,
 }
 
-/// `POST /v1/analytics/stocks`
+/// `POST /v1/analytics/stocks`: stock in real time, as since 2026-08-17; the figures are averages over 28 days.
 pub(crate) fn analytics(world: &World, dialect: Dialect, call: &Call) -> Answer {
     let request: StocksRequest = match call.json() {
         Ok(request) => request,
@@ -132,7 +134,7 @@ fn row<'a>(
         warehouse_name: site.map_or("", |site| &site.name),
         cluster_id: Id(cluster_id, dialect),
         cluster_name,
-        macrolocal_cluster_id: Id(4000 + cluster_id, dialect),
+        macrolocal_cluster_id: Id(MACROLOCAL + cluster_id, dialect),
         item_tags: ["ITEM_ATTRIBUTE_NONE"],
         available_stock_count: cell.available,
         valid_stock_count: cell.preparing,
@@ -179,7 +181,7 @@ struct FbsRequest {
 }
 
 /// `POST /v2/product/info/stocks-by-warehouse/fbs`
-pub(crate) fn fbs(world: &World, dialect: Dialect, call: &Call) -> Answer {
+pub(crate) fn fbs(world: &World, dialect: Dialect, quirks: Quirks, call: &Call) -> Answer {
     let request: FbsRequest = match call.json() {
         Ok(request) => request,
         Err(error) => return invalid("StocksByWarehouseFbsRequest", &error.to_string()),
@@ -215,7 +217,7 @@ pub(crate) fn fbs(world: &World, dialect: Dialect, call: &Call) -> Answer {
             })
         })
         .collect();
-    let has_next = rows.len() > limit;
+    let has_next = rows.len() > limit && !quirks.hides_next_page;
     rows.truncate(limit);
     let next = next_page(has_next, from + limit);
     Answer::json(
@@ -254,20 +256,23 @@ pub(crate) fn warehouses(world: &World, dialect: Dialect, call: &Call) -> Answer
     let Some(from) = place(&request.cursor).and_then(|place| usize::try_from(place).ok()) else {
         return invalid("WarehouseListRequest.Cursor", "value is not a cursor");
     };
-    let open: Vec<&Site> = world.fbs.iter().filter(|site| site.open).collect();
-    let rows: Vec<Value> = open
+    // Those that were switched off stay in the list. The documents name the field and none of its values;
+    // `created` and `disabled` are from published answers.
+    let rows: Vec<Value> = world
+        .fbs
         .iter()
         .skip(from)
         .take(limit)
         .map(|site| {
+            let status = if site.open { "created" } else { "disabled" };
             json!({
-                "warehouse_id": Id(site.id, dialect), "name": site.name, "status": "created", "is_rfbs": false,
+                "warehouse_id": Id(site.id, dialect), "name": site.name, "status": status, "is_rfbs": false,
                 "is_kgt": false, "warehouse_type": "", "first_mile": {"type": "DROP_OFF"},
                 "working_days": ["MONDAY", "TUESDAY"], "postings_limit": -1,
             })
         })
         .collect();
-    let has_next = from + rows.len() < open.len();
+    let has_next = from + rows.len() < world.fbs.len();
     let next = next_page(has_next, from + limit);
     Answer::json(
         200,
@@ -326,6 +331,18 @@ pub(crate) fn totals(world: &World, dialect: Dialect, call: &Call) -> Answer {
         200,
         &json!({"items": items, "cursor": next, "total_items": total}),
     )
+}
+
+/// `POST /v2/cluster/list`: the clusters that supplies are planned by. Their ids are of another space than
+/// those of the first version; `macrolocal_cluster_id` in stock is one of these.
+pub(crate) fn macrolocal_clusters(world: &World, dialect: Dialect) -> Answer {
+    let clusters: Vec<Value> = CLUSTERS
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| world.sites.iter().any(|site| site.cluster == *index))
+        .map(|(_, (id, name))| json!({"macrolocal_cluster_id": Id(MACROLOCAL + id, dialect), "name": name}))
+        .collect();
+    Answer::json(200, &json!({"clusters": clusters}))
 }
 
 /// `POST /v1/cluster/list`

@@ -16,6 +16,15 @@ pub enum Dialect {
     April,
 }
 
+/// Ways in which lists of the real service were seen to end wrongly.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Quirks {
+    /// The list of products gives its last page again for ever in place of an end.
+    pub(crate) repeats_last_page: bool,
+    /// A full page of parcels or of own stock says that it is the last one.
+    pub(crate) hides_next_page: bool,
+}
+
 /// An int64 in the dialect's form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Id(pub(crate) i64, pub(crate) Dialect);

@@ -194,3 +194,128 @@ async fn one_seed_is_one_cabinet_and_its_life_moves_stock() {
     assert!(one.sim.set_stock(one.sim.sellers()[0], sku, "ЖУКОВСКИЙ_РФЦ", 777));
     assert_eq!(of(&one).products[0].stock["ЖУКОВСКИЙ_РФЦ"], 777);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attributes_name_the_brand_and_the_tree_names_the_kind() {
+    let cabinet = Cabinet::open(OzonLimits::Off).await;
+    let ledger = cabinet.sim.ledger(cabinet.sim.sellers()[0], None).unwrap();
+    let tree = cabinet
+        .json("/v1/description-category/tree", json!({"language": "RU"}))
+        .await;
+    let mut kinds = std::collections::HashMap::new();
+    for root in tree["result"].as_array().unwrap() {
+        for category in root["children"].as_array().unwrap() {
+            for kind in category["children"].as_array().unwrap() {
+                kinds.insert(kind["type_id"].as_i64().unwrap(), kind["type_name"].clone());
+            }
+        }
+    }
+    let mut seen = 0;
+    let mut last_id = json!("");
+    loop {
+        let question = json!({"filter": {}, "limit": 50, "last_id": last_id, "sort_dir": "ASC"});
+        let page = cabinet.json("/v4/product/info/attributes", question).await;
+        assert_eq!(page["total"], json!("130"));
+        for row in page["result"].as_array().unwrap() {
+            let sku = row["sku"].as_i64().unwrap();
+            let product = ledger
+                .products
+                .iter()
+                .find(|product| product.article == sku)
+                .unwrap();
+            let brands: Vec<&Value> = row["attributes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|attribute| attribute["id"] == json!(85) || attribute["id"] == json!(31))
+                .collect();
+            assert_eq!(brands.len(), 1);
+            assert_eq!(brands[0]["values"][0]["value"], json!(product.brand));
+            assert_eq!(kinds[&row["type_id"].as_i64().unwrap()], json!(product.subject));
+            seen += 1;
+        }
+        last_id = page["last_id"].clone();
+        if last_id == json!("") {
+            break;
+        }
+    }
+    assert_eq!(seen, 130);
+    let language = cabinet
+        .ask("/v1/description-category/tree", json!({"language": "Klingon"}))
+        .await;
+    assert_eq!(refusal(language).await.0, 400);
+    let limit = cabinet
+        .ask(
+            "/v4/product/info/attributes",
+            json!({"filter": {}, "limit": 1001}),
+        )
+        .await;
+    assert_eq!(refusal(limit).await.0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parcels_come_in_both_directions_and_are_taken_up_after_they_were_ordered() {
+    let cabinet = Cabinet::open(OzonLimits::Off).await;
+    let mut found = Vec::new();
+    for direction in ["ASC", "DESC"] {
+        let mut numbers = Vec::new();
+        let mut cursor = json!("");
+        loop {
+            let question = json!({
+                "filter": {"since": "2026-10-20T00:00:00Z", "to": "2026-11-02T00:00:00Z"},
+                "limit": 100, "cursor": cursor, "sort_dir": direction,
+            });
+            let page = cabinet.json("/v3/posting/fbo/list", question).await;
+            for posting in page["postings"].as_array().unwrap() {
+                assert!(posting["created_at"].as_str() < posting["in_process_at"].as_str());
+                numbers.push(posting["posting_number"].as_str().unwrap().to_owned());
+            }
+            cursor = page["cursor"].clone();
+            if page["has_next"] == json!(false) {
+                break;
+            }
+        }
+        found.push(numbers);
+    }
+    found[1].reverse();
+    assert!(found[0].len() > 150, "{}", found[0].len());
+    assert_eq!(found[0], found[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_switched_off_is_gone_and_ids_of_clusters_are_of_two_spaces() {
+    let cabinet = Cabinet::open(OzonLimits::Off).await;
+    for path in [
+        "/v3/posting/fbs/unfulfilled/list",
+        "/v3/finance/transaction/list",
+        "/v2/posting/fbs/act/create",
+        "/v3/posting/fbs/list",
+    ] {
+        assert_eq!(cabinet.ask(path, json!({})).await.status(), 404, "{path}");
+    }
+    let list = cabinet
+        .json(
+            LIST,
+            json!({"filter": {"visibility": "SHOWCASE_SELECT_ACTIVE"}, "limit": 1000}),
+        )
+        .await;
+    assert!(list["result"]["total_items"].as_u64().unwrap() > 0);
+    assert_eq!(list["result"]["total"], Value::Null, "gone since 2026-11-23");
+    let first = cabinet
+        .json("/v1/cluster/list", json!({"cluster_type": "CLUSTER_TYPE_OZON"}))
+        .await;
+    let second = cabinet.json("/v2/cluster/list", json!({})).await;
+    let ids = |clusters: &Value, field: &str| -> Vec<i64> {
+        let clusters = clusters["clusters"].as_array().unwrap();
+        clusters
+            .iter()
+            .filter_map(|cluster| cluster[field].as_i64())
+            .collect()
+    };
+    let (first, second) = (ids(&first, "id"), ids(&second, "macrolocal_cluster_id"));
+    assert!(!first.is_empty() && !second.is_empty());
+    assert!(
+        first.iter().all(|id| !second.contains(id)),
+        "{first:?} {second:?}"
+    );
+}
