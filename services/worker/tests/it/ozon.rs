@@ -327,6 +327,91 @@ async fn a_refusal_that_the_marketplace_does_not_confirm_pauses_no_cabinet() {
 }
 
 #[tokio::test]
+async fn an_empty_list_of_own_warehouses_makes_no_zero() {
+    let world = World::at_ozon(seller()).await;
+    world.sync(true).await;
+    assert_equals_truth(&world).await;
+    let held: u64 = truth(&world)
+        .iter()
+        .flat_map(|product| product.fbs.values())
+        .sum();
+    assert!(held > 0);
+    let none = Effect::Status {
+        status: 200,
+        body: r#"{"warehouses":[],"cursor":"","has_next":false}"#.to_owned(),
+        content_type: None,
+    };
+    ozon(&world).script(Fault::on("/v2/warehouse/list", none));
+    for _ in 0..2 {
+        assert_eq!(world.sync(true).await, End::Done);
+        assert_equals_truth(&world).await;
+        assert_eq!(world.outcomes().await["stock_fbs"], "partial");
+    }
+    ozon(&world).clear_faults();
+    world.sync(true).await;
+    assert_eq!(world.outcomes().await["stock_fbs"], "complete");
+}
+
+#[tokio::test]
+async fn a_list_that_is_null_fails_its_source_and_makes_no_zero() {
+    for (path, body, source) in [
+        (STOCK, r#"{"items":null}"#, "stock_fbo"),
+        (
+            "/v2/warehouse/list",
+            r#"{"warehouses":null,"has_next":false}"#,
+            "stock_fbs",
+        ),
+        (
+            "/v2/product/info/stocks-by-warehouse/fbs",
+            r#"{"products":null,"has_next":false}"#,
+            "stock_fbs",
+        ),
+        (
+            "/v3/posting/fbo/list",
+            r#"{"postings":null,"has_next":false}"#,
+            "orders",
+        ),
+    ] {
+        let world = World::at_ozon(seller()).await;
+        world.sync(true).await;
+        let null = Effect::Status {
+            status: 200,
+            body: body.to_owned(),
+            content_type: None,
+        };
+        ozon(&world).script(Fault::on(path, null));
+        assert_eq!(world.sync(true).await, End::Done, "{path}");
+        assert_eq!(world.outcomes().await[source], "failed", "{path}");
+        assert_equals_truth(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_refuses_every_method_with_a_page_pauses_no_cabinet() {
+    let world = World::at_ozon(seller()).await;
+    world.sync(true).await;
+    let page = Effect::Status {
+        status: 403,
+        body: "<html><h1>403 Forbidden</h1></html>".to_owned(),
+        content_type: Some("text/html".to_owned()),
+    };
+    ozon(&world).script(Fault::on("", page));
+    assert_eq!(world.sync(true).await, End::WillRetry);
+    assert_eq!(cabinet(&world).await.rejected, None);
+    ozon(&world).clear_faults();
+    let off = Effect::Status {
+        status: 404,
+        body: "404 page not found".to_owned(),
+        content_type: None,
+    };
+    // The probe is switched off for good, and nobody misses it.
+    ozon(&world).script(Fault::on("/v1/roles", off));
+    assert_eq!(world.sync(true).await, End::Done);
+    assert_eq!(cabinet(&world).await.rejected, None);
+    assert_equals_truth(&world).await;
+}
+
+#[tokio::test]
 async fn the_methods_that_ozon_switched_off_are_never_called() {
     let world = World::at_ozon(seller()).await;
     world.sync(true).await;

@@ -180,6 +180,7 @@ impl World {
         let options = connectors::ozon::Options {
             repeat_pause: Duration::from_millis(5),
             deadline: Duration::from_secs(3),
+            verdict_pause: Duration::from_millis(5),
             ..connectors::ozon::Options::default()
         };
         let marketplaces = world.syncs.marketplaces.clone();
