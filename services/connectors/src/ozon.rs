@@ -15,6 +15,7 @@ mod error;
 mod fbs;
 mod limits;
 mod orders;
+mod pages;
 mod stock;
 mod wire;
 

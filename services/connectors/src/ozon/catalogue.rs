@@ -1,28 +1,32 @@
 //! The catalogue: every product that is not archived. The other sources need it as well, because stock can
 //! only be asked for by SKU, so it is read once per sync and kept by the client.
 
+mod row;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use self::row::{card, price, skus};
 use super::client::Ozon;
 use super::description::Ids;
 use super::limits::Group;
 use super::wire::{
-    Decimal, InfoList, InfoRequest, InfoRow, Int, OfferRequest, ProductList, ProductListRequest, SkuRequest,
-    Visibility,
+    InfoList, InfoRequest, InfoRow, Int, Loose, OfferRequest, ProductList, ProductListRequest, ProductRow,
+    SkuRequest, Visibility,
 };
 use crate::error::{CallError, CallFailure};
-use crate::json;
-use crate::marketplace::{
-    Card, CardPart, CardSize, Fetched, PriceLost, PriceObservation, SourceOutcome, Tally,
-};
+use crate::json::{self, LeftOut};
+use crate::marketplace::{Card, CardSize, Fetched, PriceLost, PriceObservation, SourceOutcome, Tally};
 use crate::payload::GOODS;
 
 const LIST: &str = "POST /v3/product/list";
 const INFO: &str = "POST /v3/product/info/list";
+/// Where the rows of both stand.
+const LISTED: &str = "result.items[]";
+const DETAILS: &str = "items[]";
 
 /// What was read, as long as it is young enough.
 #[derive(Debug, Default)]
@@ -48,6 +52,13 @@ pub(super) struct Catalogue {
     pub(super) complete: bool,
 }
 
+impl Catalogue {
+    /// The article of a seller's article, where only one product has it.
+    pub(super) fn by_offer(&self, offer: &str) -> Option<i64> {
+        *self.offers.get(offer)?
+    }
+}
+
 /// Products that were read, by everything that leads to them.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
@@ -55,6 +66,13 @@ pub(super) struct Listed {
     ids: Vec<Ids>,
     pub(super) articles: HashMap<i64, i64>,
     pub(super) offers: HashMap<String, Option<i64>>,
+    prices: Vec<PriceObservation>,
+    price_lost: bool,
+    /// Ids of all products that have a row, those without a SKU and those that could not be read included.
+    told: HashSet<i64>,
+    /// Whether any row told these; single ones may not.
+    told_name: bool,
+    told_offer: bool,
 }
 
 /// What products are asked for by that the catalogue does not show.
@@ -66,11 +84,50 @@ pub(super) enum Unlisted {
 }
 
 impl Listed {
+    /// Takes a row of details. One that cannot be read is counted; false where it does not even say which
+    /// article it is about, so that no absence is proven.
+    fn take(&mut self, index: usize, row: &[u8], tally: &mut Tally) -> bool {
+        let read = json::decode_in(DETAILS, row).and_then(|row: InfoRow| {
+            // A new product has none; one whose SKU cannot be read is no new product.
+            if row.sku == Loose::Lost && skus(&row).is_empty() {
+                return Err(json::malformed(format!("field `{DETAILS}.sku` is no number")));
+            }
+            Ok(row)
+        });
+        match read {
+            Ok(row) => {
+                tally.left_out.read(DETAILS, 1);
+                self.add(row);
+                true
+            }
+            Err(failure) => {
+                tally.left_out.add(DETAILS, &[index], &failure);
+                self.told.extend(json::whole_number(row, "id"));
+                let Some(sku) = json::whole_number(row, "sku").filter(|sku| *sku > 0) else {
+                    return false;
+                };
+                // Its stock and its orders can be read all the same.
+                self.articles.insert(sku, sku);
+                self.price_lost = true;
+                tally.unread(sku);
+                true
+            }
+        }
+    }
+
     fn add(&mut self, row: InfoRow) {
+        self.told.insert(row.id.0);
+        self.told_name |= row.name.is_there();
+        self.told_offer |= row.offer_id.is_there();
+        match price(&row) {
+            Ok(price) => self.prices.extend(price),
+            Err(PriceLost) => self.price_lost = true,
+        }
+        let number = |id: Option<Int>| id.map_or(0, |Int(id)| id);
         let ids = Ids {
             product_id: row.id.0,
-            type_id: row.type_id.0,
-            category_id: row.description_category_id.0,
+            type_id: number(row.type_id),
+            category_id: number(row.description_category_id),
             updated_at: row.updated_at.as_deref().and_then(time),
         };
         let Some(card) = card(row) else { return };
@@ -86,6 +143,20 @@ impl Listed {
         self.ids.push(ids);
         self.cards.push(card);
     }
+
+    /// What single rows may lack, not all of them lack: then it was renamed, and everything that it told
+    /// would silently stand still.
+    fn is_whole(&self, left_out: &LeftOut) -> Result<(), CallFailure> {
+        left_out.is_drift()?;
+        let missing = match (self.ids.is_empty(), self.told_name, self.told_offer) {
+            (true, ..) | (_, true, true) => return Ok(()),
+            (_, false, _) => "name",
+            (_, true, false) => "offer_id",
+        };
+        Err(json::malformed(format!(
+            "field `{DETAILS}.{missing}` is missing in every row"
+        )))
+    }
 }
 
 impl Ozon {
@@ -95,8 +166,11 @@ impl Ozon {
     /// `#operation/ProductAPI_GetProductInfoList`; 1000 products a page. A product without a SKU is not for
     /// sale yet, can have neither stock nor orders at the vendor's, and is left out until it has one.
     ///
+    /// A list that repeats itself or is shorter than it says, and a row that does not say which article it is
+    /// about, leave the catalogue incomplete.
+    ///
     /// # Errors
-    /// The first page that failed; `Inconsistent` when the list repeats itself or is shorter than it says.
+    /// The first page that failed; `Malformed` when not one row could be read.
     pub(super) async fn fetch_cards(
         &self,
         on_page: &mut (dyn FnMut(Vec<Card>) + Send),
@@ -112,7 +186,7 @@ impl Ozon {
         };
         drop(pages);
         // Only here, where no other source of the sync waits for it.
-        let described = self.described(&catalogue.ids, catalogue.complete).await;
+        let described = Box::pin(self.described(&catalogue.ids, catalogue.complete)).await;
         let size = page_size(self.options.product_page);
         for (cards, ids) in catalogue.cards.chunks(size).zip(catalogue.ids.chunks(size)) {
             let mut page = cards.to_vec();
@@ -157,6 +231,12 @@ impl Ozon {
         })
     }
 
+    /// The catalogue if this client has read it.
+    pub(super) async fn kept_catalogue(&self) -> Option<Arc<Catalogue>> {
+        let kept = self.catalogue.lock().await;
+        kept.0.as_ref().map(|(_, catalogue)| Arc::clone(catalogue))
+    }
+
     /// The catalogue for those who only need the SKUs.
     pub(super) async fn catalogue(&self) -> Result<Arc<Catalogue>, CallError> {
         self.catalogue_with(&mut |_| {}).await
@@ -187,10 +267,12 @@ impl Ozon {
         on_page: &mut (dyn FnMut(Vec<Card>) + Send),
     ) -> Result<Catalogue, CallError> {
         let mut tally = self.tally("ozon.cards", GOODS);
-        let ids = self.product_ids(&mut tally).await?;
+        let mut left_out = LeftOut::default();
+        let (ids, mut complete) = self.product_ids(&mut tally, &mut left_out).await?;
+        let drift = left_out.is_drift();
+        drift.map_err(|failure| CallError::new(LIST, failure))?;
+        tally.left_out.join(left_out);
         let mut listed = Listed::default();
-        let mut told = HashSet::with_capacity(ids.len());
-        let (mut prices, mut price_lost) = (Vec::with_capacity(ids.len()), false);
         for batch in ids.chunks(page_size(self.options.product_page)) {
             let reply = self
                 .ask(Group::All, INFO, &InfoRequest { product_id: batch })
@@ -198,19 +280,20 @@ impl Ozon {
             let page: InfoList =
                 json::decode(&reply.body).map_err(|failure| CallError::new(INFO, failure))?;
             tally.page(&reply.body, page.items.len(), reply.date());
-            told.extend(page.items.iter().map(|row| row.id.0));
-            for told in page.items.iter().map(price) {
-                price_lost |= told.is_err();
-                prices.extend(told.ok().flatten());
-            }
             let from = listed.cards.len();
-            page.items.into_iter().for_each(|row| listed.add(row));
+            for (index, row) in page.items.iter().enumerate() {
+                complete &= listed.take(index, row, &mut tally);
+            }
             on_page(listed.cards.get(from..).unwrap_or_default().to_vec());
         }
-        let complete = ids
+        listed
+            .is_whole(&tally.left_out)
+            .map_err(|failure| CallError::new(INFO, failure))?;
+        if !ids
             .iter()
-            .all(|id| id.parse().is_ok_and(|id: i64| told.contains(&id)));
-        if !complete {
+            .all(|id| id.parse().is_ok_and(|id: i64| listed.told.contains(&id)))
+        {
+            complete = false;
             tally.trouble("the details leave out a product that the list names");
         }
         Ok(Catalogue {
@@ -218,8 +301,8 @@ impl Ozon {
             ids: listed.ids,
             articles: listed.articles,
             offers: listed.offers,
-            prices,
-            price_lost,
+            prices: listed.prices,
+            price_lost: listed.price_lost,
             outcome: tally.finish("ozon.cards"),
             complete,
         })
@@ -248,16 +331,24 @@ impl Ozon {
             let page: InfoList =
                 json::decode(&reply.body).map_err(|failure| CallError::new(INFO, failure))?;
             tally.page(&reply.body, page.items.len(), reply.date());
-            page.items.into_iter().for_each(|row| listed.add(row));
+            for (index, row) in page.items.iter().enumerate() {
+                listed.take(index, row, tally);
+            }
         }
         Ok(listed)
     }
 
-    /// The ids of all products, as texts: that is how they are sent back.
-    async fn product_ids(&self, tally: &mut Tally) -> Result<Vec<String>, CallError> {
-        let contradiction = |what: String| CallError::new(LIST, CallFailure::Inconsistent { what });
+    /// The ids of all products, as texts: that is how they are sent back; and whether they are all.
+    ///
+    /// The end is a page without a next one. Some answers give the last page again and again instead, which
+    /// ends the list as well. A count, where one is told, has the last word.
+    async fn product_ids(
+        &self,
+        tally: &mut Tally,
+        left_out: &mut LeftOut,
+    ) -> Result<(Vec<String>, bool), CallError> {
         let mut ids = Vec::new();
-        let mut seen = HashSet::new();
+        let (mut seen, mut places) = (HashSet::new(), HashSet::new());
         let mut last_id = String::new();
         loop {
             let request = ProductListRequest {
@@ -270,25 +361,29 @@ impl Ozon {
                 json::decode(&reply.body).map_err(|failure| CallError::new(LIST, failure))?;
             let page = list.result;
             tally.page(&reply.body, page.items.len(), reply.date());
-            let total = page.total_items.or(page.total);
-            let (empty, before) = (page.items.is_empty(), ids.len());
-            for Int(id) in page.items.into_iter().map(|row| row.product_id) {
+            let before = (ids.len(), left_out.count());
+            for row in page.items.read(LISTED, &[], left_out, Ok::<ProductRow, _>) {
+                let Int(id) = row.product_id;
                 if seen.insert(id) {
                     ids.push(id.to_string());
                 }
             }
-            if empty || page.last_id.is_empty() {
-                let named = total.map_or(0, |Int(total)| usize::try_from(total).unwrap_or(0));
-                if ids.len() < named {
-                    let what = format!("the list names {named} products and gives {}", ids.len());
-                    return Err(contradiction(what));
-                }
-                return Ok(ids);
+            let stands = (ids.len(), left_out.count()) == before || !places.insert(page.last_id.clone());
+            if !page.items.is_empty() && !page.last_id.is_empty() && !stands {
+                last_id = page.last_id;
+                continue;
             }
-            if ids.len() == before {
-                return Err(contradiction("the list of products does not move on".to_owned()));
+            let total = page.total_items.or(page.total).map(|Int(total)| total);
+            let named = total.and_then(|total| usize::try_from(total).ok());
+            let is_short = page.items.len() < page_size(self.options.product_page);
+            let is_all = named.map_or(is_short, |named| ids.len() >= named);
+            if !is_all {
+                tally.trouble(named.map_or_else(
+                    || "the list of products ends with a full page and tells no count".to_owned(),
+                    |named| format!("the list names {named} products and gives {}", ids.len()),
+                ));
             }
-            last_id = page.last_id;
+            return Ok((ids, is_all && left_out.count() == 0));
         }
     }
 }
@@ -297,164 +392,7 @@ fn page_size(limit: u32) -> usize {
     usize::try_from(limit.max(1)).unwrap_or(usize::MAX)
 }
 
-/// The product's own SKU first, then those of its schemes of sale: the one of the vendor's warehouses, then
-/// the others by number. The vendor lists them in any order, and an article must not change with it.
-fn skus(row: &InfoRow) -> Vec<u64> {
-    let mut skus: Vec<u64> = Vec::new();
-    let mut sources: Vec<(bool, Int)> = row
-        .sources
-        .iter()
-        .map(|source| (source.source.as_deref() != Some("fbo"), source.sku))
-        .collect();
-    sources.sort_unstable_by_key(|(others, Int(sku))| (*others, *sku));
-    let own = std::iter::once(row.sku).chain(sources.into_iter().map(|(_, sku)| sku));
-    for sku in own.filter_map(|Int(sku)| u64::try_from(sku).ok().filter(|sku| *sku > 0)) {
-        if !skus.contains(&sku) {
-            skus.push(sku);
-        }
-    }
-    skus
-}
-
-/// `old_price` is the one that is crossed out; without a discount it is empty or zero. None without a price.
-/// One that is crossed out says that there is one.
-fn price(row: &InfoRow) -> Result<Option<PriceObservation>, PriceLost> {
-    let minor = |price: Option<Decimal>| match price.map_or(0, Decimal::minor_units) {
-        ..0 => Err(PriceLost),
-        0 => Ok(None),
-        told => Ok(Some(told)),
-    };
-    let Some(nm_id) = skus(row).first().and_then(|sku| i64::try_from(*sku).ok()) else {
-        return Ok(None);
-    };
-    let (asked, crossed_out) = (minor(row.price)?, minor(row.old_price)?);
-    let Some(asked) = asked else {
-        return if crossed_out.is_some() {
-            Err(PriceLost)
-        } else {
-            Ok(None)
-        };
-    };
-    Ok(Some(PriceObservation {
-        nm_id,
-        price_minor: crossed_out.map_or(asked, |old| old.max(asked)),
-        discounted_minor: Some(asked),
-        currency: row
-            .currency_code
-            .clone()
-            .filter(|code| !code.is_empty())
-            .ok_or(PriceLost)?,
-    }))
-}
-
-/// None without any SKU.
-fn card(row: InfoRow) -> Option<Card> {
-    let skus = skus(&row);
-    let nm_id = i64::try_from(*skus.first()?).ok()?;
-    let sizes = skus
-        .into_iter()
-        .map(|chrt_id| CardSize {
-            chrt_id,
-            tech_size: String::new(),
-            skus: row.barcodes.clone(),
-        })
-        .collect();
-    Some(Card {
-        nm_id,
-        vendor_code: row.offer_id,
-        // Two other methods tell them.
-        brand: String::new(),
-        subject: String::new(),
-        title: row.name,
-        barcodes: row.barcodes,
-        sizes,
-        updated_at: row.updated_at.as_deref().and_then(time),
-        unreported: vec![CardPart::Brand, CardPart::Subject],
-    })
-}
-
 /// RFC 3339, the vendor's only form.
 pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
     Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{PriceLost, card, price};
-    use crate::json;
-    use crate::ozon::wire::InfoList;
-
-    fn cards(body: &str) -> Vec<crate::marketplace::Card> {
-        let list: InfoList = json::decode(body.as_bytes()).unwrap();
-        list.items.into_iter().filter_map(card).collect()
-    }
-
-    #[test]
-    fn the_documented_product_becomes_a_card() {
-        let cards = cards(crate::ozon::wire::samples::INFO);
-        assert_eq!(cards.len(), 1);
-        assert_eq!(
-            (cards[0].nm_id, cards[0].vendor_code.as_str()),
-            (800_000_001, "ART-1")
-        );
-        assert_eq!((cards[0].sizes.len(), cards[0].title.as_str()), (1, "Товар"));
-        assert_eq!(
-            cards[0].updated_at.unwrap().to_rfc3339(),
-            "2026-09-01T10:00:00+00:00"
-        );
-    }
-
-    #[test]
-    fn the_documented_price_is_the_crossed_out_one_and_the_one_that_is_asked() {
-        let list: InfoList = json::decode(crate::ozon::wire::samples::INFO.as_bytes()).unwrap();
-        let told = price(&list.items[0]).unwrap().unwrap();
-        assert_eq!(
-            (
-                told.nm_id,
-                told.price_minor,
-                told.discounted_minor,
-                told.currency.as_str()
-            ),
-            (800_000_001, 39_900, Some(27_300), "RUB")
-        );
-    }
-
-    #[test]
-    fn a_product_without_a_price_has_none() {
-        for fields in [
-            "",
-            r#","price":"","old_price":"","currency_code":"RUB""#,
-            r#","price":"0.00","currency_code":"RUB""#,
-        ] {
-            let body = format!(r#"{{"items":[{{"id":1,"name":"a","offer_id":"A","sku":11{fields}}}]}}"#);
-            let list: InfoList = json::decode(body.as_bytes()).unwrap();
-            assert_eq!(price(&list.items[0]), Ok(None), "{fields}");
-        }
-    }
-
-    #[test]
-    fn a_price_that_cannot_be_taken_is_lost_and_not_none() {
-        for fields in [
-            r#""price":"273.00""#,
-            r#""price":"273.00","currency_code":"""#,
-            r#""price":"-273.00","currency_code":"RUB""#,
-            r#""price":"273.00","old_price":"-1","currency_code":"RUB""#,
-            r#""priceNew":"273.00","old_price":"399.00","currency_code":"RUB""#,
-        ] {
-            let body = format!(r#"{{"items":[{{"id":1,"name":"a","offer_id":"A","sku":11,{fields}}}]}}"#);
-            let list: InfoList = json::decode(body.as_bytes()).unwrap();
-            assert_eq!(price(&list.items[0]), Err(PriceLost), "{fields}");
-        }
-    }
-
-    #[test]
-    fn an_old_card_has_a_size_per_scheme_and_a_new_one_without_a_sku_is_left_out() {
-        let cards = cards(
-            r#"{"items":[{"id":1,"name":"a","offer_id":"A","sku":"0","sources":[{"sku":11,"source":"fbo"},
-                {"sku":"12","source":"fbs"}]},{"id":2,"name":"b","offer_id":"B","sku":0,"sources":[]}]}"#,
-        );
-        assert_eq!(cards.len(), 1);
-        let skus: Vec<u64> = cards[0].sizes.iter().map(|size| size.chrt_id).collect();
-        assert_eq!((cards[0].nm_id, skus), (11, vec![11, 12]));
-    }
 }

@@ -57,6 +57,9 @@ pub struct Options {
     /// How long a brand and the tree of categories are believed before they are read again. A card that
     /// changed is read again at once.
     pub description_age: Duration,
+    /// How long after a refusal of the key, or after roles that say nothing of it, its methods are tried: no
+    /// verdict rests on one moment.
+    pub verdict_pause: Duration,
     /// Largest answer in bytes, decompressed: 100 SKUs at 100 warehouses are about 10 MB.
     pub answer_bytes: u64,
 }
@@ -77,6 +80,7 @@ impl Default for Options {
             description_page: 1000,
             description_time: Duration::from_secs(60),
             description_age: Duration::from_secs(24 * 60 * 60),
+            verdict_pause: Duration::from_secs(2),
             answer_bytes: 64 * 1024 * 1024,
         }
     }

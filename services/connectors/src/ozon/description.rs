@@ -179,7 +179,6 @@ impl Ozon {
     /// than [`Options::description_time`](super::Options::description_time).
     pub(super) async fn described(&self, products: &[Ids], whole: bool) -> Described {
         let (memory, client_id) = (&self.account.memory, self.credential.client_id());
-        let age = self.options.description_age;
         if whole {
             memory.keep_only(client_id, products);
         }
@@ -189,7 +188,8 @@ impl Ozon {
             Err(_elapsed) => Some("brands and categories did not come in time; the known ones hold"),
         };
         Described {
-            brands: memory.brands(client_id, products, age),
+            // However old: its card has not changed since.
+            brands: memory.brands(client_id, products, Duration::MAX),
             names: memory.names().map(|(_, names)| names),
             trouble,
         }

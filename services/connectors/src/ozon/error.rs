@@ -1,5 +1,8 @@
 //! From an answer that is no success to a failure. The vendor's statuses alone do not tell what is wrong (a
 //! wrong key is a 404), so the few documented sentences about keys and blocks decide before the status does.
+//!
+//! Only the vendor's own words are a verdict: one of these sentences, or an error body with its code. Gates, proxies and pages in between
+//! answer 401, 403 or a redirect to everybody now and then; that is trouble of the way and is tried again.
 
 use std::time::Duration;
 
@@ -15,13 +18,14 @@ const DETAIL: usize = 300;
 const OPEN_CIRCLE: Duration = Duration::from_secs(3 * 60);
 
 /// Sentences that mean: this key opens nothing.
-const NO_KEY: [&str; 5] = [
+const NO_KEY: [&str; 4] = [
     "invalid api-key",
     "api-key is deactivated",
     "restricted to specific ip",
     "client-id header value should be",
-    "client-id and api-key headers are required",
 ];
+/// Said of headers that are always sent: somebody on the way has taken them off.
+const NO_HEADERS: &str = "client-id and api-key headers are required";
 /// Sentences that mean: the key is good, but not for this.
 const NO_RIGHT: [&str; 3] = [
     "missing a required role",
@@ -40,6 +44,8 @@ pub(super) fn failure(reply: &Reply, secret: &str, interval: Duration) -> CallFa
     let detail = detail(&reply.body, secret);
     let said = detail.to_lowercase();
     let says = |sentences: &[&str]| sentences.iter().any(|sentence| said.contains(sentence));
+    let own = is_the_vendors(&reply.body);
+    let unavailable = CallFailure::Unavailable { status: reply.status };
     match reply.status {
         _ if is_open_circle(reply) => CallFailure::RateLimited {
             retry_after: told_delay(reply).unwrap_or(OPEN_CIRCLE),
@@ -51,13 +57,28 @@ pub(super) fn failure(reply: &Reply, secret: &str, interval: Duration) -> CallFa
         },
         400..500 if says(&NO_KEY) => CallFailure::Unauthorized { detail },
         400..500 if says(&NO_RIGHT) => CallFailure::Forbidden { detail },
-        401 => CallFailure::Unauthorized { detail },
-        402 => CallFailure::PaymentRequired { detail },
-        403 => CallFailure::Forbidden { detail },
-        404 => CallFailure::NotFound { detail },
-        408 | 500.. => CallFailure::Unavailable { status: reply.status },
+        401 if own && !says(&[NO_HEADERS]) => CallFailure::Unauthorized { detail },
+        402 if own => CallFailure::PaymentRequired { detail },
+        403 if own => CallFailure::Forbidden { detail },
+        // A path that is not there has no error body.
+        404 if own || said.contains("not found") => CallFailure::NotFound { detail },
+        401 | 402 | 403 | 404 | 408 | 425 | 498 | 499 | 300..400 | 500.. => unavailable,
+        400..500 if is_page(&reply.body) => unavailable,
         status => CallFailure::Rejected { status, detail },
     }
+}
+
+/// Whether a body is an error of the vendor's own: those carry a code of gRPC, which ends at 16.
+fn is_the_vendors(body: &[u8]) -> bool {
+    let code = serde_json::from_slice::<Body>(body)
+        .ok()
+        .and_then(|body| body.code);
+    code.is_some_and(|code| (1..=16).contains(&code))
+}
+
+/// Whether a body is a page for people, which the vendor's API never sends.
+fn is_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'<')
 }
 
 /// `Retry-After` in seconds, sent with a 429 since 2026-09-25.
@@ -76,6 +97,7 @@ fn told_delay(reply: &Reply) -> Option<Duration> {
 
 #[derive(Deserialize)]
 struct Body {
+    code: Option<i64>,
     #[serde(default)]
     message: String,
 }
@@ -185,14 +207,53 @@ mod tests {
 
     #[test]
     fn the_rest_goes_by_the_status_and_never_repeats_the_key() {
-        assert!(matches!(of(401, "{}"), CallFailure::Unauthorized { .. }));
-        assert!(matches!(of(402, "{}"), CallFailure::PaymentRequired { .. }));
+        let own = r#"{"code":16,"message":"unauthenticated"}"#;
+        assert!(matches!(of(401, own), CallFailure::Unauthorized { .. }));
+        assert!(matches!(of(402, own), CallFailure::PaymentRequired { .. }));
+        assert!(matches!(of(403, own), CallFailure::Forbidden { .. }));
+        assert!(matches!(of(409, own), CallFailure::Rejected { status: 409, .. }));
         assert!(matches!(
             of(503, "<html>"),
             CallFailure::Unavailable { status: 503 }
         ));
-        assert!(matches!(of(302, ""), CallFailure::Rejected { status: 302, .. }));
         let echoed = of(400, r#"{"code":3,"message":"bad value secret","details":[]}"#);
         assert_eq!(echoed.to_string(), "the vendor refused with 400: bad value …");
+    }
+
+    #[test]
+    fn what_a_gate_on_the_way_says_is_no_verdict_on_the_key() {
+        for body in [
+            "",
+            "{}",
+            "<html><h1>403 Forbidden</h1></html>",
+            "Forbidden",
+            r#"{"error":"blocked"}"#,
+            r#"{"message":"Forbidden"}"#,
+            r#"{"code":403,"message":"Forbidden"}"#,
+            r#"{"code":16,"message":"Client-Id and Api-Key headers are required"}"#,
+        ] {
+            assert!(
+                matches!(of(401, body), CallFailure::Unavailable { status: 401 }),
+                "{body}"
+            );
+        }
+        for (status, body) in [
+            (302, ""),
+            (307, "backend error"),
+            (402, "<html>"),
+            (403, "<html><h1>403 Forbidden</h1></html>"),
+            (403, ""),
+            (403, "{}"),
+            (404, "<html>"),
+            (418, "<html>"),
+            (498, ""),
+            (499, ""),
+        ] {
+            let failure = of(status, body);
+            assert!(
+                matches!(failure, CallFailure::Unavailable { .. }),
+                "{status} {body}: {failure:?}"
+            );
+        }
     }
 }

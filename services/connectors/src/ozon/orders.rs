@@ -7,11 +7,11 @@ use chrono::{DateTime, Days, SecondsFormat, Utc};
 
 use super::catalogue::{Catalogue, Unlisted, time};
 use super::client::Ozon;
-use super::fbs::next;
 use super::limits::Group;
+use super::pages::{End, Pages};
 use super::wire::{self, Int, Posting, PostingProduct, PostingsFilter, PostingsRequest, PostingsWith, Price};
 use crate::error::{CallError, CallFailure};
-use crate::json;
+use crate::json::{self, LeftOut};
 use crate::marketplace::{Fetched, OrderObservation, OrderStatus, Period, Tally};
 use crate::payload::ORDERS;
 
@@ -31,8 +31,10 @@ impl Ozon {
     /// A cabinet that never sold from its own warehouses gets 400 for the second list; with no warehouse of
     /// its own that means no such orders, otherwise it is the failure it looks like.
     ///
+    /// A parcel or a product of one that cannot be read is left out and counted.
+    ///
     /// # Errors
-    /// The first page that failed.
+    /// The first page that failed; `Malformed` when not one parcel of a list could be read.
     pub(super) async fn fetch_orders(
         &self,
         period: Period,
@@ -40,98 +42,146 @@ impl Ozon {
         let catalogue = self.catalogue().await?;
         let mut tally = self.tally("ozon.orders", ORDERS);
         let mut orders = Orders::new(&catalogue, period);
-        self.postings(FBO, period, &mut orders, &mut tally).await?;
+        let mut complete = self.postings(FBO, period, &mut orders, &mut tally).await?;
         match self.postings(FBS, period, &mut orders, &mut tally).await {
-            Ok(()) => {}
+            Ok(whole) => complete &= whole,
             Err(error) if matches!(error.failure, CallFailure::Rejected { status: 400, .. }) => {
-                if !self.seller_warehouses(&mut tally).await?.is_empty() {
+                if !self.seller_warehouses(&mut tally).await?.0.is_empty() {
                     return Err(error);
                 }
             }
             Err(error) => return Err(error),
         }
         if !orders.strangers.is_empty() {
-            self.introduce(&mut orders, &mut tally).await?;
+            complete &= self.introduce(&mut orders, &mut tally).await;
         }
-        let complete = !orders.saw_empty;
-        if !complete {
+        if orders.saw_empty {
             tally.trouble("a parcel without products is left out");
         }
         Ok(Fetched {
+            complete: complete && !orders.saw_empty && tally.left_out.count() == 0,
             items: orders.finish(),
             outcome: tally.finish("ozon.orders"),
-            complete,
         })
     }
 
     /// Finds the cards of SKUs that the catalogue does not show. The vendor gives two things to find them by:
-    /// the SKU, and the seller's article, which is also known of products that were archived since.
-    async fn introduce(&self, orders: &mut Orders<'_>, tally: &mut Tally) -> Result<(), CallError> {
+    /// the SKU, and the seller's article, which is also known of products that were archived since. False
+    /// where they could not be looked for; their orders are left out until they can.
+    async fn introduce(&self, orders: &mut Orders<'_>, tally: &mut Tally) -> bool {
         let catalogue = orders.catalogue;
         let skus = Unlisted::Skus(orders.strangers.keys().copied().collect());
-        let mut listed = self.unlisted(skus, tally).await?;
-        orders.introduce(&listed.articles, &catalogue.offers);
-        let offers: BTreeSet<String> = orders.strangers.values().flatten().cloned().collect();
-        if !offers.is_empty() {
-            listed = self.unlisted(Unlisted::Offers(offers), tally).await?;
-            orders.introduce(&listed.articles, &listed.offers);
+        let found = async {
+            let listed = self.unlisted(skus, tally).await?;
+            orders.introduce(&listed.articles, &catalogue.offers);
+            let offers: BTreeSet<String> = orders.strangers.values().flatten().cloned().collect();
+            if !offers.is_empty() {
+                let listed = self.unlisted(Unlisted::Offers(offers), tally).await?;
+                orders.introduce(&listed.articles, &listed.offers);
+            }
+            Ok::<(), CallError>(())
+        };
+        if let Err(error) = found.await {
+            tracing::info!(error = ?error, "the cards of orders could not be looked for");
+            let lost = orders.leave_out_strangers();
+            tally.trouble(format!(
+                "{lost} orders are left out, because the cards of their SKUs could not be looked for"
+            ));
+            return false;
         }
-        if !orders.strangers.is_empty() {
-            tally.trouble("orders of SKUs that no card has stand under these SKUs");
+        let (skus, count) = (orders.strangers.len(), orders.of_strangers());
+        if skus > 0 {
+            tally.trouble(format!(
+                "{count} orders of {skus} SKUs that no card has stand under these SKUs"
+            ));
         }
-        Ok(())
+        true
     }
 
+    /// Postings of one scheme, and whether they are all.
     async fn postings(
         &self,
         endpoint: &'static str,
         period: Period,
         orders: &mut Orders<'_>,
         tally: &mut Tally,
-    ) -> Result<(), CallError> {
+    ) -> Result<bool, CallError> {
+        let mut left_out = LeftOut::default();
+        let mut whole = true;
         let mut from = period.from;
         while from < period.to {
             let to = from
                 .checked_add_days(Days::new(WINDOW_DAYS))
                 .map_or(period.to, |end| end.min(period.to));
-            let mut cursor = String::new();
+            let mut since = from;
+            // A full page that calls itself the last is not believed: the question is asked again from the
+            // last parcel on.
             loop {
-                let request = PostingsRequest {
-                    filter: PostingsFilter {
-                        since: text(from),
-                        to: text(to),
-                    },
-                    limit: self.options.posting_page,
-                    cursor: &cursor,
-                    sort_dir: "ASC",
-                    with: PostingsWith {
-                        analytics_data: true,
-                        financial_data: true,
-                    },
-                };
-                let reply = self.ask(Group::All, endpoint, &request).await?;
-                let page =
-                    wire::postings(&reply.body).map_err(|failure| CallError::new(endpoint, failure))?;
-                tally.page(&reply.body, page.postings.len(), reply.date());
-                for posting in &page.postings {
-                    orders
-                        .add(endpoint == FBS, posting)
-                        .map_err(|failure| CallError::new(endpoint, failure))?;
+                let (latest, end) = self
+                    .postings_since((endpoint, since, to), orders, tally, &mut left_out)
+                    .await?;
+                match latest.filter(|latest| end == End::Full && *latest > since) {
+                    Some(latest) => since = latest,
+                    None => {
+                        whole &= end.is_proven(tally);
+                        break;
+                    }
                 }
-                if !page.has_next {
-                    break;
-                }
-                cursor = next(endpoint, &cursor, page.cursor)?;
             }
             from = to;
         }
-        Ok(())
+        let drift = left_out.is_drift();
+        drift.map_err(|failure| CallError::new(endpoint, failure))?;
+        tally.left_out.join(left_out);
+        Ok(whole)
+    }
+
+    /// One list to its end, with the latest time of ordering in it.
+    async fn postings_since(
+        &self,
+        (endpoint, since, to): (&'static str, DateTime<Utc>, DateTime<Utc>),
+        orders: &mut Orders<'_>,
+        tally: &mut Tally,
+        left_out: &mut LeftOut,
+    ) -> Result<(Option<DateTime<Utc>>, End), CallError> {
+        let mut pages = Pages::new(self.options.posting_page);
+        let mut latest = None;
+        loop {
+            let request = PostingsRequest {
+                filter: PostingsFilter {
+                    since: text(since),
+                    to: text(to),
+                },
+                limit: self.options.posting_page,
+                cursor: pages.cursor(),
+                sort_dir: "ASC",
+                with: PostingsWith {
+                    analytics_data: true,
+                    financial_data: true,
+                },
+            };
+            let reply = self.ask(Group::All, endpoint, &request).await?;
+            let page = wire::postings(&reply.body).map_err(|failure| CallError::new(endpoint, failure))?;
+            let rows = page.postings.len();
+            tally.page(&reply.body, rows, reply.date());
+            latest = latest.max(orders.page(endpoint == FBS, &page, left_out));
+            if let Some(end) = pages.next(rows, page.has_next, page.cursor) {
+                return Ok((latest, end));
+            }
+        }
     }
 }
 
 /// RFC 3339 with `Z`.
 fn text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Where the products of one parcel stand, and who counts those that cannot be read.
+struct Lines<'a> {
+    place: &'static str,
+    parcel: usize,
+    left_out: &'a mut LeftOut,
 }
 
 /// Orders by id. A posting that comes again on a later page replaces what was known of it.
@@ -157,13 +207,45 @@ impl<'a> Orders<'a> {
         }
     }
 
-    fn add(&mut self, is_fbs: bool, posting: &Posting) -> Result<(), CallFailure> {
+    /// Takes a page row by row, and gives the latest time of ordering in it.
+    fn page(
+        &mut self,
+        is_fbs: bool,
+        page: &wire::PostingsPage,
+        left_out: &mut LeftOut,
+    ) -> Option<DateTime<Utc>> {
+        let (postings, products) = if page.wrapped {
+            ("result.postings[]", "result.postings[].products[]")
+        } else {
+            ("postings[]", "postings[].products[]")
+        };
+        let mut latest = None;
+        for (index, row) in page.postings.iter().enumerate() {
+            let taken = json::decode_in(postings, row).and_then(|posting: Posting| {
+                let lines = Lines {
+                    place: products,
+                    parcel: index,
+                    left_out: &mut *left_out,
+                };
+                self.add(is_fbs, &posting, lines)
+            });
+            latest = latest.max(left_out.take(postings, &[index], taken));
+        }
+        latest
+    }
+
+    fn add(
+        &mut self,
+        is_fbs: bool,
+        posting: &Posting,
+        lines: Lines<'_>,
+    ) -> Result<DateTime<Utc>, CallFailure> {
         if posting.posting_number.is_empty() {
             return Err(json::malformed("field `posting_number` is empty"));
         }
         let moments = moments(posting)?;
         if moments.ordered_at >= self.period.to {
-            return Ok(());
+            return Ok(moments.ordered_at);
         }
         self.saw_empty |= posting.products.is_empty();
         let place = place(posting);
@@ -175,9 +257,15 @@ impl<'a> Orders<'a> {
         let status = status(&posting.status);
         // One SKU can be on two lines of a parcel, and is still one order of it.
         let mut parcel: HashMap<i64, OrderObservation> = HashMap::new();
-        for product in &posting.products {
-            let Int(sku) = product.sku;
-            let quantity = quantity(product)?;
+        let with_quantity = |product: PostingProduct| quantity(&product).map(|quantity| (quantity, product));
+        let Lines {
+            place: list,
+            parcel: index,
+            left_out,
+        } = lines;
+        let products = posting.products.read(list, &[index], left_out, with_quantity);
+        for (quantity, product) in &products {
+            let (Int(sku), quantity) = (product.sku, *quantity);
             if let Some(line) = parcel.get_mut(&sku) {
                 line.quantity = line.quantity.saturating_add(quantity);
                 continue;
@@ -211,7 +299,22 @@ impl<'a> Orders<'a> {
         }
         let orders = parcel.into_values().map(|order| (order.srid.clone(), order));
         self.known.extend(orders);
-        Ok(())
+        Ok(moments.ordered_at)
+    }
+
+    /// Orders that stand under a stranger's SKU.
+    fn of_strangers(&self) -> usize {
+        let is_strange = |order: &&OrderObservation| self.strangers.contains_key(&order.nm_id);
+        self.known.values().filter(is_strange).count()
+    }
+
+    /// Gives up the orders of strangers, and says how many.
+    fn leave_out_strangers(&mut self) -> usize {
+        let before = self.known.len();
+        let strangers = &self.strangers;
+        self.known
+            .retain(|_, order| !strangers.contains_key(&order.nm_id));
+        before - self.known.len()
     }
 
     /// Gives the orders of strangers to the articles that these SKUs belong to, else to those whose seller's

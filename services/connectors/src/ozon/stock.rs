@@ -1,13 +1,13 @@
 //! Stock at the vendor's warehouses, with every kind of units and the vendor's own figures of turnover.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::catalogue::Catalogue;
 use super::client::Ozon;
 use super::limits::Group;
 use super::wire::{AnalyticsRequest, AnalyticsRow, AnalyticsStocks, Decimal, Int};
 use crate::error::{CallError, CallFailure};
-use crate::json;
+use crate::json::{self, LeftOut, RawRows};
 use crate::marketplace::{
     Bucket, Cluster, Fetched, Fulfilment, Grade, InWay, StockBuilder, StockLevel, StockOverflow,
     StockSnapshot, Turnover, WarehouseRef,
@@ -15,17 +15,22 @@ use crate::marketplace::{
 use crate::payload::GOODS;
 
 const STOCKS: &str = "POST /v1/analytics/stocks";
+/// Where the rows stand.
+const ROWS: &str = "items[]";
 
 impl Ozon {
     /// Stock of every SKU of the catalogue at every warehouse.
     ///
     /// Page: <https://docs.ozon.ru/api/seller/#operation/AnalyticsAPI_AnalyticsStocks>; 1 to 100 SKUs a
-    /// request, no pages. A SKU without stock may have no row. Rows without a warehouse are sums over a
+    /// request, no pages. Stock is real time since 2026-08-17; the figures of turnover are averages over 28
+    /// days. A SKU without stock may have no row. Rows without a warehouse are sums over a
     /// cluster and would count everything twice.
     ///
+    /// A row that cannot be read, or that is of a SKU nobody asked for, is left out. Where it names its
+    /// product, only that level is unknown; where it does not, no absence is proven.
+    ///
     /// # Errors
-    /// The first answer that failed; `Inconsistent` for a SKU that was not asked for, or a SKU twice at one
-    /// warehouse.
+    /// The first answer that failed; `Malformed` when not one row could be read.
     pub(super) async fn fetch_fbo_stock(&self) -> Result<Fetched<StockSnapshot>, CallError> {
         let catalogue = self.catalogue().await?;
         let mut skus: Vec<i64> = catalogue.articles.keys().copied().collect();
@@ -40,17 +45,18 @@ impl Ozon {
             let page: AnalyticsStocks =
                 json::decode(&reply.body).map_err(|failure| CallError::new(STOCKS, failure))?;
             tally.page(&reply.body, page.items.len(), reply.date());
-            gathered
-                .page(batch, &page.items)
-                .map_err(|failure| CallError::new(STOCKS, failure))?;
+            gathered.page(batch, &page.items);
         }
+        let drift = gathered.left_out.is_drift();
+        drift.map_err(|failure| CallError::new(STOCKS, failure))?;
+        tally.left_out.join(gathered.left_out);
         if !catalogue.complete {
             tally.trouble("the catalogue is not complete");
         }
         Ok(Fetched {
             items: gathered.builder.finish(),
             outcome: tally.finish("ozon.stock.fbo"),
-            complete: catalogue.complete,
+            complete: catalogue.complete && gathered.is_proven,
         })
     }
 }
@@ -60,6 +66,9 @@ struct Gathered<'a> {
     catalogue: &'a Catalogue,
     builder: StockBuilder,
     by_id: HashMap<i64, u32>,
+    left_out: LeftOut,
+    /// False when a row was left out that does not say whose it is.
+    is_proven: bool,
 }
 
 impl<'a> Gathered<'a> {
@@ -75,57 +84,118 @@ impl<'a> Gathered<'a> {
             catalogue,
             builder,
             by_id: HashMap::new(),
+            left_out: LeftOut::default(),
+            is_proven: true,
         })
     }
 
     /// Takes the answer to one question; `asked` is sorted.
-    fn page(&mut self, asked: &[i64], rows: &[AnalyticsRow]) -> Result<(), CallFailure> {
-        let mut seen = HashSet::with_capacity(rows.len());
-        for row in rows {
-            let Int(sku) = row.sku;
-            let article = self.catalogue.articles.get(&sku);
-            let Some(nm_id) = article.filter(|_| asked.binary_search(&sku).is_ok()).copied() else {
-                return Err(contradiction("stock of a SKU that was not asked for"));
-            };
+    fn page(&mut self, asked: &[i64], rows: &RawRows) {
+        let mut seen = HashMap::with_capacity(rows.len());
+        for (index, bytes) in rows.iter().enumerate() {
+            let taken = json::decode_in(ROWS, bytes).and_then(|row| self.take(asked, &row, bytes, &mut seen));
+            match taken {
+                Ok(()) => self.left_out.read(ROWS, 1),
+                Err(failure) => {
+                    self.left_out.add(ROWS, &[index], &failure);
+                    self.lose(bytes);
+                }
+            }
+        }
+    }
+
+    fn take<'b>(
+        &mut self,
+        asked: &[i64],
+        row: &AnalyticsRow,
+        bytes: &'b [u8],
+        seen: &mut HashMap<(i64, i64, String), &'b [u8]>,
+    ) -> Result<(), CallFailure> {
+        let Int(sku) = row.sku;
+        let article = self.catalogue.articles.get(&sku);
+        let article = article.filter(|_| asked.binary_search(&sku).is_ok()).copied();
+        let nm_id = article
+            .or_else(|| self.catalogue.by_offer(row.offer_id.as_deref()?))
+            .ok_or_else(|| json::malformed("stock of a SKU that was not asked for"))?;
+        if row.warehouse_id.0 == 0 && row.warehouse_name.is_empty() {
             self.turnover(nm_id, row);
-            if row.warehouse_id.0 == 0 && row.warehouse_name.is_empty() {
-                continue;
-            }
-            if !seen.insert((sku, row.warehouse_id, row.warehouse_name.as_str())) {
-                return Err(contradiction("one SKU twice at one warehouse"));
-            }
-            let warehouse = self.warehouse(row);
-            let level = StockLevel {
-                warehouse,
-                available: row.available_stock_count.0,
-                in_way_to_client: row.outbound_pending_delivery.unwrap_or_default().0,
-                in_way_from_client: row.return_from_customer_stock_count.0,
-            };
-            self.builder.add(nm_id, level).map_err(overflow)?;
-            for (bucket, units) in buckets(row) {
-                self.builder
-                    .add_bucket(nm_id, warehouse, bucket, units.0)
-                    .map_err(overflow)?;
-            }
+            return Ok(());
+        }
+        if row.warehouse_id.0 < 0 {
+            return Err(json::malformed(format!(
+                "field `{ROWS}.warehouse_id` is negative"
+            )));
+        }
+        let counts = buckets(row).map(|(_, units)| units.0).into_iter().chain([
+            row.available_stock_count.0,
+            row.outbound_pending_delivery.unwrap_or_default().0,
+            row.return_from_customer_stock_count.0,
+        ]);
+        if counts.into_iter().any(|units| units < 0) {
+            return Err(json::malformed(format!("a count in `{ROWS}` is negative")));
+        }
+        let place = (sku, row.warehouse_id.0, row.warehouse_name.clone());
+        match seen.insert(place, bytes) {
+            None => {}
+            // The same row once more is no more stock.
+            Some(before) if before == bytes => return Ok(()),
+            Some(_) => return Err(json::malformed("one SKU twice at one warehouse")),
+        }
+        self.turnover(nm_id, row);
+        let warehouse = self.warehouse(row);
+        let level = StockLevel {
+            warehouse,
+            available: row.available_stock_count.0,
+            in_way_to_client: row.outbound_pending_delivery.unwrap_or_default().0,
+            in_way_from_client: row.return_from_customer_stock_count.0,
+        };
+        self.builder.add(nm_id, level).map_err(overflow)?;
+        for (bucket, units) in buckets(row) {
+            self.builder
+                .add_bucket(nm_id, warehouse, bucket, units.0)
+                .map_err(overflow)?;
         }
         Ok(())
     }
 
+    /// The level that a row is part of is unknown when it is left out; where the row does not even say whose
+    /// it is, no absence is proven any more.
+    fn lose(&mut self, bytes: &[u8]) {
+        let sku = json::whole_number(bytes, "sku").filter(|sku| *sku > 0);
+        let by_sku = sku.and_then(|sku| self.catalogue.articles.get(&sku).copied());
+        let by_offer = || self.catalogue.by_offer(&json::text(bytes, "offer_id")?);
+        let Some(nm_id) = by_sku.or_else(by_offer) else {
+            self.is_proven = false;
+            return;
+        };
+        let id = json::whole_number(bytes, "warehouse_id");
+        let name = json::text(bytes, "warehouse_name");
+        if id == Some(0) && name.as_deref() == Some("") {
+            return; // only the sum of a cluster
+        }
+        let warehouse = id
+            .filter(|id| *id > 0)
+            .map(|id| self.warehouse_of(id, name.as_deref().unwrap_or_default(), None));
+        self.builder.unread(nm_id, warehouse);
+    }
+
     fn warehouse(&mut self, row: &AnalyticsRow) -> u32 {
-        let Int(id) = row.warehouse_id;
-        if let Some(index) = self.by_id.get(&id).filter(|_| id != 0) {
+        let region = Some(row.cluster_name.clone()).filter(|name| !name.is_empty());
+        self.warehouse_of(row.warehouse_id.0, &row.warehouse_name, region)
+    }
+
+    fn warehouse_of(&mut self, id: i64, name: &str, region: Option<String>) -> u32 {
+        if id == 0 {
+            return self.builder.warehouse(WarehouseRef::named(name, Fulfilment::Fbo));
+        }
+        if let Some(index) = self.by_id.get(&id) {
             return *index;
         }
-        let reference = if id == 0 {
-            WarehouseRef::named(&row.warehouse_name, Fulfilment::Fbo)
-        } else {
-            let name = match row.warehouse_name.as_str() {
-                "" => id.to_string(),
-                name => name.to_owned(),
-            };
-            let region = Some(row.cluster_name.clone()).filter(|name| !name.is_empty());
-            WarehouseRef::with_id(id, name, Fulfilment::Fbo, region)
+        let name = match name {
+            "" => id.to_string(),
+            name => name.to_owned(),
         };
+        let reference = WarehouseRef::with_id(id, name, Fulfilment::Fbo, region);
         let index = self.builder.warehouse(reference);
         self.by_id.insert(id, index);
         index
@@ -205,14 +275,10 @@ fn grade(word: &str) -> Option<Grade> {
     })
 }
 
-fn contradiction(what: &str) -> CallFailure {
-    CallFailure::Inconsistent {
-        what: what.to_owned(),
-    }
-}
-
 fn overflow(overflow: StockOverflow) -> CallFailure {
-    contradiction(&overflow.to_string())
+    CallFailure::Inconsistent {
+        what: overflow.to_string(),
+    }
 }
 
 #[cfg(test)]

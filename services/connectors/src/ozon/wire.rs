@@ -5,18 +5,20 @@
 mod description;
 mod number;
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::error::CallFailure;
-use crate::json;
+use crate::json::{self, RawRows, Told};
 
 pub(super) use description::{
     AttributesRequest, Branch, Filter, Language, ProductAttributes, attributes, tree,
 };
 pub(super) use number::{Decimal, Int};
 
-/// `null` where a list or a text is documented means none.
+/// `null` where a text or a list inside of a row is documented means none. Where a whole list of rows is
+/// documented it does not: an answer without its list has nothing to say, and proves nothing.
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -25,20 +27,58 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// The empty text stands for no amount.
-fn empty_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Told {
-        Amount(Decimal),
-        Text(String),
+/// What only decorates a row takes nothing with it when it cannot be read.
+fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let raw: Option<Box<RawValue>> = Option::deserialize(deserializer)?;
+    Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
+}
+
+/// The same where it matters whether the field is there: what cannot be read counts as not reported.
+fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Told<String>, D::Error> {
+    let raw: Option<Box<RawValue>> = Option::deserialize(deserializer)?;
+    Ok(match raw.map(|raw| serde_json::from_str(raw.get())) {
+        None => Told::Null,
+        Some(Ok(text)) => Told::Value(text),
+        Some(Err(_)) => Told::Absent,
+    })
+}
+
+/// A value in a row that is worth reading without it, and of which it matters whether it was damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Loose<T> {
+    /// Absent, `null`, or the empty text in place of an amount.
+    #[default]
+    None,
+    /// Told.
+    Some(T),
+    /// Told, and not readable.
+    Lost,
+}
+
+/// An amount of money.
+pub(super) type Amount = Loose<Decimal>;
+
+impl<'de> Deserialize<'de> for Loose<Decimal> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw: Option<Box<RawValue>> = Option::deserialize(deserializer)?;
+        Ok(loose(raw.filter(|raw| raw.get() != "\"\"")))
     }
-    match Option::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Told::Amount(amount)) => Ok(Some(amount)),
-        Some(Told::Text(text)) if text.is_empty() => Ok(None),
-        Some(Told::Text(_)) => Err(serde::de::Error::custom("no number")),
+}
+
+impl<'de> Deserialize<'de> for Loose<Int> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(loose)
     }
+}
+
+fn loose<T: DeserializeOwned>(raw: Option<Box<RawValue>>) -> Loose<T> {
+    raw.map_or(Loose::None, |raw| {
+        serde_json::from_str(raw.get()).map_or(Loose::Lost, Loose::Some)
+    })
 }
 
 /// `POST /v3/product/list`, request.
@@ -61,14 +101,15 @@ pub(super) struct ProductList {
     pub(super) result: ProductPage,
 }
 
-/// `total` is to go on 2026-11-23, `total_items` was not everywhere in March 2026.
+/// `total` is gone since 2026-11-23, `total_items` was not everywhere in March 2026: neither is required.
 #[derive(Debug, Deserialize)]
 pub(super) struct ProductPage {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) items: Vec<ProductRow>,
+    pub(super) items: RawRows,
     #[serde(deserialize_with = "null_is_default")]
     pub(super) last_id: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) total: Option<Int>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) total_items: Option<Int>,
 }
 
@@ -98,33 +139,34 @@ pub(super) struct OfferRequest<'a> {
 /// The same, response.
 #[derive(Debug, Deserialize)]
 pub(super) struct InfoList {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) items: Vec<InfoRow>,
+    pub(super) items: RawRows,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct InfoRow {
     pub(super) id: Int,
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) name: String,
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) offer_id: String,
-    /// 0 until moderation has given one; old cards have theirs in `sources` only.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(super) sku: Int,
+    #[serde(default, deserialize_with = "lenient_text")]
+    pub(super) name: Told<String>,
+    #[serde(default, deserialize_with = "lenient_text")]
+    pub(super) offer_id: Told<String>,
+    /// 0 until moderation has given one; old cards have theirs in `sources` only, and so has every card.
+    #[serde(default)]
+    pub(super) sku: Loose<Int>,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) barcodes: Vec<String>,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) sources: Vec<InfoSource>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) updated_at: Option<String>,
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(super) type_id: Int,
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(super) description_category_id: Int,
-    #[serde(default, deserialize_with = "empty_is_none")]
-    pub(super) price: Option<Decimal>,
-    #[serde(default, deserialize_with = "empty_is_none")]
-    pub(super) old_price: Option<Decimal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) type_id: Option<Int>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) description_category_id: Option<Int>,
+    #[serde(default)]
+    pub(super) price: Amount,
+    #[serde(default)]
+    pub(super) old_price: Amount,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) currency_code: Option<String>,
 }
 
@@ -133,6 +175,7 @@ pub(super) struct InfoSource {
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) sku: Int,
     /// `sds`, `fbo` or `fbs`.
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) source: Option<String>,
 }
 
@@ -145,14 +188,16 @@ pub(super) struct AnalyticsRequest<'a> {
 /// The same, response.
 #[derive(Debug, Deserialize)]
 pub(super) struct AnalyticsStocks {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) items: Vec<AnalyticsRow>,
+    pub(super) items: RawRows,
 }
 
 /// Fields after `turnover_grade_cluster` came in August and September 2026.
 #[derive(Debug, Deserialize)]
 pub(super) struct AnalyticsRow {
     pub(super) sku: Int,
+    /// The seller's article.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) offer_id: Option<String>,
     pub(super) warehouse_id: Int,
     #[serde(deserialize_with = "null_is_default")]
     pub(super) warehouse_name: String,
@@ -171,13 +216,21 @@ pub(super) struct AnalyticsRow {
     pub(super) transit_stock_count: Int,
     pub(super) return_from_customer_stock_count: Int,
     pub(super) return_to_seller_stock_count: Int,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) ads: Option<Decimal>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) ads_cluster: Option<Decimal>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) idc: Option<Decimal>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) idc_cluster: Option<Decimal>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) days_without_sales: Option<Int>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) days_without_sales_cluster: Option<Int>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) turnover_grade: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) turnover_grade_cluster: Option<String>,
     pub(super) waiting_docs_to_export_stock_count: Option<Int>,
     pub(super) inbound_replenishment: Option<Int>,
@@ -198,8 +251,7 @@ pub(super) struct WarehousesRequest<'a> {
 /// The same, response.
 #[derive(Debug, Deserialize)]
 pub(super) struct Warehouses {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) warehouses: Vec<WarehouseRow>,
+    pub(super) warehouses: RawRows,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) cursor: String,
     pub(super) has_next: bool,
@@ -223,8 +275,7 @@ pub(super) struct FbsRequest<'a> {
 /// The same, response.
 #[derive(Debug, Deserialize)]
 pub(super) struct FbsStocks {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) products: Vec<FbsRow>,
+    pub(super) products: RawRows,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) cursor: String,
     pub(super) has_next: bool,
@@ -233,6 +284,9 @@ pub(super) struct FbsStocks {
 #[derive(Debug, Deserialize)]
 pub(super) struct FbsRow {
     pub(super) sku: Int,
+    /// The seller's article.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) offer_id: Option<String>,
     pub(super) warehouse_id: Int,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) warehouse_name: String,
@@ -268,7 +322,11 @@ pub(super) struct PostingsWith {
 pub(super) fn postings(body: &[u8]) -> Result<PostingsPage, CallFailure> {
     let shape: PostingsShape = json::decode(body)?;
     if shape.postings.is_none() && shape.result.is_some() {
-        return Ok(json::decode::<PostingsWrapped>(body)?.result);
+        let result = json::decode::<PostingsWrapped>(body)?.result;
+        return Ok(PostingsPage {
+            wrapped: true,
+            ..result
+        });
     }
     json::decode(body)
 }
@@ -286,8 +344,10 @@ struct PostingsWrapped {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct PostingsPage {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) postings: Vec<Posting>,
+    pub(super) postings: RawRows,
+    /// Whether it came inside of `result`.
+    #[serde(skip)]
+    pub(super) wrapped: bool,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) cursor: String,
     pub(super) has_next: bool,
@@ -300,9 +360,9 @@ pub(super) struct Posting {
     pub(super) created_at: Option<String>,
     pub(super) in_process_at: Option<String>,
     pub(super) delivering_date: Option<String>,
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) products: Vec<PostingProduct>,
+    pub(super) products: RawRows,
     pub(super) analytics_data: Option<PostingAnalytics>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) financial_data: Option<PostingFinances>,
     pub(super) delivery_method: Option<DeliveryMethod>,
 }
@@ -311,6 +371,7 @@ pub(super) struct Posting {
 pub(super) struct PostingProduct {
     pub(super) sku: Int,
     /// The seller's article.
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) offer_id: Option<String>,
     pub(super) quantity: Int,
     pub(super) price: Option<Price>,
@@ -351,9 +412,9 @@ pub(super) struct DeliveryMethod {
 /// `POST /v1/roles`, response.
 #[derive(Debug, Deserialize)]
 pub(super) struct Roles {
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) expires_at: Option<String>,
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) roles: Vec<Role>,
+    pub(super) roles: RawRows,
 }
 
 #[derive(Debug, Deserialize)]

@@ -209,7 +209,8 @@ async fn drift_of_every_source_of_ozon_is_named() {
     for source in [
         source(LIST, "product_id", "result.items[].product_id"),
         source(LIST, "items", "result.items"),
-        source(INFO, "offer_id", "items[].offer_id"),
+        source(INFO, "id", "items[].id"),
+        source(INFO, "items", "items"),
         source(STOCKS, "available_stock_count", "items[].available_stock_count"),
         source(STOCKS, "warehouse_id", "items[].warehouse_id"),
         source(STOCKS, "items", "items"),

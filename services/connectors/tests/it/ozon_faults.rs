@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use connectors::error::{CallFailure, FailureClass};
-use connectors::marketplace::Marketplace;
+use connectors::marketplace::{CardPart, CategoryStatus, Marketplace, ProductStock};
 use connectors::ozon::Options;
+use serde_json::json;
 use simulators::ozon::{METHODS, ROLE_PRODUCTS};
 use simulators::{Effect, Fault, OzonSellerConfig};
 
 use crate::ozon_world::{World, cards, options};
 
 const LIST: &str = "/v3/product/list";
+const INFO: &str = "/v3/product/info/list";
 const STOCKS: &str = "/v1/analytics/stocks";
+const OWN: &str = "/v2/product/info/stocks-by-warehouse/fbs";
 const FBO: &str = "/v3/posting/fbo/list";
 const FBS: &str = "/v4/posting/fbs/list";
 
@@ -193,38 +196,230 @@ async fn what_is_not_the_contract_is_named() {
 }
 
 #[tokio::test]
-async fn rows_that_come_twice_are_a_contradiction_and_not_more_stock() {
-    let failure = stock_failure(Effect::DuplicateRows).await;
-    assert!(matches!(failure, CallFailure::Inconsistent { .. }), "{failure:?}");
-    assert_eq!(failure.class(), FailureClass::Transient);
+async fn rows_that_come_twice_are_not_more_stock() {
+    let world = world().await;
+    world.simulator.script(Fault::on(STOCKS, Effect::DuplicateRows));
+    let stock = world.client().fbo_stock().await.unwrap();
+    assert!(stock.complete);
+    let told: i64 = stock.items.products.iter().map(ProductStock::available).sum();
+    let truth: u64 = world
+        .listed()
+        .iter()
+        .flat_map(|product| product.stock.values())
+        .sum();
+    assert_eq!(told, i64::try_from(truth).unwrap());
 }
 
 #[tokio::test]
-async fn a_list_that_is_shorter_than_it_says_or_does_not_move_on_is_no_catalogue() {
+async fn a_list_that_is_shorter_than_it_says_or_does_not_move_on_is_no_whole_catalogue() {
     let world = world().await;
-    let short = r#"{"result":{"items":[{"product_id":1}],"total_items":50,"last_id":""}}"#;
-    world
-        .simulator
-        .script(Fault::on(LIST, answer(200, short)).times(1));
-    let stuck = r#"{"result":{"items":[{"product_id":1}],"total_items":50,"last_id":"WzEsMV0="}}"#;
-    world.simulator.script(Fault::on(LIST, answer(200, stuck)));
-    for _ in 0..2 {
-        let error = world.client().cards(&mut |_| {}).await.unwrap_err();
-        assert!(
-            matches!(error.failure, CallFailure::Inconsistent { .. }),
-            "{error}"
-        );
+    let some = world.simulator.ledger(world.client_id(), None).unwrap();
+    let sku = some.listed().next().unwrap().article;
+    let id = 1_000_000 * (100 + 1); // the first product of the first seed
+    let item = format!(r#"{{"product_id":{id},"sku":{sku}}}"#);
+    for body in [
+        format!(r#"{{"result":{{"items":[{item}],"total_items":50,"last_id":""}}}}"#),
+        format!(r#"{{"result":{{"items":[{item}],"total_items":50,"last_id":"WzEsMV0="}}}}"#),
+        format!(r#"{{"result":{{"items":[{item},null],"last_id":""}}}}"#),
+    ] {
+        world.simulator.script(Fault::on(LIST, answer(200, &body)));
+        world.simulator.clear_calls();
+        let client = world.client();
+        let mut seen = Vec::new();
+        let fetched = client.cards(&mut |page| seen.extend(page)).await.unwrap();
+        assert_eq!((fetched.complete, seen.len()), (false, 1), "{body}");
+        assert!(fetched.outcome.trouble.is_some(), "{body}");
+        assert!(!client.fbo_stock().await.unwrap().complete, "{body}");
+        assert!(world.simulator.calls().count(LIST) <= 2, "{body}");
+        world.simulator.clear_faults();
     }
-    assert_eq!(world.simulator.calls().count(LIST), 3);
+}
+
+#[tokio::test]
+async fn a_last_page_that_comes_again_and_again_ends_the_list() {
+    let world = world().await;
+    world.simulator.repeats_last_page(true);
+    for total in [true, false] {
+        if !total {
+            let field = Effect::RemoveField {
+                name: "total_items".to_owned(),
+            };
+            world.simulator.script(Fault::on(LIST, field));
+        }
+        world.simulator.clear_calls();
+        let client = world.client();
+        let mut seen = Vec::new();
+        let fetched = client.cards(&mut |page| seen.extend(page)).await.unwrap();
+        assert!(fetched.complete, "{:?}", fetched.outcome);
+        assert_eq!(seen.len(), world.listed().len());
+        let pages = world.listed().len().div_ceil(20);
+        assert_eq!(world.simulator.calls().count(LIST), pages as u64 + 1);
+        assert!(client.fbo_stock().await.unwrap().complete);
+    }
+}
+
+#[tokio::test]
+async fn a_full_page_that_calls_itself_the_last_is_not_believed() {
+    let world = World::start(OzonSellerConfig {
+        fbs_warehouses: 2,
+        ..OzonSellerConfig::default()
+    })
+    .await;
+    let whole = world.client().orders(world.week()).await.unwrap();
+    let sizes = crate::ozon_world::sizes(&cards(&world.client()).await);
+    let own = world.client().fbs_stock(&sizes).await.unwrap();
+    world.simulator.hides_next_page(true);
+    let cut = world.client().orders(world.week()).await.unwrap();
+    assert!(cut.complete, "{:?}", cut.outcome);
+    assert_eq!(cut.items, whole.items);
+    let cut = world.client().fbs_stock(&sizes).await.unwrap();
+    assert!(!cut.complete && cut.outcome.trouble.is_some());
+    assert!(cut.items.levels().count() < own.items.levels().count());
+}
+
+#[tokio::test]
+async fn a_list_that_is_null_is_no_empty_list() {
+    let world = World::start(OzonSellerConfig {
+        fbs_warehouses: 2,
+        ..OzonSellerConfig::default()
+    })
+    .await;
+    let sizes = crate::ozon_world::sizes(&cards(&world.client()).await);
+    for (path, body) in [
+        (LIST, r#"{"result":{"items":null,"total_items":0,"last_id":""}}"#),
+        (INFO, r#"{"items":null}"#),
+        (STOCKS, r#"{"items":null}"#),
+        (STOCKS, "{}"),
+        ("/v2/warehouse/list", r#"{"warehouses":null,"has_next":false}"#),
+        (OWN, r#"{"products":null,"has_next":false}"#),
+        (FBO, r#"{"postings":null,"has_next":false}"#),
+        (FBS, r#"{"postings":null,"has_next":false}"#),
+    ] {
+        world.simulator.script(Fault::on(path, answer(200, body)));
+        let client = world.client();
+        let error = match path {
+            LIST | INFO => client.cards(&mut |_| {}).await.unwrap_err(),
+            STOCKS => client.fbo_stock().await.unwrap_err(),
+            FBO | FBS => client.orders(world.week()).await.unwrap_err(),
+            _ => client.fbs_stock(&sizes).await.unwrap_err(),
+        };
+        assert_eq!(error.class(), FailureClass::Contract, "{path}: {error}");
+        world.simulator.clear_faults();
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_of_own_warehouses_is_not_believed_against_the_stock_in_them() {
+    let world = World::start(OzonSellerConfig {
+        fbs_warehouses: 2,
+        ..OzonSellerConfig::default()
+    })
+    .await;
+    let sizes = crate::ozon_world::sizes(&cards(&world.client()).await);
+    let before = world.client().fbs_stock(&sizes).await.unwrap();
+    assert!(before.complete);
+    let none = answer(200, r#"{"warehouses":[],"cursor":"","has_next":false}"#);
+    world.simulator.script(Fault::on("/v2/warehouse/list", none));
+    let after = world.client().fbs_stock(&sizes).await.unwrap();
+    assert!(!after.complete && after.outcome.trouble.is_some());
+    assert_eq!(after.items.levels().count(), before.items.levels().count());
+}
+
+#[tokio::test]
+async fn one_damaged_product_loses_none_of_the_others() {
+    let world = world().await;
+    let whole = cards(&world.client()).await;
+    let ids: Vec<u64> = (0..20).map(|number| 101_000_000 + number).collect();
+    let page = world.answer(INFO, &json!({"product_id": ids})).await;
+    let rows = page["items"].as_array().unwrap();
+    let at = rows.iter().position(|row| row["sku"] != json!(0)).unwrap();
+    let sku = rows[at]["sku"].as_i64().unwrap();
+    for (field, value, unread) in [
+        ("barcodes", json!("x"), vec![sku]),
+        ("sources", json!(7), vec![sku]),
+        ("id", json!(null), vec![sku]),
+        ("id", json!("many"), vec![sku]),
+        ("name", json!(null), vec![]),
+        ("name", json!(5), vec![]),
+        ("offer_id", json!(null), vec![]),
+        ("price", json!({"amount": 1}), vec![]),
+        ("sku", json!(""), vec![]),
+    ] {
+        let mut damaged = page.clone();
+        damaged["items"][at][field] = value.clone();
+        world
+            .simulator
+            .script(Fault::on(INFO, answer(200, &damaged.to_string())).times(1));
+        let client = world.client();
+        let mut seen = Vec::new();
+        let fetched = client.cards(&mut |page| seen.extend(page)).await.unwrap();
+        let what = format!("{field} {value}");
+        assert_eq!(fetched.outcome.unread, unread, "{what}");
+        assert_eq!(fetched.outcome.left_out, unread.len() as u64, "{what}");
+        assert_eq!(seen.len(), whole.len() - unread.len(), "{what}");
+        let card = seen.iter().find(|card| card.nm_id == sku);
+        assert_eq!(card.is_none(), !unread.is_empty(), "{what}");
+        // Its stock is asked for all the same, and whatever is not damaged is as it was.
+        let stock = client.fbo_stock().await.unwrap();
+        assert!(
+            stock
+                .items
+                .product(sku)
+                .is_some_and(|product| product.available() > 0)
+                || field == "id"
+        );
+        let prices = client.prices().await.unwrap();
+        assert!(prices.items.len() + 1 >= whole.len(), "{what}");
+        assert_eq!(prices.complete, unread.is_empty() && field != "price", "{what}");
+        if let Some(card) = card {
+            let part = match field {
+                "name" => Some(CardPart::Title),
+                "offer_id" => Some(CardPart::VendorCode),
+                _ => None,
+            };
+            assert_eq!(card.unreported.first().copied(), part, "{what}");
+        }
+        world.simulator.clear_faults();
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_no_product_has_any_more_is_another_contract() {
+    for field in ["name", "offer_id"] {
+        let world = world().await;
+        let removed = Effect::RemoveField {
+            name: field.to_owned(),
+        };
+        world.simulator.script(Fault::on(INFO, removed));
+        let error = world.client().cards(&mut |_| {}).await.unwrap_err();
+        assert_eq!(error.class(), FailureClass::Contract, "{error}");
+        assert!(error.to_string().contains(&format!("items[].{field}")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn orders_whose_cards_cannot_be_looked_for_wait_for_the_next_sync() {
+    let world = World::start(OzonSellerConfig {
+        foreign_sku_percent: 40,
+        ..OzonSellerConfig::default()
+    })
+    .await;
+    let client = world.client();
+    let listed = cards(&client).await.len();
+    world.simulator.script(Fault::on(INFO, answer(500, "{}")));
+    let orders = client.orders(world.week()).await.unwrap();
+    assert!(!orders.complete && orders.outcome.trouble.is_some());
+    assert!(!orders.items.is_empty() && listed > 0);
+    let ledger = world.simulator.ledger(world.client_id(), None).unwrap();
+    let articles: Vec<i64> = ledger.listed().map(|product| product.article).collect();
+    assert!(orders.items.iter().all(|order| articles.contains(&order.nm_id)));
 }
 
 #[tokio::test]
 async fn a_product_that_the_details_leave_out_makes_the_catalogue_and_its_stock_incomplete() {
     let world = world().await;
     let none = answer(200, r#"{"items":[]}"#);
-    world
-        .simulator
-        .script(Fault::on("/v3/product/info/list", none).after(1).times(1));
+    world.simulator.script(Fault::on(INFO, none).after(1).times(1));
     let client = world.client();
     let fetched = client.cards(&mut |_| {}).await.unwrap();
     assert!(!fetched.complete);
@@ -244,4 +439,70 @@ async fn a_400_for_fbs_orders_is_a_failure_where_there_are_warehouses() {
     world.simulator.script(Fault::on(FBO, refused));
     let error = world.client().orders(world.week()).await.unwrap_err();
     assert_eq!(error.class(), FailureClass::Refused);
+}
+
+const ROLES: &str = "/v1/roles";
+
+#[tokio::test]
+async fn roles_that_are_switched_off_or_err_say_nothing_of_the_key() {
+    let refusal = r#"{"code":7,"message":"method is not allowed","details":[]}"#;
+    let wrong = r#"{"code":5,"message":"Invalid Api-Key, please check the key and try again"}"#;
+    for effect in [
+        answer(404, "404 page not found"),
+        answer(404, r#"{"code":5,"message":"not found"}"#),
+        answer(500, "{}"),
+        answer(403, refusal),
+        answer(404, wrong),
+        answer(200, r#"{"roles":null}"#),
+        answer(200, r#"{"roles":[]}"#),
+        Effect::HtmlPage,
+        Effect::EmptyBody,
+    ] {
+        let world = world().await;
+        world.simulator.script(Fault::on(ROLES, effect.clone()));
+        let check = world.client().check().await.unwrap();
+        assert!(check.is_sufficient(), "{effect:?}: {check:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_refuses_everybody_is_no_verdict() {
+    let world = world().await;
+    for gate in [
+        answer(403, "<html><h1>403 Forbidden</h1></html>"),
+        answer(401, ""),
+        answer(302, "backend error"),
+        answer(498, ""),
+    ] {
+        world.simulator.script(Fault::on("", gate.clone()));
+        for error in [
+            world.client().check().await.unwrap_err(),
+            world.client().fbo_stock().await.unwrap_err(),
+        ] {
+            assert_eq!(error.class(), FailureClass::Transient, "{gate:?}: {error}");
+        }
+        world.simulator.clear_faults();
+    }
+}
+
+#[tokio::test]
+async fn a_right_is_closed_only_where_the_method_itself_says_so() {
+    let world = world().await;
+    // The roles do not name what the vendor opens all the same.
+    let narrow =
+        r#"{"expires_at":"2027-01-01T00:00:00Z","roles":[{"name":"x","methods":["/v3/product/list"]}]}"#;
+    world.simulator.script(Fault::on(ROLES, answer(200, narrow)));
+    let check = world.client().check().await.unwrap();
+    assert!(check.is_sufficient(), "{check:?}");
+    assert!(check.expires_at.is_some());
+    let no_role = r#"{"code":7,"message":"Api-Key is missing a required role for a method"}"#;
+    world.simulator.script(Fault::on(STOCKS, answer(403, no_role)));
+    let check = world.client().check().await.unwrap();
+    let closed: Vec<_> = check
+        .categories
+        .iter()
+        .filter(|category| category.status != CategoryStatus::Open)
+        .map(|category| (category.category, category.status))
+        .collect();
+    assert_eq!(closed, [("stock", CategoryStatus::NotInCredential)]);
 }

@@ -61,6 +61,18 @@ impl World {
         self.client_with(&self.simulator.api_key(self.client_id()), options())
     }
 
+    /// What the simulator answers to a question, for a test that damages it.
+    pub(crate) async fn answer(&self, path: &str, question: &serde_json::Value) -> serde_json::Value {
+        let key = self.simulator.api_key(self.client_id());
+        let request = reqwest::Client::new()
+            .post(format!("{}{path}", self.simulator.base_url()))
+            .header("Client-Id", self.client_id().to_string())
+            .header("Api-Key", key)
+            .body(question.to_string());
+        let body = request.send().await.unwrap().bytes().await.unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+
     pub(crate) fn truth(&self) -> OzonTruth {
         self.simulator.truth(self.client_id(), None).unwrap()
     }
@@ -88,6 +100,7 @@ pub(crate) fn options() -> Options {
         fbs_page: 7,
         posting_page: 25,
         repeat_pause: Duration::from_millis(1),
+        verdict_pause: Duration::from_millis(1),
         ..Options::default()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{Orders, status};
 use crate::error::CallFailure;
+use crate::json::LeftOut;
 use crate::marketplace::{OrderObservation, OrderStatus, Period, Tally};
 use crate::ozon::catalogue::Catalogue;
 use crate::ozon::wire::{self, samples};
@@ -29,13 +30,18 @@ fn period() -> Period {
     }
 }
 
-fn read(is_fbs: bool, body: &str) -> Result<Vec<OrderObservation>, CallFailure> {
+/// The orders, and what is said of rows that were left out.
+fn read_all(is_fbs: bool, body: &str) -> Result<(Vec<OrderObservation>, Option<String>), CallFailure> {
     let catalogue = catalogue();
     let mut orders = Orders::new(&catalogue, period());
-    for posting in &wire::postings(body.as_bytes())?.postings {
-        orders.add(is_fbs, posting)?;
-    }
-    Ok(orders.finish())
+    let mut left_out = LeftOut::default();
+    orders.page(is_fbs, &wire::postings(body.as_bytes())?, &mut left_out);
+    left_out.is_drift()?;
+    Ok((orders.finish(), left_out.said()))
+}
+
+fn read(is_fbs: bool, body: &str) -> Result<Vec<OrderObservation>, CallFailure> {
+    read_all(is_fbs, body).map(|(orders, _)| orders)
 }
 
 #[test]
@@ -83,11 +89,14 @@ fn prices_come_as_objects_texts_and_numbers() {
         assert_eq!(read(false, &body).unwrap()[0].price_minor, minor, "{shape}");
     }
     let wrong = samples::FBO_POSTINGS.replacen(r#""29990.00""#, r#"["29990"]"#, 1);
-    let failure = read(false, &wrong).unwrap_err();
-    assert_eq!(
-        failure.to_string(),
-        "unexpected answer: field `postings[].products[].price` has another type or value: a list seen"
+    let (orders, said) = read_all(false, &wrong).unwrap();
+    assert_eq!(orders.len(), 1, "the other product of the parcel");
+    let said = said.unwrap();
+    assert!(
+        said.contains("field `postings[].products[].price` has another type or value: a list seen"),
+        "{said}"
     );
+    assert!(said.contains("/postings/0/products/0"), "{said}");
 }
 
 #[test]
@@ -153,13 +162,46 @@ fn a_parcel_of_the_period_without_products_is_seen() {
                 "has_next":false}}"#
         );
         let mut orders = Orders::new(&catalogue, period);
-        for posting in &wire::postings(body.as_bytes()).unwrap().postings {
-            orders.add(false, posting).unwrap();
-        }
+        let page = wire::postings(body.as_bytes()).unwrap();
+        orders.page(false, &page, &mut LeftOut::default());
         orders.saw_empty
     };
     let of_the_period = "2026-02-08T13:56:07Z";
-    assert!(saw_empty(of_the_period, "null") && saw_empty(of_the_period, "[]"));
+    assert!(saw_empty(of_the_period, "[]"));
     assert!(!saw_empty(of_the_period, r#"[{"sku":123456,"quantity":1}]"#));
     assert!(!saw_empty("2027-02-08T13:56:07Z", "[]"));
+}
+
+#[test]
+fn one_bad_parcel_of_every_kind_loses_none_of_the_others() {
+    let good: serde_json::Value = serde_json::from_str(samples::FBO_POSTINGS).unwrap();
+    let good = &good["postings"][0];
+    let with = |field: &str, value: serde_json::Value| {
+        let mut posting = good.clone();
+        posting["posting_number"] = serde_json::json!("1-1");
+        posting[field] = value;
+        posting
+    };
+    for bad in [
+        serde_json::json!(null),
+        serde_json::json!(7),
+        with("posting_number", serde_json::json!(null)),
+        with("posting_number", serde_json::json!("")),
+        with("status", serde_json::json!(null)),
+        with("created_at", serde_json::json!("yesterday")),
+        with("products", serde_json::json!(null)),
+        with("products", serde_json::json!([null])),
+        with("products", serde_json::json!([{"sku": null, "quantity": 1}])),
+        with("products", serde_json::json!([{"sku": 5, "quantity": -1}])),
+        with("analytics_data", serde_json::json!("x")),
+    ] {
+        let body = serde_json::json!({"postings": [bad, good], "has_next": false}).to_string();
+        let (orders, said) = read_all(false, &body).unwrap();
+        assert_eq!(orders.len(), 2, "{bad}");
+        assert!(said.unwrap().starts_with("1 rows left out"), "{bad}");
+    }
+    let odd = with("financial_data", serde_json::json!("x"));
+    let body = serde_json::json!({"postings": [odd, good], "has_next": false}).to_string();
+    let (orders, said) = read_all(false, &body).unwrap();
+    assert_eq!((orders.len(), said), (4, None), "a region only decorates");
 }

@@ -3,11 +3,10 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::number::Int;
 use crate::error::CallFailure;
-use crate::json;
+use crate::json::{self, LeftOut, RawRows};
 
 /// `POST /v4/product/info/attributes`, request.
 #[derive(Serialize)]
@@ -33,7 +32,7 @@ pub(in crate::ozon) struct Language {
 
 #[derive(Deserialize)]
 struct Listed {
-    result: Vec<Box<RawValue>>,
+    result: RawRows,
 }
 
 /// The attributes of one product.
@@ -78,8 +77,6 @@ pub(in crate::ozon) fn tree(body: &[u8]) -> Result<(Vec<Branch>, usize), CallFai
 fn listed<T: DeserializeOwned>(body: &[u8]) -> Result<(Vec<T>, usize), CallFailure> {
     let Listed { result } = json::decode(body)?;
     let rows = result.len();
-    let read = result
-        .into_iter()
-        .filter_map(|row| json::decode_in("result[]", row.get().as_bytes()).ok());
-    Ok((read.collect(), rows))
+    let read = result.read("result[]", &[], &mut LeftOut::default(), Ok);
+    Ok((read, rows))
 }

@@ -5,11 +5,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    AnalyticsStocks, FbsStocks, InfoList, ProductList, Roles, SellerInfo, Warehouses, attributes, postings,
+    AnalyticsRow, AnalyticsStocks, FbsRow, FbsStocks, InfoList, InfoRow, Posting, PostingProduct,
+    ProductList, ProductRow, Role, Roles, SellerInfo, WarehouseRow, Warehouses, attributes, postings,
     samples, tree,
 };
 use crate::error::CallFailure;
-use crate::json;
+use crate::json::{self, LeftOut, RawRows};
 
 type Decoder = fn(&[u8]) -> Result<(), CallFailure>;
 
@@ -17,8 +18,44 @@ fn whole<T: DeserializeOwned>(body: &[u8]) -> Result<(), CallFailure> {
     json::decode::<T>(body).map(drop)
 }
 
+/// Reads every row, and gives the first complaint.
+fn rows<T: DeserializeOwned>(place: &'static str, rows: &RawRows) -> Result<Vec<T>, CallFailure> {
+    for row in rows.iter() {
+        json::decode_in::<T>(place, row)?;
+    }
+    Ok(rows.read(place, &[], &mut LeftOut::default(), Ok))
+}
+
+fn list(body: &[u8]) -> Result<(), CallFailure> {
+    let list: ProductList = json::decode(body)?;
+    rows::<ProductRow>("result.items[]", &list.result.items).map(drop)
+}
+
+fn details(body: &[u8]) -> Result<(), CallFailure> {
+    rows::<InfoRow>("items[]", &json::decode::<InfoList>(body)?.items).map(drop)
+}
+
+fn stocks(body: &[u8]) -> Result<(), CallFailure> {
+    rows::<AnalyticsRow>("items[]", &json::decode::<AnalyticsStocks>(body)?.items).map(drop)
+}
+
+fn warehouses(body: &[u8]) -> Result<(), CallFailure> {
+    rows::<WarehouseRow>("warehouses[]", &json::decode::<Warehouses>(body)?.warehouses).map(drop)
+}
+
+fn own_stock(body: &[u8]) -> Result<(), CallFailure> {
+    rows::<FbsRow>("products[]", &json::decode::<FbsStocks>(body)?.products).map(drop)
+}
+
+fn roles(body: &[u8]) -> Result<(), CallFailure> {
+    rows::<Role>("roles[]", &json::decode::<Roles>(body)?.roles).map(drop)
+}
+
 fn posting_page(body: &[u8]) -> Result<(), CallFailure> {
-    postings(body).map(drop)
+    for posting in rows::<Posting>("postings[]", &postings(body)?.postings)? {
+        rows::<PostingProduct>("postings[].products[]", &posting.products)?;
+    }
+    Ok(())
 }
 
 fn attribute_page(body: &[u8]) -> Result<(), CallFailure> {
@@ -30,14 +67,14 @@ fn whole_tree(body: &[u8]) -> Result<(), CallFailure> {
 }
 
 const SAMPLES: [(&str, Decoder); 10] = [
-    (samples::LIST, whole::<ProductList>),
-    (samples::INFO, whole::<InfoList>),
-    (samples::STOCKS, whole::<AnalyticsStocks>),
-    (samples::WAREHOUSES, whole::<Warehouses>),
-    (samples::FBS, whole::<FbsStocks>),
+    (samples::LIST, list),
+    (samples::INFO, details),
+    (samples::STOCKS, stocks),
+    (samples::WAREHOUSES, warehouses),
+    (samples::FBS, own_stock),
     (samples::FBO_POSTINGS, posting_page),
     (samples::FBS_POSTINGS_WRAPPED, posting_page),
-    (samples::ROLES, whole::<Roles>),
+    (samples::ROLES, roles),
     (samples::ATTRIBUTES, attribute_page),
     (samples::TREE, whole_tree),
 ];
@@ -45,7 +82,7 @@ const SAMPLES: [(&str, Decoder); 10] = [
 /// Fields without which an answer must not be taken for whole, by sample.
 const REQUIRED: [(usize, &[&str]); 7] = [
     (0, &["result", "items", "product_id", "last_id"]),
-    (1, &["items", "id", "name", "offer_id"]),
+    (1, &["items", "id"]),
     (
         2,
         &[
@@ -142,6 +179,39 @@ fn a_retyped_field_is_named() {
         let words = error.to_string();
         let named = format!(".{field}` has another type or value");
         assert!(words.contains(&named), "{field}: {words}");
+    }
+}
+
+#[test]
+fn an_answer_whose_list_is_null_says_nothing() {
+    for (sample, list) in [
+        (0, "items"),
+        (1, "items"),
+        (2, "items"),
+        (3, "warehouses"),
+        (4, "products"),
+        (5, "postings"),
+        (7, "roles"),
+        (8, "result"),
+        (9, "result"),
+    ] {
+        let (text, decode) = SAMPLES[sample];
+        let mut body: Value = serde_json::from_str(text).unwrap();
+        let place = if sample == 0 {
+            &mut body["result"]
+        } else {
+            &mut body
+        };
+        place[list] = Value::Null;
+        let words = decode(body.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(words.contains(list), "{sample}: {words}");
+        let place = if sample == 0 {
+            &mut body["result"]
+        } else {
+            &mut body
+        };
+        place[list] = Value::Array(vec![]);
+        decode(body.to_string().as_bytes()).unwrap();
     }
 }
 
