@@ -305,6 +305,7 @@ pub struct Spreadsheet {
     pub spreadsheet_id: Option<String>,
     pub properties: Option<SpreadsheetProperties>,
     pub sheets: Vec<Sheet>,
+    pub named_ranges: Vec<Value>,
     pub developer_metadata: Vec<DeveloperMetadata>,
 }
 
@@ -333,6 +334,7 @@ pub struct Sheet {
     pub basic_filter: Option<Value>,
     pub banded_ranges: Vec<Value>,
     pub slicers: Vec<Value>,
+    pub charts: Vec<Value>,
     pub data: Vec<GridData>,
     pub developer_metadata: Vec<DeveloperMetadata>,
 }
