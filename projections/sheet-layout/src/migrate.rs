@@ -14,8 +14,8 @@
 //!
 //! Everything that is not one of those columns in a row of a product: columns, rows, formulas and notes are
 //! the seller's and move only as far as rows and columns are inserted before them. A column that has no
-//! successor is removed only if nothing in it is the seller's and no formula reads it, in this worksheet or
-//! in another one of the spreadsheet; otherwise it stays as it is and the report says so. Where neither
+//! successor is removed only if nothing in it is the seller's and no formula, named range or chart of the
+//! spreadsheet reads it; otherwise it stays as it is and the report says so. Where neither
 //! article column can be found, nothing is touched at all.
 //!
 //! Numbers are not moved: they come from the input, like those of every plan.
@@ -101,6 +101,8 @@ pub struct Worksheet {
     pub notes: BTreeSet<(u32, u32)>,
     /// Formulas in other worksheets that may read from it.
     pub elsewhere: Vec<Elsewhere>,
+    /// Cells of it that named ranges and charts read, wherever those are.
+    pub objects: Vec<GridRange>,
 }
 
 impl Worksheet {

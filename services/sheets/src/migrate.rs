@@ -12,10 +12,10 @@ use events::ids::TenantId;
 use read_models::QueryError;
 use read_models::measure::moscow_day;
 use serde_json::Value;
-use sheet_layout::Language;
 use sheet_layout::migrate::{
     Elsewhere, FoundCell, HEADER_WITHIN, Layout, Migration, Report, Worksheet, migrate, recognise,
 };
+use sheet_layout::{GridRange, Language};
 
 use crate::states::{Claim, Outcome};
 use crate::structure::{self, CELLS_A_READ, Place, Seen};
@@ -25,6 +25,8 @@ use crate::{Shared, Sheets, source};
 
 /// Titles that earlier writers gave their worksheet.
 const OLD_TITLES: [&str; 2] = ["Stock Tracker", "Товары"];
+/// What reads cells without a formula.
+const OBJECTS: &str = "namedRanges(range),sheets(charts(spec))";
 /// How long another process's write is waited out, and how often that is looked at.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(250);
@@ -268,12 +270,37 @@ async fn find(client: &SheetsClient, place: Place<'_>) -> Result<Found, GoogleEr
     let mut worksheet = whole(&reader, state).await?;
     if recognise(&worksheet).is_old() {
         worksheet.elsewhere = elsewhere(&reader, &sheets, sheet).await?;
+        let all = client.get(place.spreadsheet_id, OBJECTS).await?;
+        let charts = all.sheets.into_iter().flat_map(|sheet| sheet.charts);
+        for object in all.named_ranges.into_iter().chain(charts) {
+            objects(&object, sheet, &mut worksheet.objects);
+        }
     }
     Ok(Found {
         title: sheet.properties.title.clone(),
         worksheet: Some(worksheet),
         sheets: count,
     })
+}
+
+/// Every range of this worksheet that an object names, at whatever depth: a chart has its sources in a dozen
+/// places, by its kind.
+fn objects(value: &Value, sheet: &Sheet, found: &mut Vec<GridRange>) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|value| objects(value, sheet, found)),
+        Value::Object(fields) => {
+            let range = serde_json::from_value::<wire::GridRange>(value.clone());
+            let placed = fields.contains_key("startColumnIndex") || fields.contains_key("endColumnIndex");
+            match range {
+                Ok(range) if placed && range.sheet_id == sheet.properties.sheet_id => {
+                    let state = structure::skeleton(sheet, &[]);
+                    found.push(structure::bounded(&range, &state));
+                }
+                _ => fields.values().for_each(|value| objects(value, sheet, found)),
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Formulas of all other worksheets that mention this one.
@@ -440,5 +467,44 @@ fn cell(value: Value) -> FoundCell {
         Value::Bool(value) => FoundCell::Bool(value),
         Value::Number(number) => number.as_f64().map_or(FoundCell::Empty, FoundCell::Number),
         Value::Null | Value::Array(_) | Value::Object(_) => FoundCell::Empty,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Sheet, objects};
+    use connectors::google::{GridProperties, SheetProperties};
+    use serde_json::json;
+
+    #[test]
+    fn ranges_of_charts_and_names_are_found_at_any_depth_and_only_in_this_worksheet() {
+        let sheet = Sheet {
+            properties: SheetProperties {
+                sheet_id: 7,
+                grid_properties: Some(GridProperties {
+                    row_count: Some(100),
+                    column_count: Some(30),
+                    ..GridProperties::default()
+                }),
+                ..SheetProperties::default()
+            },
+            ..Sheet::default()
+        };
+        let mut found = Vec::new();
+        let source = |id: i32, column: i32| {
+            json!({"sheetId": id, "startRowIndex": 2, "endRowIndex": 9, "startColumnIndex": column,
+                "endColumnIndex": column + 1})
+        };
+        let chart = json!({"spec": {"basicChart": {"series": [
+            {"series": {"sourceRange": {"sources": [source(7, 6), source(8, 3)]}}}]}}});
+        objects(&chart, &sheet, &mut found);
+        // A whole column is open at both ends.
+        let named = json!({"range": {"sheetId": 7, "startColumnIndex": 4, "endColumnIndex": 5}});
+        objects(&named, &sheet, &mut found);
+        let columns: Vec<_> = found
+            .iter()
+            .map(|range| (range.start_column_index, range.end_row_index))
+            .collect();
+        assert_eq!(columns, [(6, 9), (4, 100)]);
     }
 }

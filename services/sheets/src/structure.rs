@@ -361,7 +361,7 @@ pub(crate) fn skeleton(sheet: &Sheet, names: &[DeveloperMetadata]) -> SheetState
     state
 }
 
-fn bounded(range: &WireRange, state: &SheetState) -> GridRange {
+pub(crate) fn bounded(range: &WireRange, state: &SheetState) -> GridRange {
     let or = |index: Option<i32>, absent: u32| {
         index
             .and_then(|index| u32::try_from(index).ok())

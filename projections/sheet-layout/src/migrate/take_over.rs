@@ -211,6 +211,12 @@ fn removable(
                 .or_insert_with(|| format!("a formula in the worksheet “{worksheet}” reads it"));
         }
     }
+    for object in &found.objects {
+        for column in outdated.range(object.start_column_index..object.end_column_index) {
+            keep.entry(*column)
+                .or_insert_with(|| "a named range or a chart reads it".to_owned());
+        }
+    }
     for (column, why) in &keep {
         let title = found.text(header.fields, *column).map_or("", |title| title);
         report.add(

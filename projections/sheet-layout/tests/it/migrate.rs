@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sheet_layout::migrate::{
     Elsewhere, Fate, Layout, Migration, OUTDATED_TOTAL, Worksheet, migrate, recognise,
 };
-use sheet_layout::{Grid, Request, SheetInput, initial_columns};
+use sheet_layout::{Grid, GridRange, Request, SheetInput, initial_columns};
 
 use crate::model::Model;
 use crate::world::{World, warehouse, worked_example};
@@ -577,4 +577,20 @@ proptest! {
             prop_assert_eq!(world.model.cells, model.cells);
         }
     }
+}
+
+#[test]
+fn a_column_that_a_chart_or_a_named_range_reads_stays() {
+    let (model, input) = (horizontal(true), worked_example());
+    let mut found = model.worksheet();
+    found.objects = vec![GridRange {
+        sheet_id: found.sheet_id,
+        start_row_index: 2,
+        end_row_index: 6,
+        start_column_index: 6,
+        end_column_index: 7,
+    }];
+    let known = input.identities(&World::default().options.view).unwrap();
+    let kept = migrate(&found, &known, &input, &World::default().options).unwrap();
+    assert!(told(&kept, Fate::Kept)[0].contains("a named range or a chart reads it"));
 }

@@ -125,6 +125,7 @@ impl Model {
                 .collect(),
             notes: noted.collect(),
             elsewhere: Vec::new(),
+            objects: Vec::new(),
         }
     }
 

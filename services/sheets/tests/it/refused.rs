@@ -1,7 +1,9 @@
 //! What Google refuses of the look holds back no number, is named with what to do, and is asked again when the
 //! seller has changed something.
 
+use events::sheet::{LowStock, SheetLayoutChanged};
 use serde_json::{Value, json};
+use simulators::google::Habits;
 use simulators::{Effect, Fault};
 
 use crate::world::{Seller, World, lines};
@@ -228,4 +230,67 @@ async fn more_warehouses_than_one_batch_may_name_come_hidden_until_all_are_there
     let sheet: i32 = world.state(seller).await.get("sheet_id");
     let read = world.worksheet(&spreadsheet, sheet, "properties(hidden)");
     assert_eq!(read["properties"]["hidden"], json!(null));
+}
+
+/// A Table over the rows of products and the titles of fields, with numbers for its types.
+fn table(sheet: i32) -> Value {
+    let typed: Vec<Value> = (4..21)
+        .map(|column| json!({"columnIndex": column, "columnType": "DOUBLE"}))
+        .collect();
+    json!([{"addTable": {"table": {"tableId": "t1", "name": "Остатки", "range": {"sheetId": sheet,
+        "startRowIndex": 1, "endRowIndex": 4, "startColumnIndex": 0, "endColumnIndex": 21},
+        "columnProperties": typed}}}])
+}
+
+#[tokio::test]
+async fn a_table_over_the_rows_stops_no_number_and_no_new_row_or_warehouse_or_choice() {
+    for tables_rename_titles in [false, true] {
+        let world = World::new().await;
+        let (seller, spreadsheet) = world.written_example().await;
+        let sheet: i32 = world.state(seller).await.get("sheet_id");
+        // What Google does to titles that are there already is not known, so both are tried.
+        let habits = Habits {
+            tables_rename_titles,
+            ..Habits::default()
+        };
+        world.google.habits(&spreadsheet, habits);
+        world.edit(&spreadsheet, &table(sheet));
+        let titles = lines(&world.grid(&spreadsheet))[1].clone();
+        assert!(
+            titles.contains("|Остатки|") && titles.contains("|Остатки 2|"),
+            "{titles}"
+        );
+        world.takes(seller, &spreadsheet, 36, 1).await;
+        // The titles are Google's by now, and nothing fights over them.
+        assert_eq!(lines(&world.grid(&spreadsheet))[1], titles);
+        let chosen = SheetLayoutChanged {
+            number_formats: true,
+            low_stock: Some(LowStock {
+                below_units: Some(120),
+                below_days: None,
+            }),
+            ..SheetLayoutChanged::default()
+        };
+        world.choose(seller, chosen).await;
+        world.list(seller, 333_333, "NEW-1", "Новинки").await;
+        world.stock(seller, 222_222, &[("Алексин", 9)], None).await;
+        // Values alone, then what the Table lets pass of the look.
+        world.takes(seller, &spreadsheet, 37, 2).await;
+        let grid = lines(&world.grid(&spreadsheet));
+        assert!(grid[1].starts_with(&titles), "{}", grid[1]);
+        assert!(
+            grid[0].ends_with("|Алексин||") && grid[3].ends_with("|9|0|"),
+            "{grid:?}"
+        );
+        assert!(grid[4].starts_with("BrandA|Новинки|NEW-1|333333|"), "{}", grid[4]);
+        assert_eq!(world.notice(seller).await.0, "");
+        world.takes(seller, &spreadsheet, 38, 1).await;
+        // A column that the seller deletes comes back inside the Table, under a title that no other has.
+        let gone = json!({"sheetId": sheet, "dimension": "COLUMNS", "startIndex": 13, "endIndex": 14});
+        world.edit(&spreadsheet, &json!([{"deleteDimension": {"range": gone}}]));
+        world.takes(seller, &spreadsheet, 39, 2).await;
+        let grid = lines(&world.grid(&spreadsheet));
+        assert!(grid[1].contains("|Заказы · Коледино|"), "{}", grid[1]);
+        world.takes(seller, &spreadsheet, 40, 1).await;
+    }
 }
