@@ -206,3 +206,12 @@ pub struct ScheduleChanged {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CabinetDisconnected {}
+
+/// A cabinet that was taken away is connected again: the same seller account, with a key of its own. Its
+/// products and their history go on; its schedule no longer rests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CabinetReconnected {
+    /// The new key, without the key.
+    pub credential: CredentialFacts,
+}

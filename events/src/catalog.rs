@@ -221,6 +221,7 @@ catalog! {
         CredentialExpiring = "credential_expiring" v FIRST;
         ScheduleChanged = "schedule_changed" v FIRST;
         CabinetDisconnected = "cabinet_disconnected" v FIRST;
+        CabinetReconnected = "cabinet_reconnected" v FIRST;
     }
     Sync SyncEvent sync {
         SyncRequested = "sync_requested" v FIRST;

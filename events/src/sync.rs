@@ -58,6 +58,10 @@ pub struct SourceReport {
     /// What of the answer was doubtful. Absent in events written before this was recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<Doubt>,
+    /// Since when the answer has everything, where the source is asked for a period (`orders`); unknown in events
+    /// written before this was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers_since: Option<DateTime<Utc>>,
 }
 
 /// What became of a doubtful part of an answer.

@@ -102,6 +102,7 @@ CREATE TABLE warehouses (
     cabinet_id     uuid NOT NULL,
     warehouse      text COLLATE "C" NOT NULL,
     name           text NOT NULL,
+    names          jsonb NOT NULL,        -- all names under which stock was told, sorted
     fulfilment     text NOT NULL,
     masked         boolean NOT NULL,
     in_stock       boolean NOT NULL,
@@ -164,13 +165,26 @@ CREATE TABLE stock_spells (
     position   bigint NOT NULL
 );
 
+-- When a cabinet was away: taken away by its seller, and connected again. Its products and their history stay; what
+-- is listed, summed up and exported leaves them out while it is away.
+CREATE TABLE cabinet_absences (
+    tenant_id     uuid NOT NULL,
+    cabinet_id    uuid NOT NULL,
+    left_position bigint NOT NULL,
+    left_at       timestamptz NOT NULL,   -- by our time of recording, as what is asked for an earlier instant
+    back_at       timestamptz,            -- none while it is away
+    PRIMARY KEY (tenant_id, cabinet_id, left_position)
+);
+
 -- How each source of a cabinet last came out, and how old what it told is.
 CREATE TABLE freshness (
     tenant_id   uuid NOT NULL,
     cabinet_id  uuid NOT NULL,
     source      text COLLATE "C" NOT NULL,
-    as_of       timestamptz,              -- of the newest complete answer
+    as_of       timestamptz,              -- of the newest complete answer that was recorded
     complete_at timestamptz,              -- when that was recorded
+    complete_by uuid,                     -- the sync that told it
+    covers_since timestamptz,             -- of orders: from here on they are known without a gap
     outcome     text NOT NULL,            -- complete, partial, failed, cached
     outcome_at  timestamptz NOT NULL,
     error       text,
@@ -223,17 +237,18 @@ CREATE INDEX stock_levels_by_warehouse ON stock_levels (tenant_id, warehouse, pr
 CREATE INDEX order_days_by_day ON order_days (tenant_id, day, product_id) INCLUDE (warehouse, cabinet_id, units, returned);
 CREATE INDEX product_history_by_time ON product_history (tenant_id, recorded_at);
 
--- Where orders tell only a name and stock tells a key for the same name in the same cabinet, both are one
--- warehouse. Masked ones are never matched by name: their names differ from source to source.
+-- Where a warehouse was told only by its name, in orders or by a report without ids, and stock tells a key with that
+-- name in the same cabinet, both are one. The present name decides, then a former one; where several warehouses share
+-- it, none does. Masked ones are never matched by name: their names differ from source to source.
 CREATE VIEW warehouse_aliases WITH (security_invoker = true) AS
-SELECT o.tenant_id, o.cabinet_id, o.warehouse, k.warehouse AS resolved
+SELECT o.tenant_id, o.cabinet_id, o.warehouse, o.in_stock, k.resolved
   FROM warehouses o
  CROSS JOIN LATERAL (
-       SELECT w.warehouse
-         FROM warehouses w
-        WHERE w.tenant_id = o.tenant_id AND w.cabinet_id = o.cabinet_id AND w.fulfilment = o.fulfilment
-          AND w.in_stock AND NOT w.masked AND strpos(w.warehouse, ':name:') = 0
-          AND o.warehouse = o.fulfilment || ':name:' || w.name
-        ORDER BY w.first_position, w.first_index
-        LIMIT 1) k
- WHERE strpos(o.warehouse, ':name:') > 0 AND NOT o.masked;
+       SELECT CASE WHEN count(*) FILTER (WHERE c.is_present) = 1 THEN min(c.warehouse) FILTER (WHERE c.is_present)
+                   WHEN count(*) = 1 THEN min(c.warehouse) END AS resolved
+         FROM (SELECT w.warehouse, w.name = substr(o.warehouse, 10) AS is_present
+                 FROM warehouses w
+                WHERE w.tenant_id = o.tenant_id AND w.cabinet_id = o.cabinet_id AND w.fulfilment = o.fulfilment
+                  AND w.in_stock AND NOT w.masked AND strpos(w.warehouse, ':name:') = 0
+                  AND w.names ? substr(o.warehouse, 10)) c) k
+ WHERE starts_with(o.warehouse, o.fulfilment || ':name:') AND NOT o.masked AND k.resolved IS NOT NULL;

@@ -104,6 +104,7 @@ fn a_sync_completed_of_version_1_is_lifted_to_the_current_shape() {
         payload_bytes: None,
         error: None,
         doubts: Vec::new(),
+        covers_since: None,
     };
     let expected = SyncCompleted {
         sync_id: samples::id("51c1"),

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::cabinet::{
-    CabinetConnected, CabinetDisconnected, CredentialAccepted, CredentialChecked, CredentialExpiring,
-    CredentialFacts, CredentialOfferRefused, CredentialOffered, CredentialRejected, CredentialRotated,
-    Marketplace, Right, RightStatus, ScheduleChanged, TokenKind,
+    CabinetConnected, CabinetDisconnected, CabinetReconnected, CredentialAccepted, CredentialChecked,
+    CredentialExpiring, CredentialFacts, CredentialOfferRefused, CredentialOffered, CredentialRejected,
+    CredentialRotated, Marketplace, Right, RightStatus, ScheduleChanged, TokenKind,
 };
 use crate::catalog::{
     CabinetEvent, Event, ProductEvent, SheetEvent, SubscriptionEvent, SyncEvent, TenantEvent, UserEvent,
@@ -117,7 +117,7 @@ fn user() -> [UserEvent; 9] {
     ]
 }
 
-fn cabinet() -> [CabinetEvent; 10] {
+fn cabinet() -> [CabinetEvent; 11] {
     [
         CabinetConnected {
             marketplace: Marketplace::Wildberries,
@@ -204,6 +204,17 @@ fn cabinet() -> [CabinetEvent; 10] {
         }
         .into(),
         CabinetDisconnected {}.into(),
+        CabinetReconnected {
+            credential: CredentialFacts {
+                credential_id: id("c4e4"),
+                fingerprint: "5c10e8b19f2c1ab84d6e0377".into(),
+                token_kind: TokenKind::Personal,
+                seller_id: Some("c5b1a9d2-6f0e-4b7a-9d55-0a8f5b7c1e22".into()),
+                expires_at: Some(at("2027-11-30T00:00:00Z")),
+                scopes: vec!["content".into()],
+            },
+        }
+        .into(),
     ]
 }
 
@@ -218,6 +229,7 @@ fn report(source: &str, outcome: SourceOutcome) -> SourceReport {
         payload_bytes: Some(1_482_113),
         error: None,
         doubts: Vec::new(),
+        covers_since: None,
     }
 }
 

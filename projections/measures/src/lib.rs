@@ -3,11 +3,13 @@
 //! Each definition stands here once; SQL that has to sort by one of them is tested against it.
 
 mod day;
+mod known;
 mod pace;
 mod tenths;
 mod turnover;
 
 pub use day::{before_window, moscow_day, moscow_midnight};
+pub use known::{Known, KnownWindows};
 pub use pace::{LEAST_SALES, Pace, Spell, covered, differs_notably};
 pub use tenths::{Tenths, round_half_even};
 pub use turnover::turnover;

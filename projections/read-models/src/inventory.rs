@@ -11,13 +11,14 @@ use events::{DecodeError, Decoded, Event, Recorded, StreamType};
 
 use crate::projection::{Projection, Reading, Rejected};
 
-/// Folds `product` streams, and from `sync` streams how each source came out.
+/// Folds `product` streams, from `sync` streams how each source came out, and from `cabinet` streams when a
+/// cabinet was away.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Inventory;
 
 impl Projection for Inventory {
     const NAME: &'static str = "inventory";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const SCHEMA: &'static str = "rm_inventory";
     const DDL: &'static str = include_str!("../../../migrations/read-models/inventory.sql");
 
@@ -25,14 +26,19 @@ impl Projection for Inventory {
     type Rows = rows::Rows;
 
     fn read(event: &Recorded) -> Result<Reading<Event>, DecodeError> {
-        match event.stream_type() {
-            None => Ok(Reading::Unknown),
-            Some(StreamType::Product | StreamType::Sync) => Ok(match event.decode()? {
-                Decoded::Known(known) => Reading::Fact(known),
-                Decoded::Unknown => Reading::Unknown,
-            }),
-            Some(_) => Ok(Reading::Irrelevant),
+        let relevant = match event.stream_type() {
+            None => return Ok(Reading::Unknown),
+            Some(StreamType::Product | StreamType::Sync) => true,
+            Some(StreamType::Cabinet) => fold::is_of_absence(&event.event_type),
+            Some(_) => false,
+        };
+        if !relevant {
+            return Ok(Reading::Irrelevant);
         }
+        Ok(match event.decode()? {
+            Decoded::Known(known) => Reading::Fact(known),
+            Decoded::Unknown => Reading::Unknown,
+        })
     }
 
     async fn load(
@@ -48,6 +54,10 @@ impl Projection for Inventory {
             Event::Product(product) => fold::product(rows, event, product),
             Event::Sync(sync) => {
                 fold::sync(rows, event, sync);
+                Ok(())
+            }
+            Event::Cabinet(cabinet) => {
+                fold::cabinet(rows, event, cabinet);
                 Ok(())
             }
             _ => Ok(()),

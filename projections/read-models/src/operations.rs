@@ -13,6 +13,7 @@ use events::{DecodeError, Decoded, Event, Recorded, StreamType};
 use serde::Deserialize;
 
 pub use freshness::SourceState;
+pub(crate) use freshness::is_recorded_in_part;
 pub use guard::{Guard, OfferRefusal};
 
 use crate::projection::{Projection, Reading, Rejected};
@@ -39,7 +40,7 @@ struct Provenance {
 
 impl Projection for Operations {
     const NAME: &'static str = "operations";
-    const VERSION: i32 = 4;
+    const VERSION: i32 = 5;
     const SCHEMA: &'static str = "rm_operations";
     const DDL: &'static str = include_str!("../../../migrations/read-models/operations.sql");
 

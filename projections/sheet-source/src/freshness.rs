@@ -2,29 +2,31 @@
 //! standing.
 
 use chrono::{DateTime, FixedOffset, Utc};
-use read_models::inventory::queries::Freshness as SourceFreshness;
+use read_models::inventory::queries::{Freshness as SourceFreshness, SheetRows};
 use sheet_layout::{Freshness, Language};
 
-/// The note's lines.
-pub(crate) fn freshness(sources: &[SourceFreshness], language: Language) -> Freshness {
-    let Some(newest) = sources
+/// Stands for a time or a sync that is not known.
+const UNKNOWN: &str = "—";
+
+/// The note's lines. Its time is that of the newest answer that was read and recorded as a whole: a sync that
+/// failed, or found everything read a moment ago, makes no number newer.
+pub(crate) fn freshness(rows: &SheetRows, language: Language) -> Freshness {
+    let sources = &rows.freshness;
+    let several = (sources.first())
+        .is_some_and(|first| sources.iter().any(|source| source.cabinet_id != first.cabinet_id));
+    let newest = sources
         .iter()
-        .max_by_key(|source| (source.outcome_at, source.sync_id))
-    else {
-        return Freshness {
-            observed_at: "—".to_owned(),
-            sync_id: "—".to_owned(),
-            sources: Vec::new(),
-        };
+        .filter_map(|source| Some((source.as_of?, source.complete_at, source.complete_by)))
+        .max();
+    let (observed_at, sync_id) = match newest {
+        Some((at, _, by)) => (moscow(at, language), by.map(|by| by.to_string())),
+        None => (UNKNOWN.to_owned(), None),
     };
-    let several = sources
-        .iter()
-        .any(|source| source.cabinet_id != newest.cabinet_id);
     Freshness {
-        observed_at: moscow(newest.outcome_at, language),
-        sync_id: newest.sync_id.to_string(),
+        observed_at,
+        sync_id: sync_id.unwrap_or_else(|| UNKNOWN.to_owned()),
         sources: (sources.iter())
-            .map(|source| line(source, several, language))
+            .map(|source| line(source, rows, several, language))
             .collect(),
     }
 }
@@ -33,12 +35,12 @@ pub(crate) fn freshness(sources: &[SourceFreshness], language: Language) -> Fres
 pub(crate) fn known_at(at: DateTime<Utc>, language: Language) -> Freshness {
     Freshness {
         observed_at: moscow(at, language),
-        sync_id: "—".to_owned(),
+        sync_id: UNKNOWN.to_owned(),
         sources: Vec::new(),
     }
 }
 
-fn line(source: &SourceFreshness, several: bool, language: Language) -> String {
+fn line(source: &SourceFreshness, rows: &SheetRows, several: bool, language: Language) -> String {
     let russian = language == Language::Russian;
     let pick = |a: &'static str, b: &'static str| if russian { a } else { b };
     let name = match source.source.as_str() {
@@ -46,6 +48,7 @@ fn line(source: &SourceFreshness, several: bool, language: Language) -> String {
         "stock_fbo" => pick("Остатки FBO", "FBO stock"),
         "stock_fbs" => pick("Остатки FBS", "FBS stock"),
         "orders" => pick("Заказы", "Orders"),
+        "prices" => pick("Цены", "Prices"),
         other => other,
     };
     let cabinet = source.cabinet_id.simple().to_string();
@@ -64,7 +67,16 @@ fn line(source: &SourceFreshness, several: bool, language: Language) -> String {
         "partial" => pick("; последний ответ неполный", "; the last answer is incomplete"),
         _ => pick("; последнее обновление не удалось", "; the last update failed"),
     };
-    format!("{name}: {age}{rest}")
+    let known = rows.known_orders.windows(source.cabinet_id, rows.today);
+    let missing = if source.source == "orders" && !known.last_7 {
+        pick(
+            "; за последние 7 дней известны не все заказы",
+            "; not all orders of the last 7 days are known",
+        )
+    } else {
+        ""
+    };
+    format!("{name}: {age}{rest}{missing}")
 }
 
 /// Moscow is UTC+3 all year round; both marketplaces and their sellers tell time in it.
@@ -76,5 +88,109 @@ fn moscow(at: DateTime<Utc>, language: Language) -> String {
     match FixedOffset::east_opt(3 * 3600) {
         Some(moscow) => format!("{} {zone}", at.with_timezone(&moscow).format("%d.%m.%Y %H:%M")),
         None => at.format("%d.%m.%Y %H:%M UTC").to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use read_models::inventory::queries::KnownOrders;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn read(source: &str, as_of: Option<&str>, outcome: &str, outcome_at: &str) -> SourceFreshness {
+        SourceFreshness {
+            cabinet_id: Uuid::from_u128(1),
+            source: source.to_owned(),
+            as_of: as_of.map(at),
+            complete_at: as_of.map(at),
+            complete_by: as_of.map(|_| Uuid::from_u128(7)),
+            outcome: outcome.to_owned(),
+            outcome_at: at(outcome_at),
+            error: None,
+            sync_id: Uuid::from_u128(8),
+        }
+    }
+
+    fn note(sources: Vec<SourceFreshness>, language: Language) -> Freshness {
+        let rows = SheetRows {
+            position: 1,
+            known_at: None,
+            products: Vec::new(),
+            warehouses: Vec::new(),
+            freshness: sources,
+            known_orders: KnownOrders::default(),
+            today: chrono::NaiveDate::default(),
+            outlooks: None,
+            sizes: None,
+            size_names: std::collections::HashMap::new(),
+        };
+        freshness(&rows, language)
+    }
+
+    #[test]
+    fn a_sync_that_failed_or_asked_nothing_does_not_make_the_note_newer() {
+        let complete = "2026-11-30T06:00:00Z";
+        let whole = note(
+            vec![read("stock_fbo", Some(complete), "complete", complete)],
+            Language::Russian,
+        );
+        assert_eq!(whole.observed_at, "30.11.2026 09:00 МСК");
+        assert_eq!(whole.sync_id, Uuid::from_u128(7).to_string());
+        for outcome in ["failed", "cached", "partial"] {
+            let later = note(
+                vec![
+                    read("stock_fbo", Some(complete), outcome, "2026-11-30T12:00:00Z"),
+                    read("orders", None, "failed", "2026-11-30T12:00:00Z"),
+                ],
+                Language::Russian,
+            );
+            assert_eq!(
+                (&later.observed_at, &later.sync_id),
+                (&whole.observed_at, &whole.sync_id),
+                "{outcome}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_was_read_yet_and_the_note_says_so() {
+        let failed = read("orders", None, "failed", "2026-11-30T12:00:00Z");
+        let told = note(vec![failed], Language::English);
+        assert_eq!((told.observed_at.as_str(), told.sync_id.as_str()), ("—", "—"));
+        assert_eq!(
+            told.sources,
+            ["Orders: no data yet; the last update failed; not all orders of the last 7 days are known"]
+        );
+    }
+
+    #[test]
+    fn every_source_has_a_name_in_both_languages() {
+        for (source, russian, english) in [
+            ("cards", "Карточки", "Cards"),
+            ("stock_fbo", "Остатки FBO", "FBO stock"),
+            ("stock_fbs", "Остатки FBS", "FBS stock"),
+            ("orders", "Заказы", "Orders"),
+            ("prices", "Цены", "Prices"),
+        ] {
+            for (language, name) in [(Language::Russian, russian), (Language::English, english)] {
+                let one = read(
+                    source,
+                    Some("2026-11-30T06:00:00Z"),
+                    "complete",
+                    "2026-11-30T06:00:00Z",
+                );
+                let told = note(vec![one], language);
+                assert!(
+                    told.sources[0].starts_with(&format!("{name}: ")),
+                    "{:?}",
+                    told.sources
+                );
+            }
+        }
     }
 }

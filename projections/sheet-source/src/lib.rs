@@ -4,6 +4,7 @@
 //!
 //! Pure: rows that were read go in, a [`SheetInput`] and a [`View`] come out.
 
+mod columns;
 mod freshness;
 mod view;
 
@@ -11,13 +12,13 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use read_models::inventory::queries::{SheetCell, SheetNeeds, SheetProduct, SheetRows, SheetSize};
+use read_models::inventory::queries::{SheetNeeds, SheetProduct, SheetRows, SheetSize};
 use sheet_layout::{
-    IdentityCells, Language, LayoutError, ProductFacts, ProductRow, SheetInput, SizeRow, Sizes, View,
-    WarehouseColumn, size_row_key,
+    Freshness, IdentityCells, Language, LayoutError, ProductFacts, ProductRow, SheetInput, SizeRow, Sizes,
+    View, size_row_key,
 };
-use uuid::Uuid;
 
+use columns::Columns;
 pub use view::view;
 
 /// What a table shall show.
@@ -70,7 +71,7 @@ pub fn needs(view: &View) -> SheetNeeds {
 /// empty, and without sizes every product is one row; see [`needs`].
 #[must_use]
 pub fn source(rows: &SheetRows, language: Language) -> Source {
-    let columns = Columns::of(rows);
+    let columns = Columns::of(rows, language);
     let identities = rows
         .products
         .iter()
@@ -88,7 +89,15 @@ pub fn source(rows: &SheetRows, language: Language) -> Source {
         .collect();
     let freshness = match rows.known_at {
         Some(at) => freshness::known_at(at, language),
-        None => freshness::freshness(&rows.freshness, language),
+        None => freshness::freshness(rows, language),
+    };
+    let freshness = Freshness {
+        sources: freshness
+            .sources
+            .into_iter()
+            .chain(columns.remark(language))
+            .collect(),
+        ..freshness
     };
     // Brands, categories and cabinets repeat in thousands of rows.
     let mut texts = Texts::default();
@@ -149,93 +158,19 @@ fn facts(product: &SheetProduct, rows: &SheetRows, texts: &mut Texts) -> Product
         .outlooks
         .as_ref()
         .map(|all| all.get(&product.product_id).copied().unwrap_or_default());
+    // A window of which days are missing is empty, not smaller.
+    let known = rows.known_orders.windows(product.cabinet_id, rows.today);
     ProductFacts {
         marketplace: texts.share(&product.marketplace),
         cabinet: texts.share(&product.cabinet_id.to_string()),
-        orders_14: outlook.map(|outlook| outlook.orders.last_14),
-        orders_28: outlook.map(|outlook| outlook.orders.last_28),
+        orders_14: outlook
+            .filter(|_| known.last_14)
+            .map(|outlook| outlook.orders.last_14),
+        orders_28: outlook
+            .filter(|_| known.last_28)
+            .map(|outlook| outlook.orders.last_28),
         days_of_stock: outlook.and_then(|outlook| outlook.days_of_stock(product.available)),
         stock_out_on: outlook.and_then(|outlook| outlook.stock_out_on(product.available)),
-    }
-}
-
-/// Orders that name no warehouse have a key that ends like this; see the worker's `compose`.
-const NAMELESS: &str = ":name:";
-/// Keys of this marketplace stand in sheets as they are.
-const FIRST_MARKETPLACE: &str = "wildberries";
-
-/// Keys are unique inside a marketplace, so two cabinets of it share the columns of a warehouse.
-struct Columns {
-    list: Vec<WarehouseColumn>,
-    index: HashMap<Uuid, HashMap<String, usize>>,
-}
-
-impl Columns {
-    fn of(rows: &SheetRows) -> Self {
-        let marketplaces: HashMap<Uuid, &str> = rows
-            .products
-            .iter()
-            .map(|product| (product.cabinet_id, product.marketplace.as_str()))
-            .collect();
-        let mut list: Vec<WarehouseColumn> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
-        let mut index: HashMap<Uuid, HashMap<String, usize>> = HashMap::new();
-        for warehouse in &rows.warehouses {
-            if warehouse.warehouse.ends_with(NAMELESS) && !warehouse.in_stock {
-                continue;
-            }
-            let marketplace = marketplaces.get(&warehouse.cabinet_id).copied();
-            let key = match marketplace.unwrap_or(FIRST_MARKETPLACE) {
-                FIRST_MARKETPLACE => warehouse.warehouse.clone(),
-                other => format!("{other}:{}", warehouse.warehouse),
-            };
-            let place = *places.entry(key).or_insert_with_key(|key| {
-                list.push(WarehouseColumn {
-                    key: key.as_str().into(),
-                    name: warehouse.name.as_str().into(),
-                });
-                list.len() - 1
-            });
-            index
-                .entry(warehouse.cabinet_id)
-                .or_default()
-                .insert(warehouse.warehouse.clone(), place);
-        }
-        tell_apart(&mut list);
-        Self { list, index }
-    }
-
-    /// Cells in their columns, and the orders of those that have none.
-    fn cells(&self, product: &SheetProduct, told: &[SheetCell]) -> (Vec<(usize, i64, i64)>, i64) {
-        let places = self.index.get(&product.cabinet_id);
-        let mut cells = Vec::with_capacity(told.len());
-        let mut without_column = 0_i64;
-        for cell in told {
-            match places.and_then(|places| places.get(&cell.warehouse)) {
-                Some(place) => cells.push((*place, cell.available, cell.orders_last_7)),
-                None => without_column = without_column.saturating_add(cell.orders_last_7),
-            }
-        }
-        (cells, without_column)
-    }
-}
-
-/// Marketplaces have warehouses in the same towns: one that is called like another one of the first
-/// marketplace says whose it is, or two groups of columns would carry one title.
-fn tell_apart(list: &mut [WarehouseColumn]) {
-    const OZON: &str = "ozon:";
-    let names: HashSet<Arc<str>> = list
-        .iter()
-        .filter(|warehouse| !warehouse.key.starts_with(OZON))
-        .map(|warehouse| Arc::clone(&warehouse.name))
-        .collect();
-    for warehouse in list
-        .iter_mut()
-        .filter(|warehouse| warehouse.key.starts_with(OZON))
-    {
-        if names.contains(&warehouse.name) {
-            warehouse.name = format!("{} (Ozon)", warehouse.name).into();
-        }
     }
 }
 
@@ -281,25 +216,4 @@ fn sizes(product: &SheetProduct, told: &[SheetSize], columns: &Columns, texts: &
             }
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{WarehouseColumn, tell_apart};
-
-    #[test]
-    fn a_warehouse_of_ozon_says_so_where_another_marketplace_uses_its_name() {
-        let column = |key: &str, name: &str| WarehouseColumn {
-            key: key.into(),
-            name: name.into(),
-        };
-        let mut list = vec![
-            column("fbo:117986", "Казань"),
-            column("ozon:fbo:16", "Казань"),
-            column("ozon:fbo:1", "Хоругвино"),
-        ];
-        tell_apart(&mut list);
-        let names: Vec<&str> = list.iter().map(|warehouse| &*warehouse.name).collect();
-        assert_eq!(names, ["Казань", "Казань (Ozon)", "Хоругвино"]);
-    }
 }

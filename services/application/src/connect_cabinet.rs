@@ -1,16 +1,18 @@
-//! A seller connects an account at a marketplace.
+//! A seller connects an account at a marketplace. An account whose cabinet was taken away gets that cabinet
+//! back, with its products and their history; a second cabinet would show every product twice.
 
 use auth::StoreError;
 use auth::profiles::Subject;
 use auth::sellers::Account;
 use domain::cabinet::{Cabinet, CabinetCommand, CabinetRefusal};
-use event_store::{Loaded, ReadError};
+use event_store::ReadError;
 use events::cabinet::{CredentialFacts, Marketplace};
 use events::ids::CabinetId;
 use secrecy::SecretString;
 
 use crate::credential::{self, CredentialError};
-use crate::{App, Context, ExecuteError, Folded, Receipt};
+use crate::retired::cabinet;
+use crate::{App, Context, ExecuteError, Receipt};
 
 /// Why a cabinet was not connected.
 #[derive(Debug, thiserror::Error)]
@@ -40,14 +42,16 @@ pub enum Error {
 pub struct Connected {
     /// Which.
     pub cabinet_id: CabinetId,
+    /// Whether it had been connected before and was taken away.
+    pub reconnected: bool,
     /// What its key says about itself.
     pub credential: CredentialFacts,
     /// For the caller.
     pub receipt: Receipt,
 }
 
-/// Seals the credential and opens the cabinet's stream. The cabinet's id belongs to the command, so repeating
-/// the command finds the same cabinet.
+/// Seals the credential and opens the cabinet's stream, or goes on with that of the account's former cabinet.
+/// The id of a new cabinet belongs to the command, so repeating the command finds the same cabinet.
 ///
 /// # Errors
 /// [`Error`].
@@ -59,22 +63,31 @@ pub async fn execute(
     title: Option<&str>,
 ) -> Result<Connected, Error> {
     let credential = credential::admit(app, context, marketplace, secret).await?;
-    let cabinet_id = CabinetId(context.new_id("cabinet"));
-    if let Some(holder) = other_holder(app, context, marketplace, &credential, cabinet_id).await? {
-        return Err(refused(app, context, &credential, holder).await?);
-    }
-    if let Some(title) = title {
-        app.profiles
-            .set(context.tenant_id, Subject::Cabinet, cabinet_id.uuid(), title)
-            .await?;
-    }
+    let new = CabinetId(context.new_id("cabinet"));
+    let cabinet_id = match place(app, context, marketplace, &credential, new).await? {
+        Place::New => new,
+        Place::Former(former) => former,
+        Place::Taken(holder) => return Err(refused(app, context, &credential, holder).await?),
+    };
     let command = CabinetCommand::Connect {
         marketplace,
         credential: credential.clone(),
     };
     let executed = app
         .execute::<Cabinet>(context, cabinet_id.uuid(), command, |_| None)
-        .await?;
+        .await;
+    let executed = match executed {
+        // Of two requests for a former cabinet, the other one was faster.
+        Err(ExecuteError::Refused(CabinetRefusal::AlreadyConnected)) => {
+            return Err(refused(app, context, &credential, cabinet_id).await?);
+        }
+        executed => executed?,
+    };
+    if let Some(title) = title {
+        app.profiles
+            .set(context.tenant_id, Subject::Cabinet, cabinet_id.uuid(), title)
+            .await?;
+    }
     if let Some(holder) = overtaker(app, context, marketplace, &credential, cabinet_id).await? {
         let overtaken = context.part("overtaken");
         app.execute::<Cabinet>(&overtaken, cabinet_id.uuid(), CabinetCommand::Disconnect, |_| {
@@ -85,6 +98,7 @@ pub async fn execute(
     }
     Ok(Connected {
         cabinet_id,
+        reconnected: cabinet_id != new,
         credential: executed.state.credential.unwrap_or(credential),
         receipt: executed.receipt,
     })
@@ -111,33 +125,63 @@ const fn account<'a>(context: &Context, marketplace: Marketplace, seller_id: &'a
     }
 }
 
-/// The connected cabinet that has the seller account already, if it is another one. A cabinet that has the
-/// account and is not connected is overtaken: it never was, is gone, or is about to be. The last of these is
-/// looked for on both sides: here once more after the account was taken over, and by the other one after it
-/// was connected ([`overtaker`]); of the two one always sees the other.
-async fn other_holder(
+/// Where a seller account goes on.
+enum Place {
+    /// In a new cabinet.
+    New,
+    /// In the cabinet that it had before and that was taken away.
+    Former(CabinetId),
+    /// Nowhere: this cabinet has it.
+    Taken(CabinetId),
+}
+
+/// Finds the account's place. A cabinet that has the account and was never connected is overtaken: it never
+/// was, or is about to be. The latter is looked for on both sides: here once more after the account was taken
+/// over, and by the other one after it was connected ([`overtaker`]); of the two one always sees the other.
+async fn place(
     app: &App,
     context: &Context,
     marketplace: Marketplace,
     credential: &CredentialFacts,
-    cabinet_id: CabinetId,
-) -> Result<Option<CabinetId>, Error> {
+    new: CabinetId,
+) -> Result<Place, Error> {
     let Some(seller_id) = &credential.seller_id else {
-        return Ok(None);
+        return Ok(Place::New);
     };
     let account = account(context, marketplace, seller_id);
-    let holder = app.sellers.take(account, cabinet_id).await?;
-    if holder == cabinet_id {
-        return Ok(None);
+    let holder = app.sellers.take(account, new).await?;
+    if holder == new {
+        return Ok(Place::New);
     }
-    if stands(app, context, holder).await? || !app.sellers.take_over(account, holder, cabinet_id).await? {
-        return Ok(Some(holder));
+    let held = cabinet(app, context, holder).await?;
+    if held.disconnected {
+        return Ok(Place::Former(holder));
     }
-    if stands(app, context, holder).await? {
-        app.sellers.take_over(account, cabinet_id, holder).await?;
-        return Ok(Some(holder));
+    if held.marketplace.is_some() {
+        // A repeated command finds the cabinet connected that it connected itself.
+        return Ok(if repeats(app, context, new).await? {
+            Place::Former(holder)
+        } else {
+            Place::Taken(holder)
+        });
     }
-    Ok(None)
+    if !app.sellers.take_over(account, holder, new).await? {
+        return Ok(Place::Taken(holder));
+    }
+    if cabinet(app, context, holder).await?.marketplace.is_some() {
+        app.sellers.take_over(account, new, holder).await?;
+        return Ok(Place::Taken(holder));
+    }
+    Ok(Place::New)
+}
+
+/// Whether the command was executed before, and not on a cabinet of its own.
+async fn repeats(app: &App, context: &Context, new: CabinetId) -> Result<bool, ReadError> {
+    let known = app
+        .store
+        .find_command(context.tenant_id, context.command_id.uuid())
+        .await?;
+    Ok(known.is_some() && cabinet(app, context, new).await?.marketplace.is_none())
 }
 
 /// Who took the account over while this cabinet was being connected.
@@ -156,15 +200,4 @@ async fn overtaker(
         .take(account(context, marketplace, seller_id), cabinet_id)
         .await?;
     Ok((holder != cabinet_id).then_some(holder))
-}
-
-async fn stands(app: &App, context: &Context, cabinet_id: CabinetId) -> Result<bool, ReadError> {
-    let Loaded {
-        state: Folded(cabinet),
-        ..
-    } = app
-        .states
-        .load::<Folded<Cabinet>>(context.tenant_id, cabinet_id.uuid())
-        .await?;
-    Ok(cabinet.marketplace.is_some() && !cabinet.disconnected)
 }

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use events::StreamType;
 use events::cabinet::{
-    CabinetConnected, CabinetDisconnected, CredentialAccepted, CredentialFacts, CredentialOffered,
-    CredentialRejected, CredentialRotated, Marketplace, Right, ScheduleChanged,
+    CabinetConnected, CabinetDisconnected, CabinetReconnected, CredentialAccepted, CredentialFacts,
+    CredentialOffered, CredentialRejected, CredentialRotated, Marketplace, Right, ScheduleChanged,
 };
 use events::catalog::CabinetEvent;
 use events::ids::CredentialId;
@@ -51,7 +51,7 @@ pub struct Cabinet {
 /// What a cabinet can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CabinetCommand {
-    /// Connect it.
+    /// Connect it; one that was taken away goes on with another key of the same seller account.
     Connect {
         /// Where.
         marketplace: Marketplace,
@@ -140,6 +140,23 @@ impl Cabinet {
         matches!((known, credential.seller_id.as_deref()), (Some(known), Some(new)) if known != new)
     }
 
+    fn reconnect(
+        &self,
+        known: Marketplace,
+        marketplace: Marketplace,
+        credential: CredentialFacts,
+    ) -> Result<Vec<CabinetEvent>, CabinetRefusal> {
+        if !self.disconnected {
+            return Err(CabinetRefusal::AlreadyConnected);
+        }
+        // Without the account's id nothing says that the history is this account's.
+        if known != marketplace || credential.seller_id.is_none() || self.belongs_to_other_seller(&credential)
+        {
+            return Err(CabinetRefusal::OtherSeller);
+        }
+        Ok(vec![CabinetReconnected { credential }.into()])
+    }
+
     fn uses(&self, credential_id: CredentialId) -> bool {
         self.credential
             .as_ref()
@@ -164,6 +181,16 @@ impl Cabinet {
         Ok(vec![CredentialOffered { credential }.into()])
     }
 
+    /// The key becomes the one in use; what was known of the one before says nothing of it.
+    fn take(&mut self, credential: &CredentialFacts) {
+        self.credential = Some(credential.clone());
+        self.rejected = None;
+        self.accepted = false;
+        self.rights = None;
+        self.announced = None;
+        self.offered = None;
+    }
+
     /// Whether syncs can be made: connected, and its key not refused.
     #[must_use]
     pub const fn is_usable(&self) -> bool {
@@ -173,7 +200,7 @@ impl Cabinet {
 
 impl Decider for Cabinet {
     const STREAM: StreamType = StreamType::Cabinet;
-    const FOLD_VERSION: i32 = 2;
+    const FOLD_VERSION: i32 = 3;
     type Command = CabinetCommand;
     type Happened = CabinetEvent;
     type Refusal = CabinetRefusal;
@@ -184,8 +211,8 @@ impl Decider for Cabinet {
             credential,
         } = command
         {
-            if self.marketplace.is_some() {
-                return Err(CabinetRefusal::AlreadyConnected);
+            if let Some(known) = self.marketplace {
+                return self.reconnect(known, marketplace, credential);
             }
             return Ok(vec![
                 CabinetConnected {
@@ -273,13 +300,11 @@ impl Decider for Cabinet {
                 self.marketplace = Some(connected.marketplace);
                 self.credential = Some(connected.credential.clone());
             }
-            CabinetEvent::CredentialRotated(rotated) => {
-                self.credential = Some(rotated.credential.clone());
-                self.rejected = None;
-                self.accepted = false;
-                self.rights = None;
-                self.announced = None;
-                self.offered = None;
+            CabinetEvent::CredentialRotated(rotated) => self.take(&rotated.credential),
+            CabinetEvent::CabinetReconnected(reconnected) => {
+                self.take(&reconnected.credential);
+                self.disconnected = false;
+                self.paused = false;
             }
             CabinetEvent::CredentialChecked(checked) => {
                 if let Some(facts) = &mut self.credential {

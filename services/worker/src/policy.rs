@@ -204,6 +204,9 @@ enum Change {
     Connected {
         key_ends_at: Option<DateTime<Utc>>,
     },
+    Reconnected {
+        key_ends_at: Option<DateTime<Utc>>,
+    },
     Usable,
     Unusable {
         why: String,
@@ -242,6 +245,9 @@ fn change(event: &Event) -> Option<Change> {
         Event::Cabinet(event) => match event {
             CabinetEvent::CabinetConnected(connected) => Change::Connected {
                 key_ends_at: connected.credential.expires_at,
+            },
+            CabinetEvent::CabinetReconnected(reconnected) => Change::Reconnected {
+                key_ends_at: reconnected.credential.expires_at,
             },
             CabinetEvent::CredentialRejected(rejected) => Change::Unusable {
                 why: rejected.reason.clone(),
@@ -318,6 +324,16 @@ async fn apply(
             transaction
                 .execute(&statement, &[&tenant, &cabinet, &recorded_at, &key_ends_at])
                 .await?
+        }
+        Change::Reconnected { key_ends_at } => {
+            // As if it were new: due at once, whenever it was last read.
+            let sql = format!(
+                "UPDATE {table} SET usable = true, unusable_why = NULL, key_offered = false, \
+                        key_ends_at = $4, paused = false, connected_at = $3, requested_at = NULL, \
+                        ended_at = NULL, due_at = NULL {mine}"
+            );
+            let values: [&(dyn ToSql + Sync); 4] = [&tenant, &cabinet, &recorded_at, &key_ends_at];
+            run(transaction, &sql, &values).await?
         }
         Change::NewKey { ends_at } => {
             let sql = format!(

@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use events::Recorded;
-use events::catalog::{ProductEvent, SyncEvent};
+use events::catalog::{CabinetEvent, ProductEvent, SyncEvent};
 use events::ids::SyncId;
 use events::product::{Details, Fulfilment, OrdersObserved, ProductListed, StockLevel, StockObserved};
-use events::sync::{SourceOutcome, SourceReport};
+use events::sync::{DoubtState, SourceOutcome, SourceReport};
 use uuid::Uuid;
 
 use super::in_stock::{Moved, Tallies};
-use super::rows::{Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Spell, Warehouse};
+use super::rows::{Absence, Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Spell, Warehouse};
+use crate::operations::is_recorded_in_part;
 use crate::projection::{Rejected, name_of};
 use measures::moscow_day;
 
@@ -441,6 +442,7 @@ fn sighting(
         .is_some_and(|(_, rest)| rest == "masked" || rest.starts_with("masked:"));
     Warehouse {
         name: name.to_owned(),
+        names: in_stock.then(|| name.to_owned()).into_iter().collect(),
         fulfilment: fulfilment.as_str(),
         masked,
         in_stock,
@@ -459,11 +461,36 @@ fn see(rows: &mut Rows, tenant: Uuid, cabinet: Uuid, key: &str, sighting: Wareho
     }
 }
 
-/// Folds an event of a cabinet's sync stream: how its sources came out.
+/// Whether an event of a cabinet says that it went or came back; nothing else of cabinets is looked at.
+pub(super) fn is_of_absence(event_type: &str) -> bool {
+    matches!(event_type, "cabinet_disconnected" | "cabinet_reconnected")
+}
+
+/// Folds an event of a cabinet's stream: whether its products are shown.
+pub(super) fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) {
+    let left = match fact {
+        CabinetEvent::CabinetDisconnected(_) => true,
+        CabinetEvent::CabinetReconnected(_) => false,
+        _ => return,
+    };
+    rows.absences.push(Absence {
+        tenant_id: event.metadata.tenant_id.uuid(),
+        cabinet_id: event.stream_id,
+        left,
+        position: event.position,
+        at: event.recorded_at,
+    });
+}
+
+/// Folds an event of a cabinet's sync stream: how its sources came out. Only what a sync recorded makes a source
+/// newer: that of one that completed, and the part of one that was held back which was not.
 pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
-    let (sources, sync_id, at) = match fact {
-        SyncEvent::SyncCompleted(done) => (&done.sources, done.sync_id, done.completed_at),
-        SyncEvent::SyncFailed(failed) => (&failed.sources, failed.sync_id, failed.failed_at),
+    let (sources, sync_id, completed_at) = match fact {
+        SyncEvent::SyncCompleted(done) => (&done.sources, done.sync_id, Some(done.completed_at)),
+        SyncEvent::SyncFailed(failed) => (&failed.sources, failed.sync_id, None),
+        SyncEvent::SyncQuarantined(held) if is_recorded_in_part(held) => {
+            (&held.sources, held.sync_id, Some(held.quarantined_at))
+        }
         // What is held back is not known yet, and whether a source has degraded is told with the cabinet.
         SyncEvent::SyncRequested(_)
         | SyncEvent::SyncStarted(_)
@@ -474,32 +501,56 @@ pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
         | SyncEvent::SourceRecovered(_) => return,
     };
     for report in sources {
-        let mut news = news_of(event, report, sync_id);
-        if report.outcome == SourceOutcome::Complete {
-            news.as_of = Some(report.as_of.unwrap_or(at));
-            news.complete_at = Some(event.recorded_at);
-        }
         let key = (
             event.metadata.tenant_id.uuid(),
             event.stream_id,
             report.source.clone(),
         );
-        if let Some(before) = rows.freshness.get(&key) {
-            news.as_of = news.as_of.or(before.as_of);
-            news.complete_at = news.complete_at.or(before.complete_at);
+        let before = rows.freshness.get(&key);
+        let mut news = Fresh {
+            as_of: before.and_then(|before| before.as_of),
+            complete_at: before.and_then(|before| before.complete_at),
+            complete_by: before.and_then(|before| before.complete_by),
+            covers_since: before.and_then(|before| before.covers_since),
+            outcome: name_of(&report.outcome),
+            outcome_at: event.recorded_at,
+            error: report.error.clone(),
+            sync_id: sync_id.uuid(),
+            position: event.position,
+            changed: true,
+        };
+        if let Some(at) = completed_at.filter(|_| is_whole(report)) {
+            let as_of = report.as_of.unwrap_or(at);
+            news.covers_since = covered(report, as_of, before);
+            news.as_of = Some(as_of);
+            news.complete_at = Some(event.recorded_at);
+            news.complete_by = Some(sync_id.uuid());
         }
         rows.freshness.insert(key, news);
     }
 }
 
-fn news_of(event: &Recorded, report: &SourceReport, sync_id: SyncId) -> Fresh {
-    Fresh {
-        as_of: None,
-        complete_at: None,
-        outcome: name_of(&report.outcome),
-        outcome_at: event.recorded_at,
-        error: report.error.clone(),
-        sync_id: sync_id.uuid(),
-        position: event.position,
+/// Whether an answer is complete and was recorded as such: no doubt is about the source as a whole, unless it was
+/// taken as true in the end.
+fn is_whole(report: &SourceReport) -> bool {
+    let doubted =
+        (report.doubts.iter()).any(|doubt| doubt.warehouses.is_empty() && doubt.state != DoubtState::Taken);
+    report.outcome == SourceOutcome::Complete && !doubted
+}
+
+/// Orders of at least so many days were read by every program that did not record since when; see
+/// `ST_ORDER_DAYS`.
+const LEAST_ORDER_DAYS: TimeDelta = TimeDelta::days(7);
+
+/// Since when orders are known without a gap, with this answer. What was known before goes on where the answer
+/// joins on to it.
+fn covered(report: &SourceReport, as_of: DateTime<Utc>, before: Option<&Fresh>) -> Option<DateTime<Utc>> {
+    if report.source != "orders" {
+        return None;
     }
+    let since = report.covers_since.unwrap_or(as_of - LEAST_ORDER_DAYS);
+    let known = before
+        .filter(|before| before.as_of.is_some_and(|until| since <= until))
+        .and_then(|before| before.covers_since);
+    Some(known.map_or(since, |known| known.min(since)))
 }

@@ -29,6 +29,7 @@ pub struct Rows {
     pub(super) freshness: BTreeMap<CabinetKey, Fresh>,
     pub(super) history: Vec<Change>,
     pub(super) spells: Vec<Spell>,
+    pub(super) absences: Vec<Absence>,
 }
 
 impl Rows {
@@ -42,6 +43,7 @@ impl Rows {
             + self.freshness.len()
             + self.history.len()
             + self.spells.len()
+            + self.absences.len()
     }
 }
 
@@ -115,6 +117,8 @@ pub(super) struct Level {
 #[derive(Debug, Clone)]
 pub(super) struct Warehouse {
     pub(super) name: String,
+    /// All names under which stock was told.
+    pub(super) names: BTreeSet<String>,
     pub(super) fulfilment: &'static str,
     pub(super) masked: bool,
     pub(super) in_stock: bool,
@@ -130,6 +134,7 @@ impl Warehouse {
             self.named = other.named;
             self.fulfilment = other.fulfilment;
         }
+        self.names.extend(other.names);
         self.first = self.first.min(other.first);
         self.in_stock |= other.in_stock;
         self.in_orders |= other.in_orders;
@@ -157,16 +162,20 @@ pub(super) struct Order {
     pub(super) position: i64,
 }
 
-/// News of a source; what is none keeps its stored value.
+/// How a source is doing.
 #[derive(Debug, Clone)]
 pub(super) struct Fresh {
     pub(super) as_of: Option<DateTime<Utc>>,
     pub(super) complete_at: Option<DateTime<Utc>>,
+    pub(super) complete_by: Option<Uuid>,
+    pub(super) covers_since: Option<DateTime<Utc>>,
     pub(super) outcome: String,
     pub(super) outcome_at: DateTime<Utc>,
     pub(super) error: Option<String>,
     pub(super) sync_id: Uuid,
     pub(super) position: i64,
+    /// Whether it differs from what is stored.
+    pub(super) changed: bool,
 }
 
 /// A time during which a source told units, ended.
@@ -178,6 +187,17 @@ pub(super) struct Spell {
     pub(super) began_at: DateTime<Utc>,
     pub(super) ended_at: DateTime<Utc>,
     pub(super) position: i64,
+}
+
+/// A cabinet was taken away, or is back. In the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Absence {
+    pub(super) tenant_id: Uuid,
+    pub(super) cabinet_id: Uuid,
+    /// Whether it went; else it came back.
+    pub(super) left: bool,
+    pub(super) position: i64,
+    pub(super) at: DateTime<Utc>,
 }
 
 /// One row of the history.

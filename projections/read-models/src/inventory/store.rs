@@ -12,7 +12,8 @@ use tokio_postgres::types::Json;
 pub(super) use load::{load, price};
 
 use super::rows::{
-    CabinetKey, Change, Day, Fresh, Level, LevelKey, Order, Product, ProductKey, Rows, Slot, Spell, Warehouse,
+    Absence, CabinetKey, Change, Day, Fresh, Level, LevelKey, Order, Product, ProductKey, Rows, Slot, Spell,
+    Warehouse,
 };
 use crate::projection::{Plans, cause_of, insert_rows, plans, write_rows};
 
@@ -23,7 +24,8 @@ pub(super) async fn store(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Er
     let mut days = std::mem::take(&mut rows.days);
     let products: Vec<(&ProductKey, &Product)> = changed(&rows);
     let warehouses: Vec<(&CabinetKey, &Warehouse)> = rows.warehouses.iter().collect();
-    let freshness: Vec<(&CabinetKey, &Fresh)> = rows.freshness.iter().collect();
+    let freshness = changed_freshness(&rows);
+    store_absences(tx, &rows.absences).await?;
     let writes = join!(
         plans(tx, Plans::Kept),
         Box::pin(store_products(tx, &products, false)),
@@ -58,11 +60,16 @@ pub(super) async fn fill(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Err
     Box::pin(store_levels(tx, &rows, true)).await?;
     let warehouses: Vec<(&CabinetKey, &Warehouse)> = rows.warehouses.iter().collect();
     store_warehouses(tx, &warehouses).await?;
-    let freshness: Vec<(&CabinetKey, &Fresh)> = rows.freshness.iter().collect();
+    let freshness = changed_freshness(&rows);
     store_freshness(tx, &freshness).await?;
+    store_absences(tx, &rows.absences).await?;
     let orders: Vec<(CabinetKey, Order)> = std::mem::take(&mut rows.orders).into_iter().collect();
     Box::pin(store_orders(tx, &orders, true)).await?;
     count_all_days(tx).await
+}
+
+fn changed_freshness(rows: &Rows) -> Vec<(&CabinetKey, &Fresh)> {
+    rows.freshness.iter().filter(|(_, fresh)| fresh.changed).collect()
 }
 
 fn changed(rows: &Rows) -> Vec<(&ProductKey, &Product)> {
@@ -213,9 +220,10 @@ async fn store_warehouses(tx: &Transaction<'_>, seen: &[(&CabinetKey, &Warehouse
         tx,
         seen,
         "INSERT INTO warehouses AS w (tenant_id, cabinet_id, warehouse, name, fulfilment, masked, in_stock, \
-            in_orders, first_position, first_index, name_position, name_index) \
+            in_orders, first_position, first_index, name_position, name_index, names) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[], \
-            $7::boolean[], $8::boolean[], $9::bigint[], $10::integer[], $11::bigint[], $12::integer[]) \
+            $7::boolean[], $8::boolean[], $9::bigint[], $10::integer[], $11::bigint[], $12::integer[], \
+            $13::jsonb[]) \
          ON CONFLICT (tenant_id, cabinet_id, warehouse) DO UPDATE SET \
             (name, fulfilment, name_position, name_index) = (SELECT n.name, n.fulfilment, n.position, \
             n.index \
@@ -228,6 +236,9 @@ async fn store_warehouses(tx: &Transaction<'_>, seen: &[(&CabinetKey, &Warehouse
                 FROM (VALUES (EXCLUDED.first_position, EXCLUDED.first_index), (w.first_position, \
                 w.first_index)) \
                      AS f(position, index) ORDER BY f.position, f.index LIMIT 1), \
+            names = (SELECT coalesce(jsonb_agg(n.name ORDER BY n.name COLLATE \"C\"), '[]') \
+                       FROM (SELECT jsonb_array_elements_text(w.names) AS name \
+                             UNION SELECT jsonb_array_elements_text(EXCLUDED.names)) n), \
             in_stock = w.in_stock OR EXCLUDED.in_stock, in_orders = w.in_orders OR EXCLUDED.in_orders",
         |((tenant, cabinet, key), warehouse)| *tenant,
         *cabinet,
@@ -241,6 +252,7 @@ async fn store_warehouses(tx: &Transaction<'_>, seen: &[(&CabinetKey, &Warehouse
         warehouse.first.1,
         warehouse.named.0,
         warehouse.named.1,
+        Json(&warehouse.names),
     );
     Ok(())
 }
@@ -249,15 +261,14 @@ async fn store_freshness(tx: &Transaction<'_>, news: &[(&CabinetKey, &Fresh)]) -
     write_rows!(
         tx,
         news,
-        "INSERT INTO freshness AS f (tenant_id, cabinet_id, source, as_of, complete_at, outcome, \
-           outcome_at, error, \
-            sync_id, position) \
+        "INSERT INTO freshness (tenant_id, cabinet_id, source, as_of, complete_at, complete_by, covers_since, \
+            outcome, outcome_at, error, sync_id, position) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], \
-         $6::text[], \
-            $7::timestamptz[], $8::text[], $9::uuid[], $10::bigint[]) \
-         ON CONFLICT (tenant_id, cabinet_id, source) DO UPDATE SET as_of = coalesce(EXCLUDED.as_of, \
-         f.as_of), \
-            complete_at = coalesce(EXCLUDED.complete_at, f.complete_at), outcome = EXCLUDED.outcome, \
+            $6::uuid[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::text[], $11::uuid[], \
+            $12::bigint[]) \
+         ON CONFLICT (tenant_id, cabinet_id, source) DO UPDATE SET as_of = EXCLUDED.as_of, \
+            complete_at = EXCLUDED.complete_at, complete_by = EXCLUDED.complete_by, \
+            covers_since = EXCLUDED.covers_since, outcome = EXCLUDED.outcome, \
             outcome_at = EXCLUDED.outcome_at, error = EXCLUDED.error, sync_id = EXCLUDED.sync_id, \
             position = EXCLUDED.position",
         |((tenant, cabinet, source), fresh)| *tenant,
@@ -265,12 +276,32 @@ async fn store_freshness(tx: &Transaction<'_>, news: &[(&CabinetKey, &Fresh)]) -
         source.as_str(),
         fresh.as_of,
         fresh.complete_at,
+        fresh.complete_by,
+        fresh.covers_since,
         fresh.outcome.as_str(),
         fresh.outcome_at,
         fresh.error.as_deref(),
         fresh.sync_id,
         fresh.position,
     );
+    Ok(())
+}
+
+/// One at a time and in order, since one that goes and comes back is one row. There are few.
+async fn store_absences(tx: &Transaction<'_>, absences: &[Absence]) -> Result<(), Error> {
+    for absence in absences {
+        let sql = if absence.left {
+            "INSERT INTO cabinet_absences (tenant_id, cabinet_id, left_position, left_at) \
+             VALUES ($1, $2, $3, $4)"
+        } else {
+            "UPDATE cabinet_absences SET back_at = $4 \
+              WHERE tenant_id = $1 AND cabinet_id = $2 AND left_position < $3 AND back_at IS NULL"
+        };
+        let statement = tx.prepare_cached(sql).await?;
+        let (tenant, cabinet) = (absence.tenant_id, absence.cabinet_id);
+        tx.execute(&statement, &[&tenant, &cabinet, &absence.position, &absence.at])
+            .await?;
+    }
     Ok(())
 }
 

@@ -136,6 +136,13 @@ fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) -> Result<(),
             cabinet.credential = credential(&rotated.credential);
             cabinet.guard = Guard::default();
         }
+        CabinetEvent::CabinetReconnected(reconnected) => {
+            cabinet.status = "connected".to_owned();
+            cabinet.credential = credential(&reconnected.credential);
+            cabinet.guard = Guard::default();
+            cabinet.paused = false;
+            cabinet.connected_at = event.recorded_at;
+        }
         CabinetEvent::CredentialChecked(checked) => {
             let known = &mut cabinet.credential;
             if known.id == checked.credential_id.uuid() {

@@ -16,7 +16,7 @@ use super::rows::{Freshness, Row, Rows};
 /// One source of a cabinet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceState {
-    /// The marketplace's time of the newest complete answer.
+    /// The marketplace's time of the newest complete answer that was recorded.
     pub as_of: Option<DateTime<Utc>>,
     /// When the newest complete answer was recorded.
     pub complete_at: Option<DateTime<Utc>>,
@@ -59,13 +59,13 @@ pub(super) fn fold(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
     };
     match fact {
         SyncEvent::SyncCompleted(done) if !done.sources.is_empty() => sources(&mut |known| {
-            see(known, &done.sources, done.sync_id, done.completed_at);
+            see(known, &done.sources, done.sync_id, done.completed_at, true);
         }),
         SyncEvent::SyncFailed(failed) if !failed.sources.is_empty() => sources(&mut |known| {
-            see(known, &failed.sources, failed.sync_id, failed.failed_at);
+            see(known, &failed.sources, failed.sync_id, failed.failed_at, false);
         }),
         SyncEvent::SyncQuarantined(held) if is_recorded_in_part(held) => sources(&mut |known| {
-            see(known, &held.sources, held.sync_id, held.quarantined_at);
+            see(known, &held.sources, held.sync_id, held.quarantined_at, true);
         }),
         SyncEvent::SyncDiscarded(discarded) => sources(&mut |known| {
             let by = Some(discarded.sync_id.uuid());
@@ -93,10 +93,12 @@ fn see(
     reports: &[SourceReport],
     sync_id: SyncId,
     at: DateTime<Utc>,
+    recorded: bool,
 ) {
     for report in reports {
         let before = known.get(&report.source);
-        let complete = report.outcome == SourceOutcome::Complete;
+        // What a failed sync read is not recorded, or not all of it.
+        let complete = recorded && report.outcome == SourceOutcome::Complete;
         let is_held = |doubt: &&Doubt| doubt.state == DoubtState::Held;
         let mut held: Vec<Doubt> = report.doubts.iter().filter(is_held).cloned().collect();
         let mut held_by = (!held.is_empty()).then(|| sync_id.uuid());

@@ -235,6 +235,8 @@ pub struct SyncQuery {
     pub status: Option<SyncStatus>,
     /// Asked for at or after.
     pub since: Option<DateTime<Utc>>,
+    /// Whether those of cabinets that were taken away are left out.
+    pub connected_only: bool,
     /// [`SyncDetail::first_position`] of the last row of the previous page.
     pub before: Option<i64>,
     /// Most rows.
@@ -352,7 +354,10 @@ pub async fn syncs(tx: &Transaction<'_>, query: &SyncQuery) -> Result<Vec<SyncDe
     let sql = format!(
         "{SYNCS} WHERE s.tenant_id = {MINE} AND ($1::uuid IS NULL OR s.cabinet_id = $1) \
             AND ($2::text IS NULL OR s.status = $2) AND ($3::timestamptz IS NULL OR s.requested_at >= $3) \
-            AND s.first_position < $4 ORDER BY s.first_position DESC LIMIT $5"
+            AND s.first_position < $4 \
+            AND NOT ($6 AND EXISTS (SELECT FROM rm_operations.cabinets c WHERE c.tenant_id = s.tenant_id \
+                        AND c.cabinet_id = s.cabinet_id AND c.status = 'disconnected')) \
+          ORDER BY s.first_position DESC LIMIT $5"
     );
     let status = query.status.map(SyncStatus::as_str);
     let before = query.before.unwrap_or(i64::MAX);
@@ -361,7 +366,14 @@ pub async fn syncs(tx: &Transaction<'_>, query: &SyncQuery) -> Result<Vec<SyncDe
     let rows = tx
         .query(
             &statement,
-            &[&query.cabinet_id, &status, &query.since, &before, &limit],
+            &[
+                &query.cabinet_id,
+                &status,
+                &query.since,
+                &before,
+                &limit,
+                &query.connected_only,
+            ],
         )
         .await?;
     rows.iter().map(sync_row).collect()

@@ -162,6 +162,7 @@ fn push_sync(log: &mut Log, dice: &mut Dice, who: events::ids::TenantId, cabinet
         payload_bytes: None,
         error: (outcome == SourceOutcome::Failed).then(|| "timeout".to_owned()),
         doubts: Vec::new(),
+        covers_since: None,
     }];
     if dice.roll(2) == 0 {
         let completed = SyncCompleted {

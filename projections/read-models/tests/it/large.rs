@@ -50,7 +50,7 @@ async fn filled(size: Size) -> World {
                 '[]', NULL, NULL, NULL, '[]', p::text, false, 10 * {warehouses}, 0, 0, 0, 0, '{{}}', '{{}}',
                 '2026-06-01', '2026-08-01', '2026-06-01', '2026-09-30', p, {products} + p
            FROM generate_series(1, {products}) p;
-         INSERT INTO warehouses SELECT '{who}', '{place}', 'fbo:' || w, 'W' || w, 'fbo', false, true, true, w,
+         INSERT INTO warehouses SELECT '{who}', '{place}', 'fbo:' || w, 'W' || w, '[]', 'fbo', false, true, true, w,
                 0,
                 w, 0 FROM generate_series(1, {warehouses}) w;
          INSERT INTO stock_levels SELECT '{who}', {id}, 'fbo:' || w, '{place}', 10, 0, 0, '{{}}', NULL, '[]',
@@ -69,7 +69,7 @@ async fn filled(size: Size) -> World {
                 '2026-09-02'::timestamptz + n * interval '2 days', p
            FROM generate_series(1, {products}, 10) p, generate_series(1, 10) n;
          INSERT INTO freshness SELECT '{who}', '{place}', s, '2026-10-01 14:00Z', '2026-10-01 14:00Z',
-                'complete',
+                '{who}', '2026-09-01', 'complete',
                 '2026-10-01 14:00Z', NULL, '{who}', 1 FROM unnest(ARRAY['stock_fbo', 'orders']) s;
          INSERT INTO product_history SELECT '{who}', {id}, n, 0, '{place}',
                 '2026-06-01'::timestamptz + n * interval '120 days' / {changes}, '2026-06-01', 'stock',

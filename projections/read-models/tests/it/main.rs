@@ -5,13 +5,16 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+mod absences;
 mod bulk;
 mod determinism;
 mod erasure;
 mod fencing;
 mod inventory;
 mod isolation;
+mod known;
 mod large;
+mod names;
 mod operations;
 mod pace;
 mod parking;

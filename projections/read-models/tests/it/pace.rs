@@ -182,6 +182,7 @@ fn complete(sources: &[(&str, DateTime<Utc>)]) -> SyncCompleted {
                 payload_bytes: None,
                 error: None,
                 doubts: Vec::new(),
+                covers_since: Some(*as_of - TimeDelta::days(60)),
             })
             .collect(),
         products_seen: 1,

@@ -8,7 +8,7 @@ pub mod sync_all;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use measures::{Pace, Tenths, differs_notably, round_half_even, turnover};
+use measures::{KnownWindows, Pace, Tenths, differs_notably, round_half_even, turnover};
 use read_models::inventory::queries::{OrderCounts, Paces, ProductSummary};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,11 +39,11 @@ pub struct ProductView {
     pub total_stock: i64,
     /// Units that can be sold at the warehouse asked for.
     pub warehouse_stock: Option<i64>,
-    /// Units ordered in the last 7 days.
-    pub total_orders: i64,
+    /// Units ordered in the last 7 days; none where not all of these days are known, see `orders`.
+    pub total_orders: Option<i64>,
     /// Units ordered in the last 7, 14 and 28 days.
     pub orders: OrdersView,
-    /// Turnover: units × 7 ÷ orders of 7 days, one decimal; none where either is zero.
+    /// Turnover: units × 7 ÷ orders of 7 days, one decimal; none where either is zero or not known.
     pub turnover_days: Option<f64>,
     /// Units sold and time in stock in the last 7, 14 and 28 days, as far as both are known.
     pub pace: PacesView,
@@ -72,26 +72,31 @@ pub struct ProductView {
     pub position: i64,
 }
 
-/// Units ordered and not cancelled, in Moscow days up to today.
+/// Units ordered and not cancelled, in Moscow days up to today. A window is none where orders are not known from
+/// its beginning until at least yesterday: the part that is known would look like a whole with fewer orders.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OrdersView {
     /// In 7 days.
-    pub last_7: i64,
+    pub last_7: Option<i64>,
     /// In 14 days.
-    pub last_14: i64,
+    pub last_14: Option<i64>,
     /// In 28 days.
-    pub last_28: i64,
+    pub last_28: Option<i64>,
     /// Units of the 28 days that came back; they are counted above.
-    pub returned_28: i64,
+    pub returned_28: Option<i64>,
+    /// Days of the 28 of which orders are known.
+    #[schema(minimum = 0, maximum = 28)]
+    pub known_days: i64,
 }
 
-impl From<OrderCounts> for OrdersView {
-    fn from(counts: OrderCounts) -> Self {
+impl OrdersView {
+    pub(super) fn of(counts: OrderCounts, known: KnownWindows) -> Self {
         Self {
-            last_7: counts.last_7,
-            last_14: counts.last_14,
-            last_28: counts.last_28,
-            returned_28: counts.returned_28,
+            last_7: known.last_7.then_some(counts.last_7),
+            last_14: known.last_14.then_some(counts.last_14),
+            last_28: known.last_28.then_some(counts.last_28),
+            returned_28: known.last_28.then_some(counts.returned_28),
+            known_days: known.days,
         }
     }
 }
@@ -167,6 +172,7 @@ impl From<ProductSummary> for ProductView {
         let differ = ours
             .zip(theirs)
             .is_some_and(|(ours, theirs)| differs_notably(ours.0.saturating_mul(100), theirs));
+        let orders = OrdersView::of(product.outlook.orders, product.orders_known);
         Self {
             pace: product.outlook.paces.into(),
             days_of_stock: ours.map(tenth),
@@ -185,9 +191,9 @@ impl From<ProductSummary> for ProductView {
             delisted: product.delisted,
             total_stock: product.available,
             warehouse_stock: product.available_at_warehouse,
-            total_orders: product.outlook.orders.last_7,
-            orders: product.outlook.orders.into(),
-            turnover_days: days(product.available, product.outlook.orders.last_7),
+            total_orders: orders.last_7,
+            turnover_days: days(product.available, orders.last_7),
+            orders,
             in_way_to_client: product.in_way_to_client,
             in_way_from_client: product.in_way_from_client,
             as_of: product.as_of,
@@ -198,7 +204,7 @@ impl From<ProductSummary> for ProductView {
     }
 }
 
-/// Turnover with its one decimal, as a JSON number.
-pub(super) fn days(available: i64, orders: i64) -> Option<f64> {
-    turnover(available, orders).map(tenth)
+/// Turnover with its one decimal, as a JSON number; none where orders are not known.
+pub(super) fn days(available: i64, orders: Option<i64>) -> Option<f64> {
+    turnover(available, orders?).map(tenth)
 }

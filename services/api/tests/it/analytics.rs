@@ -43,6 +43,7 @@ fn report(source: &str, as_of: DateTime<Utc>) -> SourceReport {
         payload_bytes: None,
         error: None,
         doubts: Vec::new(),
+        covers_since: (source == "orders").then(|| as_of - TimeDelta::days(30)),
     }
 }
 
@@ -211,6 +212,39 @@ async fn the_dashboard_counts_what_the_lists_show() {
     let there = got(&world, &anna, "analytics/warehouses").await;
     assert_eq!(there["data"][0]["total_stock"], 32);
     assert_eq!(there["data"][0]["turnover_days"], 32.0);
+}
+
+#[tokio::test]
+async fn windows_of_which_days_are_missing_are_empty_and_it_is_said_how_many_are_known() {
+    let (world, anna, product) = shop().await;
+    let path = format!("products/{product}");
+    let whole = got(&world, &anna, &path).await;
+    assert_eq!(
+        whole["orders"],
+        json!({"last_7": 7, "last_14": 10, "last_28": 10, "returned_28": 0, "known_days": 28})
+    );
+    // Two days later nothing was read since: yesterday is missing in every window.
+    assert!(world.clock.advance(TimeDelta::days(2)));
+    let anna = world.logged_in("anna@shop.ru").await;
+    let old = got(&world, &anna, &path).await;
+    assert_eq!(
+        old["orders"],
+        json!({"last_7": null, "last_14": null, "last_28": null, "returned_28": null, "known_days": 26})
+    );
+    assert_eq!(
+        (&old["total_orders"], &old["turnover_days"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(old["warehouse_data"][0]["orders"]["last_7"], Value::Null, "{old}");
+    let board = got(&world, &anna, "analytics/dashboard").await;
+    assert_eq!(
+        (&board["total_orders"], &board["orders_known_days"]),
+        (&Value::Null, &json!(26))
+    );
+    let there = got(&world, &anna, "warehouses").await;
+    assert_eq!(there["data"][0]["total_orders"], Value::Null);
+    let top = got(&world, &anna, "analytics/top-products?limit=1").await;
+    assert_eq!(top["data"][0]["stock_to_orders_ratio"], Value::Null);
 }
 
 #[tokio::test]

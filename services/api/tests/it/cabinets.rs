@@ -332,7 +332,89 @@ async fn one_seller_account_is_one_cabinet() {
         .send()
         .await;
     gone.is(StatusCode::OK);
-    connect(&anna, 1).await.is(StatusCode::CREATED);
+    let back = connect(&anna, 1).await;
+    back.is(StatusCode::CREATED);
+    assert_eq!(
+        (back.id("id").to_string(), &back.body["reconnected"]),
+        (id, &json!(true))
+    );
+}
+
+#[tokio::test]
+async fn what_was_taken_away_is_in_no_answer_and_comes_back_once_with_its_history() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let (hers, other) = (world.cabinet(&anna).await, world.cabinet_of(&anna, 2).await);
+    let product = world.product(&anna, hers, 101, 5).await;
+    world.product(&anna, other, 102, 50).await;
+    let syncs = format!("/api/v1/cabinets/{hers}/syncs");
+    let asked = world
+        .command(&anna, Method::POST, &syncs, &json!({}))
+        .send()
+        .await;
+    asked.is(StatusCode::ACCEPTED);
+    world.project().await;
+    let answer = async |path: &str| {
+        let answer = world.get(&anna, path).send().await;
+        answer.is(StatusCode::OK);
+        answer
+    };
+    // Articles of the list, units, warehouses, lines of the export.
+    let seen = async || {
+        let listed = answer("/api/v1/products?sort=marketplace_article&order=asc").await;
+        let articles: Vec<i64> = (listed.body["data"].as_array().unwrap().iter())
+            .map(|product| product["marketplace_article"].as_i64().unwrap())
+            .collect();
+        let glance = answer("/api/v1/analytics/dashboard").await.body;
+        let places = answer("/api/v1/warehouses").await.body;
+        let export = answer("/api/v1/exports/stock.csv").await.text;
+        let preview = answer("/api/v1/sheets/preview").await.text;
+        for (text, what) in [(&export, "export"), (&preview, "preview")] {
+            let there: Vec<i64> = [101, 102]
+                .into_iter()
+                .filter(|article| text.contains(&format!("art-{article}")))
+                .collect();
+            assert_eq!(there, articles, "{what}: {text}");
+        }
+        (
+            articles,
+            glance["total_stock"].as_i64().unwrap(),
+            places["data"].as_array().unwrap().len(),
+        )
+    };
+    let whole = (vec![101, 102], 55, 2);
+    assert_eq!(seen().await, whole);
+
+    let path = format!("/api/v1/cabinets/{hers}");
+    let gone = world
+        .command(&anna, Method::DELETE, &path, &json!({}))
+        .send()
+        .await;
+    gone.is(StatusCode::OK);
+    world.project().await;
+    assert_eq!(seen().await, (vec![102], 50, 1));
+    let syncs = answer("/api/v1/analytics/sync-history").await;
+    assert_eq!(syncs.body["data"], json!([]));
+    let kept = answer("/api/v1/syncs").await;
+    assert_eq!(kept.body["data"].as_array().unwrap().len(), 1);
+    let low = answer("/api/v1/analytics/low-stock").await;
+    assert_eq!(low.body["data"], json!([]));
+    let by_id = answer(&format!("/api/v1/products/{product}")).await;
+    assert_eq!(
+        (&by_id.body["cabinet_disconnected"], &by_id.body["total_stock"]),
+        (&json!(true), &json!(5))
+    );
+    let history = answer(&format!("/api/v1/products/{product}/history")).await;
+    assert_ne!(history.body["data"], json!([]), "its history can be read");
+
+    assert_eq!(world.cabinet(&anna).await, hers);
+    world.project().await;
+    assert_eq!(seen().await, whole);
+    let shown = answer(&path).await;
+    assert_eq!(
+        (&shown.body["status"], &shown.body["credential"]["status"]),
+        (&json!("connected"), &json!("unchecked"))
+    );
 }
 
 #[tokio::test]

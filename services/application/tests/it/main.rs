@@ -9,6 +9,7 @@
 mod credentials;
 mod erasure;
 mod observations;
+mod reconnecting;
 mod registration;
 mod repetition;
 mod syncs;

@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::test::TestFramework;
 use events::cabinet::{
-    CabinetConnected, CredentialAccepted, CredentialChecked, CredentialExpiring, CredentialFacts,
-    CredentialOfferRefused, CredentialOffered, CredentialRejected, CredentialRotated, Marketplace, Right,
-    RightStatus, ScheduleChanged, TokenKind,
+    CabinetConnected, CabinetDisconnected, CabinetReconnected, CredentialAccepted, CredentialChecked,
+    CredentialExpiring, CredentialFacts, CredentialOfferRefused, CredentialOffered, CredentialRejected,
+    CredentialRotated, Marketplace, Right, RightStatus, ScheduleChanged, TokenKind,
 };
 use events::catalog::CabinetEvent;
 use events::ids::CredentialId;
@@ -435,4 +435,71 @@ fn a_key_that_ended_is_rejected_once_and_a_new_one_is_announced_anew() {
             }
             .into(),
         )]);
+}
+
+fn taken_away() -> Fact<CabinetEvent> {
+    Fact(CabinetDisconnected {}.into())
+}
+
+#[test]
+fn a_cabinet_that_was_taken_away_goes_on_with_a_new_key_of_the_same_account() {
+    let connect = CabinetCommand::Connect {
+        marketplace: Marketplace::Wildberries,
+        credential: key(2, "a"),
+    };
+    let reconnected = Fact(
+        CabinetReconnected {
+            credential: key(2, "a"),
+        }
+        .into(),
+    );
+    let resting = ScheduleChanged {
+        interval_seconds: 600,
+        paused: true,
+    };
+    let before = vec![
+        connected(),
+        Fact(resting.into()),
+        offered(),
+        rejected(),
+        taken_away(),
+    ];
+    TestFramework::<Cabinet>::with(())
+        .given(before.clone())
+        .when(connect.clone())
+        .then_expect_events(vec![reconnected.clone()]);
+    let mut cabinet = Cabinet::default();
+    for event in before.into_iter().chain([reconnected.clone()]) {
+        cabinet.evolve(&event.0);
+    }
+    assert!(cabinet.is_usable() && cabinet.uses(id(2)));
+    assert_eq!(
+        (cabinet.offered, cabinet.interval_seconds, cabinet.paused),
+        (None, Some(600), false)
+    );
+    TestFramework::<Cabinet>::with(())
+        .given(vec![connected(), taken_away(), reconnected])
+        .when(connect)
+        .then_expect_error(CabinetRefusal::AlreadyConnected);
+}
+
+#[test]
+fn another_account_or_another_marketplace_does_not_go_on_with_a_cabinet() {
+    let nameless = CredentialFacts {
+        seller_id: None,
+        ..key(2, "a")
+    };
+    for (marketplace, credential) in [
+        (Marketplace::Wildberries, key(2, "b")),
+        (Marketplace::Ozon, key(2, "a")),
+        (Marketplace::Wildberries, nameless),
+    ] {
+        TestFramework::<Cabinet>::with(())
+            .given(vec![connected(), taken_away()])
+            .when(CabinetCommand::Connect {
+                marketplace,
+                credential,
+            })
+            .then_expect_error(CabinetRefusal::OtherSeller);
+    }
 }

@@ -404,6 +404,7 @@ fn report(outcome: SourceOutcome) -> SourceReport {
         payload_bytes: None,
         error: (outcome == SourceOutcome::Failed).then(|| "unavailable: 503".into()),
         doubts: Vec::new(),
+        covers_since: None,
     }
 }
 

@@ -1,9 +1,15 @@
 //! What sellers see: the worked layout, then only what changed, and nothing of theirs is touched.
 
 use chrono::TimeDelta;
+use events::cabinet::{
+    CabinetConnected, CabinetDisconnected, CabinetReconnected, CredentialFacts, Marketplace, TokenKind,
+};
+use events::catalog::CabinetEvent;
+use events::ids::CredentialId;
+use events::{Event, StreamType};
 use serde_json::json;
 
-use crate::world::{World, lines};
+use crate::world::{Seller, World, lines};
 
 #[tokio::test]
 async fn the_first_write_shows_the_worked_example() {
@@ -243,4 +249,58 @@ async fn a_large_first_write_comes_in_batches_that_each_end_with_whole_rows() {
         lines(&world.grid(&spreadsheet)),
         lines(&world.expected(seller).await)
     );
+}
+
+async fn cabinet_event(world: &World, seller: Seller, event: CabinetEvent) {
+    let events = vec![Event::Cabinet(event)];
+    world
+        .append(seller.tenant, StreamType::Cabinet, seller.cabinet.uuid(), events)
+        .await;
+}
+
+#[tokio::test]
+async fn rows_of_a_cabinet_that_was_taken_away_are_struck_and_zero_until_it_is_back() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let before = lines(&world.grid(&spreadsheet));
+    let credential = || CredentialFacts {
+        credential_id: CredentialId(uuid::Uuid::from_u128(1)),
+        fingerprint: "f".to_owned(),
+        token_kind: TokenKind::Personal,
+        seller_id: Some("a".to_owned()),
+        expires_at: None,
+        scopes: vec![],
+    };
+    let connected = CabinetConnected {
+        marketplace: Marketplace::Wildberries,
+        credential: credential(),
+    };
+    cabinet_event(&world, seller, connected.into()).await;
+    assert_eq!(
+        world.round().await,
+        sheets::Round::default(),
+        "connecting changes no sheet"
+    );
+
+    cabinet_event(&world, seller, CabinetDisconnected {}.into()).await;
+    assert_eq!(world.round().await.written, 1, "without waiting for a sync");
+    let gone = lines(&world.grid(&spreadsheet));
+    assert_eq!(gone[..2], before[..2], "titles stay");
+    assert!(
+        gone[2].starts_with("BrandA|Коллаген|COL-001|111111|0|0|0|0||0|0||"),
+        "{}",
+        gone[2]
+    );
+    assert!(
+        gone[3].starts_with("BrandA|Витамины|VIT-D3|222222|0|0|0|0||"),
+        "{}",
+        gone[3]
+    );
+
+    let back = CabinetReconnected {
+        credential: credential(),
+    };
+    cabinet_event(&world, seller, back.into()).await;
+    assert_eq!(world.round().await.written, 1);
+    assert_eq!(lines(&world.grid(&spreadsheet)), before, "in the rows they had");
 }

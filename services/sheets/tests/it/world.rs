@@ -332,6 +332,7 @@ impl World {
                     payload_bytes: None,
                     error: None,
                     doubts: Vec::new(),
+                    covers_since: None,
                 }],
                 products_seen: 2,
                 products_changed: 0,

@@ -107,6 +107,7 @@ impl<T> Source<T> {
             payload_bytes: None,
             error,
             doubts: Vec::new(),
+            covers_since: None,
         };
         Some(match self {
             Self::NotAsked => return None,
@@ -132,6 +133,7 @@ impl<T> Source<T> {
                     (!fetched.complete).then(|| said.to_owned())
                 }),
                 doubts: Vec::new(),
+                covers_since: None,
             },
         })
     }
@@ -160,6 +162,8 @@ pub struct Seen {
     pub fbs: Source<StockSnapshot>,
     /// Orders.
     pub orders: Source<Vec<OrderObservation>>,
+    /// Since when orders were asked for.
+    pub orders_since: DateTime<Utc>,
     /// Prices.
     pub prices: Source<Vec<PriceObservation>>,
 }
@@ -229,6 +233,7 @@ pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &Marketpla
         fbo,
         fbs,
         orders,
+        orders_since: period.from,
         prices,
     }
 }
@@ -373,7 +378,10 @@ impl Seen {
             self.cards.report(CARDS),
             self.fbo.report(STOCK_FBO),
             self.fbs.report(STOCK_FBS),
-            self.orders.report(ORDERS),
+            self.orders.report(ORDERS).map(|report| SourceReport {
+                covers_since: self.orders.complete().map(|_| self.orders_since),
+                ..report
+            }),
             self.prices.report(PRICES),
         ]
         .into_iter()

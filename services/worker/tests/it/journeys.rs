@@ -1,11 +1,14 @@
 //! What a sync does when all goes well.
 
+use application::{connect_cabinet, disconnect_cabinet};
 use chrono::TimeDelta;
+use events::cabinet::Marketplace;
 use events::catalog::SyncEvent;
+use secrecy::SecretString;
 use simulators::Wildberries;
 use worker::sync::End;
 
-use crate::world::{World, seller};
+use crate::world::{World, api_app, seller};
 
 #[tokio::test]
 async fn a_sync_makes_every_article_equal_to_the_marketplaces_truth() {
@@ -115,4 +118,41 @@ async fn an_order_is_recorded_once_however_often_it_is_told() {
         let told = truth.orders.values().sum::<u64>() + truth.cancelled;
         assert_eq!(u64::try_from(counted).unwrap(), told, "orders of {}", truth.nm_id);
     }
+}
+
+/// Of how many cabinets the scheduler is told that their first sync is due. A cabinet is connected by the log's
+/// time, which no test moves.
+async fn due(world: &World) -> i64 {
+    let admin = support::connect(world.database_url()).await;
+    let sql = "SELECT count(*) FROM core.next_due_cabinets(clock_timestamp(), 10, 10) WHERE never_synced";
+    admin.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_cabinet_that_is_connected_again_is_due_at_once_and_its_articles_are_not_listed_twice() {
+    let world = World::start(seller()).await;
+    world.sync(true).await;
+    while world.policy.round().await.unwrap() > 0 {}
+    let listed = world.product_events().await;
+    let api = api_app(&world).await;
+    disconnect_cabinet::execute(&api, &world.context(), world.cabinet_id)
+        .await
+        .unwrap();
+    while world.policy.round().await.unwrap() > 0 {}
+    world.later(TimeDelta::days(2));
+    assert_eq!(due(&world).await, 0, "nothing is read of it while it is away");
+
+    let secret = SecretString::from(world.simulator.personal_token(world.simulator.sellers()[0]));
+    let context = world.context();
+    let again = connect_cabinet::execute(&api, &context, Marketplace::Wildberries, &secret, None);
+    assert_eq!(again.await.unwrap().cabinet_id, world.cabinet_id);
+    while world.policy.round().await.unwrap() > 0 {}
+    assert_eq!(due(&world).await, 1);
+    assert_eq!(world.sync(false).await, End::Done, "with the new key");
+    world.assert_equals_truth().await;
+    let admin = support::connect(world.database_url()).await;
+    let twice = "SELECT count(*) FROM (SELECT payload ->> 'nm_id' FROM core.events \
+                 WHERE event_type = 'product_listed' GROUP BY 1 HAVING count(*) > 1) d";
+    let twice: i64 = admin.query_one(twice, &[]).await.unwrap().get(0);
+    assert!(twice == 0 && world.product_events().await > listed);
 }

@@ -1,8 +1,9 @@
 //! How fast products sell and how long their stock lasts.
 //!
 //! A window of 7, 14 or 28 Moscow days ends with the day of the instant asked for. Of it counts what is
-//! known: from the first stock ever told of the product until the newest complete answer of the cabinet's
-//! stock and order sources, whichever is older. Within that, units ordered and not cancelled are divided by
+//! known: from the first stock ever told of the product, or from where the cabinet's orders are known without a
+//! gap, if that is later, until the newest complete answer of the cabinet's stock and order sources, whichever is
+//! older. Within that, units ordered and not cancelled are divided by
 //! the exact time in stock, by the marketplace's time (`as_of`); see `measures::Pace`. Returns count: they
 //! were orders.
 
@@ -126,10 +127,12 @@ pub(super) fn orders_until_by_product() -> String {
     )
 }
 
-/// Instants until which a cabinet's stock and orders are both known, at most `$now`.
+/// Instants until which a cabinet's stock and orders are both known, at most `$now`, and since when its orders
+/// are.
 const HORIZONS: &str = "
     SELECT f.cabinet_id, least($now::timestamptz, max(f.as_of) FILTER (WHERE starts_with(f.source, 'stock')),
-           max(f.as_of) FILTER (WHERE f.source = 'orders')) AS until
+           max(f.as_of) FILTER (WHERE f.source = 'orders')) AS until,
+           max(f.covers_since) FILTER (WHERE f.source = 'orders') AS since
       FROM rm_inventory.freshness f
      WHERE f.tenant_id = (SELECT core.current_tenant())
      GROUP BY f.cabinet_id
@@ -143,7 +146,9 @@ const HORIZONS: &str = "
 /// is what a spell adds to those that began before it.
 pub(super) fn pace_tables(only: &str) -> String {
     let moscow = |at: &str| format!("(({at} AT TIME ZONE 'UTC') + interval '3 hours')::date");
-    let (since_day, until_day) = (moscow("p.observed_since"), moscow("h.until"));
+    // Before orders are known, nothing was sold as far as is known, and time in stock would count all the same.
+    let since = "greatest(p.observed_since, h.since)";
+    let (since_day, until_day) = (moscow(since), moscow("h.until"));
     let length = |start: &str| {
         format!(
             "(extract(epoch FROM sum(ended_at - greatest(began_at, {start})) \
@@ -152,10 +157,10 @@ pub(super) fn pace_tables(only: &str) -> String {
     };
     format!(
         "h AS ({HORIZONS}), \
-         q AS (SELECT p.product_id, h.until, p.observed_since AS since, p.in_stock_since, \
+         q AS (SELECT p.product_id, h.until, {since} AS since, p.in_stock_since, \
                       {since_day} AS since_day, {until_day} AS until_day \
                  FROM rm_inventory.products p JOIN h ON h.cabinet_id = p.cabinet_id \
-                WHERE p.tenant_id = {MINE} AND p.observed_since < h.until {only}), \
+                WHERE p.tenant_id = {MINE} AND p.observed_since IS NOT NULL AND {since} < h.until {only}), \
          u AS (SELECT d.product_id, coalesce(sum(d.units) FILTER (WHERE d.day > $2), 0)::bigint AS units_7, \
                       coalesce(sum(d.units) FILTER (WHERE d.day > $3), 0)::bigint AS units_14, \
                       sum(d.units)::bigint AS units_28 \

@@ -10,12 +10,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
-use super::MINE;
 use super::known_at::{position_at, sources_at};
+use super::known_orders::known_orders;
 use super::outlook::{
     OrderCounts, Paces, Windows, order_counts, orders_by_product, orders_until_by_product, outlooks,
 };
 use super::products::{COLUMNS, ProductSummary, current_products, products_known_at, summary};
+use super::{MINE, connected};
 use crate::QueryError;
 use crate::inventory::store::price;
 
@@ -73,6 +74,8 @@ pub struct ProductDetail {
     pub unassigned_to_client: i64,
     /// Units on the way back that no warehouse is told for.
     pub unassigned_from_client: i64,
+    /// Whether its cabinet was taken away: lists and totals leave it out then.
+    pub disconnected: bool,
     /// Per warehouse, in the order in which the cabinet's warehouses were first seen.
     pub levels: Vec<Level>,
 }
@@ -101,13 +104,17 @@ pub async fn product(
     let mut found = outlooks(tx, now, Some(&[product_id])).await?;
     summary.outlook = found.remove(&product_id).unwrap_or_default();
     summary.outlook.orders = orders;
+    let known = known_orders(tx).await?;
+    summary.orders_known = known.windows(summary.cabinet_id, windows.today);
     if let Some(position) = position {
         let mut sources = sources_at(tx, position, &[product_id]).await?;
         summary.as_of = sources.remove(&product_id).unwrap_or_default();
     }
     let mut levels = levels(tx, product_id, &windows, position).await?;
     if let Some(until) = summary.outlook.known_until {
-        let since = detail.observed_since.unwrap_or(until);
+        // As the pace of the product: not before its orders are known.
+        let observed = detail.observed_since.unwrap_or(until);
+        let since = (known.of(summary.cabinet_id)).map_or(observed, |known| observed.max(known.since));
         let spells = warehouse_spells(tx, product_id, &windows).await?;
         let units = warehouse_units(tx, product_id, &windows, since, until).await?;
         for level in &mut levels {
@@ -129,6 +136,7 @@ pub async fn product(
         price: detail.price,
         unassigned_to_client: to_client,
         unassigned_from_client: from_client,
+        disconnected: detail.disconnected,
         levels,
     }))
 }
@@ -140,6 +148,7 @@ struct Described {
     unassigned_to_client: i64,
     unassigned_from_client: i64,
     observed_since: Option<DateTime<Utc>>,
+    disconnected: bool,
 }
 
 async fn described(
@@ -172,9 +181,11 @@ async fn described(
     let sql = format!(
         "WITH o AS ({orders}), p AS ({source}) \
          SELECT {COLUMNS}, q.barcodes, q.sizes, q.price_minor, q.discounted_minor, q.currency, \
-                q.unassigned_to_client, q.unassigned_from_client, q.observed_since \
+                q.unassigned_to_client, q.unassigned_from_client, q.observed_since, \
+                NOT {} AS disconnected \
            FROM p JOIN rm_inventory.products q ON q.product_id = p.product_id \
-          WHERE p.product_id = $5 AND q.tenant_id = {MINE} AND q.product_id = $5"
+          WHERE p.product_id = $5 AND q.tenant_id = {MINE} AND q.product_id = $5",
+        connected("q.cabinet_id", position.map(|_| "$6"))
     );
     let statement = tx.prepare_cached(&sql).await?;
     let Some(row) = tx.query_opt(&statement, &params).await? else {
@@ -187,6 +198,7 @@ async fn described(
         unassigned_to_client: row.try_get("unassigned_to_client")?,
         unassigned_from_client: row.try_get("unassigned_from_client")?,
         observed_since: row.try_get("observed_since")?,
+        disconnected: row.try_get("disconnected")?,
     };
     Ok(Some((summary(&row, false)?, described)))
 }
@@ -225,6 +237,11 @@ const LEVELS: &str = "
       JOIN rm_inventory.warehouses w
         ON w.tenant_id = p.tenant_id AND w.cabinet_id = p.cabinet_id
        AND w.warehouse = coalesce(l.warehouse, o.warehouse)
+      LEFT JOIN rm_inventory.warehouse_aliases x
+        ON x.tenant_id = w.tenant_id AND x.cabinet_id = w.cabinet_id AND x.warehouse = w.warehouse
+     -- What was told by its name first is told by its id now, and nothing is left under the name.
+     WHERE x.resolved IS NULL OR o.warehouse IS NOT NULL OR l.available <> 0 OR l.in_way_to_client <> 0
+        OR l.in_way_from_client <> 0
      ORDER BY w.first_position, w.first_index";
 
 const STOCK_NOW: &str = "SELECT * FROM rm_inventory.stock_levels \

@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use deadpool_postgres::Transaction;
 use events::product::MarketplaceTurnover;
+use measures::KnownWindows;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
 use super::known_at::{position_at, sources_at};
+use super::known_orders::known_orders;
 use super::outlook::{
     Outlook, Windows, days_of_stock_sql, numbered, order_counts, orders_by_product, orders_until_by_product,
     outlooks, pace_tables, stock_out_sql,
 };
-use super::{LOW_STOCK, MINE};
+use super::{LOW_STOCK, MINE, connected};
 use crate::QueryError;
 
 /// Order of a list; ties are broken by product id.
@@ -156,6 +158,8 @@ pub struct ProductSummary {
     pub available_at_warehouse: Option<i64>,
     /// Units ordered, pace, and what is to be expected.
     pub outlook: Outlook,
+    /// What is known of the windows in which they were ordered.
+    pub orders_known: KnownWindows,
     /// The marketplace's own figures: for all of its regions together, then by region.
     pub figures: Vec<MarketplaceTurnover>,
     /// Source -> marketplace's time of its last recorded change.
@@ -182,7 +186,8 @@ p.subject, \
     p.title, p.delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.measured, p.last_7, \
     p.last_14, p.last_28, p.returned_28, p.marketplace_figures, p.as_of, p.listed_at, p.updated_at, p.position";
 
-/// The products that match, one page of them.
+/// The products that match, one page of them. Those of a cabinet that was taken away are left out; an earlier
+/// instant shows those that were connected then.
 ///
 /// # Errors
 /// [`QueryError::Cursor`] when the cursor is of another order; [`QueryError::Database`].
@@ -213,7 +218,9 @@ pub async fn products(tx: &Transaction<'_>, query: &ProductQuery) -> Result<Prod
     }
     let ids: Vec<Uuid> = items.iter().map(|item| item.product_id).collect();
     let mut found = outlooks(tx, now, Some(&ids)).await?;
+    let known = known_orders(tx).await?;
     for item in &mut items {
+        item.orders_known = known.windows(item.cabinet_id, windows.today);
         let orders = item.outlook.orders;
         item.outlook = found.remove(&item.product_id).unwrap_or_default();
         // Those that the list was sorted by; at an earlier instant they end with it.
@@ -251,7 +258,7 @@ impl<'a> Statement<'a> {
             params: vec![&windows.today, before_7, before_14, before_28],
         };
         let mut tables = made.tables(query, windows, position);
-        let mut conditions = made.conditions(query, search);
+        let mut conditions = made.conditions(query, windows, search);
         let key = query.sort.expression(query.descending);
         let (beyond, direction) = if query.descending {
             ("<", "DESC")
@@ -317,8 +324,14 @@ impl<'a> Statement<'a> {
         format!("WITH o AS ({orders}), {pace}p AS ({source})")
     }
 
-    fn conditions(&mut self, query: &'a ProductQuery, search: Option<&'a String>) -> String {
-        let mut conditions = String::new();
+    fn conditions(
+        &mut self,
+        query: &'a ProductQuery,
+        windows: &'a Windows,
+        search: Option<&'a String>,
+    ) -> String {
+        let at = query.as_known.then(|| self.add(&windows.now));
+        let mut conditions = format!(" AND {}", connected("p.cabinet_id", at.as_deref()));
         if let Some(text) = search {
             let place = self.add(text);
             conditions.push_str(&format!(" AND strpos(p.search, {place}) > 0"));
@@ -500,6 +513,7 @@ pub(super) fn summary(row: &Row, at_warehouse: bool) -> Result<ProductSummary, t
             orders: order_counts(row)?,
             ..Outlook::default()
         },
+        orders_known: KnownWindows::default(),
         figures: row.try_get::<_, Json<_>>("marketplace_figures")?.0,
         as_of: row.try_get::<_, Json<_>>("as_of")?.0,
         listed_at: row.try_get("listed_at")?,

@@ -7,11 +7,12 @@ use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::MINE;
 use super::known_at::position_at;
+use super::known_orders::{KnownOrders, known_orders};
 use super::outlook::{Outlook, outlooks};
 use super::sizes::{SheetSize, sheet_sizes, size_names};
 use super::warehouses::{Freshness, Warehouse, freshness, warehouse};
+use super::{MINE, connected};
 use crate::QueryError;
 use measures::{before_window, moscow_day};
 
@@ -23,12 +24,18 @@ pub struct SheetRows {
     pub position: i64,
     /// The earlier instant of which the numbers are; none where they are of now.
     pub known_at: Option<DateTime<Utc>>,
-    /// Products in the order in which they were first seen; those that left the catalogue are marked.
+    /// Products in the order in which they were first seen; those that left the catalogue are marked, and so are
+    /// those of a cabinet that was taken away.
     pub products: Vec<SheetProduct>,
-    /// Warehouses in the order in which they were first seen. Every cell's warehouse is among them.
+    /// Warehouses of connected cabinets in the order in which they were first seen. The warehouse of every cell
+    /// of a product that is not marked is among them.
     pub warehouses: Vec<Warehouse>,
     /// How old the numbers are.
     pub freshness: Vec<Freshness>,
+    /// Which time orders are known of.
+    pub known_orders: KnownOrders,
+    /// The Moscow day with which windows of orders end.
+    pub today: NaiveDate,
     /// What products are expected to do, if somebody asked; see [`super::outlooks`].
     pub outlooks: Option<HashMap<Uuid, Outlook>>,
     /// The part of the numbers that was told by size, of products of several sizes, if somebody asked. No
@@ -95,7 +102,7 @@ pub struct SheetProduct {
     pub subject: String,
     /// Title.
     pub title: String,
-    /// Whether it left the catalogue.
+    /// Whether it left the catalogue, or its cabinet was taken away.
     pub delisted: bool,
     /// Units that can be sold.
     pub available: i64,
@@ -142,6 +149,7 @@ pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetR
               WHERE d.tenant_id = {MINE} AND d.day > $1 AND d.day <= $2"
         ),
         &format!("SELECT * FROM rm_inventory.products p WHERE p.tenant_id = {MINE}"),
+        None,
     );
     let before = before_window(today, 7);
     let statement = tx.prepare_cached(&sql).await?;
@@ -151,13 +159,15 @@ pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetR
         None => read_up_to(tx).await?,
     };
     let products = rows.iter().map(sheet_product).collect::<Result<Vec<_>, _>>()?;
-    let warehouses = columns(tx, &products, i64::MAX).await?;
+    let warehouses = columns(tx, &products, i64::MAX, None).await?;
     Ok(SheetRows {
         position,
         known_at: None,
         products,
         warehouses,
         freshness: freshness(tx).await?,
+        known_orders: known_orders(tx).await?,
+        today,
         outlooks: None,
         sizes: None,
         size_names: HashMap::new(),
@@ -202,18 +212,21 @@ pub async fn sheet_rows_known_at(tx: &Transaction<'_>, at: DateTime<Utc>) -> Res
               WHERE p.tenant_id = {MINE} AND o.ordered_at <= $3 AND NOT o.cancelled"
         ),
         &products_then(),
+        Some("$3"),
     );
     let before = before_window(today, 7);
     let statement = tx.prepare_cached(&sql).await?;
     let rows = tx.query(&statement, &[&before, &today, &at, &position]).await?;
     let products = rows.iter().map(sheet_product).collect::<Result<Vec<_>, _>>()?;
-    let warehouses = columns(tx, &products, position).await?;
+    let warehouses = columns(tx, &products, position, Some(at)).await?;
     Ok(SheetRows {
         position: read_up_to(tx).await?,
         known_at: Some(at),
         products,
         warehouses,
         freshness: Vec::new(),
+        known_orders: known_orders(tx).await?,
+        today,
         outlooks: None,
         sizes: None,
         size_names: HashMap::new(),
@@ -235,8 +248,10 @@ fn products_then() -> String {
     )
 }
 
-/// The statement over given levels, orders and products. `tables` are what those refer to.
-fn statement(tables: &str, levels: &str, orders: &str, products: &str) -> String {
+/// The statement over given levels, orders and products, with the cabinets that are connected or were at the
+/// instant that the parameter `at` names. `tables` are what those refer to.
+fn statement(tables: &str, levels: &str, orders: &str, products: &str, at: Option<&str>) -> String {
+    let connected = connected("p.cabinet_id", at);
     format!(
         "WITH {tables}cells AS ( \
              SELECT c.product_id, c.warehouse, sum(c.available)::bigint AS available, \
@@ -253,7 +268,7 @@ fn statement(tables: &str, levels: &str, orders: &str, products: &str) -> String
                     array_agg(units ORDER BY warehouse COLLATE \"C\") AS units, sum(units)::bigint AS orders \
                FROM cells GROUP BY product_id) \
          SELECT p.product_id, p.cabinet_id, p.marketplace, p.nm_id, p.vendor_code, p.brand, p.subject, \
-                p.title, p.delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.updated_at, \
+                p.title, p.delisted OR NOT {connected} AS delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.updated_at, \
                 p.position, coalesce(r.warehouses, '{{}}') AS warehouses, coalesce(r.levels, '{{}}') AS levels, \
                 coalesce(r.units, '{{}}') AS units, coalesce(r.orders, 0) AS orders, \
                 (SELECT position FROM rm_inventory.projection) AS read_up_to \
@@ -267,18 +282,24 @@ async fn read_up_to(tx: &Transaction<'_>) -> Result<i64, QueryError> {
     Ok(found.map_or(0, |(position, _)| position))
 }
 
-/// Warehouses with a place of their own: all but the names that only stand for another key, unless a cell has
-/// one.
+/// Warehouses with a place of their own: all but the names that only stand for another key, unless stock was told
+/// under them or a cell has one.
 async fn columns(
     tx: &Transaction<'_>,
     products: &[SheetProduct],
     up_to: i64,
+    at: Option<DateTime<Utc>>,
 ) -> Result<Vec<Warehouse>, QueryError> {
+    let connected = match at {
+        Some(_) => connected("w.cabinet_id", Some("$2")),
+        // The parameter has to occur.
+        None => format!("{} AND $2::timestamptz IS NULL", connected("w.cabinet_id", None)),
+    };
     let sql = format!(
-        "SELECT w.*, NOT w.in_stock AND EXISTS ( \
-                SELECT FROM rm_inventory.warehouse_aliases a WHERE a.tenant_id = w.tenant_id \
-                   AND a.cabinet_id = w.cabinet_id AND a.warehouse = w.warehouse) AS alias \
-           FROM rm_inventory.warehouses w WHERE w.tenant_id = {MINE} AND w.first_position <= $1 \
+        "SELECT w.*, a.resolved AS same_as FROM rm_inventory.warehouses w \
+           LEFT JOIN rm_inventory.warehouse_aliases a ON a.tenant_id = w.tenant_id \
+                AND a.cabinet_id = w.cabinet_id AND a.warehouse = w.warehouse \
+          WHERE w.tenant_id = {MINE} AND w.first_position <= $1 AND {connected} \
           ORDER BY w.first_position, w.first_index"
     );
     let used: BTreeSet<(Uuid, &str)> = products
@@ -292,9 +313,10 @@ async fn columns(
         .collect();
     let statement = tx.prepare_cached(&sql).await?;
     let mut columns = Vec::new();
-    for row in tx.query(&statement, &[&up_to]).await? {
+    for row in tx.query(&statement, &[&up_to, &at]).await? {
         let found = warehouse(&row)?;
-        if !row.try_get::<_, bool>("alias")? || used.contains(&(found.cabinet_id, found.warehouse.as_str())) {
+        let stands_for_another = found.same_as.is_some() && !found.in_stock;
+        if !stands_for_another || used.contains(&(found.cabinet_id, found.warehouse.as_str())) {
             columns.push(found);
         }
     }

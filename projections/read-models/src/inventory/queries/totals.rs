@@ -1,15 +1,18 @@
-//! The numbers of a dashboard. Products that left the catalogue are not counted.
+//! The numbers of a dashboard. Products that left the catalogue, and those of cabinets that were taken away, are
+//! not counted.
 
 use chrono::NaiveDate;
 use deadpool_postgres::Transaction;
+use measures::KnownWindows;
 use serde::Serialize;
 
-use super::MINE;
+use super::known_orders::known_orders;
 use super::outlook::Windows;
+use super::{MINE, connected};
 use crate::QueryError;
 
 /// A tenant in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Products in the catalogue.
     pub products: i64,
@@ -23,6 +26,8 @@ pub struct Totals {
     pub low_stock: i64,
     /// Products with none.
     pub out_of_stock: i64,
+    /// What is known of the windows below.
+    pub orders_known: KnownWindows,
     /// Units ordered in the last 7 Moscow days, not cancelled.
     pub orders_last_7: i64,
     /// … 14 days.
@@ -60,12 +65,15 @@ pub async fn totals(tx: &Transaction<'_>, today: NaiveDate, low: i64) -> Result<
                     coalesce(sum(in_way_from_client), 0)::bigint AS from_client, \
                     count(*) FILTER (WHERE available > 0 AND available < $1) AS low_stock, \
                     count(*) FILTER (WHERE available <= 0) AS out_of_stock \
-               FROM rm_inventory.products WHERE tenant_id = {MINE} AND NOT delisted) p, \
+               FROM rm_inventory.products c WHERE tenant_id = {MINE} AND NOT delisted AND {}) p, \
          (SELECT coalesce(sum(d.units) FILTER (WHERE d.day > $3), 0)::bigint AS last_7, \
                  coalesce(sum(d.units) FILTER (WHERE d.day > $4), 0)::bigint AS last_14, \
                  coalesce(sum(d.units), 0)::bigint AS last_28 \
             FROM rm_inventory.order_days d JOIN rm_inventory.products q USING (tenant_id, product_id) \
-           WHERE d.tenant_id = {MINE} AND NOT q.delisted AND d.day > $5 AND d.day <= $2) o"
+           WHERE d.tenant_id = {MINE} AND NOT q.delisted AND d.day > $5 AND d.day <= $2 \
+            AND {}) o",
+        connected("c.cabinet_id", None),
+        connected("q.cabinet_id", None)
     );
     let windows = Windows::ending(today);
     let statement = tx.prepare_cached(&sql).await?;
@@ -88,6 +96,7 @@ pub async fn totals(tx: &Transaction<'_>, today: NaiveDate, low: i64) -> Result<
         in_way_from_client: row.try_get("from_client")?,
         low_stock: row.try_get("low_stock")?,
         out_of_stock: row.try_get("out_of_stock")?,
+        orders_known: known_orders(tx).await?.windows_of_all(today),
         orders_last_7: row.try_get("last_7")?,
         orders_last_14: row.try_get("last_14")?,
         orders_last_28: row.try_get("last_28")?,
@@ -105,7 +114,8 @@ pub async fn distribution(tx: &Transaction<'_>) -> Result<Distribution, QueryErr
                 count(*) FILTER (WHERE available BETWEEN 21 AND 50), \
                 count(*) FILTER (WHERE available BETWEEN 51 AND 100), count(*) FILTER (WHERE available > \
                 100) \
-           FROM rm_inventory.products WHERE tenant_id = {MINE} AND NOT delisted"
+           FROM rm_inventory.products c WHERE tenant_id = {MINE} AND NOT delisted AND {}",
+        connected("c.cabinet_id", None)
     );
     let statement = tx.prepare_cached(&sql).await?;
     let row = tx.query_one(&statement, &[]).await?;

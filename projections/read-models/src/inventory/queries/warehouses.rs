@@ -6,7 +6,8 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::MINE;
+use super::known_orders::known_orders;
+use super::{MINE, connected};
 use crate::QueryError;
 use measures::before_window;
 
@@ -25,6 +26,8 @@ pub struct Warehouse {
     pub masked: bool,
     /// Whether stock was ever told for it; else only orders were.
     pub in_stock: bool,
+    /// The warehouse that this one turned out to be, where it was told by its name first and by an id later.
+    pub same_as: Option<String>,
     /// Position of its first sighting; with [`Self::first_index`] a stable order.
     pub first_position: i64,
     /// Place inside that event.
@@ -38,8 +41,8 @@ pub struct WarehouseTotal {
     pub warehouse: Warehouse,
     /// Units that can be sold.
     pub available: i64,
-    /// Units ordered from it in the last 7 Moscow days, not cancelled.
-    pub orders_last_7: i64,
+    /// Units ordered from it in the last 7 Moscow days, not cancelled; none where not all of these days are known.
+    pub orders_last_7: Option<i64>,
     /// Products with at least one unit available there.
     pub products: i64,
 }
@@ -49,32 +52,35 @@ pub struct WarehouseTotal {
 pub struct Freshness {
     /// Whose.
     pub cabinet_id: Uuid,
-    /// `cards`, `stock_fbo`, `stock_fbs`, `orders`.
+    /// `cards`, `stock_fbo`, `stock_fbs`, `orders`, `prices`.
     pub source: String,
     /// How old the newest complete answer is, by the marketplace's time, else by ours; none before the first.
     pub as_of: Option<DateTime<Utc>>,
     /// When that answer was recorded.
     pub complete_at: Option<DateTime<Utc>>,
+    /// The sync that told it.
+    pub complete_by: Option<Uuid>,
     /// `complete`, `partial`, `failed`, `cached`.
     pub outcome: String,
     /// When that was recorded.
     pub outcome_at: DateTime<Utc>,
     /// Why it failed or is partial.
     pub error: Option<String>,
-    /// Sync that told it.
+    /// Sync that told that.
     pub sync_id: Uuid,
 }
 
 const COLUMNS: &str = "w.cabinet_id, w.warehouse, w.name, w.fulfilment, w.masked, w.in_stock, \
-w.first_position, \
-    w.first_index";
+    NULL::text AS same_as, w.first_position, w.first_index";
 
-/// A name under which only orders came is left out where stock tells the same warehouse by its key.
-const UNALIASED: &str = "NOT EXISTS (SELECT FROM rm_inventory.warehouse_aliases a WHERE a.tenant_id = \
-w.tenant_id \
-    AND a.cabinet_id = w.cabinet_id AND a.warehouse = w.warehouse AND NOT w.in_stock)";
+/// How the key of the marketplace's collective for units that are on their way ends ("Остальные").
+pub const NOWHERE: &str = ":0";
 
-/// Warehouses of the tenant, or of one cabinet, in the order in which they were first seen.
+/// A warehouse that was told by its name is left out where stock tells the same one by its key.
+const UNALIASED: &str = "NOT EXISTS (SELECT FROM rm_inventory.warehouse_aliases a \
+    WHERE a.tenant_id = w.tenant_id AND a.cabinet_id = w.cabinet_id AND a.warehouse = w.warehouse)";
+
+/// Warehouses of the tenant's connected cabinets, or of one of them, in the order in which they were first seen.
 ///
 /// # Errors
 /// [`QueryError::Database`].
@@ -85,14 +91,17 @@ pub async fn warehouses(
     let sql = format!(
         "SELECT {COLUMNS} FROM rm_inventory.warehouses w \
           WHERE w.tenant_id = {MINE} AND ($1::uuid IS NULL OR w.cabinet_id = $1) AND {UNALIASED} \
-          ORDER BY w.first_position, w.first_index"
+            AND {} \
+          ORDER BY w.first_position, w.first_index",
+        connected("w.cabinet_id", None)
     );
     let statement = tx.prepare_cached(&sql).await?;
     let rows = tx.query(&statement, &[&cabinet_id]).await?;
     Ok(rows.iter().map(warehouse).collect::<Result<_, _>>()?)
 }
 
-/// What lies at each warehouse, most units first. Products that left the catalogue are not counted.
+/// What lies at each warehouse of the connected cabinets, most units first. Products that left the catalogue are
+/// not counted.
 ///
 /// # Errors
 /// [`QueryError::Database`].
@@ -103,8 +112,11 @@ pub async fn warehouse_totals(
 ) -> Result<Vec<WarehouseTotal>, QueryError> {
     let sql = format!(
         "WITH cells AS ( \
-             SELECT l.cabinet_id, l.warehouse, l.available, 0::bigint AS units, p.product_id \
+             SELECT l.cabinet_id, coalesce(a.resolved, l.warehouse) AS warehouse, l.available, \
+                    0::bigint AS units, p.product_id \
                FROM rm_inventory.stock_levels l JOIN rm_inventory.products p USING (tenant_id, product_id) \
+               LEFT JOIN rm_inventory.warehouse_aliases a ON a.tenant_id = l.tenant_id \
+                    AND a.cabinet_id = l.cabinet_id AND a.warehouse = l.warehouse \
               WHERE l.tenant_id = {MINE} AND NOT p.delisted \
              UNION ALL \
              SELECT d.cabinet_id, coalesce(a.resolved, d.warehouse), 0, d.units, NULL \
@@ -118,32 +130,43 @@ pub async fn warehouse_totals(
            FROM rm_inventory.warehouses w \
            LEFT JOIN cells c ON c.cabinet_id = w.cabinet_id AND c.warehouse = w.warehouse \
           WHERE w.tenant_id = {MINE} AND ($1::uuid IS NULL OR w.cabinet_id = $1) AND {UNALIASED} \
+            AND {} \
           GROUP BY w.tenant_id, w.cabinet_id, w.warehouse \
-          ORDER BY available DESC, w.first_position, w.first_index"
+          ORDER BY available DESC, w.first_position, w.first_index",
+        connected("w.cabinet_id", None)
     );
     let before = before_window(today, 7);
     let statement = tx.prepare_cached(&sql).await?;
     let rows = tx.query(&statement, &[&cabinet_id, &before, &today]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(WarehouseTotal {
-                warehouse: warehouse(row)?,
-                available: row.try_get("available")?,
-                orders_last_7: row.try_get("units")?,
-                products: row.try_get("products")?,
-            })
-        })
-        .collect()
+    let known = known_orders(tx).await?;
+    let mut totals = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let warehouse = warehouse(row)?;
+        let (available, units): (i64, i64) = (row.try_get("available")?, row.try_get("units")?);
+        // The marketplace's collective for what is on its way is a warehouse only when something lies there.
+        if warehouse.warehouse.ends_with(NOWHERE) && (available, units) == (0, 0) {
+            continue;
+        }
+        let is_known = known.windows(warehouse.cabinet_id, today).last_7;
+        totals.push(WarehouseTotal {
+            warehouse,
+            available,
+            orders_last_7: is_known.then_some(units),
+            products: row.try_get("products")?,
+        });
+    }
+    Ok(totals)
 }
 
-/// How each source of each cabinet last came out.
+/// How each source of each connected cabinet last came out.
 ///
 /// # Errors
 /// [`QueryError::Database`].
 pub async fn freshness(tx: &Transaction<'_>) -> Result<Vec<Freshness>, QueryError> {
     let sql = format!(
-        "SELECT cabinet_id, source, as_of, complete_at, outcome, outcome_at, error, sync_id \
-           FROM rm_inventory.freshness WHERE tenant_id = {MINE} ORDER BY cabinet_id, source"
+        "SELECT cabinet_id, source, as_of, complete_at, outcome, outcome_at, error, sync_id, complete_by \
+           FROM rm_inventory.freshness f WHERE tenant_id = {MINE} AND {} ORDER BY cabinet_id, source",
+        connected("f.cabinet_id", None)
     );
     let statement = tx.prepare_cached(&sql).await?;
     let rows = tx.query(&statement, &[]).await?;
@@ -158,6 +181,7 @@ pub async fn freshness(tx: &Transaction<'_>) -> Result<Vec<Freshness>, QueryErro
                 outcome_at: row.try_get(5)?,
                 error: row.try_get(6)?,
                 sync_id: row.try_get(7)?,
+                complete_by: row.try_get(8)?,
             })
         })
         .collect()
@@ -171,6 +195,7 @@ pub(super) fn warehouse(row: &Row) -> Result<Warehouse, tokio_postgres::Error> {
         fulfilment: row.try_get("fulfilment")?,
         masked: row.try_get("masked")?,
         in_stock: row.try_get("in_stock")?,
+        same_as: row.try_get("same_as")?,
         first_position: row.try_get("first_position")?,
         first_index: row.try_get("first_index")?,
     })

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::Transaction;
-use events::catalog::ProductEvent;
+use events::catalog::{ProductEvent, SyncEvent};
 use events::product::Price;
 use events::{Event, Recorded};
 use futures_util::join;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
+use uuid::Uuid;
 
-use super::super::rows::{Level, LevelKey, Pair, Product, ProductKey, Rows, Slot};
+use super::super::rows::{CabinetKey, Fresh, Level, LevelKey, Pair, Product, ProductKey, Rows, Slot};
 use crate::projection::cause_of;
 
-/// Fetches the products and levels that the batch touches and that are not in memory yet. A stream that
-/// begins in the batch has none.
+/// Fetches the products and levels that the batch touches and that are not in memory yet, and how the sources of
+/// its cabinets were doing. A stream that begins in the batch has none.
 pub(in crate::inventory) async fn load(
     rows: &mut Rows,
     tx: &Transaction<'_>,
@@ -23,8 +24,18 @@ pub(in crate::inventory) async fn load(
     let mut begun: BTreeSet<ProductKey> = BTreeSet::new();
     let mut products: BTreeSet<ProductKey> = BTreeSet::new();
     let mut levels: BTreeSet<LevelKey> = BTreeSet::new();
+    let mut cabinets: BTreeSet<(Uuid, Uuid)> = BTreeSet::new();
     for (event, fact) in batch {
-        let Event::Product(fact) = fact else { continue };
+        let fact = match fact {
+            Event::Product(fact) => fact,
+            Event::Sync(
+                SyncEvent::SyncCompleted(_) | SyncEvent::SyncFailed(_) | SyncEvent::SyncQuarantined(_),
+            ) => {
+                cabinets.insert((event.metadata.tenant_id.uuid(), event.stream_id));
+                continue;
+            }
+            _ => continue,
+        };
         let key = (event.metadata.tenant_id.uuid(), event.stream_id);
         if event.version == 1 {
             begun.insert(key);
@@ -49,9 +60,10 @@ pub(in crate::inventory) async fn load(
     }
     let loads = join!(
         load_products(&mut rows.products, tx, &products),
-        load_levels(&mut rows.levels, tx, &levels)
+        load_levels(&mut rows.levels, tx, &levels),
+        load_freshness(&mut rows.freshness, tx, &cabinets)
     );
-    cause_of([loads.0, loads.1])
+    cause_of([loads.0, loads.1, loads.2])
 }
 
 async fn load_products(
@@ -149,6 +161,44 @@ async fn load_levels(
             row.try_get("warehouse")?,
         );
         rows.insert(key, Slot::Found(level));
+    }
+    Ok(())
+}
+
+async fn load_freshness(
+    rows: &mut BTreeMap<CabinetKey, Fresh>,
+    tx: &Transaction<'_>,
+    cabinets: &BTreeSet<(Uuid, Uuid)>,
+) -> Result<(), Error> {
+    if cabinets.is_empty() {
+        return Ok(());
+    }
+    let statement = tx
+        .prepare_cached(
+            "SELECT f.* FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant, cabinet) \
+               JOIN freshness f ON f.tenant_id = k.tenant AND f.cabinet_id = k.cabinet",
+        )
+        .await?;
+    let (tenants, cabinets): (Vec<_>, Vec<_>) = cabinets.iter().copied().unzip();
+    for row in tx.query(&statement, &[&tenants, &cabinets]).await? {
+        let key = (
+            row.try_get("tenant_id")?,
+            row.try_get("cabinet_id")?,
+            row.try_get("source")?,
+        );
+        // What is in memory is newer.
+        rows.entry(key).or_insert(Fresh {
+            as_of: row.try_get("as_of")?,
+            complete_at: row.try_get("complete_at")?,
+            complete_by: row.try_get("complete_by")?,
+            covers_since: row.try_get("covers_since")?,
+            outcome: row.try_get("outcome")?,
+            outcome_at: row.try_get("outcome_at")?,
+            error: row.try_get("error")?,
+            sync_id: row.try_get("sync_id")?,
+            position: row.try_get("position")?,
+            changed: false,
+        });
     }
     Ok(())
 }

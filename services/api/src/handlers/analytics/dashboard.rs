@@ -22,12 +22,15 @@ pub struct DashboardView {
     pub total_products: i64,
     /// Units that can be sold.
     pub total_stock: i64,
-    /// Units ordered in the last 7 days.
-    pub total_orders: i64,
+    /// Units ordered in the last 7 days; none where some of these days are not known of a cabinet.
+    pub total_orders: Option<i64>,
     /// … in 14 days.
-    pub orders_last_14: i64,
+    pub orders_last_14: Option<i64>,
     /// … in 28 days.
-    pub orders_last_28: i64,
+    pub orders_last_28: Option<i64>,
+    /// Days of the 28 of which the orders of every cabinet are known.
+    #[schema(minimum = 0, maximum = 28)]
+    pub orders_known_days: i64,
     /// Units on the way to buyers.
     pub in_way_to_client: i64,
     /// Units on the way back.
@@ -75,13 +78,15 @@ impl From<SyncDetail> for NewestSyncView {
 
 impl DashboardView {
     fn of(totals: &Totals, unprocessed: i64, last_sync: Option<SyncDetail>) -> Self {
+        let known = totals.orders_known;
         let well = totals.products - totals.low_stock - totals.out_of_stock;
         Self {
             total_products: totals.products,
             total_stock: totals.available,
-            total_orders: totals.orders_last_7,
-            orders_last_14: totals.orders_last_14,
-            orders_last_28: totals.orders_last_28,
+            total_orders: known.last_7.then_some(totals.orders_last_7),
+            orders_last_14: known.last_14.then_some(totals.orders_last_14),
+            orders_last_28: known.last_28.then_some(totals.orders_last_28),
+            orders_known_days: known.days,
             in_way_to_client: totals.in_way_to_client,
             in_way_from_client: totals.in_way_from_client,
             low_stock_count: totals.low_stock,
@@ -117,6 +122,7 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         cabinet_id: None,
         status: None,
         since: None,
+        connected_only: true,
         before: None,
         limit: 1,
     };

@@ -89,6 +89,7 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         cabinet_id: None,
         status: None,
         since: call.trace.now.checked_sub_signed(TimeDelta::days(filter.days)),
+        connected_only: true,
         before: None,
         limit: filter.limit,
     };

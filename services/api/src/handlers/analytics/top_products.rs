@@ -49,7 +49,8 @@ pub struct TopProductView {
 impl From<ProductView> for TopProductView {
     fn from(product: ProductView) -> Self {
         Self {
-            stock_to_orders_ratio: decimal(product.total_stock, product.total_orders, 100),
+            stock_to_orders_ratio: (product.total_orders)
+                .and_then(|orders| decimal(product.total_stock, orders, 100)),
             product,
         }
     }

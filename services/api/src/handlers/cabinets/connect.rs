@@ -79,6 +79,9 @@ pub(super) fn whole(client_id: Option<&str>, credential: SecretString) -> Secret
 pub struct Connected {
     /// Its id.
     pub id: Uuid,
+    /// Whether the seller account had been connected before and was taken away; its products and their
+    /// history go on.
+    pub reconnected: bool,
     /// What its credential said about itself.
     pub credential: CredentialFactsView,
     /// What a trial at the marketplace brought out.
@@ -88,7 +91,9 @@ pub struct Connected {
     pub receipt: ReceiptView,
 }
 
-/// Connect a cabinet. The credential is tried at once, and the first sync is asked for by itself.
+/// Connect a cabinet. The credential is tried at once, and the first sync is asked for by itself. A seller
+/// account whose cabinet was taken away gets that cabinet back, under its old id, with its products, their
+/// history and its interval; a schedule that was paused runs again.
 ///
 /// # Errors
 /// 422 for a credential that cannot be used, saying why; 409 where the seller account is connected already.
@@ -107,6 +112,7 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         let check = trial::of_given(&state, &context, connected.cabinet_id, true).await;
         let view = Connected {
             id: connected.cabinet_id.uuid(),
+            reconnected: connected.reconnected,
             credential: connected.credential.into(),
             check,
             receipt: ReceiptView::of(context.command_id, &connected.receipt),

@@ -12,7 +12,8 @@ use crate::input::{self, Nothing};
 use crate::problem::Problem;
 use crate::reply::{ReceiptView, Reply};
 
-/// Disconnect a cabinet. Its history stays.
+/// Disconnect a cabinet. Its products leave lists, totals, warehouses, analytics, exports and the sheet at
+/// once; their history can still be read by product id. The same seller account can be connected again.
 ///
 /// # Errors
 /// 404.

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use events::product::{MarketplaceTurnover, Price, ProductSize, SizeUnits};
+use measures::KnownWindows;
 use read_models::inventory::queries::{self, Level, ProductDetail};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -36,6 +37,8 @@ pub struct ProductDetailView {
     pub unassigned_to_client: i64,
     /// Units on the way back that no warehouse is told for.
     pub unassigned_from_client: i64,
+    /// Whether its cabinet was taken away: lists, totals, exports and the sheet leave it out then.
+    pub cabinet_disconnected: bool,
     /// Stock and orders per warehouse.
     pub warehouse_data: Vec<WarehouseLevelView>,
 }
@@ -174,10 +177,11 @@ pub struct WarehouseLevelView {
     pub position: Option<i64>,
 }
 
-impl From<Level> for WarehouseLevelView {
-    fn from(level: Level) -> Self {
+impl WarehouseLevelView {
+    fn of(level: Level, known: KnownWindows) -> Self {
+        let orders = OrdersView::of(level.orders, known);
         Self {
-            turnover_days: days(level.available, level.orders.last_7),
+            turnover_days: days(level.available, orders.last_7),
             days_of_stock: level.paces.last_28.days_of_stock(level.available).map(tenth),
             pace: level.paces.into(),
             buckets: level.buckets,
@@ -190,7 +194,7 @@ impl From<Level> for WarehouseLevelView {
             stock: level.available,
             in_way_to_client: level.in_way_to_client,
             in_way_from_client: level.in_way_from_client,
-            orders: level.orders.into(),
+            orders,
             source: level.source,
             as_of: level.as_of,
             sync_id: level.sync_id,
@@ -203,6 +207,7 @@ impl From<Level> for WarehouseLevelView {
 impl From<ProductDetail> for ProductDetailView {
     fn from(detail: ProductDetail) -> Self {
         let figures = detail.summary.figures.clone();
+        let known = detail.summary.orders_known;
         Self {
             product: detail.summary.into(),
             sizes: detail.sizes.into_iter().map(Into::into).collect(),
@@ -211,7 +216,10 @@ impl From<ProductDetail> for ProductDetailView {
             barcodes: detail.barcodes,
             unassigned_to_client: detail.unassigned_to_client,
             unassigned_from_client: detail.unassigned_from_client,
-            warehouse_data: detail.levels.into_iter().map(Into::into).collect(),
+            cabinet_disconnected: detail.disconnected,
+            warehouse_data: (detail.levels.into_iter())
+                .map(|level| WarehouseLevelView::of(level, known))
+                .collect(),
         }
     }
 }

@@ -81,6 +81,7 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         cabinet_id: filter.cabinet,
         status: filter.status,
         since: filter.since,
+        connected_only: false,
         before,
         limit: filter.limit + 1,
     };

@@ -48,8 +48,8 @@ pub struct WarehouseView {
     pub has_stock: bool,
     /// Units that can be sold.
     pub total_stock: i64,
-    /// Units ordered from it in the last 7 days.
-    pub total_orders: i64,
+    /// Units ordered from it in the last 7 days; none where not all of these days are known.
+    pub total_orders: Option<i64>,
     /// Products with at least one unit there.
     pub product_count: i64,
 }
