@@ -36,4 +36,6 @@ pub mod trace;
 
 pub use freshness::Model;
 pub use server::{BindError, Bound, ServerOptions, Times, build, build_with};
-pub use state::{ApiState, ErrandError, Errands, Google, SheetNotice, SheetProgress, SheetTest};
+pub use state::{
+    ApiState, ErrandError, Errands, Google, NewSheetSync, SheetNotice, SheetProgress, SheetSync, SheetTest,
+};

@@ -16,6 +16,7 @@ use read_models::Positions;
 use runtime::{Clock, Health, Ids, Metrics};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// A future that may cross threads.
 pub type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -72,8 +73,15 @@ pub trait Errands: Send + Sync {
     /// Tries the linked spreadsheet with the account it was linked with.
     fn test_sheet(&self, tenant: TenantId) -> Asked<'_, Result<SheetTest, ErrandError>>;
 
-    /// Has the linked spreadsheet written now, up to what the log holds now.
-    fn write_sheet(&self, tenant: TenantId) -> Asked<'_, Result<(), ErrandError>>;
+    /// Has the linked spreadsheet written now, and remembers the request under the operation's id.
+    fn write_sheet(&self, tenant: TenantId, sync: NewSheetSync) -> Asked<'_, Result<(), ErrandError>>;
+
+    /// What became of a request to write the spreadsheet; none where there was no such request.
+    fn sheet_sync(
+        &self,
+        tenant: TenantId,
+        operation: Uuid,
+    ) -> Asked<'_, Result<Option<SheetSync>, ErrandError>>;
 
     /// How far the linked spreadsheet is written.
     fn sheet_progress(&self, tenant: TenantId) -> Asked<'_, Result<SheetProgress, ErrandError>>;
@@ -88,6 +96,34 @@ pub struct SheetTest {
     pub title: Option<String>,
     /// What is wrong or uncertain, in words that say what to do.
     pub findings: Vec<String>,
+}
+
+/// A request to write a spreadsheet now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewSheetSync {
+    /// Id of its operation.
+    pub operation: Uuid,
+    /// The cells are to show the read model of this position, or of a later one.
+    pub wanted: i64,
+    /// Now.
+    pub at: DateTime<Utc>,
+}
+
+/// What became of such a request. The first write that began after it ends it; then it never changes again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetSync {
+    /// See [`NewSheetSync::wanted`].
+    pub wanted: i64,
+    /// When it was made.
+    pub requested_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it ended badly, or why it still waits: in one word, and for the seller.
+    pub error: Option<(String, String)>,
+    /// When it is tried again, while it waits.
+    pub retry_at: Option<DateTime<Utc>>,
+    /// Position that the cells show.
+    pub written_position: i64,
 }
 
 /// How far a spreadsheet is written, and what is in the way.

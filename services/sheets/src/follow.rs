@@ -69,6 +69,15 @@ impl Changes {
                 {
                     changes.touch(tenant.uuid(), event.position);
                 }
+                // Its products leave the sheet, or come back to it.
+                Some(StreamType::Cabinet)
+                    if matches!(
+                        event.event_type.as_str(),
+                        "cabinet_disconnected" | "cabinet_reconnected"
+                    ) =>
+                {
+                    changes.touch(tenant.uuid(), event.position);
+                }
                 Some(StreamType::Sheet) => changes.sheet(event.position, tenant, event.decode()),
                 _ => {}
             }
@@ -310,6 +319,14 @@ async fn apply(
                 )
                 .await?;
             tx.execute(&statement, &[&tenant.uuid(), &position]).await?;
+            let statement = tx
+                .prepare_cached(
+                    "UPDATE core.sheet_syncs SET ended_at = $2, error_kind = 'unlinked', \
+                            error = 'the spreadsheet was unlinked before it was written' \
+                      WHERE tenant_id = $1 AND ended_at IS NULL",
+                )
+                .await?;
+            tx.execute(&statement, &[&tenant.uuid(), &now]).await?;
         }
         SheetEvent::SheetLayoutChanged(chosen) => {
             let layout = serde_json::to_value(chosen).unwrap_or_default();

@@ -101,8 +101,9 @@ pub(crate) struct Link {
     pub(crate) worksheet: String,
 }
 
+/// A sheet that is taken, and the requests that its write will end: those that were made before.
 const CLAIM: &str = "\
-    UPDATE core.sheet_states s SET lease_holder = $1, lease_until = $2 \
+    WITH claimed AS (UPDATE core.sheet_states s SET lease_holder = $1, lease_until = $2 \
       FROM (SELECT tenant_id FROM core.sheet_states \
              WHERE linked AND link_position <= $3 AND written_position <= $3 \
                AND (next_try_at IS NULL OR next_try_at <= $4) \
@@ -117,8 +118,11 @@ const CLAIM: &str = "\
              LIMIT $10 FOR UPDATE SKIP LOCKED) due \
      WHERE s.tenant_id = due.tenant_id \
  RETURNING s.tenant_id, s.spreadsheet_id, s.worksheet, s.credential_id, s.link_position, s.written_position, \
-           s.written, s.sheet_id, s.verify OR s.write_started_at IS NOT NULL, s.attempts, s.written_day, s.veiled, \
-           s.write_started_at IS NOT NULL";
+           s.written, s.sheet_id, s.verify OR s.write_started_at IS NOT NULL AS doubtful, s.attempts, \
+           s.written_day, s.veiled, s.write_started_at IS NOT NULL AS uncertain), \
+         taken AS (UPDATE core.sheet_syncs y SET taken_up = true FROM claimed c \
+                    WHERE y.tenant_id = c.tenant_id AND y.ended_at IS NULL) \
+    SELECT * FROM claimed";
 
 impl States {
     pub(crate) const fn new(pool: Pool, holder: Uuid) -> Self {
@@ -239,10 +243,12 @@ impl States {
         let session = self.pool.get().await?;
         let statement = session
             .prepare_cached(
-                "UPDATE core.sheet_states \
+                "WITH recorded AS (UPDATE core.sheet_states s \
                     SET written = $4, sheet_id = $5, write_started_at = NULL, \
                         last_written_at = CASE WHEN $6 THEN $7 ELSE last_written_at END, \
-                        verify = verify AND NOT ($10 AND $8::bigint IS NOT NULL), \
+                        verify = verify AND (NOT ($10 AND $8::bigint IS NOT NULL) \
+                            OR EXISTS (SELECT FROM core.sheet_syncs y WHERE y.tenant_id = s.tenant_id \
+                                          AND y.ended_at IS NULL AND NOT y.taken_up)), \
                         written_position = coalesce($8, written_position), \
                         written_day = coalesce($9, written_day), \
                         dirty_since = CASE WHEN $8 IS NULL THEN dirty_since \
@@ -257,7 +263,11 @@ impl States {
                         attempts = CASE WHEN $8 IS NULL THEN attempts ELSE 0 END, \
                         lease_holder = CASE WHEN $8 IS NULL THEN lease_holder END, \
                         lease_until = CASE WHEN $8 IS NULL THEN lease_until END \
-                  WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3",
+                  WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3 RETURNING tenant_id), \
+                 ended AS (UPDATE core.sheet_syncs y SET ended_at = $7 FROM recorded r \
+                            WHERE y.tenant_id = r.tenant_id AND y.taken_up AND y.ended_at IS NULL \
+                              AND $8 IS NOT NULL) \
+                 SELECT count(*) FROM recorded",
             )
             .await?;
         let (position, day) = outcome.complete.unzip();
@@ -267,7 +277,7 @@ impl States {
             .map(|(kind, text)| (*kind, text))
             .unzip();
         let changed = session
-            .execute(
+            .query_one(
                 &statement,
                 &[
                     &claim.tenant.uuid(),
@@ -287,7 +297,7 @@ impl States {
                 ],
             )
             .await?;
-        Ok(changed == 1)
+        Ok(changed.try_get::<_, i64>(0)? == 1)
     }
 
     /// Records that the sheet shows all up to this position and for this day without a call, and gives the
@@ -301,16 +311,19 @@ impl States {
         let session = self.pool.get().await?;
         let statement = session
             .prepare_cached(
-                "UPDATE core.sheet_states \
+                "WITH recorded AS (UPDATE core.sheet_states \
                     SET written_position = $4, written_day = $5, \
                         dirty_since = CASE WHEN dirty_position > $4 THEN $6::timestamptz END, last_error = NULL, \
                         error_kind = NULL, failing_since = NULL, next_try_at = NULL, attempts = 0, \
                         lease_holder = NULL, lease_until = NULL \
-                  WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3",
+                  WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3 RETURNING tenant_id), \
+                 ended AS (UPDATE core.sheet_syncs y SET ended_at = $6 FROM recorded r \
+                            WHERE y.tenant_id = r.tenant_id AND y.taken_up AND y.ended_at IS NULL) \
+                 SELECT count(*) FROM recorded",
             )
             .await?;
         let changed = session
-            .execute(
+            .query_one(
                 &statement,
                 &[
                     &claim.tenant.uuid(),
@@ -322,20 +335,23 @@ impl States {
                 ],
             )
             .await?;
-        Ok(changed == 1)
+        Ok(changed.try_get::<_, i64>(0)? == 1)
     }
 
-    /// Records a failure and gives the lease back. A batch whose outcome is unknown stays marked as sent.
+    /// Records a failure and gives the lease back. A batch whose outcome is unknown stays marked as sent. A failure
+    /// that counts ends the requests that waited for this write; a later success belongs to later ones.
     pub(crate) async fn fail(&self, claim: &Claim, failure: &Failure) -> Result<(), DatabaseError> {
         let session = self.pool.get().await?;
         let statement = session
             .prepare_cached(
-                "UPDATE core.sheet_states \
+                "WITH failed AS (UPDATE core.sheet_states \
                     SET last_error = $4, error_kind = $8, failing_since = coalesce(failing_since, $9), \
                         next_try_at = $5, attempts = attempts + CASE WHEN $6 THEN 1 ELSE 0 END, \
                         write_started_at = CASE WHEN $7 THEN NULL ELSE write_started_at END, \
                         lease_holder = NULL, lease_until = NULL \
-                  WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3",
+                  WHERE tenant_id = $1 AND lease_holder = $2 AND link_position = $3 RETURNING tenant_id) \
+                 UPDATE core.sheet_syncs y SET ended_at = $9, error_kind = $8, error = $4 FROM failed f \
+                  WHERE y.tenant_id = f.tenant_id AND y.taken_up AND y.ended_at IS NULL AND $6",
             )
             .await?;
         session

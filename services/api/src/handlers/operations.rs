@@ -1,8 +1,8 @@
 //! The public face of work that outlives its request: a sync of a cabinet, or the writing of the spreadsheet.
 //!
-//! A sync's operation is its row in the read model. Writing the sheet is no event, so its operation needs no
-//! row: the id itself holds the position of the log up to which the sheet was to be written, and it is done
-//! when the sheet shows that position.
+//! A sync's operation is its row in the read model. Writing the sheet is no event, so the sheets role keeps what
+//! became of each request (`core.sheet_syncs`): it ends with the first write that began after it, and does not
+//! change with what later writes do.
 
 pub mod events;
 pub mod show;
@@ -20,13 +20,14 @@ pub struct OperationView {
     pub id: Uuid,
     /// `sync` or `sheet_sync`.
     pub kind: &'static str,
-    /// `pending`, `running`, `succeeded` or `failed`.
+    /// `pending`, `running`, `succeeded` or `failed`. A sync has ended when products, totals and exports show
+    /// everything that it recorded.
     pub status: &'static str,
     /// How far it is.
     pub progress: ProgressView,
-    /// When it was asked for; unknown for a sheet.
+    /// When it was asked for.
     pub created_at: Option<DateTime<Utc>>,
-    /// When it last changed; unknown for a sheet.
+    /// When it last changed; for a sheet, when it ended.
     pub updated_at: Option<DateTime<Utc>>,
     /// What came out, once it succeeded.
     pub result: Option<ResultView>,
@@ -65,9 +66,18 @@ pub struct ErrorView {
     pub retry_at: Option<DateTime<Utc>>,
 }
 
-impl From<SyncDetail> for OperationView {
-    fn from(sync: SyncDetail) -> Self {
+/// Whether a sync has ended and products, totals and exports do not show all of it yet. Its last event is the
+/// last of what it recorded, so they do when the products' read model, which has read up to `inventory`, has it.
+pub(super) const fn is_behind(sync: &SyncDetail, inventory: i64) -> bool {
+    sync.status.is_final() && inventory < sync.position
+}
+
+impl OperationView {
+    /// A sync as an operation, while the products' read model has read up to `inventory`.
+    fn of(sync: SyncDetail, inventory: i64) -> Self {
+        let behind = is_behind(&sync, inventory);
         let (status, stage) = match sync.status {
+            _ if behind => ("running", "waiting until products and totals show it"),
             SyncStatus::Pending => ("pending", "waiting for a worker"),
             SyncStatus::Running => ("running", "reading the marketplace"),
             SyncStatus::WaitingRetry => ("running", "waiting for another attempt"),
@@ -76,11 +86,11 @@ impl From<SyncDetail> for OperationView {
             SyncStatus::Quarantined => ("failed", "set aside as implausible"),
             SyncStatus::Discarded => ("failed", "set aside as implausible, and not believed"),
         };
-        let result = (sync.status == SyncStatus::Succeeded).then_some(ResultView {
+        let result = (sync.status == SyncStatus::Succeeded && !behind).then_some(ResultView {
             products_synced: sync.products_seen,
             products_changed: sync.products_changed,
         });
-        let error = sync.error_class.map(|code| ErrorView {
+        let error = sync.error_class.filter(|_| !behind).map(|code| ErrorView {
             code,
             detail: sync.error_detail.unwrap_or_default(),
             retry_at: sync.retry_at,
@@ -102,40 +112,27 @@ impl From<SyncDetail> for OperationView {
     }
 }
 
-/// The operation "the sheet shows the log up to `position`".
+/// Id of the operation of a request to write the sheet. Its version tells it from a sync's id.
 #[must_use]
-pub fn sheet_operation(position: i64) -> Uuid {
-    // The version and the variant of an id lie in the bytes 6 and 8, so the number goes around them: its
-    // first two bytes in front, the other six at the end.
-    let number = position.to_be_bytes();
-    let mut bytes = [0_u8; 16];
-    bytes[..2].copy_from_slice(&number[..2]);
-    bytes[10..].copy_from_slice(&number[2..]);
-    Builder::from_custom_bytes(bytes).into_uuid()
+pub fn sheet_operation(request: Uuid) -> Uuid {
+    Builder::from_custom_bytes(*request.as_bytes()).into_uuid()
 }
 
-/// The position in the id of a sheet's operation.
+/// Whether an operation is the writing of a sheet.
 #[must_use]
-pub fn sheet_position(id: Uuid) -> Option<i64> {
-    let ours = id.get_version() == Some(Version::Custom) && id.get_variant() == Variant::RFC4122;
-    let mut bytes = [0_u8; 8];
-    bytes[..2].copy_from_slice(&id.as_bytes()[..2]);
-    bytes[2..].copy_from_slice(&id.as_bytes()[10..]);
-    let position = i64::from_be_bytes(bytes);
-    (ours && position >= 0 && sheet_operation(position) == id).then_some(position)
+pub fn is_sheet_operation(id: Uuid) -> bool {
+    id.get_version() == Some(Version::Custom) && id.get_variant() == Variant::RFC4122
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{sheet_operation, sheet_position};
+    use super::{is_sheet_operation, sheet_operation};
 
     #[test]
-    fn a_sheet_s_operation_carries_its_position() {
-        for position in [0, 1, 77, 1 << 40, (1 << 62) + 12_345] {
-            assert_eq!(sheet_position(sheet_operation(position)), Some(position));
-        }
+    fn a_sheet_s_operation_is_told_from_a_sync_s() {
         let sync = uuid::Uuid::parse_str("018f3c2a-7b1d-7c4e-9a52-0c1d2e3f4a5b").unwrap();
-        assert_eq!(sheet_position(sync), None);
-        assert_eq!(sheet_position(uuid::Uuid::nil()), None);
+        assert!(!is_sheet_operation(sync) && !is_sheet_operation(uuid::Uuid::nil()));
+        assert!(is_sheet_operation(sheet_operation(sync)));
+        assert_eq!(sheet_operation(sync), sheet_operation(sync));
     }
 }

@@ -1,6 +1,6 @@
 //! Linking a spreadsheet: tried first, recorded only when it can be written.
 
-use api::SheetProgress;
+use api::{SheetProgress, SheetSync};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -55,20 +55,41 @@ async fn a_shared_spreadsheet_is_linked_shown_written_and_unlinked() {
         .send()
         .await;
     sync.is(StatusCode::ACCEPTED);
-    assert_eq!(*world.others.writes.lock().unwrap(), [anna.tenant]);
-    let operation = async || world.get(&anna, sync.header("location")).send().await.body["status"].clone();
-    assert_eq!(operation().await, "running");
-    *world.others.progress.lock().unwrap() = SheetProgress {
-        written_position: Some(1),
-        error: Some("quota".to_owned()),
-        ..SheetProgress::default()
+    let (tenant, asked) = world.others.writes.lock().unwrap()[0];
+    assert_eq!((tenant, asked.wanted), (anna.tenant, head));
+    let operation = async || {
+        let told = world.get(&anna, sync.header("location")).send().await;
+        (told.body["status"].clone(), told.body["error"]["code"].clone())
     };
-    assert_eq!(operation().await, "failed");
-    *world.others.progress.lock().unwrap() = SheetProgress {
-        written_position: Some(head),
-        ..SheetProgress::default()
+    assert_eq!(operation().await, (json!("running"), json!(null)));
+    // Another write's failure, and another write's success, are not its own.
+    for (written_position, error) in [(1, Some("отказ".to_owned())), (head + 5, None)] {
+        *world.others.progress.lock().unwrap() = SheetProgress {
+            written_position: Some(written_position),
+            error,
+            ..SheetProgress::default()
+        };
+        assert_eq!(operation().await.0, "running");
+    }
+    let mut state = SheetSync {
+        wanted: head,
+        requested_at: asked.at,
+        ended_at: None,
+        error: Some(("quota".to_owned(), "квота".to_owned())),
+        retry_at: Some(asked.at),
+        written_position: head + 5,
     };
-    assert_eq!(operation().await, "succeeded");
+    *world.others.written.lock().unwrap() = Some(state.clone());
+    assert_eq!(operation().await, (json!("running"), json!("quota")));
+    state.ended_at = Some(asked.at);
+    *world.others.written.lock().unwrap() = Some(state.clone());
+    assert_eq!(operation().await, (json!("failed"), json!("quota")));
+    state.error = None;
+    *world.others.written.lock().unwrap() = Some(state);
+    assert_eq!(operation().await.0, "succeeded");
+    let boris = world.registered("boris@shop.ru").await;
+    let foreign = world.get(&boris, sync.header("location")).send().await;
+    foreign.is(StatusCode::NOT_FOUND).is_problem("not-found");
 
     world
         .command(&anna, Method::DELETE, "/api/v1/sheets/link", &json!({}))
@@ -180,21 +201,26 @@ async fn a_sheet_being_written_is_watched_over_a_failure_until_its_cells_show_wh
         .await;
     let path = format!("{}/events", sync.is(StatusCode::ACCEPTED).header("location"));
     let mut stream = world.get(&anna, &path).open().await;
-    let now = |written_position, error: Option<&str>| {
-        *world.others.progress.lock().unwrap() = SheetProgress {
+    let now = |written_position, error: Option<&str>, ended: bool| {
+        *world.others.written.lock().unwrap() = Some(SheetSync {
+            wanted: head,
+            requested_at: world.now(),
+            ended_at: ended.then(|| world.now()),
+            error: error.map(|error| (error.to_owned(), error.to_owned())),
+            retry_at: None,
             written_position,
-            error: error.map(str::to_owned),
-            ..SheetProgress::default()
-        };
+        });
     };
     let told = |events: Vec<(i64, Value)>| (events[0].0, events[0].1["status"].as_str().unwrap().to_owned());
     assert_eq!(told(events_of(&mut stream, 1).await), (0, "running".to_owned()));
-    now(Some(1), Some("quota"));
-    assert_eq!(told(events_of(&mut stream, 1).await), (1, "failed".to_owned()));
-    now(Some(head), None);
+    now(1, Some("quota"), false);
+    assert_eq!(told(events_of(&mut stream, 1).await), (1, "running".to_owned()));
+    now(head, None, true);
     let last = events_of(&mut stream, usize::MAX).await;
     assert_eq!(last.len(), 1, "the stream ended by itself: {last:?}");
-    assert_eq!(told(last), (head, "succeeded".to_owned()));
-    let again = world.get(&anna, &path).header("last-event-id", &head.to_string());
+    assert_eq!(told(last), (i64::MAX, "succeeded".to_owned()));
+    let again = world
+        .get(&anna, &path)
+        .header("last-event-id", &i64::MAX.to_string());
     again.send().await.is(StatusCode::NO_CONTENT);
 }

@@ -258,6 +258,53 @@ fn held_stock(since: DateTime<Utc>) -> SourceReport {
 }
 
 #[tokio::test]
+async fn an_operation_ends_only_when_products_and_exports_show_what_its_sync_recorded() {
+    let world = world().await;
+    let anna = world.registered("anna@shop.ru").await;
+    let cabinet = world.cabinet(&anna).await;
+    let operation = world.sync_requested(&anna, cabinet).await.id("operation_id");
+    world.started(&anna, cabinet, operation, 1).await;
+    let before = world.project().await;
+    world.product(&anna, cabinet, 101, 5).await;
+    world.completed(&anna, cabinet, operation, 2).await;
+    let head = world.project_operations().await;
+
+    let path = format!("/api/v1/operations/{operation}");
+    let told = world.get(&anna, &path).send().await;
+    assert_eq!(
+        (&told.body["status"], &told.body["result"]),
+        (&json!("running"), &json!(null)),
+        "the list of products is still empty"
+    );
+    assert_eq!(told.position(), before, "no more than products show");
+    assert_eq!(told.header("retry-after"), "1");
+    let events = format!("{path}/events");
+    let resume = || {
+        world
+            .get(&anna, &events)
+            .header("last-event-id", &before.to_string())
+    };
+    let mut stream = resume().open().await;
+    world.project().await;
+    let last = events_of(&mut stream, usize::MAX).await;
+    assert_eq!(
+        (last.len(), last[0].0, &last[0].1["status"]),
+        (1, head, &json!("succeeded"))
+    );
+    let told = world.get(&anna, &path).send().await;
+    assert_eq!(
+        (&told.body["status"], told.position()),
+        (&json!("succeeded"), head)
+    );
+    let listed = world
+        .get(&anna, "/api/v1/products")
+        .header("stock-min-position", &told.position().to_string())
+        .send()
+        .await;
+    assert_eq!(listed.body["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_held_result_is_decided_by_a_person_once_and_it_is_shown_by_whom() {
     let world = world().await;
     let anna = world.registered("anna@shop.ru").await;

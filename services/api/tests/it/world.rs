@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use api::state::Asked;
-use api::{ApiState, ErrandError, Errands, Google, SheetProgress, SheetTest};
+use api::{ApiState, ErrandError, Errands, Google, NewSheetSync, SheetProgress, SheetSync, SheetTest};
 use application::App;
 use application::wire::CredentialCheck;
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
@@ -30,7 +30,9 @@ use vault::{MasterKeys, Vault};
 pub(crate) struct Others {
     pub(crate) check: Mutex<Option<CredentialCheck>>,
     pub(crate) progress: Mutex<SheetProgress>,
-    pub(crate) writes: Mutex<Vec<TenantId>>,
+    pub(crate) writes: Mutex<Vec<(TenantId, NewSheetSync)>>,
+    /// What became of all of them, once a test says so.
+    pub(crate) written: Mutex<Option<SheetSync>>,
 }
 
 impl Errands for Others {
@@ -43,9 +45,31 @@ impl Errands for Others {
         Box::pin(async { Err(ErrandError::NotFound) })
     }
 
-    fn write_sheet(&self, tenant: TenantId) -> Asked<'_, Result<(), ErrandError>> {
-        self.writes.lock().unwrap().push(tenant);
+    fn write_sheet(&self, tenant: TenantId, sync: NewSheetSync) -> Asked<'_, Result<(), ErrandError>> {
+        self.writes.lock().unwrap().push((tenant, sync));
         Box::pin(async { Ok(()) })
+    }
+
+    fn sheet_sync(
+        &self,
+        tenant: TenantId,
+        operation: Uuid,
+    ) -> Asked<'_, Result<Option<SheetSync>, ErrandError>> {
+        let asked = self.writes.lock().unwrap().clone();
+        let asked = (asked.into_iter()).find(|(whose, sync)| *whose == tenant && sync.operation == operation);
+        let written = self.written.lock().unwrap().clone();
+        Box::pin(async move {
+            Ok(asked.map(|(_, sync)| {
+                written.unwrap_or(SheetSync {
+                    wanted: sync.wanted,
+                    requested_at: sync.at,
+                    ended_at: None,
+                    error: None,
+                    retry_at: None,
+                    written_position: 0,
+                })
+            }))
+        })
     }
 
     fn sheet_progress(&self, _: TenantId) -> Asked<'_, Result<SheetProgress, ErrandError>> {
@@ -247,6 +271,11 @@ impl World {
     /// Brings both read models up to the log's head.
     pub(crate) async fn project(&self) -> i64 {
         self.project_one::<Inventory>().await;
+        self.project_one::<Operations>().await
+    }
+
+    /// Brings the read model of tenants, cabinets and syncs alone up to the log's head.
+    pub(crate) async fn project_operations(&self) -> i64 {
         self.project_one::<Operations>().await
     }
 

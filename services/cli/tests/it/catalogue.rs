@@ -210,6 +210,7 @@ const WIDE_POLICIES: &[&str] = &[
     "core.key_rotations all_tenants to st_keys",
     "core.sheet_layouts all_tenants to st_sheets",
     "core.sheet_states all_tenants to st_sheets",
+    "core.sheet_syncs all_tenants to st_sheets",
     "core.sync_payload_parts audit_reads to st_audit",
     "core.sync_payloads audit_reads to st_audit",
     "core.tenant_keys all_tenants to st_keys",

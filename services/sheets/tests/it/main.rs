@@ -2,6 +2,8 @@
 
 // `cfg(test)` always holds here; it tells the lints that the helpers of these modules are test code as well.
 #[cfg(test)]
+mod asked;
+#[cfg(test)]
 mod budget;
 #[cfg(test)]
 mod cabinets;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use api::state::Asked;
-use api::{ApiState, ErrandError, Errands, Google, ServerOptions, SheetProgress, SheetTest};
+use api::{
+    ApiState, ErrandError, Errands, Google, NewSheetSync, ServerOptions, SheetProgress, SheetSync, SheetTest,
+};
 use application::App;
 use application::wire::CredentialCheck;
 use auth::{AccessTokens, IdempotencyKeys, Principal, Role as Membership, Sessions};
@@ -157,7 +159,11 @@ impl Errands for Nobody {
         nobody()
     }
 
-    fn write_sheet(&self, _: TenantId) -> Asked<'_, Result<(), ErrandError>> {
+    fn write_sheet(&self, _: TenantId, _: NewSheetSync) -> Asked<'_, Result<(), ErrandError>> {
+        nobody()
+    }
+
+    fn sheet_sync(&self, _: TenantId, _: Uuid) -> Asked<'_, Result<Option<SheetSync>, ErrandError>> {
         nobody()
     }
 

@@ -11,13 +11,14 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use auth::Principal;
 use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
 use events::ids::TenantId;
 use futures_util::{Stream, stream};
 use read_models::operations::queries::{self, SyncDetail};
-use read_models::{Operations, QueryError, Reached};
+use read_models::{Inventory, Operations, QueryError, Reached};
 use uuid::Uuid;
 
-use super::{OperationView, sheet_position};
+use super::{OperationView, is_behind, is_sheet_operation};
 use crate::call::{Call, path_id};
 use crate::freshness::Model;
 use crate::input::{self, Nothing};
@@ -33,9 +34,9 @@ const RETRY: &str = "retry: 3000\n\n";
 /// A comment that says nothing.
 const STILL_HERE: &[u8] = b": still here\n\n";
 
-/// Watch an operation: an event whenever it changes, until it ends. A client that has seen the end gets 204
-/// and stops. A sheet that could not be written is tried again by itself, so its watch goes on until the
-/// cells show what they were to show.
+/// Watch an operation: an event whenever it changes, until it ends. The end of a sync is told when products,
+/// totals and exports show all of it. A client that has seen the end gets 204
+/// and stops.
 ///
 /// # Errors
 /// 404.
@@ -51,15 +52,16 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let id = path_id(&request, "operation")?;
     let Nothing = input::query(&request)?;
     let seen = last_event_id(&request)?;
-    if let Some(wanted) = sheet_position(id) {
-        return sheet::watch(call, id, wanted, seen).await;
+    if is_sheet_operation(id) {
+        return sheet::watch(call, id, seen).await;
     }
-    let (sync, position) = call
-        .read(&request, Model::Operations, async |tx| {
-            queries::sync(tx, id).await
-        })
-        .await?;
+    let question = async |tx: &Transaction<'_>| {
+        let inventory = Model::Inventory.position(tx).await?;
+        Ok((queries::sync(tx, id).await?, inventory))
+    };
+    let ((sync, inventory), position) = call.read(&request, Model::Operations, question).await?;
     let sync = sync.ok_or_else(|| Problem::not_found("operation"))?;
+    let behind = is_behind(&sync, inventory);
     if sync.status.is_final() && sync.position <= seen {
         return Ok(HttpResponse::NoContent().finish());
     }
@@ -69,8 +71,9 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         state: call.state.clone(),
         id,
         seen,
-        position,
-        next: Some(sync),
+        // The end is not told before products show it, and it is looked for at once.
+        position: if behind { position - 1 } else { position },
+        next: Some(sync).filter(|_| !behind),
         ended: false,
     };
     let chunks = stream::unfold(watch, |mut watch| async move {
@@ -116,7 +119,8 @@ impl Watch {
             if let Some(sync) = self.next.take().filter(|sync| sync.position > self.seen) {
                 self.seen = sync.position;
                 self.ended = sync.status.is_final();
-                return event(self.seen, &sync.into());
+                let shown = sync.position;
+                return event(self.seen, &OperationView::of(sync, shown));
             }
             let stopping = self.state.stopping.clone();
             let waited = tokio::select! {
@@ -134,7 +138,8 @@ impl Watch {
         }
     }
 
-    /// Waits for the read model to move, then looks; false when it did not move for a while.
+    /// Waits for the read model to move, then looks, and waits until products show an end. False when nothing
+    /// moved for a while.
     async fn wait(&mut self) -> Result<bool, QueryError> {
         tokio::time::sleep(PACE).await;
         let reached = self
@@ -145,8 +150,19 @@ impl Watch {
         let Reached::Yes(position) = reached else {
             return Ok(false);
         };
+        let found = self.look(self.principal.tenant_id).await?;
+        if let Some(sync) = found.as_ref().filter(|sync| sync.status.is_final()) {
+            let shown = self
+                .state
+                .positions
+                .wait_for::<Inventory>(&self.state.reads, sync.position, HEARTBEAT)
+                .await?;
+            if !matches!(shown, Reached::Yes(_)) {
+                return Ok(false);
+            }
+        }
         self.position = position;
-        self.next = self.look(self.principal.tenant_id).await?;
+        self.next = found;
         Ok(true)
     }
 

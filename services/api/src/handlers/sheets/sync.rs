@@ -15,11 +15,13 @@ use crate::handlers::operations::sheet_operation;
 use crate::input::{self, Nothing};
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::state::NewSheetSync;
 
 /// The writing that was begun.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SheetSyncAccepted {
-    /// The operation to watch: it is done when the sheet shows what the read model showed now.
+    /// The operation to watch. It ends with the first write that began after this request: well when the sheet
+    /// shows what the read model shows now, or more; badly when that write failed, though a later one may succeed.
     pub operation_id: Uuid,
 }
 
@@ -37,12 +39,17 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     link.ok_or_else(|| Problem::not_found("linked spreadsheet"))?;
     let known = call.ask(async |tx| Model::Inventory.position(tx).await).await?;
     call.command(&request, &body.raw, move |state, context| async move {
+        let operation_id = sheet_operation(context.new_id("sheet sync"));
+        let sync = NewSheetSync {
+            operation: operation_id,
+            wanted: known,
+            at: context.now,
+        };
         state
             .errands
-            .write_sheet(context.tenant_id)
+            .write_sheet(context.tenant_id, sync)
             .await
             .map_err(errand_problem)?;
-        let operation_id = sheet_operation(known);
         let location = format!("/api/v1/operations/{operation_id}");
         Ok(Reply::json(202, &SheetSyncAccepted { operation_id })?
             .location(location)

@@ -1,5 +1,6 @@
 //! Watching a sheet being written. Writing is no event, so there is nothing to be woken by: the role's own
-//! table is looked at again and again. An event's id is the position that the cells show.
+//! table is looked at again and again. An event's id is the position that the cells show; the last one's is beyond
+//! all of these.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::super::OperationView;
-use super::super::show::{problem, sheet_view};
+use super::super::show::{sheet_sync, sheet_view};
 use super::{HEARTBEAT, STILL_HERE, event, streamed};
 use crate::call::Call;
 use crate::problem::Problem;
@@ -21,11 +22,13 @@ use crate::state::ApiState;
 /// Time between two looks: a write takes a second or more, and every watcher's look is a query.
 const PACE: Duration = Duration::from_millis(500);
 
-pub(super) async fn watch(call: Call, id: Uuid, wanted: i64, seen: i64) -> Result<HttpResponse, Problem> {
+/// Id of the last event: no position is as high.
+const LAST: i64 = i64::MAX;
+
+pub(super) async fn watch(call: Call, id: Uuid, seen: i64) -> Result<HttpResponse, Problem> {
     let tenant = call.tenant();
-    let progress = call.state.errands.sheet_progress(tenant).await.map_err(problem)?;
-    let now = sheet_view(id, wanted, progress);
-    if is_final(&now) && seen >= wanted {
+    let now = sheet_view(id, sheet_sync(&call, id).await?);
+    if is_final(&now) && seen == LAST {
         return Ok(HttpResponse::NoContent().finish());
     }
     let watch = Watch {
@@ -33,7 +36,6 @@ pub(super) async fn watch(call: Call, id: Uuid, wanted: i64, seen: i64) -> Resul
         tenant,
         ends_at: call.trace.now + auth::access::LIFETIME,
         id,
-        wanted,
         next: Some(now),
         told: None,
     };
@@ -44,8 +46,8 @@ pub(super) async fn watch(call: Call, id: Uuid, wanted: i64, seen: i64) -> Resul
     Ok(streamed(chunks))
 }
 
-const fn is_final(operation: &OperationView) -> bool {
-    matches!(operation.progress.total, Some(total) if operation.progress.done >= total)
+fn is_final(operation: &OperationView) -> bool {
+    operation.status != "running"
 }
 
 /// A connection that watches one sheet.
@@ -54,7 +56,6 @@ struct Watch {
     tenant: TenantId,
     ends_at: DateTime<Utc>,
     id: Uuid,
-    wanted: i64,
     next: Option<OperationView>,
     /// What the client was told last.
     told: Option<OperationView>,
@@ -70,7 +71,12 @@ impl Watch {
                 return None;
             }
             if let Some(operation) = self.next.take().filter(|next| self.told.as_ref() != Some(next)) {
-                let chunk = event(operation.progress.done, &operation);
+                let number = if is_final(&operation) {
+                    LAST
+                } else {
+                    operation.progress.done
+                };
+                let chunk = event(number, &operation);
                 self.told = Some(operation);
                 return chunk;
             }
@@ -82,8 +88,9 @@ impl Watch {
                 () = stopping.cancelled() => return None,
                 () = tokio::time::sleep(PACE) => {}
             }
-            match self.state.errands.sheet_progress(self.tenant).await {
-                Ok(progress) => self.next = Some(sheet_view(self.id, self.wanted, progress)),
+            match self.state.errands.sheet_sync(self.tenant, self.id).await {
+                Ok(Some(sync)) => self.next = Some(sheet_view(self.id, sync)),
+                Ok(None) => return None,
                 Err(error) => {
                     tracing::warn!(error = ?error, "a watched sheet cannot be looked at");
                     return None;
