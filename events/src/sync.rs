@@ -53,13 +53,14 @@ pub struct SourceReport {
     pub payload_sha256: String,
     /// Size of the raw answer in bytes; unknown in events written before this was recorded.
     pub payload_bytes: Option<u64>,
-    /// Why it failed or is partial, or with what mark a doubtful answer was taken; no secrets, no personal data.
+    /// Why it failed or is partial, or with what mark a doubtful answer was taken; no secrets, no personal
+    /// data.
     pub error: Option<String>,
     /// What of the answer was doubtful. Absent in events written before this was recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<Doubt>,
-    /// Since when the answer has everything, where the source is asked for a period (`orders`); unknown in events
-    /// written before this was recorded.
+    /// Since when the answer has everything, where the source is asked for a period (`orders`); unknown in
+    /// events written before this was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers_since: Option<DateTime<Utc>>,
 }

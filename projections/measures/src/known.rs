@@ -1,5 +1,5 @@
-//! How much of a window of days is known. A count of orders is shown only for a window that is known as a whole:
-//! ten days of orders under the name of twenty-eight look like a fall of sales.
+//! How much of a window of days is known. A count of orders is shown only for a window that is known as a
+//! whole: ten days of orders under the name of twenty-eight look like a fall of sales.
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
@@ -28,9 +28,9 @@ pub struct KnownWindows {
 }
 
 impl Known {
-    /// What is known of the windows that end with `today`. A window is known as a whole from its first instant
-    /// until at least yesterday: a cabinet that is read once a day would have none after midnight otherwise, and
-    /// today is never over.
+    /// What is known of the windows that end with `today`. A window is known as a whole from its first
+    /// instant until at least yesterday: a cabinet that is read once a day would have none after midnight
+    /// otherwise, and today is never over.
     #[must_use]
     pub fn windows(self, today: NaiveDate) -> KnownWindows {
         let begun = |days: u64| self.since <= first_instant(today, days);

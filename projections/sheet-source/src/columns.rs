@@ -1,8 +1,8 @@
 //! Which warehouses share a group of columns, under which key and title.
 //!
-//! A key is unique inside a marketplace, so two cabinets of it share the columns of a warehouse. A warehouse that
-//! was told by its name first and by an id later keeps the group that it had, for there may be formulas on it.
-//! Titles differ: whoever reads two groups of one name cannot know which is which.
+//! A key is unique inside a marketplace, so two cabinets of it share the columns of a warehouse. A warehouse
+//! that was told by its name first and by an id later keeps the group that it had, for there may be formulas
+//! on it. Titles differ: whoever reads two groups of one name cannot know which is which.
 
 use std::collections::{HashMap, HashSet};
 
@@ -109,8 +109,8 @@ impl Columns {
         (cells, without_column)
     }
 
-    /// Says which groups have orders alone: a warehouse that is sold out, or one that is called otherwise where its
-    /// stock is told.
+    /// Says which groups have orders alone: a warehouse that is sold out, or one that is called otherwise
+    /// where its stock is told.
     pub(crate) fn remark(&self, language: Language) -> Option<String> {
         let (first, rest) = self
             .orders_only
@@ -160,8 +160,9 @@ fn used(rows: &SheetRows) -> HashSet<(Uuid, &str)> {
         .collect()
 }
 
-/// Titles that differ from each other. A name that several groups have is marked with what tells them apart, from
-/// the plainest mark to the last resort: the marketplace, the seller's own warehouse, orders alone, the id.
+/// Titles that differ from each other. A name that several groups have is marked with what tells them apart,
+/// from the plainest mark to the last resort: the marketplace, the seller's own warehouse, orders alone, the
+/// id.
 fn titles(groups: &[Group], language: Language) -> Vec<String> {
     let mut titles: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
     let orders_only = match language {

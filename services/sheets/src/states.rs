@@ -338,8 +338,9 @@ impl States {
         Ok(changed.try_get::<_, i64>(0)? == 1)
     }
 
-    /// Records a failure and gives the lease back. A batch whose outcome is unknown stays marked as sent. A failure
-    /// that counts ends the requests that waited for this write; a later success belongs to later ones.
+    /// Records a failure and gives the lease back. A batch whose outcome is unknown stays marked as sent. A
+    /// failure that counts ends the requests that waited for this write; a later success belongs to later
+    /// ones.
     pub(crate) async fn fail(&self, claim: &Claim, failure: &Failure) -> Result<(), DatabaseError> {
         let session = self.pool.get().await?;
         let statement = session

@@ -482,8 +482,8 @@ pub(super) fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) {
     });
 }
 
-/// Folds an event of a cabinet's sync stream: how its sources came out. Only what a sync recorded makes a source
-/// newer: that of one that completed, and the part of one that was held back which was not.
+/// Folds an event of a cabinet's sync stream: how its sources came out. Only what a sync recorded makes a
+/// source newer: that of one that completed, and the part of one that was held back which was not.
 pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
     let (sources, sync_id, completed_at) = match fact {
         SyncEvent::SyncCompleted(done) => (&done.sources, done.sync_id, Some(done.completed_at)),
@@ -530,8 +530,8 @@ pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
     }
 }
 
-/// Whether an answer is complete and was recorded as such: no doubt is about the source as a whole, unless it was
-/// taken as true in the end.
+/// Whether an answer is complete and was recorded as such: no doubt is about the source as a whole, unless it
+/// was taken as true in the end.
 fn is_whole(report: &SourceReport) -> bool {
     let doubted =
         (report.doubts.iter()).any(|doubt| doubt.warehouses.is_empty() && doubt.state != DoubtState::Taken);
@@ -542,8 +542,8 @@ fn is_whole(report: &SourceReport) -> bool {
 /// `ST_ORDER_DAYS`.
 const LEAST_ORDER_DAYS: TimeDelta = TimeDelta::days(7);
 
-/// Since when orders are known without a gap, with this answer. What was known before goes on where the answer
-/// joins on to it.
+/// Since when orders are known without a gap, with this answer. What was known before goes on where the
+/// answer joins on to it.
 fn covered(report: &SourceReport, as_of: DateTime<Utc>, before: Option<&Fresh>) -> Option<DateTime<Utc>> {
     if report.source != "orders" {
         return None;

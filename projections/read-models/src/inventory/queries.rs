@@ -27,8 +27,8 @@ pub use warehouses::{
 /// Below this many units stock counts as low, unless the caller says otherwise.
 pub const LOW_STOCK: i64 = 10;
 
-/// A condition: a cabinet was not taken away, now or at the earlier instant that a parameter names. `cabinet` is
-/// a column.
+/// A condition: a cabinet was not taken away, now or at the earlier instant that a parameter names. `cabinet`
+/// is a column.
 fn connected(cabinet: &str, at: Option<&str>) -> String {
     let away = match at {
         None => "gone.back_at IS NULL".to_owned(),

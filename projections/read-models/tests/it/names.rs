@@ -1,5 +1,5 @@
-//! Warehouses that are told by name and by id, in whatever order: one warehouse is one, and a name that several
-//! share stands for none of them.
+//! Warehouses that are told by name and by id, in whatever order: one warehouse is one, and a name that
+//! several share stands for none of them.
 
 use database::Role;
 use deadpool_postgres::Transaction;

@@ -269,6 +269,7 @@ async fn an_operation_goes_from_pending_over_retry_to_its_end() {
 async fn what_a_cabinet_holds_back_is_shown_until_it_is_read_again_or_decided() {
     let time = at("2026-10-01T00:00:00Z");
     let report = |outcome, doubts| SourceReport {
+        covers_since: None,
         source: "stock_fbs".to_owned(),
         outcome,
         rows: 1,

@@ -1,8 +1,8 @@
 //! The public face of work that outlives its request: a sync of a cabinet, or the writing of the spreadsheet.
 //!
-//! A sync's operation is its row in the read model. Writing the sheet is no event, so the sheets role keeps what
-//! became of each request (`core.sheet_syncs`): it ends with the first write that began after it, and does not
-//! change with what later writes do.
+//! A sync's operation is its row in the read model. Writing the sheet is no event, so the sheets role keeps
+//! what became of each request (`core.sheet_syncs`): it ends with the first write that began after it, and
+//! does not change with what later writes do.
 
 pub mod events;
 pub mod show;
@@ -67,7 +67,8 @@ pub struct ErrorView {
 }
 
 /// Whether a sync has ended and products, totals and exports do not show all of it yet. Its last event is the
-/// last of what it recorded, so they do when the products' read model, which has read up to `inventory`, has it.
+/// last of what it recorded, so they do when the products' read model, which has read up to `inventory`, has
+/// it.
 pub(super) const fn is_behind(sync: &SyncDetail, inventory: i64) -> bool {
     sync.status.is_final() && inventory < sync.position
 }

@@ -72,8 +72,9 @@ pub struct ProductView {
     pub position: i64,
 }
 
-/// Units ordered and not cancelled, in Moscow days up to today. A window is none where orders are not known from
-/// its beginning until at least yesterday: the part that is known would look like a whole with fewer orders.
+/// Units ordered and not cancelled, in Moscow days up to today. A window is none where orders are not known
+/// from its beginning until at least yesterday: the part that is known would look like a whole with fewer
+/// orders.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OrdersView {
     /// In 7 days.

@@ -235,6 +235,7 @@ async fn an_operation_is_watched_until_it_ends_and_goes_on_after_a_cut() {
 /// Stock of which one warehouse is held back.
 fn held_stock(since: DateTime<Utc>) -> SourceReport {
     SourceReport {
+        covers_since: None,
         source: "stock_fbo".to_owned(),
         outcome: SourceOutcome::Partial,
         rows: 40,

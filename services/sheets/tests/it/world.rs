@@ -546,8 +546,7 @@ fn details(vendor_code: &str, subject: &str) -> Details {
 
 /// Stock is told with keys made of numbers, orders with names.
 pub(crate) fn key(name: &str) -> String {
-    let number: u32 = name.chars().map(u32::from).sum();
-    format!("fbo:{number}")
+    format!("fbo:{}", name.chars().map(u32::from).sum::<u32>())
 }
 
 fn options(

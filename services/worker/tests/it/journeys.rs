@@ -120,8 +120,8 @@ async fn an_order_is_recorded_once_however_often_it_is_told() {
     }
 }
 
-/// Of how many cabinets the scheduler is told that their first sync is due. A cabinet is connected by the log's
-/// time, which no test moves.
+/// Of how many cabinets the scheduler is told that their first sync is due. A cabinet is connected by the
+/// log's time, which no test moves.
 async fn due(world: &World) -> i64 {
     let admin = support::connect(world.database_url()).await;
     let sql = "SELECT count(*) FROM core.next_due_cabinets(clock_timestamp(), 10, 10) WHERE never_synced";

@@ -32,8 +32,8 @@ impl KnownOrders {
             .map_or_else(KnownWindows::default, |known| known.windows(today))
     }
 
-    /// What is known of them of all cabinets together: no more than of each. Without cabinets there is nothing
-    /// that could be missing.
+    /// What is known of them of all cabinets together: no more than of each. Without cabinets there is
+    /// nothing that could be missing.
     #[must_use]
     pub fn windows_of_all(&self, today: NaiveDate) -> KnownWindows {
         if self.has_blind {

@@ -1,9 +1,9 @@
 //! How fast products sell and how long their stock lasts.
 //!
 //! A window of 7, 14 or 28 Moscow days ends with the day of the instant asked for. Of it counts what is
-//! known: from the first stock ever told of the product, or from where the cabinet's orders are known without a
-//! gap, if that is later, until the newest complete answer of the cabinet's stock and order sources, whichever is
-//! older. Within that, units ordered and not cancelled are divided by
+//! known: from the first stock ever told of the product, or from where the cabinet's orders are known without
+//! a gap, if that is later, until the newest complete answer of the cabinet's stock and order sources,
+//! whichever is older. Within that, units ordered and not cancelled are divided by
 //! the exact time in stock, by the marketplace's time (`as_of`); see `measures::Pace`. Returns count: they
 //! were orders.
 
@@ -127,8 +127,8 @@ pub(super) fn orders_until_by_product() -> String {
     )
 }
 
-/// Instants until which a cabinet's stock and orders are both known, at most `$now`, and since when its orders
-/// are.
+/// Instants until which a cabinet's stock and orders are both known, at most `$now`, and since when its
+/// orders are.
 const HORIZONS: &str = "
     SELECT f.cabinet_id, least($now::timestamptz, max(f.as_of) FILTER (WHERE starts_with(f.source, 'stock')),
            max(f.as_of) FILTER (WHERE f.source = 'orders')) AS until,
@@ -146,7 +146,8 @@ const HORIZONS: &str = "
 /// is what a spell adds to those that began before it.
 pub(super) fn pace_tables(only: &str) -> String {
     let moscow = |at: &str| format!("(({at} AT TIME ZONE 'UTC') + interval '3 hours')::date");
-    // Before orders are known, nothing was sold as far as is known, and time in stock would count all the same.
+    // Before orders are known, nothing was sold as far as is known, and time in stock would count all the
+    // same.
     let since = "greatest(p.observed_since, h.since)";
     let (since_day, until_day) = (moscow(since), moscow("h.until"));
     let length = |start: &str| {

@@ -24,11 +24,11 @@ pub struct SheetRows {
     pub position: i64,
     /// The earlier instant of which the numbers are; none where they are of now.
     pub known_at: Option<DateTime<Utc>>,
-    /// Products in the order in which they were first seen; those that left the catalogue are marked, and so are
-    /// those of a cabinet that was taken away.
+    /// Products in the order in which they were first seen; those that left the catalogue are marked, and so
+    /// are those of a cabinet that was taken away.
     pub products: Vec<SheetProduct>,
-    /// Warehouses of connected cabinets in the order in which they were first seen. The warehouse of every cell
-    /// of a product that is not marked is among them.
+    /// Warehouses of connected cabinets in the order in which they were first seen. The warehouse of every
+    /// cell of a product that is not marked is among them.
     pub warehouses: Vec<Warehouse>,
     /// How old the numbers are.
     pub freshness: Vec<Freshness>,
@@ -282,8 +282,8 @@ async fn read_up_to(tx: &Transaction<'_>) -> Result<i64, QueryError> {
     Ok(found.map_or(0, |(position, _)| position))
 }
 
-/// Warehouses with a place of their own: all but the names that only stand for another key, unless stock was told
-/// under them or a cell has one.
+/// Warehouses with a place of their own: all but the names that only stand for another key, unless stock was
+/// told under them or a cell has one.
 async fn columns(
     tx: &Transaction<'_>,
     products: &[SheetProduct],

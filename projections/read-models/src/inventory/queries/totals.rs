@@ -1,5 +1,5 @@
-//! The numbers of a dashboard. Products that left the catalogue, and those of cabinets that were taken away, are
-//! not counted.
+//! The numbers of a dashboard. Products that left the catalogue, and those of cabinets that were taken away,
+//! are not counted.
 
 use chrono::NaiveDate;
 use deadpool_postgres::Transaction;

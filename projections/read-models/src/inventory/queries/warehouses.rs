@@ -41,7 +41,8 @@ pub struct WarehouseTotal {
     pub warehouse: Warehouse,
     /// Units that can be sold.
     pub available: i64,
-    /// Units ordered from it in the last 7 Moscow days, not cancelled; none where not all of these days are known.
+    /// Units ordered from it in the last 7 Moscow days, not cancelled; none where not all of these days are
+    /// known.
     pub orders_last_7: Option<i64>,
     /// Products with at least one unit available there.
     pub products: i64,
@@ -80,7 +81,8 @@ pub const NOWHERE: &str = ":0";
 const UNALIASED: &str = "NOT EXISTS (SELECT FROM rm_inventory.warehouse_aliases a \
     WHERE a.tenant_id = w.tenant_id AND a.cabinet_id = w.cabinet_id AND a.warehouse = w.warehouse)";
 
-/// Warehouses of the tenant's connected cabinets, or of one of them, in the order in which they were first seen.
+/// Warehouses of the tenant's connected cabinets, or of one of them, in the order in which they were first
+/// seen.
 ///
 /// # Errors
 /// [`QueryError::Database`].
@@ -100,8 +102,8 @@ pub async fn warehouses(
     Ok(rows.iter().map(warehouse).collect::<Result<_, _>>()?)
 }
 
-/// What lies at each warehouse of the connected cabinets, most units first. Products that left the catalogue are
-/// not counted.
+/// What lies at each warehouse of the connected cabinets, most units first. Products that left the catalogue
+/// are not counted.
 ///
 /// # Errors
 /// [`QueryError::Database`].

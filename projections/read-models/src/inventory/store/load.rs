@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::super::rows::{CabinetKey, Fresh, Level, LevelKey, Pair, Product, ProductKey, Rows, Slot};
 use crate::projection::cause_of;
 
-/// Fetches the products and levels that the batch touches and that are not in memory yet, and how the sources of
-/// its cabinets were doing. A stream that begins in the batch has none.
+/// Fetches the products and levels that the batch touches and that are not in memory yet, and how the sources
+/// of its cabinets were doing. A stream that begins in the batch has none.
 pub(in crate::inventory) async fn load(
     rows: &mut Rows,
     tx: &Transaction<'_>,

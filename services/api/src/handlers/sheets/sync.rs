@@ -20,8 +20,9 @@ use crate::state::NewSheetSync;
 /// The writing that was begun.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SheetSyncAccepted {
-    /// The operation to watch. It ends with the first write that began after this request: well when the sheet
-    /// shows what the read model shows now, or more; badly when that write failed, though a later one may succeed.
+    /// The operation to watch. It ends with the first write that began after this request: well when the
+    /// sheet shows what the read model shows now, or more; badly when that write failed, though a later one
+    /// may succeed.
     pub operation_id: Uuid,
 }
 

@@ -1,6 +1,6 @@
 //! Watching a sheet being written. Writing is no event, so there is nothing to be woken by: the role's own
-//! table is looked at again and again. An event's id is the position that the cells show; the last one's is beyond
-//! all of these.
+//! table is looked at again and again. An event's id is the position that the cells show; the last one's is
+//! beyond all of these.
 
 use std::time::Duration;
 
