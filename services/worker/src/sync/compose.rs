@@ -183,9 +183,10 @@ impl<'a> Composer<'a> {
     fn observation(&self, nm_id: i64, part: Part) -> Observation {
         let is_in = |source| self.holding.is_whole(source) == (part == Part::Held);
         let (cards, unreported) = (&self.catalogue.cards, &self.catalogue.unreported);
+        let takes_card = is_in(CARDS) || part == Part::Believed;
         let card = match (cards.get(&nm_id), unreported.get(&nm_id)) {
-            (Some(details), None) if is_in(CARDS) || part == Part::Believed => Card::Seen(details.clone()),
-            (Some(details), Some(unreported)) if is_in(CARDS) || part == Part::Believed => Card::SeenInPart {
+            (Some(details), None) if takes_card => Card::Seen(details.clone()),
+            (Some(details), Some(unreported)) if takes_card => Card::SeenInPart {
                 details: details.clone(),
                 unreported: unreported.clone(),
             },

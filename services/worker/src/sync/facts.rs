@@ -76,16 +76,24 @@ fn catalogue(seen: &Seen) -> CatalogueSeen {
 }
 
 fn stock(snapshot: &StockSnapshot, is_known: impl Fn(i64) -> bool) -> StockSeen {
+    // By the warehouse's place in the answer first: there are hundreds of thousands of levels.
+    let mut sums = vec![(0, false); snapshot.warehouses.len()];
+    for level in snapshot.products.iter().flat_map(|product| &product.levels) {
+        let sum = usize::try_from(level.warehouse)
+            .ok()
+            .and_then(|index| sums.get_mut(index));
+        if let Some((units, has_rows)) = sum {
+            *units += level.available;
+            *has_rows = true;
+        }
+    }
+    // Two places can be one warehouse, once names are resolved to ids.
     let mut warehouses: BTreeMap<String, Told> = BTreeMap::new();
-    for warehouse in &snapshot.warehouses {
+    for (warehouse, (units, has_rows)) in snapshot.warehouses.iter().zip(sums) {
         let told = warehouses.entry(warehouse.key.clone()).or_default();
         told.name.clone_from(&warehouse.name);
-    }
-    for level in snapshot.levels() {
-        if let Some(told) = warehouses.get_mut(&level.warehouse.key) {
-            told.units += level.level.available;
-            told.has_rows = true;
-        }
+        told.units += units;
+        told.has_rows |= has_rows;
     }
     let in_stock = |product: &&ProductStock| product.available() > 0;
     let stocked: Vec<i64> = (snapshot.products.iter().filter(in_stock))

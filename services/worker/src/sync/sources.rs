@@ -187,9 +187,9 @@ pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &Marketpla
         let reading = read_cards(client, &mut catalogue);
         // Stock that is asked for by size needs the catalogue anew, however lately that was recorded.
         let cards = if fbs_is_due && needs_catalogue(client) {
-            asking.ask_anew(CARDS, reading).await
+            Box::pin(asking.ask_anew(CARDS, reading)).await
         } else {
-            asking.ask(CARDS, reading).await
+            Box::pin(asking.ask(CARDS, reading)).await
         };
         let fbs = match &cards {
             _ if !opens_fbs(client) => Source::NotAsked,

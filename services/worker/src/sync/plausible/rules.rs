@@ -15,8 +15,8 @@ const ENOUGH_UNITS: i64 = 100;
 const ENOUGH_ARTICLES: i64 = 20;
 /// Fewer than one in so many units left is most of the stock gone; so many times as many is too much.
 const MOST: i64 = 10;
-/// Fewer than one in so many articles still in stock is no ordinary day.
-const ARTICLES_LEFT: i64 = 4;
+/// Fewer than one in so many articles still in stock is no ordinary day: pages that came empty lose articles.
+const ARTICLES_LEFT: i64 = 2;
 /// Fewer articles than this leave a catalogue unnoticed, even if other sources still name them: cards that were
 /// thrown away keep their stock for a while.
 const ENOUGH_STRAYS: i64 = 3;

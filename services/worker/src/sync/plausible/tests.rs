@@ -333,6 +333,28 @@ fn stock_of_articles_that_no_one_knows_waits_for_a_person() {
 }
 
 #[test]
+fn half_of_the_articles_gone_from_stock_is_doubted_unless_orders_explain_it() {
+    let with = |articles, units, orders: &[(&str, i64, usize)]| {
+        let mut facts = Facts {
+            orders: ordered(orders),
+            ..fbo(&[("fbo:1", units)])
+        };
+        if let Some(stock) = &mut facts.fbo {
+            stock.stocked = articles;
+        }
+        facts
+    };
+    let held = vec![("most_articles_out_of_stock", Decision::Hold)];
+    for (now, expected) in [
+        (with(24, 500, &[]), held),
+        (with(25, 500, &[]), vec![]),
+        (with(24, 590, &[("fbo:1", 0, 10)]), vec![]),
+    ] {
+        assert_eq!(one(&with(50, 600, &[]), &now), expected, "{now:?}");
+    }
+}
+
+#[test]
 fn a_catalogue_is_judged_by_what_the_other_sources_name() {
     use Decision::{Hold, Mark};
     for (before, now, expected, later) in [
