@@ -105,6 +105,19 @@ impl Known {
             && (level.cluster.is_none() || self.cluster == level.cluster)
     }
 
+    /// Whether units of a size are known here of which the level says nothing, though it tells sizes.
+    fn has_more_sizes_than(&self, level: &StockLevel) -> bool {
+        let is_told = |known: &SizeUnits| {
+            let mut told = level.sizes.iter();
+            told.any(|told| (told.size_id, &told.name) == (known.size_id, &known.name))
+        };
+        !level.sizes.is_empty()
+            && self
+                .sizes
+                .iter()
+                .any(|known| known.available > 0 && !is_told(known))
+    }
+
     fn is_empty(&self) -> bool {
         self.level.is_zero() && self.buckets.values().all(|units| *units == 0)
     }

@@ -26,6 +26,10 @@ impl Product {
             told.insert(level.warehouse.as_str());
             let now = sizes.named(level);
             let known = self.levels.get(&level.warehouse);
+            // What an answer that is not whole leaves out is not gone, a size of a level included.
+            if !stock.complete && known.is_some_and(|known| known.has_more_sizes_than(&now)) {
+                continue;
+            }
             if !known.map_or_else(|| is_empty(&now), |known| known.says(&now)) {
                 let cluster = known.and_then(|known| known.cluster.clone());
                 levels.push(StockLevel {

@@ -387,6 +387,11 @@ proptest! {
                     prop_assert!(told.buckets.is_empty());
                     continue;
                 };
+                // What is not whole leaves a level as it was where it lacks one of its sizes.
+                let lacks = |size: &SizeUnits| !told.sizes.iter().any(|told| told.size_id == size.size_id && told.available > 0);
+                if !answer.complete && known.sizes.iter().any(lacks) {
+                    continue;
+                }
                 prop_assert_eq!(&known.buckets, &told.buckets);
                 // One size says nothing that the level does not, and nothing is no size.
                 let told: Vec<_> = told.sizes.iter().filter(|size| size.available > 0).cloned().collect();

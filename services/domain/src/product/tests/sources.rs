@@ -3,11 +3,11 @@
 
 use events::cabinet::Marketplace;
 use events::catalog::ProductEvent;
-use events::product::OrderLine;
+use events::product::{Details, OrderLine, ProductSize, SizeUnits, StockLevel};
 use proptest::prelude::*;
 
-use super::{at, order, seen, tell};
-use crate::product::{Observation, Product};
+use super::{at, fbo, level, order, seen, tell};
+use crate::product::{Card, Observation, Product};
 
 fn ordered(id: &str, minute: i64) -> OrderLine {
     OrderLine {
@@ -138,6 +138,45 @@ fn parcels_of_ozon_are_told_apart_by_their_ids_alone() {
         recorded(&tell(&mut product, ozon(vec![ordered("2-1", 0)]))),
         ["2-1"]
     );
+}
+
+fn sized(sizes: &[(i64, i64)]) -> StockLevel {
+    StockLevel {
+        sizes: sizes
+            .iter()
+            .map(|(size_id, available)| SizeUnits {
+                size_id: *size_id,
+                name: String::new(),
+                available: *available,
+            })
+            .collect(),
+        ..level("fbo:1", sizes.iter().map(|size| size.1).sum())
+    }
+}
+
+#[test]
+fn a_level_that_lacks_one_of_its_sizes_counts_only_in_an_answer_that_is_whole() {
+    let size = |size_id: i64| ProductSize {
+        size_id,
+        name: size_id.to_string(),
+        barcodes: vec![],
+    };
+    let told = |levels, complete| Observation {
+        card: Card::Seen(Details {
+            sizes: vec![size(42), size(44)],
+            ..Details::default()
+        }),
+        stock: vec![fbo(levels, complete, &[])],
+        ..seen()
+    };
+    let mut product = Product::default();
+    tell(&mut product, told(vec![sized(&[(42, 5), (44, 7)])], true));
+    assert_eq!(tell(&mut product, told(vec![sized(&[(42, 4)])], false)), []);
+    assert_eq!(product.available(), 12);
+    tell(&mut product, told(vec![sized(&[(42, 4), (44, 6)])], false));
+    assert_eq!(product.available(), 10, "all of its sizes were told");
+    tell(&mut product, told(vec![sized(&[(42, 4)])], true));
+    assert_eq!(product.available(), 4);
 }
 
 fn count_by_day(product: &Product) -> std::collections::BTreeMap<i64, usize> {
