@@ -57,6 +57,8 @@ pub struct Recorded {
     pub position: i64,
     /// Levels that were left as they were.
     pub refused: Vec<Refused>,
+    /// Orders that were not recorded, because they would have doubled known ones under other ids.
+    pub orders_held_back: u64,
 }
 
 impl Recorded {
@@ -66,6 +68,7 @@ impl Recorded {
         self.events += other.events;
         self.position = self.position.max(other.position);
         self.refused.extend(other.refused);
+        self.orders_held_back += other.orders_held_back;
     }
 }
 
@@ -105,6 +108,9 @@ pub async fn execute(
             .states
             .load_many::<Folded<Product>>(context.tenant_id, &ids)
             .await?;
+        if round == 0 {
+            recorded.orders_held_back = orders_held_back(&pending, &states);
+        }
         let decided = decide(pending, states);
         pending = append(app, context, decided, round, &mut recorded).await?;
     }
@@ -117,6 +123,14 @@ pub async fn execute(
 
 fn product_id(observation: &Observation) -> Uuid {
     ProductId::of(observation.cabinet_id, observation.nm_id).uuid()
+}
+
+fn orders_held_back(observations: &[Observation], states: &HashMap<Uuid, Loaded<Folded<Product>>>) -> u64 {
+    let of = |observation: &Observation| {
+        let known = states.get(&product_id(observation))?;
+        Some(known.state.0.orders_held_back(observation))
+    };
+    observations.iter().filter_map(of).sum()
 }
 
 fn decide(

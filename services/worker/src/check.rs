@@ -1,6 +1,8 @@
 //! Tries a cabinet's key at its marketplace: one that was offered, else the one in use. Only the worker may
 //! open keys, so everybody else asks for it; a sync does it by itself where nobody has.
 
+use std::time::Duration;
+
 use application::domain::cabinet::{Cabinet, CabinetRefusal, CheckOutcome, Findings};
 use application::wire::CredentialCheck;
 use application::{Context, ExecuteError, Folded, record_check};
@@ -104,11 +106,43 @@ fn key_to_try(cabinet: Cabinet) -> Option<(Marketplace, CredentialFacts)> {
     Some((cabinet.marketplace?, cabinet.offered.or(cabinet.credential)?))
 }
 
-/// Asks the marketplace what it thinks of a client's key.
+/// Between two looks at a key that is refused.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// Asks the marketplace what it thinks of a client's key. A refusal, of the key or of one of its rights, is a
+/// verdict only when it is repeated: a gate or a probe that fails for a second must not take a cabinet away
+/// from its seller.
 ///
 /// # Errors
 /// [`CheckError::NoAnswer`].
 pub(crate) async fn ask(client: &MarketplaceClient) -> Result<CheckOutcome, CheckError> {
+    match look(client).await? {
+        CheckOutcome::Answered(first) if first.rights.iter().any(|right| right.status.is_refused()) => {
+            tokio::time::sleep(SECOND_LOOK).await;
+            let second = match look(client).await {
+                Ok(CheckOutcome::Answered(second)) => second.rights,
+                Ok(CheckOutcome::Refused(_)) | Err(_) => Vec::new(),
+            };
+            Ok(CheckOutcome::Answered(confirmed(first, &second)))
+        }
+        CheckOutcome::Refused(_) => {
+            tokio::time::sleep(SECOND_LOOK).await;
+            look(client).await
+        }
+        answered @ CheckOutcome::Answered(_) => Ok(answered),
+    }
+}
+
+/// The findings, where only what was refused at both looks stays refused.
+fn confirmed(mut first: Findings, second: &[Right]) -> Findings {
+    for right in first.rights.iter_mut().filter(|right| right.status.is_refused()) {
+        let again = second.iter().find(|other| other.category == right.category);
+        right.status = again.map_or(RightStatus::NoAnswer, |again| again.status);
+    }
+    first
+}
+
+async fn look(client: &MarketplaceClient) -> Result<CheckOutcome, CheckError> {
     match client.check().await {
         Ok(account) => Ok(CheckOutcome::Answered(findings(account))),
         Err(error) => {

@@ -6,6 +6,7 @@
 //! was given up for dead cannot speak for the one that took over.
 
 pub mod compose;
+pub mod doubled;
 mod facts;
 pub mod held;
 mod key;

@@ -99,7 +99,7 @@ async fn a_thousand_products_are_recorded_once_and_the_same_again_writes_nothing
             changed: 1_000,
             events: 2_000,
             position: 2_003,
-            refused: vec![]
+            ..Recorded::default()
         }
     );
     assert_eq!(world.log().await.len(), 2_003);

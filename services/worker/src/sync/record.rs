@@ -10,7 +10,7 @@ use super::compose::{self, Composer, Holding, Part};
 use super::held::{self, HoldError, Holds};
 use super::plausible::{Judgement, judge};
 use super::sources::Seen;
-use super::{Attempt, End, Trouble, facts};
+use super::{Attempt, End, Trouble, doubled, facts};
 use crate::memory::Memory;
 
 impl Attempt<'_> {
@@ -53,6 +53,7 @@ impl Attempt<'_> {
         }
         memory.believe(&judgement.after).await?;
         let reports = composer.into_reports(&recorded.refused);
+        let reports = doubled::with_held_back(reports, recorded.orders_held_back);
         if !holding.0.is_empty() {
             return Ok(self.quarantine(&judgement, reports).await);
         }

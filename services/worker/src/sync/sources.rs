@@ -203,7 +203,8 @@ pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &Marketpla
             _ if needs_catalogue(client) && catalogue.sizes.is_empty() => Source::NotAsked,
             cards => {
                 // What was asked by half a catalogue says nothing about the other half.
-                let whole = matches!(cards, Source::Read(fetched) if fetched.complete);
+                let is_whole = |cards: &Fetched<()>| cards.complete && cards.outcome.unread.is_empty();
+                let whole = matches!(cards, Source::Read(cards) if is_whole(cards));
                 let stock = async {
                     let mut fetched = client.fbs_stock(&catalogue.sizes).await?;
                     fetched.complete &= whole || !needs_catalogue(client);

@@ -81,10 +81,6 @@ async fn own_warehouses_that_are_empty_for_one_call_keep_their_units_and_the_res
         (OWN_WAREHOUSES, answer(200, "[]")),
         (OWN_WAREHOUSES, answer(200, "null")),
         (OWN_WAREHOUSES, answer(204, "")),
-        (
-            "/marketplace-api/api/v3/stocks",
-            answer(200, r#"{"stocks":null}"#),
-        ),
     ] {
         for forced in FORCED_AND_NOT {
             // Such a token asks its own warehouses one by one.

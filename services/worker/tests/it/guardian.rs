@@ -187,7 +187,10 @@ async fn a_new_key_that_cannot_be_tried_now_waits_and_the_old_one_goes_on() {
         let world = World::start(seller()).await;
         world.sync_anew(forced).await;
         world.give(&world.other_token(scope::ALL)).await;
+        // Neither the probe for the seller nor one of the pings answers.
+        let probes = Fault::on("", refused(503)).containing("/ping");
         world.simulator.script(Fault::on("/common-api", refused(503)));
+        world.simulator.script(probes);
         assert!(matches!(world.tried().await, Err(CheckError::NoAnswer(_))));
         assert_eq!(world.sync_anew(forced).await, End::Done);
         assert_eq!(world.happened().await.last(), Some(&"credential_offered"));

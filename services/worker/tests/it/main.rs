@@ -21,4 +21,5 @@ mod schedule;
 mod service_secret;
 mod shared_limits;
 mod unrecorded;
+mod ways;
 mod world;
