@@ -11,6 +11,8 @@
 //! | `migrate` | sheets of earlier layouts |
 //! | `write` | the batch between the two, and the record of it |
 //! | `decorate`, `refusal` | values before decorations, and what Google refuses |
+//! | `bins` | whether the file lies in the bin, where Google takes every write |
+//! | `fence` | what makes Google refuse a batch when the sheet has moved since it was read |
 //! | `accounts`, `trouble` | with which key, and what to tell when it does not work |
 //!
 //! # What holds
@@ -30,7 +32,9 @@
 //! * At Moscow's midnight the seven days move on, so sheets are written then without an event.
 
 mod accounts;
+mod bins;
 mod decorate;
+mod fence;
 mod follow;
 mod migrate;
 mod protect;
@@ -46,10 +50,12 @@ mod write;
 
 pub mod wire;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use database::{DatabaseError, Pool};
+use events::ids::TenantId;
 use messaging::{Broker, EventsConsumer, rpc};
 use read_models::QueryError;
 use read_models::measure::moscow_day;
@@ -65,6 +71,7 @@ pub use migrate::{Choice, MigrateError, Moved, MovedSheet};
 pub use queues::Queues;
 
 use accounts::Clients;
+use bins::Bins;
 use follow::Follower;
 use states::{Due, States};
 use write::{Written, later};
@@ -163,6 +170,45 @@ pub(crate) struct Shared {
     pub(crate) changed: Notify,
     pub(crate) observer: Observer,
     pub(crate) options: Choices,
+    pub(crate) bins: Bins,
+    /// Tenants in whose sheets Google makes no marks of rows.
+    unmarked: Mutex<HashSet<TenantId>>,
+    /// Tenants in whose sheets Google does not do what fences are made of.
+    unfenced: Mutex<HashSet<TenantId>>,
+}
+
+impl Shared {
+    /// Whether batches to this tenant's sheet are sent behind fences.
+    pub(crate) fn fences_hold(&self, tenant: TenantId) -> bool {
+        !has(&self.unfenced, tenant)
+    }
+
+    /// Batches are sent to it without fences until this process ends.
+    pub(crate) fn give_up_fences(&self, tenant: TenantId) {
+        tracing::error!(%tenant, "Google refuses fences around batches though nothing has moved; they are left out");
+        add(&self.unfenced, tenant);
+    }
+
+    /// Whether marks are hung on rows of this tenant's sheet.
+    pub(crate) fn marks_rows(&self, tenant: TenantId) -> bool {
+        !has(&self.unmarked, tenant)
+    }
+
+    /// Google refuses them, perhaps because others have used up the room for metadata.
+    pub(crate) fn stop_marking_rows(&self, tenant: TenantId) {
+        tracing::warn!(%tenant, "Google makes no marks on rows of this sheet; they are left out");
+        add(&self.unmarked, tenant);
+    }
+}
+
+fn has(tenants: &Mutex<HashSet<TenantId>>, tenant: TenantId) -> bool {
+    let tenants = tenants.lock().unwrap_or_else(PoisonError::into_inner);
+    tenants.contains(&tenant)
+}
+
+fn add(tenants: &Mutex<HashSet<TenantId>>, tenant: TenantId) {
+    let mut tenants = tenants.lock().unwrap_or_else(PoisonError::into_inner);
+    tenants.insert(tenant);
 }
 
 /// The numbers among the options.
@@ -241,6 +287,9 @@ impl Sheets {
                 cells_per_batch: options.cells_per_batch.max(1),
                 bytes_per_batch: options.bytes_per_batch.max(1),
             },
+            bins: Bins::default(),
+            unmarked: Mutex::default(),
+            unfenced: Mutex::default(),
             pool: options.pool.clone(),
         };
         Self {

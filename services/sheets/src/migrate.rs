@@ -20,7 +20,7 @@ use sheet_layout::{GridRange, Language};
 use crate::states::{Claim, Outcome};
 use crate::structure::{self, CELLS_A_READ, Place, Seen};
 use crate::trouble::Trouble;
-use crate::write::{Round, fail, later};
+use crate::write::{Round, fail, later, worksheet_id};
 use crate::{Shared, Sheets, source};
 
 /// Titles that earlier writers gave their worksheet.
@@ -171,6 +171,7 @@ async fn look_and_move(shared: &Shared, claim: &Claim, choice: Choice) -> Result
         spreadsheet_id: &claim.spreadsheet_id,
         worksheet: &claim.worksheet,
         sheet_id: claim.sheet_id,
+        made: worksheet_id(claim),
     };
     let found = find(&client, place).await.map_err(google)?;
     let mut moved = Moved {

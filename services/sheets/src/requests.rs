@@ -38,6 +38,22 @@ impl Piece<'_> {
         }
     }
 
+    /// What takes away again the values that it writes into a row; none where it writes none there.
+    pub(crate) fn blank(&self, row: u32) -> Option<wire::Request> {
+        let Self::Rows(block, from, to) = self else {
+            return None;
+        };
+        let at = usize::try_from(row.checked_sub(block.start.row_index)?).ok()?;
+        let start = layout::GridCoordinate {
+            row_index: row,
+            ..block.start
+        };
+        let empty = vec![Cell::Empty; width(block)];
+        (*from..*to)
+            .contains(&at)
+            .then(|| wire::Request::UpdateCells(update_cells(start, block.width, &empty)))
+    }
+
     /// As it is sent. A worksheet that is made in several batches is made `veiled`.
     pub(crate) fn request(&self, veiled: bool) -> wire::Request {
         match self {

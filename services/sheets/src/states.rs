@@ -205,6 +205,30 @@ impl States {
         Ok(tenants.collect::<Result<_, _>>()?)
     }
 
+    /// Keeps a sheet whose turn was long in coming. False when it is not ours to write any more.
+    pub(crate) async fn renew(
+        &self,
+        claim: &Claim,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<bool, DatabaseError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached(
+                "UPDATE core.sheet_states SET lease_until = $5 \
+                  WHERE tenant_id = $1 AND lease_holder = $2 AND lease_until > $4 AND linked AND link_position = $3",
+            )
+            .await?;
+        let tenant = claim.tenant.uuid();
+        let changed = session
+            .execute(
+                &statement,
+                &[&tenant, &self.holder, &claim.link_position, &now, &lease_until],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
     /// Says that a batch is about to be sent. False when the sheet is not ours to write any more.
     pub(crate) async fn begin_write(
         &self,

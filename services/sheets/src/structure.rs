@@ -5,6 +5,7 @@
 //! cells are read.
 
 mod cells;
+mod look;
 mod obstacles;
 mod rows;
 mod titles;
@@ -23,8 +24,10 @@ use sheet_layout::{
     ManagedRow, ROW_METADATA_KEY, SheetState,
 };
 
+use crate::fence::{COUNT_MARK, Marks, ROW_MARK};
 use crate::migrate;
 use cells::{Cells, Frame};
+pub(crate) use look::{Expected, look};
 pub(crate) use obstacles::fnv1a;
 use rows::{below_header, identities, identity_columns, locate, size_column};
 
@@ -33,7 +36,8 @@ const FIELDS: &str = "sheets(properties(sheetId,title,hidden,gridProperties),mer
     basicFilter(range),bandedRanges(range),slicers(spec(dataRange)))";
 /// What is asked of a worksheet that is known, with the cells that a filter selects.
 const AT_ONCE: &str = "sheets(properties(sheetId,title,hidden,gridProperties),merges,protectedRanges,tables,\
-    basicFilter(range),bandedRanges(range),slicers(spec(dataRange)),data(startRow,startColumn,rowMetadata(developerMetadata),columnMetadata(developerMetadata),\
+    basicFilter(range),bandedRanges(range),slicers(spec(dataRange)),developerMetadata,\
+    data(startRow,startColumn,rowMetadata(developerMetadata),columnMetadata(developerMetadata),\
     rowData(values(effectiveValue,note))))";
 /// Cells in one answer when all of them are read.
 pub(crate) const CELLS_A_READ: usize = 200_000;
@@ -52,6 +56,8 @@ pub(crate) struct Seen {
     pub(crate) structure: u64,
     /// Cells of other worksheets, where ours is not there and all had to be looked at.
     pub(crate) elsewhere: u64,
+    /// Our marks on the worksheet and its size: what a batch's fence is made of.
+    pub(crate) marks: Marks,
 }
 
 /// Where to look.
@@ -62,6 +68,8 @@ pub(crate) struct Place<'a> {
     pub(crate) worksheet: &'a str,
     /// The worksheet as it was found last.
     pub(crate) sheet_id: Option<i32>,
+    /// The id under which this link's worksheet is made: no copy has it.
+    pub(crate) made: i32,
 }
 
 /// What is known of the products and of the last write.
@@ -163,8 +171,11 @@ async fn at_once(
         return Ok(None);
     };
     let cells = Cells::of(&sheet);
-    let mut state = skeleton(&sheet, &cells.names());
+    let names = cells.names();
+    let mut state = skeleton(&sheet, &names);
     titles::find(&mut state, written, |row, column| cells.value(row, column));
+    let own = sheet.developer_metadata.iter().cloned();
+    let marks = Marks::of(&state, names.into_iter().chain(own));
     if state.columns.is_empty() || (state.header_rows.is_empty() && !whole) {
         return Ok(None);
     }
@@ -188,6 +199,7 @@ async fn at_once(
     };
     Ok(Some(Seen {
         current: Current { sheet: Some(state) },
+        marks,
         ..seen_of(sheet)
     }))
 }
@@ -201,6 +213,7 @@ fn seen_of(sheet: Sheet) -> Seen {
             .filter(ProtectedRange::is_closed)
             .collect(),
         elsewhere: 0,
+        marks: Marks::default(),
     }
 }
 
@@ -250,6 +263,7 @@ async fn in_turn(client: &SheetsClient, place: Place<'_>, known: Known<'_>) -> R
         }
     };
     Ok(Seen {
+        marks: Marks::of(&state, names.into_iter()),
         current: Current { sheet: Some(state) },
         ..seen_of(sheet.clone())
     })
@@ -260,7 +274,8 @@ pub(crate) async fn overview(
     client: &SheetsClient,
     spreadsheet_id: &str,
 ) -> Result<(Vec<Sheet>, Vec<DeveloperMetadata>), GoogleError> {
-    let filters = [lookup(COLUMN_METADATA_KEY, None), lookup(ROW_METADATA_KEY, None)];
+    let keys = [COLUMN_METADATA_KEY, ROW_METADATA_KEY, ROW_MARK, COUNT_MARK];
+    let filters = keys.map(|key| lookup(key, None));
     let (spreadsheet, names) = tokio::try_join!(
         client.get(spreadsheet_id, FIELDS),
         client.search_metadata(spreadsheet_id, &filters),
@@ -268,7 +283,9 @@ pub(crate) async fn overview(
     Ok((spreadsheet.sheets, names))
 }
 
-/// The worksheet: the one of last time, else one that carries our names, else the one with the title.
+/// The worksheet: the one of last time, else the one that was made for this link, else the one with the title,
+/// else the only one that carries our names. A person may copy ours, and Google may copy the names along: where
+/// ours is gone, its copy is the person's own unless they gave it the title.
 pub(crate) fn find<'a>(
     sheets: &'a [Sheet],
     names: &[DeveloperMetadata],
@@ -289,11 +306,17 @@ pub(crate) fn find<'a>(
                 && name.metadata_key.as_deref() == Some(COLUMN_METADATA_KEY)
         })
     };
+    let only = || {
+        let mut all = sheets.iter().filter(ours);
+        all.next()
+            .filter(|_| all.next().is_none() && place.sheet_id.is_none())
+    };
     place
         .sheet_id
         .and_then(by_id)
+        .or_else(|| by_id(place.made).filter(ours))
         .or_else(|| sheets.iter().find(|sheet| ours(sheet) && titled(sheet)))
-        .or_else(|| sheets.iter().find(ours))
+        .or_else(only)
         .or_else(|| sheets.iter().find(titled))
 }
 

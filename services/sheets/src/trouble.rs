@@ -58,8 +58,8 @@ pub(crate) enum Trouble {
     },
     /// An earlier writer's cells are where ours would come.
     #[error(
-        "the worksheet “{worksheet}” has {layout}; whoever runs this service moves it by `stock-tracker sheets \
-         migrate`, or rename it and link an empty worksheet to keep it as it is"
+        "the worksheet “{worksheet}” has {layout}, or is a copy of the service's worksheet without its marks; move \
+         it by `stock-tracker sheets migrate`, or rename it"
     )]
     OldLayout {
         /// Its title.
@@ -67,6 +67,12 @@ pub(crate) enum Trouble {
         /// What is in it.
         layout: Layout,
     },
+    /// The file lies in the bin, where nobody sees what is written into it.
+    #[error("the spreadsheet is in the bin")]
+    Trashed,
+    /// People moved the sheet between reading and writing; nothing of the batch was done.
+    #[error("the sheet changed while it was written")]
+    Moved,
     /// The read model failed.
     #[error("the numbers cannot be read")]
     Model(#[source] QueryError),
@@ -171,13 +177,24 @@ impl Trouble {
             Self::NoRoom { .. } => Refusal::Cells.advice("", ""),
             Self::OldLayout { worksheet, layout } => (
                 format!(
-                    "на листе «{worksheet}» таблица прежнего вида ({layout}); её переносит `stock-tracker sheets \
-                     migrate` — это делает тот, кто ведёт сервис, — или переименуйте лист и подключите пустой"
+                    "на листе «{worksheet}» таблица прежнего вида или копия листа сервиса без его меток ({layout}). \
+                     Копию переименуйте: сервис создаст свой лист. Прежнюю таблицу переносит `stock-tracker sheets \
+                     migrate` — это делает тот, кто ведёт сервис"
                 ),
                 format!(
-                    "the worksheet “{worksheet}” has {layout}; whoever runs this service moves it by \
-                     `stock-tracker sheets migrate`, or rename it and link an empty worksheet to keep it as it is"
+                    "the worksheet “{worksheet}” has {layout}, or is a copy of the service's worksheet without its \
+                     marks. Rename a copy, and the service makes a worksheet of its own. An earlier layout is moved \
+                     by `stock-tracker sheets migrate`, which whoever runs this service does"
                 ),
+            ),
+            Self::Trashed => words(
+                "таблица в корзине Google Диска: восстановите её, и запись продолжится сама, или подключите другую",
+                "the spreadsheet is in the bin of Google Drive; restore it, and writing goes on by itself, or link \
+                 another one",
+            ),
+            Self::Moved => words(
+                "лист менялся во время записи; запись будет повторена сама",
+                "the sheet changed while it was being written; writing is tried again by itself",
             ),
             Self::Model(_) => words(
                 "остатки сейчас не читаются; запись будет повторена сама",
@@ -215,6 +232,8 @@ impl Trouble {
             Self::NoAccount => "no_account",
             Self::Key(_) => "key_unusable",
             Self::Vault(_) => "vault",
+            Self::Trashed => "trashed",
+            Self::Moved => "unavailable",
             Self::Model(_) | Self::Database(_) => "database",
             Self::NoRoom { .. } | Self::Layout(LayoutError::TooLarge { .. }) => "too_large",
             Self::Layout(_) => "layout",
@@ -258,13 +277,14 @@ impl Trouble {
             | Self::NoAccount
             | Self::Protected { .. }
             | Self::OldLayout { .. }
+            | Self::Trashed
             | Self::NoRoom { .. }
             | Self::Key(_)
             | Self::Vault(_)
             | Self::Model(_)
             | Self::Layout(_) => true,
             // It happens before a batch is sent and after one was.
-            Self::Database(_) => false,
+            Self::Database(_) | Self::Moved => false,
         }
     }
 

@@ -1,12 +1,16 @@
 //! One sheet, one round: what it should show, what it shows, the batch between them, and the record of it.
 //! Between any two of these steps the process may die: before the batch nothing has happened, after it the
-//! mark that it was sent makes the next round read what is there.
+//! mark that it was sent makes the next round read what is there. And between any two a person may work in the
+//! sheet: the turn to write is waited for before the reading, and a fence (`fence`) makes Google refuse a batch
+//! where the sheet has moved all the same.
+
+mod send;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use connectors::google::{self as wire, GoogleError, SheetsClient};
+use connectors::google::{GoogleError, SheetsClient};
 use read_models::measure::moscow_day;
 use sheet_layout::{
     Cell, ColumnKey, Current, Grid, HEADER_FIELDS, HEADER_GROUPS, Language, MAX_CELLS, ManagedColumn,
@@ -14,10 +18,12 @@ use sheet_layout::{
 };
 use sheet_source::Source;
 
+use crate::decorate::{self, Carried};
 use crate::states::{Claim, Failure, Outcome};
 use crate::structure::{Known, Place, Seen, Unreadable};
 use crate::trouble::Trouble;
-use crate::{Notice, Shared, decorate, protect, requests, source, structure};
+use crate::{Notice, Shared, protect, requests, source, structure};
+use send::Way;
 
 /// How a round of one sheet ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +111,7 @@ async fn attempt(shared: &Shared, claim: &Claim, language: &mut Language) -> Res
         return Ok(Written::NotOurs);
     }
     let mut round = Round::new(shared, claim, &client, view);
-    round.written = stored(claim);
+    round.written = round.remembered();
     // Once a day all cells are read, also where there are too many to do so each time.
     round.doubtful |= claim.written_day != Some(today);
     if round.shows_all_already(&source)? {
@@ -116,22 +122,10 @@ async fn attempt(shared: &Shared, claim: &Claim, language: &mut Language) -> Res
     let listed: HashSet<&str> = shown.iter().map(|row| &*row.of).collect();
     loop {
         match round.step(&source, &listed, today).await? {
-            Step::More => {}
+            Step::More | Step::Moved => {}
             Step::Done if round.batches == 0 => return Ok(Written::Unchanged),
             Step::Done => return Ok(Written::Sent(round.batches)),
             Step::NotOurs => return Ok(Written::NotOurs),
-        }
-    }
-}
-
-/// What was written last. What does not decode is read from the sheet instead.
-fn stored(claim: &Claim) -> Option<Grid> {
-    let bytes = claim.written.as_deref()?;
-    match Grid::from_bytes(bytes) {
-        Ok(grid) => Some(grid),
-        Err(error) => {
-            tracing::info!(error = %error, tenant = %claim.tenant, "the sheet is read as a whole");
-            None
         }
     }
 }
@@ -151,23 +145,23 @@ pub(crate) struct Round<'a> {
     view: View,
     /// Google has no room for more names of columns.
     unnamed: bool,
+    /// The grid that this round recorded last.
+    recorded: Option<Vec<u8>>,
+    way: Way,
 }
 
 enum Step {
     Done,
     /// Rows were put off to keep the batch small.
     More,
+    /// The sheet moved between reading and writing.
+    Moved,
     NotOurs,
 }
 
 impl<'a> Round<'a> {
     /// Nothing is known of what is in the sheet.
-    pub(crate) const fn new(
-        shared: &'a Shared,
-        claim: &'a Claim,
-        client: &'a SheetsClient,
-        view: View,
-    ) -> Self {
+    pub(crate) fn new(shared: &'a Shared, claim: &'a Claim, client: &'a SheetsClient, view: View) -> Self {
         Self {
             shared,
             claim,
@@ -180,6 +174,20 @@ impl<'a> Round<'a> {
             batches: 0,
             view,
             unnamed: false,
+            recorded: None,
+            way: Way::default(),
+        }
+    }
+
+    /// What was written last. What does not decode is read from the sheet instead.
+    fn remembered(&self) -> Option<Grid> {
+        let bytes = self.recorded.as_deref().or(self.claim.written.as_deref())?;
+        match Grid::from_bytes(bytes) {
+            Ok(grid) => Some(grid),
+            Err(error) => {
+                tracing::info!(error = %error, tenant = %self.claim.tenant, "the sheet is read as a whole");
+                None
+            }
         }
     }
 
@@ -212,7 +220,7 @@ impl<'a> Round<'a> {
         })
     }
 
-    /// One reading and at most one batch.
+    /// One reading and at most one batch, with nothing to wait for between the two.
     async fn step(
         &mut self,
         source: &Source,
@@ -223,7 +231,11 @@ impl<'a> Round<'a> {
             spreadsheet_id: &self.claim.spreadsheet_id,
             worksheet: &self.claim.worksheet,
             sheet_id: self.sheet_id,
+            made: worksheet_id(self.claim),
         };
+        if !self.take_turn().await? {
+            return Ok(Step::NotOurs);
+        }
         let view = self.layout_options(source).view;
         let identities = source.identities_in(&view).map_err(Trouble::Layout)?;
         let written = self.written.take();
@@ -236,12 +248,18 @@ impl<'a> Round<'a> {
             doubtful: self.doubtful,
             uncertain: self.uncertain,
         };
-        let seen = structure::read(self.client, place, known)
-            .await
-            .map_err(|error| match error {
-                Unreadable::Google(error) => Trouble::of(error, self.client, false),
-                Unreadable::OldLayout { worksheet, layout } => Trouble::OldLayout { worksheet, layout },
-            })?;
+        let bins = &self.shared.bins;
+        let (seen, binned) = tokio::join!(
+            structure::read(self.client, place, known),
+            bins.holds(self.client, place.spreadsheet_id, self.shared.clock.now()),
+        );
+        if binned {
+            return Err(Trouble::Trashed);
+        }
+        let seen = seen.map_err(|error| match error {
+            Unreadable::Google(error) => Trouble::of(error, self.client, false),
+            Unreadable::OldLayout { worksheet, layout } => Trouble::OldLayout { worksheet, layout },
+        })?;
         let lacked = (seen.current.sheet.as_ref()).is_some_and(|sheet| sheet.written.lacks_look());
         let mut plan = self.plan(&seen, source)?;
         let repaired = repaired(&seen, had.as_deref(), self.view.language);
@@ -255,13 +273,9 @@ impl<'a> Round<'a> {
         let sent = !plan.is_empty() || unveil.is_some();
         let mut missing = None;
         if sent {
-            let carried = match self.carry_out(Vec::new(), &mut plan, &seen, unveil).await {
-                // Nothing of it was done: the same once more, and new columns without names.
-                Err(trouble) if trouble.is_out_of_names() && !self.unnamed => {
-                    self.unnamed = true;
-                    plan = self.plan(&seen, source)?;
-                    self.carry_out(Vec::new(), &mut plan, &seen, unveil).await?
-                }
+            let carried = match self.carried(&mut plan, &seen, source, unveil).await {
+                Err(Trouble::Moved) if self.goes_on() => return Ok(Step::Moved),
+                Err(Trouble::Moved) => return Ok(Step::NotOurs),
                 carried => carried?,
             };
             let Some(carried) = carried else {
@@ -286,10 +300,32 @@ impl<'a> Round<'a> {
         if !self.shared.states.record(self.claim, &outcome).await? {
             return Ok(Step::NotOurs);
         }
+        self.recorded = Some(outcome.written);
         let Plan { after, .. } = plan;
         (self.written, self.sheet_id) = (Some(after.written), Some(after.sheet_id));
         (self.doubtful, self.uncertain) = (false, false);
         Ok(if complete { Step::Done } else { Step::More })
+    }
+
+    /// Sends the plan; where Google has no room for names, once more with new columns that have none.
+    async fn carried(
+        &mut self,
+        plan: &mut Plan,
+        seen: &Seen,
+        source: &Source,
+        unveil: Option<i32>,
+    ) -> Result<Option<Carried>, Trouble> {
+        self.ready(seen, plan);
+        match self.carry_out(Vec::new(), plan, seen, unveil).await {
+            // Nothing of it was done.
+            Err(trouble) if trouble.is_out_of_names() && !self.unnamed => {
+                self.unnamed = true;
+                *plan = self.plan(seen, source)?;
+                self.ready(seen, plan);
+                self.carry_out(Vec::new(), plan, seen, unveil).await
+            }
+            carried => carried,
+        }
     }
 
     fn plan(&self, seen: &Seen, source: &Source) -> Result<Plan, Trouble> {
@@ -324,43 +360,6 @@ impl<'a> Round<'a> {
             ranges: connectors::google::range_names(seen.title.as_deref().unwrap_or_default(), &in_the_way),
             client_email: self.client.client_email().to_owned(),
         })
-    }
-
-    /// The plan as one atomic batch, or as several where it is too large for one; `before` begins the first.
-    /// False when the sheet is not ours any more.
-    pub(crate) async fn send(
-        &mut self,
-        mut before: Vec<wire::Request>,
-        planned: &[Request],
-        unveil: Option<i32>,
-    ) -> Result<bool, Trouble> {
-        let mut batches = requests::batches(planned, self.shared.options.bytes_per_batch);
-        if let (Some(sheet_id), Some(last)) = (unveil, batches.last_mut()) {
-            last.push(requests::Piece::Unveil(sheet_id));
-        }
-        for batch in batches {
-            let now = self.shared.clock.now();
-            let lease_until = later(now, self.shared.options.settle);
-            if !self
-                .shared
-                .states
-                .begin_write(self.claim, now, lease_until, self.veiled)
-                .await?
-            {
-                return Ok(false);
-            }
-            let mut requests = std::mem::take(&mut before);
-            requests.extend(batch.iter().map(|piece| piece.request(self.veiled)));
-            self.client
-                .batch_update(&self.claim.spreadsheet_id, &requests)
-                .await
-                .map_err(|error| Trouble::of(error, self.client, true))?;
-            self.batches += 1;
-            (self.shared.observer)(Notice::Sent {
-                cells: batch.iter().map(requests::Piece::cells).sum(),
-            });
-        }
-        Ok(true)
     }
 
     /// What the layout has to know.
@@ -508,7 +507,7 @@ fn repaired(seen: &Seen, had: Option<&[Arc<str>]>, language: Language) -> Option
 
 /// The id under which a worksheet is created: always the same for one link, so that a repeated creation is
 /// refused instead of making a second sheet (FNV-1a, positive).
-fn worksheet_id(claim: &Claim) -> i32 {
+pub(crate) fn worksheet_id(claim: &Claim) -> i32 {
     let bytes = claim
         .tenant
         .uuid()

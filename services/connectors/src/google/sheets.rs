@@ -29,6 +29,9 @@ const SEARCH: &str = "POST /v4/spreadsheets/{id}/developerMetadata:search";
 
 /// Where notes are; cells without one come as `{}`.
 const NOTES: &str = "sheets(data(startRow,startColumn,rowData(values(note))))";
+/// What a batch's answer shows; without the replies, of which there are as many as requests.
+const SHOWN: &str = "updatedSpreadsheet(sheets(properties(sheetId),data(startRow,startColumn,\
+    rowData(values(effectiveValue)))))";
 /// Longest answer with cells.
 const MOST_BYTES: u64 = 128 * 1024 * 1024;
 
@@ -253,7 +256,8 @@ impl SheetsClient {
         Ok(WriteTurn(()))
     }
 
-    /// The same as [`SheetsClient::batch_update`], in a turn that was waited for before.
+    /// The same as [`SheetsClient::batch_update`], in a turn that was waited for before. With a range in A1
+    /// notation, `shown`, the answer has its cells as they are when the batch is done, and costs no reading.
     ///
     /// # Errors
     /// The same.
@@ -262,19 +266,20 @@ impl SheetsClient {
         _turn: WriteTurn,
         spreadsheet_id: &str,
         requests: &[Request],
-    ) -> Result<Vec<Value>, GoogleError> {
-        let reply = self
-            .send_now(BATCH_UPDATE, Kind::Write, self.batch(spreadsheet_id, requests)?)
-            .await?;
+        shown: Option<&str>,
+    ) -> Result<Option<Spreadsheet>, GoogleError> {
+        let body = json!({"requests": requests, "includeSpreadsheetInResponse": shown.is_some(),
+            "responseIncludeGridData": shown.is_some(), "responseRanges": Vec::from_iter(shown)});
+        let call = self.batch(spreadsheet_id, &body)?.query(&[("fields", SHOWN)]);
+        let reply = self.send_now(BATCH_UPDATE, Kind::Write, call).await?;
         let answer: BatchUpdated =
             json::decode(&reply.body).map_err(|failure| CallError::new(BATCH_UPDATE, failure))?;
-        Ok(answer.replies)
+        Ok(answer.updated_spreadsheet)
     }
 
-    fn batch(&self, spreadsheet_id: &str, requests: &[Request]) -> Result<Call, GoogleError> {
+    fn batch(&self, spreadsheet_id: &str, body: &Value) -> Result<Call, GoogleError> {
         let path = spreadsheet_path(spreadsheet_id, ":batchUpdate")?;
-        let body = json!({"requests": requests, "includeSpreadsheetInResponse": false});
-        Ok(Call::new(BATCH_UPDATE, Method::POST, &self.options.sheets_url, &path)?.json(&body)?)
+        Ok(Call::new(BATCH_UPDATE, Method::POST, &self.options.sheets_url, &path)?.json(body)?)
     }
 
     /// Does all requests or none, and gives Google's reply to each.
@@ -290,7 +295,8 @@ impl SheetsClient {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        let call = self.batch(spreadsheet_id, requests)?;
+        let body = json!({"requests": requests, "includeSpreadsheetInResponse": false});
+        let call = self.batch(spreadsheet_id, &body)?;
         let answer: BatchUpdated = self.read(BATCH_UPDATE, Kind::Write, call).await?;
         Ok(answer.replies)
     }

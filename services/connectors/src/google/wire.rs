@@ -434,6 +434,7 @@ pub struct ValueRange {
 pub(super) struct BatchUpdated {
     #[serde(default)]
     pub(super) replies: Vec<Value>,
+    pub(super) updated_spreadsheet: Option<Spreadsheet>,
 }
 
 #[derive(Deserialize)]

@@ -41,7 +41,7 @@ fn warehouse(number: u32) -> String {
 
 impl World {
     /// A seller with more managed cells than are read before every write.
-    async fn large_example(&self) -> (Seller, String) {
+    pub(crate) async fn large_example(&self) -> (Seller, String) {
         let seller = self.seller();
         let names: Vec<String> = (0..70).map(warehouse).collect();
         for nm_id in 1..=300 {

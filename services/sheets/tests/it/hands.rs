@@ -32,6 +32,18 @@ pub(crate) enum Edit {
     Rename,
     MoveWorksheet,
     DeleteWorksheet,
+    /// All rows below the titles by a column, downwards or upwards.
+    Sort(Index, bool),
+    /// A cell of the seller's, to a place beside everything.
+    Cut(Index),
+    /// Columns that do not scroll.
+    Freeze(u8),
+    /// A Table of the titles and all rows; its columns with a type or without.
+    Table(bool),
+    Band,
+    /// The worksheet, kept as an archive.
+    Copy,
+    Bin(bool),
 }
 
 pub(crate) fn edit() -> impl Strategy<Value = Edit> {
@@ -51,6 +63,13 @@ pub(crate) fn edit() -> impl Strategy<Value = Edit> {
         1 => Just(Edit::Rename),
         1 => Just(Edit::MoveWorksheet),
         1 => Just(Edit::DeleteWorksheet),
+        2 => (place(), any::<bool>()).prop_map(|(column, down)| Edit::Sort(column, down)),
+        1 => place().prop_map(Edit::Cut),
+        1 => (0_u8..4).prop_map(Edit::Freeze),
+        1 => any::<bool>().prop_map(Edit::Table),
+        1 => Just(Edit::Band),
+        1 => Just(Edit::Copy),
+        1 => any::<bool>().prop_map(Edit::Bin),
     ]
 }
 
@@ -62,6 +81,8 @@ pub(crate) struct Hands {
     /// Names of the layout's columns that the seller does not want to see.
     pub(crate) hidden: BTreeSet<String>,
     pub(crate) made: usize,
+    /// Archives by title, with what is in them.
+    pub(crate) copies: BTreeMap<String, Vec<Vec<Value>>>,
 }
 
 impl Hands {
@@ -72,6 +93,7 @@ impl Hands {
             own: BTreeSet::new(),
             hidden: BTreeSet::new(),
             made: 0,
+            copies: BTreeMap::new(),
         }
     }
 }
@@ -240,12 +262,67 @@ impl Page {
             Edit::Rename => properties(json!({"sheetId": self.sheet_id, "title": name}), "title"),
             Edit::MoveWorksheet => properties(json!({"sheetId": self.sheet_id, "index": 0}), "index"),
             Edit::DeleteWorksheet => json!([{"deleteSheet": {"sheetId": self.sheet_id}}]),
+            Edit::Sort(column, down) => {
+                let order = if *down { "DESCENDING" } else { "ASCENDING" };
+                let specs = json!([{"dimensionIndex": column.index(width), "sortOrder": order}]);
+                json!([{"sortRange": {"range": self.table(self.places.fields + 1), "sortSpecs": specs}}])
+            }
+            Edit::Cut(which) => {
+                let cells = self.grid.iter().enumerate().flat_map(|(row, cells)| {
+                    let own = cells
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, cell)| text(cell).starts_with("own"));
+                    own.map(move |(column, _)| (row, column))
+                });
+                let cells: Vec<(usize, usize)> = cells.collect();
+                if cells.is_empty() {
+                    return None;
+                }
+                let (row, column) = *which.get(&cells);
+                let source = json!({"sheetId": self.sheet_id, "startRowIndex": row, "endRowIndex": row + 1,
+                    "startColumnIndex": column, "endColumnIndex": column + 1});
+                let place =
+                    json!({"sheetId": self.sheet_id, "rowIndex": height + 1, "columnIndex": width + 1});
+                json!([{"cutPaste": {"source": source, "destination": place, "pasteType": "PASTE_NORMAL"}}])
+            }
+            Edit::Freeze(columns) => {
+                let grid = json!({"frozenColumnCount": columns});
+                let fields = "gridProperties.frozenColumnCount";
+                properties(json!({"sheetId": self.sheet_id, "gridProperties": grid}), fields)
+            }
+            Edit::Table(typed) => {
+                let kind = if *typed {
+                    "DOUBLE"
+                } else {
+                    "COLUMN_TYPE_UNSPECIFIED"
+                };
+                let columns: Vec<Value> = (0..width)
+                    .map(|column| json!({"columnIndex": column, "columnType": kind}))
+                    .collect();
+                json!([{"addTable": {"table": {"name": name.replace(' ', "_"),
+                    "range": self.table(self.places.fields), "columnProperties": columns}}}])
+            }
+            Edit::Band => json!([{"addBanding": {"bandedRange": {"range": self.table(self.places.fields),
+                "rowProperties": {"firstBandColorStyle": {"rgbColor": {"red": 1}}}}}}]),
+            Edit::Copy => json!([{"duplicateSheet": {"sourceSheetId": self.sheet_id, "newSheetName": name,
+                "insertSheetIndex": 1}}]),
+            Edit::Bin(_) => return None,
         })
+    }
+
+    /// From this row on, as wide as what is there.
+    fn table(&self, from: usize) -> Value {
+        json!({"sheetId": self.sheet_id, "startRowIndex": from, "endRowIndex": self.height().max(from + 1),
+            "startColumnIndex": 0, "endColumnIndex": self.width()})
     }
 }
 
 /// What a person does in the page. What Google does not let them do, they leave.
 pub(crate) fn by_hand(world: &World, hands: &mut Hands, edit: &Edit) {
+    if let Edit::Bin(binned) = edit {
+        world.google.bin(&hands.spreadsheet, *binned);
+    }
     let Some(page) = Page::open(world, hands) else {
         return;
     };
@@ -276,6 +353,11 @@ pub(crate) fn by_hand(world: &World, hands: &mut Hands, edit: &Edit) {
             hands.title = name;
             return;
         }
+        Edit::Copy => {
+            let copy = world.google.grid(&hands.spreadsheet, &name);
+            hands.copies.insert(name, copy.expect("the copy"));
+            return;
+        }
         Edit::DeleteColumn(at) => {
             let at = at.index(page.width());
             hands.hidden.retain(|name| !names.contains(name));
@@ -294,6 +376,24 @@ pub(crate) fn by_hand(world: &World, hands: &mut Hands, edit: &Edit) {
     };
     for text in gone {
         hands.own.remove(&text);
+    }
+}
+
+/// What is in the way of our writing is taken away: Tables become ranges again, the file leaves the bin.
+pub(crate) fn tidy_up(world: &World, hands: &Hands) {
+    world.google.bin(&hands.spreadsheet, false);
+    let book = world
+        .google
+        .everything(&hands.spreadsheet)
+        .expect("the spreadsheet");
+    let tables = book["sheets"].as_array().expect("sheets").iter();
+    let tables = tables.flat_map(|sheet| sheet["tables"].as_array().cloned().unwrap_or_default());
+    for table in tables {
+        let request = json!([{"deleteTable": {"tableId": table["tableId"]}}]);
+        world
+            .google
+            .edit(&hands.spreadsheet, &request)
+            .expect("the end of a table");
     }
 }
 

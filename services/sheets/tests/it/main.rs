@@ -18,6 +18,8 @@ mod layout;
 #[cfg(test)]
 mod migrate;
 #[cfg(test)]
+mod moving;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod properties;

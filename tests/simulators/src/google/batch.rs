@@ -22,6 +22,9 @@ struct Body {
     include_spreadsheet_in_response: bool,
     #[serde(default)]
     response_include_grid_data: bool,
+    /// "Limits the ranges included in the response spreadsheet" (discovery document).
+    #[serde(default)]
+    response_ranges: Vec<String>,
 }
 
 /// Why one request failed.
@@ -110,7 +113,9 @@ pub(crate) fn update(
         {
             mask = narrow;
         }
-        answer["updatedSpreadsheet"] = render::spreadsheet(&copy, &mask, None, ("", who))?;
+        let ranges: Vec<&str> = body.response_ranges.iter().map(String::as_str).collect();
+        let areas = render::areas(&copy, &ranges)?;
+        answer["updatedSpreadsheet"] = render::spreadsheet(&copy, &mask, areas.as_deref(), ("", who))?;
     }
     Ok((copy, answer))
 }

@@ -172,6 +172,7 @@ pub(crate) struct Faults {
     rules: Mutex<Vec<Fault>>,
     release: Notify,
     held: AtomicUsize,
+    arrived: Notify,
 }
 
 impl Faults {
@@ -180,6 +181,7 @@ impl Faults {
             rules: Mutex::new(Vec::new()),
             release: Notify::new(),
             held: AtomicUsize::new(0),
+            arrived: Notify::new(),
         }
     }
 
@@ -229,10 +231,22 @@ impl Faults {
         self.held.load(Ordering::SeqCst)
     }
 
+    /// Waits until so many calls are held.
+    pub(crate) async fn until_held(&self, calls: usize) {
+        loop {
+            let arrived = self.arrived.notified();
+            if self.held() >= calls {
+                return;
+            }
+            arrived.await;
+        }
+    }
+
     pub(crate) async fn wait(&self, millis: Option<u64>) {
         let released = self.release.notified();
         // Counted only now: whoever sees the call waiting may release it.
         let _counted = Counted::new(&self.held);
+        self.arrived.notify_waiters();
         match millis {
             Some(millis) => {
                 // Either end is fine: the time is up, or somebody lets the call go before.

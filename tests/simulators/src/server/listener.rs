@@ -133,6 +133,11 @@ impl Listener {
         self.faults.held()
     }
 
+    /// Waits until rules hold so many calls.
+    pub async fn until_held(&self, calls: usize) {
+        self.faults.until_held(calls).await;
+    }
+
     /// Lets sources fail now and then, or ends that.
     pub fn weather(&self, weather: Weather) {
         self.sky.set(weather);

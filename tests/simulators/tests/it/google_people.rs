@@ -253,14 +253,13 @@ async fn a_held_batch_is_done_only_when_it_is_released_and_a_late_one_at_once() 
     let office = Office::open(Quotas::off()).await;
     let rename = |title: &str| json!([{"updateSpreadsheetProperties": {"properties": {"title": title}, "fields": "title"}}]);
     let title = || office.sim.everything(&office.book).unwrap()["title"].clone();
-    let wait_for_it = || eventually(|| office.sim.held() == 1);
     office.sim.script(
         Fault::on("/v4/", Effect::Hang { millis: None })
             .containing(":batchUpdate")
             .times(1),
     );
     let (answer, ()) = tokio::join!(office.batch(rename("held")), async {
-        wait_for_it().await;
+        office.sim.until_held(1).await;
         assert_eq!(title(), json!("Склад"));
         office.sim.release();
     });
@@ -271,20 +270,11 @@ async fn a_held_batch_is_done_only_when_it_is_released_and_a_late_one_at_once() 
             .times(1),
     );
     let (answer, ()) = tokio::join!(office.batch(rename("late")), async {
-        wait_for_it().await;
+        office.sim.until_held(1).await;
         assert_eq!(title(), json!("late"), "it is done before it is answered");
         office.sim.release();
     });
     assert_eq!(answer.0, 200);
-}
-
-/// Waits until the condition holds, giving the server's threads their turn.
-async fn eventually(holds: impl Fn() -> bool) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !holds() {
-        assert!(std::time::Instant::now() < end, "it never came to be");
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
