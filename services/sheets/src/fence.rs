@@ -75,6 +75,73 @@ impl Marks {
     }
 }
 
+impl Marks {
+    /// The same after a batch that did what is planned behind this fence.
+    pub(crate) fn after(mut self, sheet_id: i32, planned: &[Request], seed: i32) -> Self {
+        for request in planned {
+            match request {
+                Request::InsertDimension { range, .. } => {
+                    let length = range.end_index - range.start_index;
+                    self.shift(range.dimension, |at| {
+                        Some(if at >= range.start_index { at + length } else { at })
+                    });
+                    *self.count_of(range.dimension) += length;
+                }
+                Request::DeleteDimension { range } => {
+                    let length = range.end_index - range.start_index;
+                    self.shift(range.dimension, |at| match at {
+                        at if at < range.start_index => Some(at),
+                        at if at < range.end_index => None,
+                        at => Some(at - length),
+                    });
+                    *self.count_of(range.dimension) -= length;
+                }
+                Request::AppendDimension {
+                    dimension, length, ..
+                } => *self.count_of(*dimension) += length,
+                Request::UpdateDeveloperMetadata(renamed) => {
+                    let mut named = self.all.iter_mut();
+                    if let Some(mark) = named.find(|mark| mark.metadata_id == Some(renamed.metadata_id)) {
+                        mark.metadata_value = Some(renamed.metadata_value.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut fence = Fence::default();
+        count(&mut fence, sheet_id, &self, seed);
+        self.all.retain(|mark| key(mark) != COUNT_MARK);
+        let counted = fence.before.into_iter().filter_map(|request| match request {
+            wire::Request::CreateDeveloperMetadata(made) => Some(made.developer_metadata),
+            _ => None,
+        });
+        self.all.extend(counted);
+        self
+    }
+
+    fn count_of(&mut self, dimension: sheet_layout::Dimension) -> &mut u32 {
+        match dimension {
+            sheet_layout::Dimension::Rows => &mut self.rows,
+            sheet_layout::Dimension::Columns => &mut self.columns,
+        }
+    }
+
+    fn shift(&mut self, dimension: sheet_layout::Dimension, to: impl Fn(u32) -> Option<u32>) {
+        let rows = dimension == sheet_layout::Dimension::Rows;
+        self.all.retain_mut(|mark| {
+            let Some((of, at)) = place(mark).filter(|(of, _)| (*of == Dimension::Rows) == rows) else {
+                return true;
+            };
+            let (Some(new), Some(location)) = (to(at), &mut mark.location) else {
+                return false;
+            };
+            let sheet_id = location.dimension_range.map_or(0, |range| range.sheet_id);
+            *location = on(sheet_id, of, new);
+            true
+        });
+    }
+}
+
 /// The fence of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Fence {
@@ -99,9 +166,10 @@ impl Fence {
             .is_some_and(makes_row_mark)
     }
 
-    /// Whether the request of this number in the whole batch is one of the fence's.
-    pub(crate) fn holds(&self, request: usize, total: usize) -> bool {
-        request < self.before.len() || request + self.after.len() >= total
+    /// Whether a refusal in these words, of the request of this number in the whole batch, is the fence's doing.
+    pub(crate) fn refused(&self, request: usize, total: usize, detail: &str) -> bool {
+        let ours = request < self.before.len() || request + self.after.len() >= total;
+        ours && detail.contains("DeveloperMetadata:")
     }
 }
 

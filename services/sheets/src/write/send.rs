@@ -1,5 +1,5 @@
 //! How batches leave: in a turn that was waited for before the sheet was read, behind a fence, under a lease that
-//! is longer than Google takes. Every batch after the first is preceded by another look.
+//! is longer than Google takes. Of a plan that takes several batches each further one is preceded by another look.
 
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ const UNKNOWN_RANGE: &str = "Unable to parse range";
 pub(super) struct Way {
     /// A turn that is not used yet.
     turn: Option<WriteTurn>,
-    /// The marks that were just read. None after a batch: then another look is due.
+    /// The marks that were just read, or what a batch of ours has made of them. None when another look is due.
     marks: Option<Marks>,
     /// Where everything is after the plan's insertions; none for a worksheet that is being made, in which no one
     /// is yet, and for one that is moved from an earlier layout.
@@ -104,6 +104,10 @@ impl Round<'_> {
             last.push(Piece::Unveil(sheet_id));
         }
         for (number, batch) in batches.into_iter().enumerate() {
+            if number > 0 {
+                // Much time may have gone by: another look.
+                self.way.marks = None;
+            }
             if !self.take_turn().await? {
                 return Ok(false);
             }
@@ -117,7 +121,7 @@ impl Round<'_> {
             let first: Vec<wire::Request> = (strays.into_iter().map(|(_, request)| request))
                 .chain(std::mem::take(&mut before))
                 .collect();
-            if !self.send_one(first, &batch, &fence).await? {
+            if !self.send_one(first, &batch, (&fence, inserts)).await? {
                 return Ok(false);
             }
         }
@@ -160,7 +164,7 @@ impl Round<'_> {
         &mut self,
         before: Vec<wire::Request>,
         batch: &[Piece<'_>],
-        fence: &Fence,
+        (fence, inserts): (&Fence, &[Request]),
     ) -> Result<bool, Trouble> {
         let now = self.shared.clock.now();
         let lease_until = later(now, self.shared.options.settle);
@@ -195,8 +199,9 @@ impl Round<'_> {
                 return Err(Trouble::Moved);
             }
             Err(GoogleError::InvalidRequest {
-                request: Some(at), ..
-            }) if fence.holds(at, requests.len()) => {
+                request: Some(at),
+                detail,
+            }) if fence.refused(at, requests.len(), &detail) => {
                 if fence.marks_rows(at, requests.len()) {
                     self.shared.stop_marking_rows(self.claim.tenant);
                 } else {
@@ -214,6 +219,9 @@ impl Round<'_> {
         };
         self.batches += 1;
         self.way.begun = true;
+        let there = self.way.expected.as_ref().zip(marks);
+        let seed = worksheet_id(self.claim);
+        self.way.marks = there.map(|(expected, marks)| marks.after(expected.sheet_id, inserts, seed));
         (self.shared.observer)(Notice::Sent {
             cells: batch.iter().map(Piece::cells).sum(),
         });

@@ -127,7 +127,8 @@ pub(crate) fn places(grid: &[Vec<Value>]) -> Option<Places> {
             group = above;
         }
         let title = text(title);
-        if !title.is_empty() && !title.starts_with("own") {
+        // A Table gives titles of its own to columns that have none.
+        if !title.is_empty() && !title.starts_with("own") && !title.starts_with("Столбец") {
             columns.insert((group.to_owned(), title.to_owned()), column);
         }
     }

@@ -184,9 +184,7 @@ async fn a_sheet_without_room_for_names_goes_on_by_titles_and_says_so() {
     let (seller, spreadsheet) = world.written_example().await;
     let sheet: i32 = world.state(seller).await.get("sheet_id");
     world.stock(seller, 222_222, &[("Алексин", 9)], None).await;
-    world.refuse_next(
-        "Invalid requests[1].createDeveloperMetadata: Developer metadata exceeds the limit of 30000 characters.",
-    );
+    world.refuse_next("Developer metadata exceeds the limit of 30000 characters.");
     world.takes(seller, &spreadsheet, 36, 2).await;
     let (kind, text) = world.notice(seller).await;
     assert_eq!(kind, "metadata_full");
