@@ -1,6 +1,6 @@
-//! Whether a spreadsheet lies in the bin. Sheets writes into one there as if nothing were, so Drive is asked: at the
-//! first write of a process and then at a slow pace, beside the reading, so that it costs no time. Drive has a
-//! quota of its own, far larger than that of Sheets.
+//! Whether a spreadsheet lies in the bin. Sheets writes into one there as if nothing were, so Drive is asked:
+//! at the first write of a process and then at a slow pace, beside the reading, so that it costs no time.
+//! Drive has a quota of its own, far larger than that of Sheets.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

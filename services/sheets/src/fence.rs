@@ -1,18 +1,21 @@
-//! Fences around a batch. Its requests name rows and columns by number, and between the reading and the writing a
-//! person may insert, delete, sort or move, or another process of ours may write. Google does a batch as a whole
-//! or not at all, but has no condition for it; so the batch says its own: some requests fail when the sheet is
-//! not any more what was read, and then nothing of the batch is done.
+//! Fences around a batch. Its requests name rows and columns by number, and between the reading and the
+//! writing a person may insert, delete, sort or move, or another process of ours may write. Google does a
+//! batch as a whole or not at all, but has no condition for it; so the batch says its own: some requests fail
+//! when the sheet is not any more what was read, and then nothing of the batch is done.
 //!
 //! | fence | fails when |
 //! |---|---|
 //! | count | another batch of ours was done since the reading; late and repeated batches too |
-//! | marks | a row or column with a mark of ours is not where it was: the mark is deleted *if it is there* and made again under its id, which is refused while it exists elsewhere |
+//! | marks | a row or column with a mark of ours is not where it was |
 //! | edges | the grid has fewer rows or columns than were read |
 //!
-//! Columns carry the layout's marks. Rows of products get marks of their own, a hundred with each batch, as far
-//! as the sheet's budget of metadata allows; a row without one is proved by the next one below that has one. A
-//! fence does not see contents that were moved without their row (cut
-//! and paste): those are seen by the next reading.
+//! A mark is deleted *if it is at its place* and made again under its id, which is refused while it exists
+//! elsewhere.
+//!
+//! Columns carry the layout's marks. Rows of products get marks of their own, a hundred with each batch, as
+//! far as the sheet's budget of metadata allows; a row without one is proved by the next one below that has
+//! one. A fence does not see contents that were moved without their row (cut and paste): those are seen by
+//! the next reading.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -166,7 +169,8 @@ impl Fence {
             .is_some_and(makes_row_mark)
     }
 
-    /// Whether a refusal in these words, of the request of this number in the whole batch, is the fence's doing.
+    /// Whether a refusal in these words, of the request of this number in the whole batch, is the fence's
+    /// doing.
     pub(crate) fn refused(&self, request: usize, total: usize, detail: &str) -> bool {
         let ours = request < self.before.len() || request + self.after.len() >= total;
         ours && detail.contains("DeveloperMetadata:")

@@ -283,9 +283,9 @@ pub(crate) async fn overview(
     Ok((spreadsheet.sheets, names))
 }
 
-/// The worksheet: the one of last time, else the one that was made for this link, else the one with the title,
-/// else the only one that carries our names. A person may copy ours, and Google may copy the names along: where
-/// ours is gone, its copy is the person's own unless they gave it the title.
+/// The worksheet: the one of last time, else the one that was made for this link, else the one with the
+/// title, else the only one that carries our names. A person may copy ours, and Google may copy the names
+/// along: where ours is gone, its copy is the person's own unless they gave it the title.
 pub(crate) fn find<'a>(
     sheets: &'a [Sheet],
     names: &[DeveloperMetadata],

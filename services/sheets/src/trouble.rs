@@ -67,7 +67,7 @@ pub(crate) enum Trouble {
         /// What is in it.
         layout: Layout,
     },
-    /// The file lies in the bin, where nobody sees what is written into it.
+    /// The file lies in the bin, where no one sees what is written into it.
     #[error("the spreadsheet is in the bin")]
     Trashed,
     /// People moved the sheet between reading and writing; nothing of the batch was done.

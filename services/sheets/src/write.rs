@@ -1,8 +1,8 @@
 //! One sheet, one round: what it should show, what it shows, the batch between them, and the record of it.
 //! Between any two of these steps the process may die: before the batch nothing has happened, after it the
-//! mark that it was sent makes the next round read what is there. And between any two a person may work in the
-//! sheet: the turn to write is waited for before the reading, and a fence (`fence`) makes Google refuse a batch
-//! where the sheet has moved all the same.
+//! mark that it was sent makes the next round read what is there. And between any two a person may work in
+//! the sheet: the turn to write is waited for before the reading, and a fence (`fence`) makes Google refuse a
+//! batch where the sheet has moved all the same.
 
 mod send;
 
@@ -424,8 +424,8 @@ fn check_room(seen: &Seen, plan: &Plan, rows: usize) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// A sheet that is exactly as it was written. Where its columns and rows stand does not matter, but that a group
-/// with two titles is torn.
+/// A sheet that is exactly as it was written. Where its columns and rows stand does not matter, but that a
+/// group with two titles is torn.
 fn as_written(written: &Grid, sheet_id: i32) -> SheetState {
     let group = |name: &str| ColumnKey::parse(name).map(|key| key.group());
     let mut places: Vec<u32> = Vec::with_capacity(written.columns().len());

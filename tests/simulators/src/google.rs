@@ -206,8 +206,8 @@ impl Google {
         self.service.change_book(id, |book| book.deleted = true);
     }
 
-    /// The seller puts the file into the bin, or takes it out. Every call of Sheets works as before; only Drive
-    /// tells.
+    /// The seller puts the file into the bin, or takes it out. Every call of Sheets works as before; only
+    /// Drive tells.
     pub fn bin(&self, id: &str, binned: bool) {
         self.service.change_book(id, |book| book.trashed = binned);
     }

@@ -1,5 +1,6 @@
-//! How batches leave: in a turn that was waited for before the sheet was read, behind a fence, under a lease that
-//! is longer than Google takes. Of a plan that takes several batches each further one is preceded by another look.
+//! How batches leave: in a turn that was waited for before the sheet was read, behind a fence, under a lease
+//! that is longer than Google takes. Of a plan that takes several batches each further one is preceded by
+//! another look.
 
 use std::collections::HashSet;
 
@@ -24,10 +25,11 @@ const UNKNOWN_RANGE: &str = "Unable to parse range";
 pub(super) struct Way {
     /// A turn that is not used yet.
     turn: Option<WriteTurn>,
-    /// The marks that were just read, or what a batch of ours has made of them. None when another look is due.
+    /// The marks that were just read, or what a batch of ours has made of them. None when another look is
+    /// due.
     marks: Option<Marks>,
-    /// Where everything is after the plan's insertions; none for a worksheet that is being made, in which no one
-    /// is yet, and for one that is moved from an earlier layout.
+    /// Where everything is after the plan's insertions; none for a worksheet that is being made, in which no
+    /// one is yet, and for one that is moved from an earlier layout.
     expected: Option<Expected>,
     /// The worksheet is being made: its count begins.
     making: Option<i32>,
@@ -240,8 +242,8 @@ impl Round<'_> {
         Err(Trouble::Moved)
     }
 
-    /// A fence that refuses although nothing has moved is none: Google does not do what it is made of, and sheets
-    /// are written without rather than not at all.
+    /// A fence that refuses although nothing has moved is none: Google does not do what it is made of, and
+    /// sheets are written without rather than not at all.
     fn note_refusal(&mut self, marks: Option<Marks>) {
         let marks = marks.unwrap_or_default();
         if self.way.refused.as_ref() == Some(&marks) {

@@ -123,10 +123,13 @@ pub(crate) fn places(grid: &[Vec<Value>]) -> Option<Places> {
     let mut columns = BTreeMap::new();
     for (column, title) in grid[fields].iter().enumerate() {
         let above = text(&grid[groups][column]);
+        let title = text(title);
         if !above.is_empty() {
             group = above;
+        } else if title == "Остатки" {
+            // The group of a warehouse that is gone has no title where a person has deleted the row of titles.
+            group = "";
         }
-        let title = text(title);
         // A Table gives titles of its own to columns that have none.
         if !title.is_empty() && !title.starts_with("own") && !title.starts_with("Столбец") {
             columns.insert((group.to_owned(), title.to_owned()), column);

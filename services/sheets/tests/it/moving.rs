@@ -1,5 +1,5 @@
-//! People work in the sheet while it is written: what they do between our reading and our writing, and what two
-//! processes of ours do to each other. A batch is held at Google's door while they act.
+//! People work in the sheet while it is written: what they do between our reading and our writing, and what
+//! two processes of ours do to each other. A batch is held at Google's door while they act.
 
 use chrono::TimeDelta;
 use messaging::{Broker, BrokerOptions};

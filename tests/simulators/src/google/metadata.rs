@@ -9,9 +9,9 @@ use super::errors::ApiError;
 use super::model::{Metadata, Place, Rect, Spreadsheet};
 use super::ranges::{Axis, DimensionRange, GridRange};
 
-/// Characters of the keys and values that hang on the spreadsheet itself, and as many again on each sheet with
-/// its rows and columns (Google's guide to developer metadata). 20,000 in one value were accepted live and
-/// 100,000 refused (contracts C.4).
+/// Characters of the keys and values that hang on the spreadsheet itself, and as many again on each sheet
+/// with its rows and columns (Google's guide to developer metadata). 20,000 in one value were accepted live
+/// and 100,000 refused (contracts C.4).
 const BUDGET: usize = 30_000;
 /// What is created in one batch. Four of six batches of 500 were refused live, for a reason that is not known
 /// (contracts C.4); where the border lies is a guess.

@@ -1,5 +1,5 @@
-//! Tables, alternating colours and slicers: kept as given, shifted with the grid, and in the way where they are
-//! at Google. Words of refusals are Google's where somebody has quoted them; the others say so.
+//! Tables, alternating colours and slicers: kept as given, shifted with the grid, and in the way where they
+//! are at Google. Words of refusals are Google's where somebody has quoted them; the others say so.
 
 use std::collections::BTreeSet;
 
