@@ -50,6 +50,8 @@ pub(crate) struct Board {
     pub(crate) names_left: usize,
     /// Columns that have to wait for that reason.
     pub(crate) deferred: usize,
+    /// Columns that the sheet refuses.
+    pub(crate) left_out: usize,
     pub(crate) requests: Vec<Request>,
     /// An earlier layout wrote what is there: values hold, looks do not.
     pub(crate) adopted: bool,

@@ -38,6 +38,8 @@ pub struct Grid {
     pub(crate) unnamed: BTreeSet<Arc<str>>,
     /// Google had no room for their names.
     pub(crate) full: bool,
+    /// Fingerprint of the sheet that refused new columns.
+    pub(crate) narrow: Option<u64>,
 }
 
 /// Header rows of every grid: group titles, field titles.
@@ -58,15 +60,17 @@ impl Grid {
             owed: None,
             unnamed: BTreeSet::new(),
             full: false,
+            narrow: None,
         }
     }
 
-    /// Takes over what cannot be read back from a sheet, its language and colours, from what was written
-    /// before. Without it the default look is assumed.
+    /// Takes over what cannot be read back from a sheet, its language and colours and what it refused, from what
+    /// was written before. Without it the default look is assumed.
     #[must_use]
     pub fn looking_like(mut self, before: &Self) -> Self {
         self.look = before.look;
         self.owed.clone_from(&before.owed);
+        (self.full, self.narrow) = (before.full, before.narrow);
         self
     }
 
@@ -77,6 +81,7 @@ impl Grid {
     pub fn of_unknown_look(mut self, before: Option<&Self>) -> Self {
         self.doubted = true;
         self.owed = before.map(|before| Owed::after_a_cut(before, &self));
+        (self.full, self.narrow) = before.map_or((false, None), |before| (before.full, before.narrow));
         self
     }
 
@@ -99,6 +104,12 @@ impl Grid {
     #[must_use]
     pub fn is_unnamed(&self, column: &str) -> bool {
         self.unnamed.contains(column)
+    }
+
+    /// Whether new columns were refused and are not there.
+    #[must_use]
+    pub const fn lacks_columns(&self) -> bool {
+        self.narrow.is_some()
     }
 
     /// Whether a part of the look was refused and is not there.

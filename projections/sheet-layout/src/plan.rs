@@ -24,7 +24,7 @@ use crate::column::{ColumnKey, NAMES_A_BATCH};
 use crate::grid::{Grid, GridRow};
 use crate::input::{LayoutError, ProductRow, SheetInput};
 use crate::owed::Owed;
-use crate::request::{Decoration, GridProperties, Request, SheetProperties};
+use crate::request::{Decoration, Dimension, GridProperties, Request, SheetProperties};
 use crate::shown::Shown;
 use crate::sizes;
 use crate::state::{Current, HEADER_FIELDS, HEADER_GROUPS, ManagedColumn, ManagedRow, SheetState};
@@ -48,6 +48,8 @@ pub struct Options {
     pub structure: Option<u64>,
     /// Google has no room for more names in this sheet: new columns get none.
     pub unnamed: bool,
+    /// Columns that are missing are not made, because the sheet refuses new ones: what is there is written.
+    pub keep_columns: bool,
     /// At most about this many columns are named by one plan; the others follow with the next one
     /// ([`Plan::deferred_columns`]).
     pub max_names: usize,
@@ -62,6 +64,7 @@ impl Default for Options {
             view: View::default(),
             structure: None,
             unnamed: false,
+            keep_columns: false,
             max_names: NAMES_A_BATCH,
         }
     }
@@ -82,6 +85,8 @@ pub struct Plan {
     /// Columns that got no name: there is no room for it, so they are found by their titles, and lost where those
     /// are written over.
     pub unnamed: usize,
+    /// Columns that are missing because the sheet refuses new ones ([`Options::keep_columns`]).
+    pub left_out: usize,
     /// How many of the requests are values.
     values: usize,
     /// What is owed if no decoration comes.
@@ -122,6 +127,17 @@ impl Plan {
         let Some(owed) = self.owed.take() else { return };
         let refused = refused.union(&self.skipped).copied().collect();
         self.after.written.owed = Some(owed.refused(refused, partly, structure, self.look));
+    }
+
+    /// Whether it makes columns.
+    #[must_use]
+    pub fn makes_columns(&self) -> bool {
+        let makes = |request: &Request| match request {
+            Request::AppendDimension { dimension, .. } => *dimension == Dimension::Columns,
+            Request::InsertDimension { range, .. } => range.dimension == Dimension::Columns,
+            _ => false,
+        };
+        self.values().iter().any(makes)
     }
 
     /// Says in the grid to be remembered that the decorations are still to come, for the time between the
@@ -272,6 +288,9 @@ fn draw(
     metadata::name_fresh(&mut arranged, state, options);
     let mut merged = merge::settle(&mut arranged);
     let mut written = content::write(&mut arranged, old, shown, &merged)?;
+    written.narrow = (arranged.board.left_out > 0)
+        .then(|| options.structure.or(old.narrow))
+        .flatten();
     written.full = !written.unnamed.is_empty() && (options.unnamed || old.full);
     let values = arranged.board.requests.len();
     // What was refused is left as it is while the sheet is the one that refused it.
@@ -379,6 +398,7 @@ fn finish(arranged: Arranged<'_>, written: crate::grid::Grid) -> Plan {
         requests: board.requests,
         deferred_products: deferred,
         deferred_columns: board.deferred,
+        left_out: board.left_out,
         unnamed,
     }
 }

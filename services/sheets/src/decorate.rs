@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use connectors::google::{self as wire, GoogleError};
 use sheet_layout::{Decoration, Language, Plan, Request, View};
+use sheet_source::Source;
 
 use crate::refusal::{self, Refusal};
 use crate::states::Outcome;
@@ -17,8 +18,10 @@ use crate::{protect, requests};
 /// What came of a plan that was sent.
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
-    /// Why decorations are missing, in one word and for the seller.
-    pub(crate) missing: Option<(&'static str, String)>,
+    /// Why decorations are missing.
+    pub(crate) missing: Option<Why>,
+    /// Why new columns are missing.
+    pub(crate) stuck: Option<Why>,
 }
 
 /// A fingerprint of the sheet and of the seller's choice.
@@ -40,7 +43,61 @@ fn refused(trouble: &Trouble) -> Option<(Vec<Decoration>, Refusal, String)> {
     (!kinds.is_empty()).then(|| (kinds, Refusal::of(detail), detail.clone()))
 }
 
+/// Why something is missing, in one word and for the seller.
+pub(crate) type Why = (&'static str, String);
+
 impl Round<'_> {
+    /// The plan that protected ranges leave possible. Where only new columns are in their way, which need titles,
+    /// the numbers of all others are written.
+    pub(crate) fn possible(&mut self, seen: &Seen, source: &Source) -> Result<(Plan, Option<Why>), Trouble> {
+        let plan = self.plan(seen, source)?;
+        let Err(trouble) = self.check_protection(seen, plan.values()) else {
+            return Ok((plan, None));
+        };
+        if !plan.makes_columns() || seen.current.sheet.is_none() {
+            return Err(trouble);
+        }
+        self.keep_columns = true;
+        let plan = self.plan(seen, source)?;
+        self.check_protection(seen, plan.values())?;
+        Ok((plan, Some(self.without_columns(&trouble))))
+    }
+
+    /// Another plan after a batch of values was refused, of which nothing was done: without names for new columns
+    /// where there is no room for them, else without new columns.
+    pub(crate) fn instead(
+        &mut self,
+        trouble: Trouble,
+        refused: &Plan,
+        seen: &Seen,
+        source: &Source,
+    ) -> Result<(Plan, Option<Why>), Trouble> {
+        if trouble.is_out_of_names() && !self.unnamed {
+            self.unnamed = true;
+            return Ok((self.plan(seen, source)?, None));
+        }
+        let by_columns = trouble.is_about_the_sheet() && refused.makes_columns();
+        if !by_columns || self.keep_columns || seen.current.sheet.is_none() {
+            return Err(trouble);
+        }
+        self.keep_columns = true;
+        let plan = self.plan(seen, source)?;
+        self.check_protection(seen, plan.values())?;
+        Ok((plan, Some(self.without_columns(&trouble))))
+    }
+
+    fn without_columns(&self, trouble: &Trouble) -> Why {
+        let language = self.view().language;
+        let text = trouble.text(language);
+        let text = match language {
+            Language::Russian => format!("цифры записаны, но новые столбцы вставить нельзя: {text}"),
+            Language::English => {
+                format!("the numbers are written, but new columns cannot be inserted: {text}")
+            }
+        };
+        (trouble.class(), text)
+    }
+
     /// Sends a plan; `before` begins it. None when the sheet is not ours any more. What was refused is owed in
     /// the plan's grid afterwards.
     pub(crate) async fn carry_out(
@@ -120,7 +177,10 @@ impl Round<'_> {
         if partly || !kinds.is_empty() {
             plan.owe(&kinds, partly, structure(seen, self.view()));
         }
-        Ok(Some(Carried { missing }))
+        Ok(Some(Carried {
+            missing,
+            stuck: None,
+        }))
     }
 
     /// Whether decorations may travel with the values: nothing is known that might refuse them.
@@ -147,12 +207,12 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn missing(&self, refusal: Refusal, detail: &str) -> (&'static str, String) {
+    fn missing(&self, refusal: Refusal, detail: &str) -> Why {
         let advice = refusal.advice(detail, self.email());
         (refusal.word(), undecorated(advice, self.view().language))
     }
 
-    fn closed(&self, seen: &Seen, ranges: &[&wire::ProtectedRange]) -> (&'static str, String) {
+    fn closed(&self, seen: &Seen, ranges: &[&wire::ProtectedRange]) -> Why {
         let names = wire::range_names(&self.title(seen), ranges);
         let advice = refusal::protected(&names, self.email());
         (
@@ -173,7 +233,7 @@ fn undecorated((russian, english): (String, String), language: Language) -> Stri
 }
 
 /// For the seller, when what was refused has come after all.
-pub(crate) fn restored(language: Language) -> (&'static str, String) {
+pub(crate) fn restored(language: Language) -> Why {
     let text = match language {
         Language::Russian => "оформление снова полное",
         Language::English => "the look is complete again",
@@ -182,7 +242,7 @@ pub(crate) fn restored(language: Language) -> (&'static str, String) {
 }
 
 /// For the seller, when columns came for whose names there is no room.
-pub(crate) fn unnamed(language: Language) -> (&'static str, String) {
+pub(crate) fn unnamed(language: Language) -> Why {
     let (russian, english) = Refusal::Metadata.advice("", "");
     let text = match language {
         Language::Russian => format!("{russian}. Новые столбцы узнаются по заголовкам: не меняйте их"),

@@ -263,6 +263,18 @@ impl Trouble {
         )
     }
 
+    /// Whether Google refused a batch because of what people have in the sheet, not for want of room.
+    pub(crate) fn is_about_the_sheet(&self) -> bool {
+        matches!(
+            self,
+            Self::Google {
+                error: GoogleError::InvalidRequest { detail, .. },
+                sending: true,
+                ..
+            } if !matches!(Refusal::of(detail), Refusal::Cells | Refusal::Storage | Refusal::Metadata)
+        )
+    }
+
     /// Whether the batch is known not to be in the sheet, and what was stored of the sheet still holds.
     pub(crate) fn not_written(&self) -> bool {
         match self {

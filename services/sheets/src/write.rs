@@ -144,7 +144,9 @@ pub(crate) struct Round<'a> {
     batches: u32,
     view: View,
     /// Google has no room for more names of columns.
-    unnamed: bool,
+    pub(crate) unnamed: bool,
+    /// The sheet refuses new columns.
+    pub(crate) keep_columns: bool,
     /// The grid that this round recorded last.
     recorded: Option<Vec<u8>>,
     way: Way,
@@ -174,6 +176,7 @@ impl<'a> Round<'a> {
             batches: 0,
             view,
             unnamed: false,
+            keep_columns: false,
             recorded: None,
             way: Way::default(),
         }
@@ -260,10 +263,10 @@ impl<'a> Round<'a> {
             Unreadable::Google(error) => Trouble::of(error, self.client, false),
             Unreadable::OldLayout { worksheet, layout } => Trouble::OldLayout { worksheet, layout },
         })?;
-        let lacked = (seen.current.sheet.as_ref()).is_some_and(|sheet| sheet.written.lacks_look());
-        let mut plan = self.plan(&seen, source)?;
+        let lacked = (seen.current.sheet.as_ref())
+            .is_some_and(|sheet| sheet.written.lacks_look() || sheet.written.lacks_columns());
+        let (mut plan, mut stuck) = self.possible(&seen, source)?;
         let repaired = repaired(&seen, had.as_deref(), self.view.language);
-        self.check_protection(&seen, plan.values())?;
         check_room(&seen, &plan, listed.len())?;
         let complete = plan.is_complete();
         // A worksheet that is made in several batches is shown to people when it is whole.
@@ -282,9 +285,11 @@ impl<'a> Round<'a> {
                 return Ok(Step::NotOurs);
             };
             missing = carried.missing;
+            stuck = carried.stuck.or(stuck);
         }
         let unnamed = (plan.unnamed > 0).then(|| decorate::unnamed(self.view.language));
-        let restored = lacked && !plan.after.written.lacks_look();
+        let lacks = plan.after.written.lacks_look() || plan.after.written.lacks_columns();
+        let restored = lacked && !lacks;
         let restored = restored.then(|| decorate::restored(self.view.language));
         self.veiled &= !complete;
         let outcome = Outcome {
@@ -294,7 +299,11 @@ impl<'a> Round<'a> {
             sent,
             title: self.title(&seen),
             veiled: self.veiled,
-            repaired: (repaired.filter(|_| sent)).or(unnamed).or(missing).or(restored),
+            repaired: (repaired.filter(|_| sent))
+                .or(stuck)
+                .or(unnamed)
+                .or(missing)
+                .or(restored),
             complete: complete.then_some((source.position, today)),
         };
         if !self.shared.states.record(self.claim, &outcome).await? {
@@ -307,7 +316,7 @@ impl<'a> Round<'a> {
         Ok(if complete { Step::Done } else { Step::More })
     }
 
-    /// Sends the plan; where Google has no room for names, once more with new columns that have none.
+    /// Sends the plan; where Google has no room for names or refuses new columns, once more without them.
     async fn carried(
         &mut self,
         plan: &mut Plan,
@@ -317,18 +326,18 @@ impl<'a> Round<'a> {
     ) -> Result<Option<Carried>, Trouble> {
         self.ready(seen, plan);
         match self.carry_out(Vec::new(), plan, seen, unveil).await {
-            // Nothing of it was done.
-            Err(trouble) if trouble.is_out_of_names() && !self.unnamed => {
-                self.unnamed = true;
-                *plan = self.plan(seen, source)?;
+            Err(trouble) => {
+                let (next, stuck) = self.instead(trouble, plan, seen, source)?;
+                *plan = next;
                 self.ready(seen, plan);
-                self.carry_out(Vec::new(), plan, seen, unveil).await
+                let carried = self.carry_out(Vec::new(), plan, seen, unveil).await?;
+                Ok(carried.map(|carried| Carried { stuck, ..carried }))
             }
             carried => carried,
         }
     }
 
-    fn plan(&self, seen: &Seen, source: &Source) -> Result<Plan, Trouble> {
+    pub(crate) fn plan(&self, seen: &Seen, source: &Source) -> Result<Plan, Trouble> {
         let current = &seen.current;
         let limit = self.shared.options.bytes_per_batch;
         let mut options = self.layout_options(source);
@@ -351,7 +360,7 @@ impl<'a> Round<'a> {
     }
 
     /// Says which protected ranges are in the way before anything is sent.
-    fn check_protection(&self, seen: &Seen, planned: &[Request]) -> Result<(), Trouble> {
+    pub(crate) fn check_protection(&self, seen: &Seen, planned: &[Request]) -> Result<(), Trouble> {
         let in_the_way = protect::in_the_way(&seen.protected, planned);
         if in_the_way.is_empty() {
             return Ok(());
@@ -372,6 +381,7 @@ impl<'a> Round<'a> {
             max_new_rows: (self.shared.options.cells_per_batch / columns).max(1),
             view: self.view.clone(),
             unnamed: self.unnamed,
+            keep_columns: self.keep_columns,
             ..Options::default()
         }
     }

@@ -15,7 +15,7 @@ use crate::view::Look;
 const VERSION: u8 = 1;
 /// With the look behind the note; used where the look is not the default.
 const VERSION_WITH_LOOK: u8 = 2;
-/// With what is missing of the look and of names behind it; used where something is.
+/// With what is missing of the look, of names and of columns behind it; used where something is.
 const VERSION_WITH_OWED: u8 = 3;
 /// No spreadsheet has more cells, so no honest encoding does.
 const MAX_CELLS: usize = 10_000_000;
@@ -46,8 +46,8 @@ impl Grid {
     pub fn to_bytes(&self) -> Vec<u8> {
         // A look is a handful of choices; should it ever fail to encode, the default makes the next plan
         // rewrite notes and colours.
-        let rest = (&self.owed, &self.unnamed, self.full);
-        let owed = (self.owed.is_some() || !self.unnamed.is_empty())
+        let rest = (&self.owed, &self.unnamed, self.full, self.narrow);
+        let owed = (self.owed.is_some() || !self.unnamed.is_empty() || self.narrow.is_some())
             .then(|| serde_json::to_string(&rest).ok())
             .flatten();
         let look = (self.look != Look::default() || owed.is_some())
@@ -220,10 +220,10 @@ impl Reader<'_> {
         } else {
             serde_json::from_str(&self.text()?).ok()?
         };
-        let (owed, unnamed, full) = if version == VERSION_WITH_OWED {
+        let (owed, unnamed, full, narrow) = if version == VERSION_WITH_OWED {
             serde_json::from_str(&self.text()?).ok()?
         } else {
-            (None, BTreeSet::new(), false)
+            (None, BTreeSet::new(), false, None)
         };
         let columns = (0..self.size()?)
             .map(|_| self.text().map(|name| ColumnKey::renewed(&name)))
@@ -257,6 +257,7 @@ impl Reader<'_> {
             owed,
             unnamed,
             full,
+            narrow,
         })
     }
 

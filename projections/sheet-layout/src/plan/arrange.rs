@@ -92,6 +92,7 @@ pub(super) fn new_sheet<'a>(shown: &Shown<'a>, options: &Options) -> Result<Arra
         row_of: HashMap::new(),
         names_left: 0,
         deferred,
+        left_out: 0,
         requests: vec![Request::AddSheet { properties }],
         adopted: false,
     };
@@ -148,13 +149,23 @@ pub(super) fn existing<'a>(
         row_of: HashMap::new(),
         names_left: options.max_names.max(HEADER_NAMES + FEW),
         deferred: 0,
+        left_out: 0,
         requests: Vec::new(),
         adopted: false,
     };
     board.row_of = known_rows(state, shown, &board);
     place_header(&mut board);
     board.names_left -= HEADER_NAMES;
-    place_columns(&mut board, shown);
+    // What was refused is not asked again while the sheet is the one that refused it.
+    let refused = state.written.narrow.is_some()
+        && (options.structure.is_none() || state.written.narrow == options.structure);
+    let narrow = (options.keep_columns || refused) && !board.columns.is_empty();
+    if narrow {
+        board.left_out = missing(&board, shown);
+        board.columns.sort_by_key(|column| column.index);
+    } else {
+        place_columns(&mut board, shown);
+    }
     let (groups, fields) = (board.groups.unwrap_or_default(), board.fields.unwrap_or_default());
     let (rows, deferred) = place_rows(&mut board, state, shown, options, groups.index.max(fields.index));
     check_size(board.row_count.into(), board.column_count.into())?;
@@ -251,6 +262,14 @@ fn place_header(board: &mut Board) {
             (board.groups, board.fields) = (fresh(0), fresh(1));
         }
     }
+}
+
+/// How many columns are missing.
+fn missing(board: &Board, shown: &Shown<'_>) -> usize {
+    let known: HashSet<&str> = board.columns.iter().map(|column| &*column.value).collect();
+    let wanted = shown.initial_columns();
+    let missing = wanted.iter().filter(|key| !known.contains(&*key.to_string()));
+    missing.count()
 }
 
 fn place_columns(board: &mut Board, shown: &Shown<'_>) {

@@ -113,6 +113,7 @@ pub(super) fn write(
         doubted: false,
         owed: None,
         full: false,
+        narrow: None,
         unnamed,
     })
 }

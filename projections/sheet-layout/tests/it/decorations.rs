@@ -183,3 +183,27 @@ fn a_column_that_is_made_inside_a_table_has_a_title_that_no_other_has() {
     let names: BTreeSet<Arc<str>> = world.written.columns().iter().cloned().collect();
     assert_eq!(names.len(), 21);
 }
+
+#[test]
+fn a_sheet_that_refuses_new_columns_shows_the_numbers_of_the_others() {
+    let mut world = World::default();
+    world.options.structure = Some(1);
+    world.sync(&worked_example());
+    let input = with_another_warehouse();
+    world.options.keep_columns = true;
+    let planned = world.step(&input);
+    assert_eq!(
+        (planned.left_out, planned.makes_columns(), planned.is_complete()),
+        (3, false, true)
+    );
+    world.assert_shows(&input);
+    let total = world.model.column("base:available_total").unwrap();
+    assert_eq!(world.model.value(2, total).unwrap(), 107);
+    // It is remembered which sheet refused them.
+    world.options.keep_columns = false;
+    assert!(world.plan(&input).is_empty() && world.written.lacks_columns());
+    world.options.structure = Some(2);
+    world.sync(&input);
+    assert_eq!(world.model.managed().len(), 9 + 15);
+    assert!(!world.written.lacks_columns());
+}

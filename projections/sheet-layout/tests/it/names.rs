@@ -284,3 +284,23 @@ fn names_of_other_columns_stay_as_they_are() {
     );
     assert_eq!(ColumnKey::parse("not of ours"), None);
 }
+
+#[test]
+fn thirty_warehouses_that_are_renamed_twenty_times_still_have_names() {
+    let mut world = World::default();
+    for time in 0..20 {
+        let named = |number: usize| WarehouseColumn {
+            key: format!("fbo:name:Склад на Большой Складской улице {number}, {time}").into(),
+            name: format!("Склад {number}").into(),
+        };
+        let input = SheetInput {
+            warehouses: (0..30).map(named).collect(),
+            products: vec![product(111_111, &[(0, 1, 1)])],
+            ..SheetInput::default()
+        };
+        let planned = world.sync(&input);
+        assert_eq!(planned.unnamed, 0);
+    }
+    assert_eq!(world.model.managed().len(), 9 + 20 * 30 * 3);
+    assert!(world.model.names() <= NAMES_BUDGET);
+}

@@ -292,3 +292,65 @@ async fn a_table_over_the_rows_stops_no_number_and_no_new_row_or_warehouse_or_ch
         world.takes(seller, &spreadsheet, 40, 1).await;
     }
 }
+
+#[tokio::test]
+async fn a_new_warehouse_waits_where_its_titles_are_protected_and_the_other_numbers_do_not() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    let sheet: i32 = world.state(seller).await.get("sheet_id");
+    let protect = json!([{"addProtectedRange": {"protectedRange": {"protectedRangeId": 5, "description": "Шапка",
+        "editors": {"users": ["seller@example.com"]},
+        "range": {"sheetId": sheet, "startRowIndex": 0, "endRowIndex": 2}}}}]);
+    world.edit(&spreadsheet, &protect);
+    world.stock(seller, 222_222, &[("Алексин", 9)], None).await;
+    world.takes(seller, &spreadsheet, 36, 1).await;
+    let (kind, text) = world.notice(seller).await;
+    assert_eq!(kind, "protected");
+    assert!(
+        text.contains("новые столбцы вставить нельзя") && text.contains("«Шапка»"),
+        "{text}"
+    );
+    let grid = lines(&world.grid(&spreadsheet));
+    assert!(
+        !grid[0].contains("Алексин") && grid[3].contains("|80|159|"),
+        "{grid:?}"
+    );
+    // Nothing changed there: nothing is looked for, and a repetition shows nothing new.
+    world.takes(seller, &spreadsheet, 37, 1).await;
+    world.google.clear_calls();
+    world.stock(seller, 111_111, &[("Подольск", 37)], None).await;
+    assert_eq!(world.round().await.unchanged, 1);
+    assert_eq!(world.calls(), (0, 0));
+    let open = json!([{"deleteProtectedRange": {"protectedRangeId": 5}}]);
+    world.edit(&spreadsheet, &open);
+    world.takes(seller, &spreadsheet, 38, 1).await;
+    let grid = lines(&world.grid(&spreadsheet));
+    assert!(
+        grid[0].ends_with("|Алексин||") && grid[3].ends_with("|9|0|"),
+        "{grid:?}"
+    );
+    assert_eq!(world.notice(seller).await.0, "look_restored");
+}
+
+#[tokio::test]
+async fn a_column_that_google_does_not_insert_holds_back_no_number() {
+    let world = World::new().await;
+    let (seller, spreadsheet) = world.written_example().await;
+    world.stock(seller, 222_222, &[("Алексин", 9)], None).await;
+    let words = "Invalid requests[0].insertDimension: You can't insert a column here right now. Try dragging the \
+                 freeze bar to the left, then insert the column.";
+    world.refuse_next(words);
+    world.takes(seller, &spreadsheet, 36, 2).await;
+    let (kind, text) = world.notice(seller).await;
+    assert_eq!(kind, "frozen");
+    assert!(text.contains("Вид → Закрепить"), "{text}");
+    world.takes(seller, &spreadsheet, 37, 1).await;
+    assert!(!lines(&world.grid(&spreadsheet))[0].contains("Алексин"));
+    // The seller freezes fewer columns, which makes it another sheet.
+    let sheet: i32 = world.state(seller).await.get("sheet_id");
+    let fewer = json!([{"updateSheetProperties": {"properties": {"sheetId": sheet,
+        "gridProperties": {"frozenColumnCount": 4}}, "fields": "gridProperties.frozenColumnCount"}}]);
+    world.edit(&spreadsheet, &fewer);
+    world.takes(seller, &spreadsheet, 38, 1).await;
+    assert!(lines(&world.grid(&spreadsheet))[0].ends_with("|Алексин||"));
+}
