@@ -57,6 +57,10 @@ pub(super) fn write(
     let headers = usize::from(arranged.groups.fresh) + usize::from(arranged.fields.fresh);
     let fresh = headers + arranged.rows.iter().filter(|row| row.fresh).count();
     let mut diff = Diff::new(board, merged, &old_columns, fresh);
+    // Only where its titles are ours: a row of a product is written, whatever it is made of.
+    let header = [arranged.groups.index, arranged.fields.index];
+    diff.kept
+        .retain(|titles| header.contains(&titles.start_row_index));
 
     let names = names(old, shown);
     cells.extend(group_titles(board, &names, shown, merged));

@@ -207,3 +207,22 @@ fn a_sheet_that_refuses_new_columns_shows_the_numbers_of_the_others() {
     assert_eq!(world.model.managed().len(), 9 + 15);
     assert!(!world.written.lacks_columns());
 }
+
+#[test]
+fn a_table_that_begins_with_a_product_holds_back_none_of_its_numbers() {
+    let mut world = World::default();
+    world.sync(&worked_example());
+    let range = GridRange {
+        sheet_id: 1,
+        start_row_index: 2,
+        end_row_index: 4,
+        start_column_index: 0,
+        end_column_index: 21,
+    };
+    let typed = Vec::new();
+    world.model.tables = vec![Table { range, typed }];
+    let mut input = worked_example();
+    input.products[0].cells[0].1 = 41;
+    world.sync(&input);
+    world.assert_shows(&input);
+}
