@@ -152,18 +152,19 @@ impl WarehouseField {
 const SIZE_NAME: &str = "base:size";
 const SIZE_WIDTH: u32 = 100;
 
-/// Characters of keys and values together that Google keeps of all names on a worksheet's rows and columns (guide
-/// to developer metadata, "Metadata storage limits").
+/// Characters of keys and values together that Google keeps of all names on a worksheet's rows and columns
+/// (guide to developer metadata, "Metadata storage limits").
 pub const NAMES_BUDGET: usize = 30_000;
-/// Names that one batch gives. Four of six batches with 500 were refused live, for a reason that is not known.
+/// Names that one batch gives. Four of six batches with 500 were refused live, for a reason that is not
+/// known.
 pub const NAMES_A_BATCH: usize = 200;
 
 /// Letters of a warehouse's code.
 const CODE: usize = 8;
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// A warehouse's key in eight letters: keys hold names of any length, and there is room for 30,000 characters of
-/// names in a worksheet. With 48 bits, two of 1,000 warehouses meet once in 500 million sheets.
+/// A warehouse's key in eight letters: keys hold names of any length, and there is room for 30,000 characters
+/// of names in a worksheet. With 48 bits, two of 1,000 warehouses meet once in 500 million sheets.
 pub(crate) fn warehouse_code(key: &str) -> Arc<str> {
     let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

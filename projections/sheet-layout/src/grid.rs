@@ -64,8 +64,8 @@ impl Grid {
         }
     }
 
-    /// Takes over what cannot be read back from a sheet, its language and colours and what it refused, from what
-    /// was written before. Without it the default look is assumed.
+    /// Takes over what cannot be read back from a sheet, its language and colours and what it refused, from
+    /// what was written before. Without it the default look is assumed.
     #[must_use]
     pub fn looking_like(mut self, before: &Self) -> Self {
         self.look = before.look;
@@ -75,8 +75,8 @@ impl Grid {
     }
 
     /// Says that a batch may have been done of which nothing was recorded: values were read back, and what
-    /// cannot be is given anew. Columns and rows that are not in `before`, what was recorded last, were made by
-    /// that batch and may be without their look.
+    /// cannot be is given anew. Columns and rows that are not in `before`, what was recorded last, were made
+    /// by that batch and may be without their look.
     #[must_use]
     pub fn of_unknown_look(mut self, before: Option<&Self>) -> Self {
         self.doubted = true;
@@ -85,8 +85,8 @@ impl Grid {
         self
     }
 
-    /// Columns that are found by their titles, because there was no room for their names: each with the title of
-    /// its group and its own.
+    /// Columns that are found by their titles, because there was no room for their names: each with the title
+    /// of its group and its own.
     pub fn unnamed(&self) -> impl Iterator<Item = (&Arc<str>, &Cell, &Cell)> {
         let group = |column: &ColumnKey| {
             let same = |name: &&Arc<str>| {

@@ -4,9 +4,9 @@
 //! # What identifies what
 //!
 //! * **Columns** are found by developer metadata on the column, key [`COLUMN_METADATA_KEY`], value
-//!   [`ColumnKey`] (`base:brand`, nine letters for a column of a warehouse). Header rows carry [`ROW_METADATA_KEY`] with
-//!   [`HEADER_GROUPS`] or [`HEADER_FIELDS`]. Both follow their column or row when a seller inserts, moves or
-//!   sorts.
+//!   [`ColumnKey`] (`base:brand`, nine letters for a column of a warehouse). Header rows carry
+//!   [`ROW_METADATA_KEY`] with [`HEADER_GROUPS`] or [`HEADER_FIELDS`]. Both follow their column or row when a
+//!   seller inserts, moves or sorts.
 //! * **Rows** are found by the value in the managed column `Артикул товара (nmid)`; vendor codes decide where
 //!   two cabinets show the same number or where that column was deleted, sizes where they have rows
 //!   ([`locate_rows`]). Metadata per
@@ -25,9 +25,9 @@
 //! * A column or header row that the seller deleted comes back next to its neighbours; a deleted product row
 //!   comes back at the bottom while the product is listed. Only where both article columns are deleted at
 //!   once are rows lost: every product is then added again and the old rows are the seller's.
-//! * Values come before decorations ([`Plan::values`], [`Plan::decorations`]), and are right without them: what
-//!   a sheet refuses of its look is remembered as owed ([`Plan::owe`]) and planned again when the sheet or the
-//!   choice is another one.
+//! * Values come before decorations ([`Plan::values`], [`Plan::decorations`]), and are right without them:
+//!   what a sheet refuses of its look is remembered as owed ([`Plan::owe`]) and planned again when the sheet
+//!   or the choice is another one.
 //! * No title crosses the border of frozen columns, and nothing that a Table refuses is asked of one.
 //! * A tenant's [`View`] changes what is new and what is said, never where something stands: rows keep their
 //!   places whatever the sort order, columns that are no longer chosen stay until the seller deletes them.

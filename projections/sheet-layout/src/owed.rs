@@ -1,7 +1,7 @@
 //! What a sheet lacks of its look. Values go first and may not wait for decorations, so a batch of
 //! decorations can be refused, or cut off by the end of the process, after the rows and columns that it was
-//! for are there. What is owed is remembered beside what was written, and planned again when there is a reason
-//! to believe that it will be taken.
+//! for are there. What is owed is remembered beside what was written, and planned again when there is a
+//! reason to believe that it will be taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

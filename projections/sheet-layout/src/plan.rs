@@ -43,8 +43,9 @@ pub struct Options {
     pub max_new_rows: usize,
     /// The tenant's choice.
     pub view: View,
-    /// A fingerprint of everything in the sheet that may be in the way of decorations, and of the choice. What
-    /// was refused under the same one is not asked again. None where nothing was read: then nothing is, either.
+    /// A fingerprint of everything in the sheet that may be in the way of decorations, and of the choice.
+    /// What was refused under the same one is not asked again. None where nothing was read: then nothing is,
+    /// either.
     pub structure: Option<u64>,
     /// Google has no room for more names in this sheet: new columns get none.
     pub unnamed: bool,
@@ -82,8 +83,8 @@ pub struct Plan {
     pub deferred_products: usize,
     /// Columns that have to wait because of [`Options::max_names`]; they follow with the next plan.
     pub deferred_columns: usize,
-    /// Columns that got no name: there is no room for it, so they are found by their titles, and lost where those
-    /// are written over.
+    /// Columns that got no name: there is no room for it, so they are found by their titles, and lost where
+    /// those are written over.
     pub unnamed: usize,
     /// Columns that are missing because the sheet refuses new ones ([`Options::keep_columns`]).
     pub left_out: usize,
@@ -108,7 +109,8 @@ impl Plan {
         self.requests.is_empty()
     }
 
-    /// Numbers and titles with all that they need: right in themselves, and never to be held back by the rest.
+    /// Numbers and titles with all that they need: right in themselves, and never to be held back by the
+    /// rest.
     #[must_use]
     pub fn values(&self) -> &[Request] {
         self.requests.get(..self.values).unwrap_or_default()

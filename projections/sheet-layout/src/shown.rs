@@ -114,9 +114,9 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// Names of warehouses by code, those without columns of their own too: a sheet may have them from before.
-    /// No two are alike, so that one group is not taken for another: of warehouses with one name all but the
-    /// first by key have their key behind it.
+    /// Names of warehouses by code, those without columns of their own too: a sheet may have them from
+    /// before. No two are alike, so that one group is not taken for another: of warehouses with one name all
+    /// but the first by key have their key behind it.
     pub(crate) fn names(&self) -> HashMap<Arc<str>, Cell> {
         let unplaced = unplaced_name(self.view.language);
         let mut taken: HashSet<String> = [unplaced.to_lowercase()].into();

@@ -1,6 +1,6 @@
-//! The way of a plan to Google: values first, and alone where a decoration is refused or would be. Where nothing
-//! is known to be in the way both go in one batch, which costs one call; should Google refuse it by a decoration,
-//! nothing of it was done, and the values follow at once without.
+//! The way of a plan to Google: values first, and alone where a decoration is refused or would be. Where
+//! nothing is known to be in the way both go in one batch, which costs one call; should Google refuse it by a
+//! decoration, nothing of it was done, and the values follow at once without.
 
 use std::collections::BTreeSet;
 
@@ -47,8 +47,8 @@ fn refused(trouble: &Trouble) -> Option<(Vec<Decoration>, Refusal, String)> {
 pub(crate) type Why = (&'static str, String);
 
 impl Round<'_> {
-    /// The plan that protected ranges leave possible. Where only new columns are in their way, which need titles,
-    /// the numbers of all others are written.
+    /// The plan that protected ranges leave possible. Where only new columns are in their way, which need
+    /// titles, the numbers of all others are written.
     pub(crate) fn possible(&mut self, seen: &Seen, source: &Source) -> Result<(Plan, Option<Why>), Trouble> {
         let plan = self.plan(seen, source)?;
         let Err(trouble) = self.check_protection(seen, plan.values()) else {
@@ -63,8 +63,8 @@ impl Round<'_> {
         Ok((plan, Some(self.without_columns(&trouble))))
     }
 
-    /// Another plan after a batch of values was refused, of which nothing was done: without names for new columns
-    /// where there is no room for them, else without new columns.
+    /// Another plan after a batch of values was refused, of which nothing was done: without names for new
+    /// columns where there is no room for them, else without new columns.
     pub(crate) fn instead(
         &mut self,
         trouble: Trouble,
@@ -98,8 +98,8 @@ impl Round<'_> {
         (trouble.class(), text)
     }
 
-    /// Sends a plan; `before` begins it. None when the sheet is not ours any more. What was refused is owed in
-    /// the plan's grid afterwards.
+    /// Sends a plan; `before` begins it. None when the sheet is not ours any more. What was refused is owed
+    /// in the plan's grid afterwards.
     pub(crate) async fn carry_out(
         &mut self,
         before: Vec<wire::Request>,

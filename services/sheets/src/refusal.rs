@@ -1,5 +1,5 @@
-//! What Google's refusals of a batch mean. A 400 has one status and one reason for everything, so only its words
-//! tell; those that are known are in the test below, with where they were seen.
+//! What Google's refusals of a batch mean. A 400 has one status and one reason for everything, so only its
+//! words tell; those that are known are in the test below, with where they were seen.
 
 use sheet_layout::Decoration;
 
@@ -206,8 +206,8 @@ mod tests {
     #[test]
     fn every_known_text_of_google_is_recognised() {
         for (detail, refusal) in [
-            // Quoted by several public projects from live use, of mergeCells; the other two likewise for rows and
-            // of insertions beside a wide frozen area (google-api-javascript-client #155).
+            // Quoted by several public projects from live use, of mergeCells; the other two likewise for rows
+            // and of insertions beside a wide frozen area (google-api-javascript-client #155).
             (
                 "Invalid requests[4].mergeCells: You can't merge frozen and non-frozen columns.",
                 Refusal::Frozen,

@@ -122,8 +122,8 @@ pub(super) fn write(
     })
 }
 
-/// Names of warehouses by code. A vanished one keeps the name that was written, unless another has that name by
-/// now; where even that is unknown, the sheet keeps what it shows.
+/// Names of warehouses by code. A vanished one keeps the name that was written, unless another has that name
+/// by now; where even that is unknown, the sheet keeps what it shows.
 fn names(old: &Grid, shown: &Shown<'_>) -> HashMap<Arc<str>, Cell> {
     let mut names: HashMap<Arc<str>, Cell> = HashMap::new();
     for (value, title) in old.columns.iter().zip(old.row(0)) {
@@ -247,7 +247,8 @@ impl<'a> Diff<'a> {
         self.take(index, &runs, new, rows);
     }
 
-    /// Titles of columns that are made inside a Table, each with its warehouse, since a Table has no two alike.
+    /// Titles of columns that are made inside a Table, each with its warehouse, since a Table has no two
+    /// alike.
     fn unique(&self, row: u32, titles: &[Cell], names: &HashMap<Arc<str>, Cell>) -> Vec<Cell> {
         let title = |(title, column): (&Cell, &Placed)| match &column.key {
             ColumnKey::Warehouse(key, _) if column.fresh && self.is_kept(row, column.index) => {

@@ -15,10 +15,10 @@ pub(super) struct Merged {
     pub(super) new: Vec<GridRange>,
 }
 
-/// Finds the merges that the title row shall have, and ends those that hide something. A merge that spans a seller's column inside a group stays (Sheets
-/// grows it when a column is inserted); a new one never covers a seller's column, because merging destroys
-/// what is in it. Google merges no frozen column with one that scrolls and nothing in a Table, so a title that
-/// lies across such a border stands on either side of it.
+/// Finds the merges that the title row shall have, and ends those that hide something. A merge that spans a
+/// seller's column inside a group stays (Sheets grows it when a column is inserted); a new one never covers a
+/// seller's column, because merging destroys what is in it. Google merges no frozen column with one that
+/// scrolls and nothing in a Table, so a title that lies across such a border stands on either side of it.
 pub(super) fn settle(arranged: &mut Arranged<'_>) -> Merged {
     let board = &arranged.board;
     let row = (arranged.groups.index, arranged.groups.index + 1);

@@ -9,8 +9,8 @@ use crate::column::{COLUMN_METADATA_KEY, NAMES_BUDGET};
 use crate::request::{Dimension, DimensionRange, Metadata, MetadataLocation, Renamed, Request};
 use crate::state::{HEADER_FIELDS, HEADER_GROUPS, ROW_METADATA_KEY, SheetState};
 
-/// Names are short, and the sheet has room for a bounded number of characters: where a plan gives names, it also
-/// shortens what was given earlier. Columns for whose names there is no room are found by their titles.
+/// Names are short, and the sheet has room for a bounded number of characters: where a plan gives names, it
+/// also shortens what was given earlier. Columns for whose names there is no room are found by their titles.
 ///
 /// Ids are derived from what they name: if a batch that inserted columns is repeated because its answer was
 /// lost, the id is taken and the API refuses the whole batch instead of inserting the columns twice.
@@ -22,7 +22,8 @@ pub(super) fn name_fresh(arranged: &mut Arranged<'_>, state: &SheetState, option
     let board = &mut arranged.board;
     let sheet_id = board.sheet_id;
     let fresh = board.columns.iter().any(|column| column.fresh);
-    // Columns without names get some when names are given anyway, or where it was only one batch that was full.
+    // Columns without names get some when names are given anyway, or where it was only one batch that was
+    // full.
     let give = fresh || !(options.unnamed || state.written.full);
     let mut room = shorten(board, state, options.max_names);
     let mut left = options
@@ -83,8 +84,8 @@ fn length(key: &str, value: &str) -> usize {
     key.len() + value.chars().count()
 }
 
-/// Gives long names in short, as many as one batch may take beside the new ones; answers the characters that are
-/// left then.
+/// Gives long names in short, as many as one batch may take beside the new ones; answers the characters that
+/// are left then.
 fn shorten(board: &mut Board, state: &SheetState, at_most: usize) -> usize {
     let rows = state
         .header_rows

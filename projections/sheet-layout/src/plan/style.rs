@@ -1,5 +1,5 @@
-//! Formats, borders, widths and heights, for columns and rows that have none yet only: what a seller restyled stays
-//! restyled.
+//! Formats, borders, widths and heights, for columns and rows that have none yet only: what a seller restyled
+//! stays restyled.
 
 use super::{Arranged, Segment, segments};
 use crate::board::{Board, HeaderRow, runs};

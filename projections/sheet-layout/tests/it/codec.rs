@@ -52,7 +52,10 @@ proptest! {
         cells in prop::collection::vec(cell(), 80),
         listed in prop::collection::vec(any::<bool>(), 0..9),
     ) {
-        let columns = (0..width).map(|column| ColumnKey::warehouse(&column.to_string(), WarehouseField::Stock).to_string().into()).collect();
+        let name = |column: usize| {
+            ColumnKey::warehouse(&column.to_string(), WarehouseField::Stock).to_string()
+        };
+        let columns = (0..width).map(|column| name(column).into()).collect();
         let row = |(listed, row): (&bool, u32)| GridRow { key: format!("p{row}").into(), listed: *listed };
         let rows = listed.iter().zip(0..).map(row);
         let mut grid = Grid::new(columns, rows.collect());

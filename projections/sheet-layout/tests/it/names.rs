@@ -1,5 +1,5 @@
-//! Names of columns are short and few at a time, those that were given earlier are still known, and a sheet that
-//! has no room for more goes on.
+//! Names of columns are short and few at a time, those that were given earlier are still known, and a sheet
+//! that has no room for more goes on.
 
 use std::collections::BTreeSet;
 

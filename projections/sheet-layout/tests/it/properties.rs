@@ -83,7 +83,8 @@ fn refused() -> impl Strategy<Value = BTreeSet<Decoration>> {
 fn step() -> impl Strategy<Value = Step> {
     let set = |size| prop::collection::btree_set(0_u8..7, 0..size);
     prop_oneof![
-        5 => (set(6), set(6), any::<u8>(), any::<bool>(), view(), prop::option::weighted(0.2, any::<bool>()), refused())
+        5 => (set(6), set(6), any::<u8>(), any::<bool>(), view(), prop::option::weighted(0.2, any::<bool>()),
+                refused())
             .prop_map(|(warehouses, products, numbers, renamed, view, crash, refused)| {
                 Step::Sync { warehouses, products, numbers, renamed, view: Box::new(view), crash, refused }
             }),

@@ -25,8 +25,9 @@ pub(super) fn tables(sheet: &Sheet, state: &SheetState) -> Vec<Table> {
     sheet.tables.iter().filter_map(table).collect()
 }
 
-/// Changes with everything that may have refused a decoration: what is frozen, hidden or merged, Tables, filter,
-/// banding, slicers, ranges that are protected from us, and the width of the grid. New rows change nothing.
+/// Changes with everything that may have refused a decoration: what is frozen, hidden or merged, Tables,
+/// filter, banding, slicers, ranges that are protected from us, and the width of the grid. New rows change
+/// nothing.
 pub(super) fn fingerprint(sheet: &Sheet) -> u64 {
     let grid = sheet.properties.grid_properties.unwrap_or_default();
     let wide = |range: &GridRange| {

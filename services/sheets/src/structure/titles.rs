@@ -1,5 +1,6 @@
-//! Columns that have no names, because the worksheet had no room for more: found by the titles that were written
-//! above them. Only columns that were made without a name are looked for: a seller's copy of ours is theirs.
+//! Columns that have no names, because the worksheet had no room for more: found by the titles that were
+//! written above them. Only columns that were made without a name are looked for: a seller's copy of ours is
+//! theirs.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! What Google refuses of the look holds back no number, is named with what to do, and is asked again when the
-//! seller has changed something.
+//! What Google refuses of the look holds back no number, is named with what to do, and is asked again when
+//! the seller has changed something.
 
 use events::sheet::{LowStock, SheetLayoutChanged};
 use serde_json::{Value, json};
