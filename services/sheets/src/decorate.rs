@@ -177,10 +177,7 @@ impl Round<'_> {
         if partly || !kinds.is_empty() {
             plan.owe(&kinds, partly, structure(seen, self.view()));
         }
-        Ok(Some(Carried {
-            missing,
-            stuck: None,
-        }))
+        Ok(Some(Carried { missing, stuck: None }))
     }
 
     /// Whether decorations may travel with the values: nothing is known that might refuse them.
