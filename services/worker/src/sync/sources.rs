@@ -380,7 +380,7 @@ impl Seen {
             self.fbo.report(STOCK_FBO),
             self.fbs.report(STOCK_FBS),
             self.orders.report(ORDERS).map(|report| SourceReport {
-                covers_since: self.orders.complete().map(|_| self.orders_since),
+                covers_since: (report.outcome == SourceOutcome::Complete).then_some(self.orders_since),
                 ..report
             }),
             self.prices.report(PRICES),
