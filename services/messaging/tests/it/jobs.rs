@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use messaging::async_nats::jetstream::consumer::{FromConsumer, pull};
 use messaging::{Broker, DeadLetters, Enqueued, Job, JobConsumer, Queue, QueueState, WorkError, WorkQueue};
 
@@ -226,19 +227,19 @@ async fn put_ahead(broker: &Broker, place: u64) {
     assert!(answer.contains("reset_seq"), "{answer}");
 }
 
-fn now() -> chrono::DateTime<chrono::Utc> {
-    chrono::Utc::now()
-}
+/// Before and after everything that happens here.
+const EARLY: DateTime<Utc> = DateTime::<Utc>::MIN_UTC;
+const LATE: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
 #[tokio::test]
 async fn a_queue_whose_consumer_is_ahead_of_its_stream_is_seen_and_goes_on() {
     let (_server, broker) = prepared().await;
     let queue = WorkQueue::new(&broker);
-    assert_eq!(queue.state(Queue::Sync, now()).await.unwrap(), QueueState::Moves);
+    assert_eq!(queue.state(Queue::Sync, EARLY).await.unwrap(), QueueState::Moves);
     put_ahead(&broker, 1_000).await;
     queue.publish(CABINET, "a".into(), "1").await.unwrap();
     assert_eq!(
-        queue.state(Queue::Sync, now()).await.unwrap(),
+        queue.state(Queue::Sync, EARLY).await.unwrap(),
         QueueState::LostPlace {
             delivered: 999,
             last: 1
@@ -248,7 +249,7 @@ async fn a_queue_whose_consumer_is_ahead_of_its_stream_is_seen_and_goes_on() {
     let first = job(&mut worker).await;
     assert_eq!(&first.payload[..], b"a");
     first.ack().await.unwrap();
-    assert_eq!(queue.state(Queue::Sync, now()).await.unwrap(), QueueState::Moves);
+    assert_eq!(queue.state(Queue::Sync, EARLY).await.unwrap(), QueueState::Moves);
 }
 
 #[tokio::test]
@@ -291,12 +292,17 @@ async fn a_job_that_no_worker_takes_is_seen_and_one_in_hand_is_not() {
     let (_server, broker) = prepared().await;
     let queue = WorkQueue::new(&broker);
     queue.publish(CABINET, "a".into(), "1").await.unwrap();
-    let later = now() + chrono::TimeDelta::seconds(120);
-    assert_eq!(queue.state(Queue::Sync, now()).await.unwrap(), QueueState::Moves);
-    let waiting = queue.state(Queue::Sync, later).await.unwrap();
-    assert!(matches!(waiting, QueueState::Untaken { .. }), "{waiting:?}");
+    let QueueState::Untaken { since } = queue.state(Queue::Sync, LATE).await.unwrap() else {
+        panic!("a job waits");
+    };
+    let after = async |seconds| {
+        let now = since + TimeDelta::seconds(seconds);
+        queue.state(Queue::Sync, now).await.unwrap()
+    };
+    assert_eq!(after(60).await, QueueState::Moves);
+    assert_eq!(after(61).await, QueueState::Untaken { since });
     let mut worker = queue.consumer(Queue::Sync);
     let held = job(&mut worker).await;
-    assert_eq!(queue.state(Queue::Sync, later).await.unwrap(), QueueState::Moves);
+    assert_eq!(after(61).await, QueueState::Moves);
     held.ack().await.unwrap();
 }
