@@ -65,7 +65,8 @@ impl Names {
 
     /// The type, which is what a seller calls the kind of a thing; else the category above it.
     fn kind(&self, ids: &Ids) -> Option<&Arc<str>> {
-        let category = || self.categories.get(&ids.category_id);
+        // Without a type of its own a product is of no kind that is known: the category would be another word.
+        let category = || self.categories.get(&ids.category_id).filter(|_| ids.type_id > 0);
         self.types.get(&ids.type_id).or_else(category)
     }
 }
@@ -324,5 +325,6 @@ mod tests {
         assert_eq!(kind(92_912, 17_028_650).as_deref(), Some("Очки защитные"));
         assert_eq!(kind(1, 17_028_650).as_deref(), Some("Средства защиты"));
         assert_eq!(kind(1, 2), None);
+        assert_eq!(kind(0, 17_028_650), None, "a row that tells no type");
     }
 }

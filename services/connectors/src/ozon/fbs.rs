@@ -45,6 +45,14 @@ impl Ozon {
         let mut tally = self.tally("ozon.stock.fbs", GOODS);
         let mut gathered = Gathered::new(sizes, self.kept_catalogue().await)?;
         let (listed, mut complete) = self.seller_warehouses(&mut tally).await?;
+        if gathered
+            .catalogue
+            .as_ref()
+            .is_some_and(|catalogue| !catalogue.complete)
+        {
+            complete = false;
+            tally.trouble("the catalogue is not complete");
+        }
         for (id, name) in &listed {
             gathered.warehouse(*id, name);
         }

@@ -47,6 +47,11 @@ fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Told<Strin
     })
 }
 
+/// Units of a kind that older answers lack. `null` is no count: nothing is known of the row then.
+fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Int>, D::Error> {
+    Int::deserialize(deserializer).map(Some)
+}
+
 /// A value in a row that is worth reading without it, and of which it matters whether it was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Loose<T> {
@@ -232,12 +237,19 @@ pub(super) struct AnalyticsRow {
     pub(super) turnover_grade: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) turnover_grade_cluster: Option<String>,
+    #[serde(default, deserialize_with = "units")]
     pub(super) waiting_docs_to_export_stock_count: Option<Int>,
+    #[serde(default, deserialize_with = "units")]
     pub(super) inbound_replenishment: Option<Int>,
+    #[serde(default, deserialize_with = "units")]
     pub(super) outbound_pending_delivery: Option<Int>,
+    #[serde(default, deserialize_with = "units")]
     pub(super) outbound_returns_picking: Option<Int>,
+    #[serde(default, deserialize_with = "units")]
     pub(super) outbound_returns_ready_to_ship: Option<Int>,
+    #[serde(default, deserialize_with = "units")]
     pub(super) outbound_returns_return_to_seller: Option<Int>,
+    #[serde(default, deserialize_with = "units")]
     pub(super) stock_not_being_sold: Option<Int>,
 }
 

@@ -169,6 +169,7 @@ fn row<'a>(
     }
 }
 
+/// How many SKUs one request takes is in no document, neither of April nor of October 2026: any number is taken.
 #[derive(Deserialize)]
 struct FbsRequest {
     #[serde(default)]
