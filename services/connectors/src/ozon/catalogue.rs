@@ -108,6 +108,7 @@ impl Listed {
                 };
                 // Its stock and its orders can be read all the same.
                 self.articles.insert(sku, sku);
+                self.offered(&json::text(row, "offer_id").unwrap_or_default(), sku);
                 self.price_lost = true;
                 tally.unread(sku);
                 true
@@ -134,14 +135,19 @@ impl Listed {
         let sku = |size: &CardSize| i64::try_from(size.chrt_id).unwrap_or_default();
         self.articles
             .extend(card.sizes.iter().map(|size| (sku(size), card.nm_id)));
-        if !card.vendor_code.is_empty() {
-            self.offers
-                .entry(card.vendor_code.clone())
-                .and_modify(|known| *known = known.filter(|known| *known == card.nm_id))
-                .or_insert(Some(card.nm_id));
-        }
+        self.offered(&card.vendor_code, card.nm_id);
         self.ids.push(ids);
         self.cards.push(card);
+    }
+
+    /// A seller's article that two products share leads to neither.
+    fn offered(&mut self, offer: &str, nm_id: i64) {
+        if !offer.is_empty() {
+            self.offers
+                .entry(offer.to_owned())
+                .and_modify(|known| *known = known.filter(|known| *known == nm_id))
+                .or_insert(Some(nm_id));
+        }
     }
 
     /// What single rows may lack, not all of them lack: then it was renamed, and everything that it told

@@ -69,7 +69,7 @@ impl Ozon {
     /// the SKU, and the seller's article, which is also known of products that were archived since. False
     /// where they could not be looked for; their orders are left out until they can.
     async fn introduce(&self, orders: &mut Orders<'_>, tally: &mut Tally) -> bool {
-        let catalogue = orders.catalogue;
+        let (catalogue, before) = (orders.catalogue, tally.left_out.count());
         let skus = Unlisted::Skus(orders.strangers.keys().copied().collect());
         let found = async {
             let listed = self.unlisted(skus, tally).await?;
@@ -81,15 +81,19 @@ impl Ozon {
             }
             Ok::<(), CallError>(())
         };
-        if let Err(error) = found.await {
+        let found = found.await.inspect_err(|error| {
             tracing::info!(error = ?error, "the cards of orders could not be looked for");
-            let lost = orders.leave_out_strangers();
+        });
+        let (skus, count) = (orders.strangers.len(), orders.of_strangers());
+        // Where not every card was read, theirs may be one of those that were not.
+        let all_read = catalogue.complete && catalogue.outcome.unread.is_empty();
+        if skus > 0 && (found.is_err() || !all_read || tally.left_out.count() > before) {
+            orders.leave_out_strangers();
             tally.trouble(format!(
-                "{lost} orders are left out, because the cards of their SKUs could not be looked for"
+                "{count} orders are left out, because the cards of their SKUs could not be looked for"
             ));
             return false;
         }
-        let (skus, count) = (orders.strangers.len(), orders.of_strangers());
         if skus > 0 {
             tally.trouble(format!(
                 "{count} orders of {skus} SKUs that no card has stand under these SKUs"

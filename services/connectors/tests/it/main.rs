@@ -14,6 +14,8 @@ mod lives;
 #[cfg(test)]
 mod ozon;
 #[cfg(test)]
+mod ozon_damage;
+#[cfg(test)]
 mod ozon_description;
 #[cfg(test)]
 mod ozon_faults;
