@@ -25,7 +25,7 @@ const SERVICE_SECRET: HeaderName = HeaderName::from_static("x-client-secret");
 
 /// How long a method that the vendor refused in its own words is left alone. Kinds of tokens get further
 /// rights now and then, and one answer is not believed for ever.
-const CLOSED_FOR: Duration = Duration::from_hours(24);
+const CLOSED_FOR: Duration = Duration::from_secs(24 * 3_600);
 
 /// Base addresses of the vendor's categories.
 #[derive(Debug, Clone)]
