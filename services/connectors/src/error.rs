@@ -167,9 +167,9 @@ impl CallFailure {
     }
 }
 
-/// Whether an answer that is no success comes from the vendor's own service: an object or a list in JSON, with
-/// words in it, or a line of plain text. Gates and proxies before it answer with pages and empty bodies, and
-/// what they refuse, they refuse to everyone: it says nothing about a credential or a method.
+/// Whether an answer that is no success comes from the vendor's own service: an object or a list in JSON,
+/// with words in it, or a line of plain text. Gates and proxies before it answer with pages and empty
+/// bodies, and what they refuse, they refuse to everyone: it says nothing about a credential or a method.
 pub(crate) fn is_vendors_word(headers: &HeaderMap, body: &[u8]) -> bool {
     let is_page = headers
         .get(CONTENT_TYPE)

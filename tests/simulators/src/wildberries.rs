@@ -190,8 +190,8 @@ impl Wildberries {
         self.service.mask(masked);
     }
 
-    /// From now on the stock report is refreshed before every page and tells its rows in another order then, or
-    /// no more.
+    /// From now on the stock report is refreshed before every page and tells its rows in another order
+    /// then, or no more.
     pub fn restless(&self, restless: bool) {
         self.service.restless(restless);
     }

@@ -354,8 +354,8 @@ impl StockBuilder {
         Ok(())
     }
 
-    /// Says that a row of this product could not be read: at a warehouse whose level is unknown then, or, where
-    /// not even that is known, anywhere.
+    /// Says that a row of this product could not be read: at a warehouse whose level is unknown then, or,
+    /// where not even that is known, anywhere.
     pub fn unread(&mut self, nm_id: i64, warehouse: Option<u32>) {
         let product = self.products.entry(nm_id).or_default();
         match warehouse {

@@ -1,7 +1,7 @@
 //! From an answer that is no success to a failure. The vendor's gateway and the services behind it have six
-//! different error bodies; the HTTP status decides, the words are for people. A status without the vendor's own
-//! words, such as a page with 403, a redirect or 498, comes from a gate on the way: it is repeated, and no
-//! verdict on a token or a method.
+//! different error bodies; the HTTP status decides, the words are for people. A status without the vendor's
+//! own words, such as a page with 403, a redirect or 498, comes from a gate on the way: it is repeated, and
+//! no verdict on a token or a method.
 
 use std::time::Duration;
 

@@ -79,8 +79,9 @@ impl Wildberries {
     /// than 31 days when the vendor reads it. The pages of one listing are cut from one snapshot, which the
     /// first answer names.
     ///
-    /// The period means the time of the order's present status, newest first (vendor's page of 2026-10-30): an
-    /// order that was placed in the period is there in any case, and older ones that changed in it are too.
+    /// The period means the time of the order's present status, newest first (vendor's page of 2026-10-30):
+    /// an order that was placed in the period is there in any case, and older ones that changed in it are
+    /// too.
     ///
     /// None when it would take more pages than [`Options::feed_pages`](super::Options), or the next page is
     /// further away than our patience, and the older report can be asked instead: at a thousand orders a
@@ -281,8 +282,8 @@ impl Wildberries {
     }
 }
 
-/// The start of the period, moved to where the vendor still takes it. The period was chosen before all waiting:
-/// `waited` has passed since, and the margin is for what is still to come.
+/// The start of the period, moved to where the vendor still takes it. The period was chosen before all
+/// waiting: `waited` has passed since, and the margin is for what is still to come.
 fn not_too_old(period: Period, waited: TimeDelta) -> DateTime<Utc> {
     let oldest = period.to.checked_sub_days(Days::new(FEED_DAYS));
     oldest.map_or(period.from, |oldest| period.from.max(oldest + waited + MARGIN))

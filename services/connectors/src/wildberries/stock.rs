@@ -69,7 +69,7 @@ impl Wildberries {
                     self.close(&self.seller.no_sync_report);
                 }
                 Err(error) if do_not_fit(&error.failure) => {
-                    tracing::info!(%error, "the pages of the stock report do not fit, the background report is taken");
+                    tracing::info!(%error, "pages of stock do not fit, the background report is taken");
                 }
                 other => return other,
             }

@@ -279,8 +279,8 @@ async fn a_report_that_is_refreshed_between_two_pages_is_not_believed() {
         assert_eq!(read.outcome.rows, rows, "{page} a page");
         assert_eq!(read.items, whole.items, "{page} a page");
     }
-    // A row went meanwhile: the second page begins one row further on, so a row would be nowhere. What does not
-    // fit is read as a whole by the background report.
+    // A row went meanwhile: the second page begins one row further on, so a row would be nowhere. What does
+    // not fit is read as a whole by the background report.
     let other = serde_json::json!({"nmId": 1, "chrtId": 2, "warehouseId": 3, "warehouseName": "Казань",
         "regionName": "x", "quantity": 5, "inWayToClient": 0, "inWayFromClient": 0});
     let moved = serde_json::json!({"data": {"items": [other]}}).to_string();

@@ -1,5 +1,5 @@
-//! One bad row, one empty answer, one page of a gate: none of them loses what the others tell, and none is taken
-//! for the vendor's word.
+//! One bad row, one empty answer, one page of a gate: none of them loses what the others tell, and none is
+//! taken for the vendor's word.
 
 use std::collections::BTreeMap;
 

@@ -81,9 +81,9 @@ impl Product {
         )
     }
 
-    /// How many of the orders told are held back, because they look like known ones under other ids: nothing but
-    /// the day joins them. Orders that agree to the second with a known one are the same and are not counted
-    /// here.
+    /// How many of the orders told are held back, because they look like known ones under other ids:
+    /// nothing but the day joins them. Orders that agree to the second with a known one are the same and
+    /// are not counted here.
     #[must_use]
     pub fn orders_held_back(&self, seen: &Observation) -> u64 {
         // The ordinary answer tells a known id among its first ones, and then nothing is held back.
@@ -94,11 +94,11 @@ impl Product {
         self.sort_out(seen).held_back
     }
 
-    /// Wildberries tells orders in two reports, and which of them is asked changes from sync to sync. A change
-    /// must never change the count of a day that the other one told, whichever way ids are spelt: a known order
-    /// that is not told any more, and an unknown one that was ordered in the same second, are one order with
-    /// two spellings. Where not one known id is told, the day alone joins them, and what would double it is not
-    /// recorded: the next answer that tells known ids settles it.
+    /// Wildberries tells orders in two reports, and which of them is asked changes from sync to sync. A
+    /// change must never change the count of a day that the other one told, whichever way ids are spelt: a
+    /// known order that is not told any more, and an unknown one that was ordered in the same second, are
+    /// one order with two spellings. Where not one known id is told, the day alone joins them, and what
+    /// would double it is not recorded: the next answer that tells known ids settles it.
     fn sort_out(&self, seen: &Observation) -> SortedOut {
         let told = told(seen);
         let mut sorted = SortedOut::default();

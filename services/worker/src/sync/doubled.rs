@@ -1,5 +1,6 @@
 //! Orders that look like known ones under other ids: one report of the marketplace was asked in place of the
-//! other, and nothing but the day joins what both tell. They are not recorded, and the source's report says so.
+//! other, and nothing but the day joins what both tell. They are not recorded, and the source's report says
+//! so.
 
 use events::sync::{SourceOutcome, SourceReport};
 

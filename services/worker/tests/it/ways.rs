@@ -1,5 +1,5 @@
-//! The ways to a marketplace: two reports of the same orders, and gates before both. Whichever way is open, a day
-//! counts what it counted, and what a gate says is no verdict.
+//! The ways to a marketplace: two reports of the same orders, and gates before both. Whichever way is open,
+//! a day counts what it counted, and what a gate says is no verdict.
 
 use std::collections::BTreeMap;
 

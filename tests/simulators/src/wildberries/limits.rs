@@ -1,5 +1,6 @@
-//! Wildberries' request limits (contracts A.3, vendor's pages of 2026-10-30) as one table, and the token buckets
-//! over it. Whether there is a limit per address as well, and which, is unknown: the vendor states none.
+//! Wildberries' request limits (contracts A.3, vendor's pages of 2026-10-30) as one table, and the token
+//! buckets over it. Whether there is a limit per address as well, and which, is unknown: the vendor states
+//! none.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -3,8 +3,8 @@
 /// A Wildberries warehouse: id, name, region, whether it is in Russia, whether it takes bulky goods (СГТ).
 pub(crate) type Place = (i64, &'static str, &'static str, bool, bool);
 
-/// Since 2026-10-30 the page of the synchronous report knows no Russian warehouse that keeps its name under the
-/// mask; before, Коледино did (release note 570).
+/// Since 2026-10-30 the page of the synchronous report knows no Russian warehouse that keeps its name under
+/// the mask; before, Коледино did (release note 570).
 pub(crate) const PLACES: &[Place] = &[
     (507, "Коледино", "Центральный", true, false),
     (120_762, "Электросталь", "Центральный", true, false),

@@ -72,8 +72,9 @@ fn site_of<'a>(world: &'a World, order: &Order) -> Option<&'a Site> {
     }
 }
 
-/// The warehouse's name, or `mask` where it is hidden. Whether foreign warehouses are hidden too is unknown: the
-/// page of the order feed says that all of Wildberries are, the reports of sellers show foreign ones by name.
+/// The warehouse's name, or `mask` where it is hidden. Whether foreign warehouses are hidden too is
+/// unknown: the page of the order feed says that all of Wildberries are, the reports of sellers show
+/// foreign ones by name.
 fn shown_name<'a>(world: &'a World, order: &Order, mask: Option<&'a str>) -> &'a str {
     match (site_of(world, order), mask) {
         (Some(site), Some(mask)) if site.russian && !order.from_fbs => mask,

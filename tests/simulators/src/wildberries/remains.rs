@@ -30,8 +30,8 @@ struct Task {
     body: Bytes,
 }
 
-/// Milliseconds that a report takes, and that a finished one is kept. How long the vendor takes is not stated;
-/// a minute is what sellers report.
+/// Milliseconds that a report takes, and that a finished one is kept. How long the vendor takes is not
+/// stated; a minute is what sellers report.
 const TAKES: i64 = 60_000;
 const KEPT: i64 = 2 * 3_600_000;
 

@@ -49,8 +49,8 @@ pub(crate) struct Service {
     removed: AtomicU64,
 }
 
-/// Methods that Wildberries has switched off (contracts A.6 c, A.7, and what went in autumn 2026): they answer
-/// like a path that never was.
+/// Methods that Wildberries has switched off (contracts A.6 c, A.7, and what went in autumn 2026): they
+/// answer like a path that never was.
 const REMOVED: [&str; 6] = [
     "/api/v1/analytics/goods-return",
     "/api/v1/analytics/region-sale",

@@ -68,8 +68,8 @@ impl Request {
 
 /// `POST /api/analytics/v1/stocks-report/wb-warehouses`
 ///
-/// `restless`: whether the report is refreshed before every page, and tells its rows in another order then. The
-/// vendor promises neither one order of rows nor one state over pages.
+/// `restless`: whether the report is refreshed before every page, and tells its rows in another order then.
+/// The vendor promises neither one order of rows nor one state over pages.
 pub(crate) fn wb_warehouses(world: &mut World, masked: bool, restless: bool, call: &Call) -> Answer {
     let request = match Request::read(call) {
         Ok(request) => request,
