@@ -302,7 +302,8 @@ async fn a_period_that_begins_before_31_days_ago_is_refused_and_one_without_an_e
     let shop = shop(Limits::Off).await;
     let path = "/api/analytics/v1/order-feed";
     let ask = |start: &str| {
-        let body = serde_json::json!({"selectedPeriod": {"start": start}, "pagination": {"limit": 1000, "offset": 0}});
+        let first = serde_json::json!({"limit": 1000, "offset": 0});
+        let body = serde_json::json!({"selectedPeriod": {"start": start}, "pagination": first});
         let shop = &shop;
         async move { shop.call(Method::POST, path, Some(body)).await.status() }
     };
@@ -318,7 +319,8 @@ async fn a_period_that_begins_before_31_days_ago_is_refused_and_one_without_an_e
 async fn the_feed_is_by_the_time_of_the_present_status_newest_first() {
     let shop = shop(Limits::Off).await;
     shop.sim.advance(30);
-    let body = serde_json::json!({"selectedPeriod": {"start": "2026-11-01T09:00:00Z"}, "pagination": {"limit": 5000, "offset": 0}});
+    let first = serde_json::json!({"limit": 5000, "offset": 0});
+    let body = serde_json::json!({"selectedPeriod": {"start": "2026-11-01T09:00:00Z"}, "pagination": first});
     let page = shop.post("/api/analytics/v1/order-feed", body).await;
     let rows = page["data"]["orders"].as_array().unwrap();
     let changed: Vec<&str> = rows

@@ -388,7 +388,11 @@ proptest! {
                     continue;
                 };
                 // What is not whole leaves a level as it was where it lacks one of its sizes.
-                let lacks = |size: &SizeUnits| !told.sizes.iter().any(|told| told.size_id == size.size_id && told.available > 0);
+                let is_told = |size: &SizeUnits| {
+                    let mut told = told.sizes.iter();
+                    told.any(|told| told.size_id == size.size_id && told.available > 0)
+                };
+                let lacks = |size: &SizeUnits| !is_told(size);
                 if !answer.complete && known.sizes.iter().any(lacks) {
                     continue;
                 }
