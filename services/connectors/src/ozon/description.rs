@@ -65,7 +65,7 @@ impl Names {
 
     /// The type, which is what a seller calls the kind of a thing; else the category above it.
     fn kind(&self, ids: &Ids) -> Option<&Arc<str>> {
-        // Without a type of its own a product is of no kind that is known: the category would be another word.
+        // Without a type a product is of no kind that is known: its category would be another word.
         let category = || self.categories.get(&ids.category_id).filter(|_| ids.type_id > 0);
         self.types.get(&ids.type_id).or_else(category)
     }

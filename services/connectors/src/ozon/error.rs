@@ -1,8 +1,9 @@
 //! From an answer that is no success to a failure. The vendor's statuses alone do not tell what is wrong (a
 //! wrong key is a 404), so the few documented sentences about keys and blocks decide before the status does.
 //!
-//! Only the vendor's own words are a verdict: one of these sentences, or an error body with its code. Gates, proxies and pages in between
-//! answer 401, 403 or a redirect to everybody now and then; that is trouble of the way and is tried again.
+//! Only the vendor's own words are a verdict: one of these sentences, or an error body with its code. Gates,
+//! proxies and pages in between answer 401, 403 or a redirect to everyone now and then; that is trouble of
+//! the way and is tried again.
 
 use std::time::Duration;
 

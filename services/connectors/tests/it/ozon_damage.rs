@@ -1,4 +1,4 @@
-//! Ozon's answers with single rows damaged at random: whatever comes out is what the cabinet has, and what does
+//! Ozon's answers with single rows damaged at random: whatever comes out is what the cabinet has. What does
 //! not come out is either said to be unread, or nothing that is absent counts as gone.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +89,7 @@ fn assert_cards(cards: &[Card], fetched: &Fetched<()>, ledger: &Ledger, seed: u6
     assert!(all || !fetched.complete, "{seed}: {:?}", fetched.outcome);
 }
 
-/// Every level that is told is true, and every one that is not told is empty, unread, or not proven to be gone.
+/// Every level that is told is true; every other one is empty, unread, or not proven to be gone.
 fn assert_stock(fetched: &Fetched<StockSnapshot>, ledger: &Ledger, scheme: &str, seed: u64) {
     let stock = &fetched.items;
     let mut truth: BTreeMap<(i64, String), Units> = BTreeMap::new();

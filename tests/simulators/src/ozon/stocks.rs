@@ -73,7 +73,7 @@ struct Late {
     stock_not_being_sold: u32,
 }
 
-/// `POST /v1/analytics/stocks`: stock in real time, as since 2026-08-17; the figures are averages over 28 days.
+/// `POST /v1/analytics/stocks`: stock in real time, as since 2026-08-17; its figures are averages of 28 days.
 pub(crate) fn analytics(world: &World, dialect: Dialect, call: &Call) -> Answer {
     let request: StocksRequest = match call.json() {
         Ok(request) => request,
@@ -169,7 +169,7 @@ fn row<'a>(
     }
 }
 
-/// How many SKUs one request takes is in no document, neither of April nor of October 2026: any number is taken.
+/// How many SKUs one request takes is in no document, neither of April nor of October 2026: any number here.
 #[derive(Deserialize)]
 struct FbsRequest {
     #[serde(default)]

@@ -216,7 +216,7 @@ impl Asking {
     }
 }
 
-/// Whether every row was read. What was left out is told of, and leaves its level unknown or absences unproven.
+/// Whether every row was read. What was left out is counted: its level is unknown, or no absence is proven.
 fn is_read(fetched: &Fetched<StockSnapshot>, round: u64) -> bool {
     let outcome = &fetched.outcome;
     if outcome.left_out == 0 {
