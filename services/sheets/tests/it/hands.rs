@@ -13,6 +13,7 @@ use crate::world::{PRODUCTS, World};
 pub(crate) const ARTICLE: &str = "Артикул товара (nmid)";
 pub(crate) const IDENTITY: &str = "Основная информация";
 pub(crate) const SIZE: &str = "Размер";
+const METRICS: &str = "Общие метрики";
 
 #[derive(Debug, Clone)]
 pub(crate) enum Edit {
@@ -126,7 +127,7 @@ pub(crate) fn places(grid: &[Vec<Value>]) -> Option<Places> {
         let title = text(title);
         if !above.is_empty() {
             group = above;
-        } else if title == "Остатки" {
+        } else if title == "Остатки" && group == METRICS {
             // The group of a warehouse that is gone has no title where a person has deleted the row of titles.
             group = "";
         }
