@@ -45,6 +45,7 @@ mod tests {
                 payload_sha256: String::new(),
                 payload_bytes: None,
                 error: None,
+                covers_since: None,
             })
             .to_vec()
     }

@@ -72,9 +72,10 @@ pub struct LinkProblem {
 /// Something that was repaired.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LinkNotice {
-    /// In one word: `worksheet_recreated`, `columns_restored`, `headers_restored`; where a part of the look is
-    /// missing, what is in the way of it: `frozen`, `table`, `merged`, `filter`, `protected`, ...; `look_restored`
-    /// when it came after all; `metadata_full` where new columns are known by their titles only.
+    /// In one word: `worksheet_recreated`, `columns_restored`, `headers_restored`; where a part of the look
+    /// is missing, what is in the way of it: `frozen`, `table`, `merged`, `filter`, `protected`, ...;
+    /// `look_restored` when it came after all; `metadata_full` where new columns are known by their titles
+    /// only.
     pub kind: String,
     /// The same for a person, in the table's language.
     pub text: String,
