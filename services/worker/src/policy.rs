@@ -320,10 +320,12 @@ async fn apply(
                 "INSERT INTO {table} (tenant_id, cabinet_id, usable, connected_at, key_ends_at) \
                  VALUES ($1, $2, true, $3, $4) ON CONFLICT DO NOTHING"
             );
-            let statement = transaction.prepare_cached(&sql).await?;
-            transaction
-                .execute(&statement, &[&tenant, &cabinet, &recorded_at, &key_ends_at])
-                .await?
+            run(
+                transaction,
+                &sql,
+                &[&tenant, &cabinet, &recorded_at, &key_ends_at],
+            )
+            .await?
         }
         Change::Reconnected { key_ends_at } => {
             // As if it were new: due at once, whenever it was last read.
@@ -367,51 +369,40 @@ async fn apply(
             paused,
         } => {
             let sql = format!("UPDATE {table} SET interval_seconds = $3, paused = $4, due_at = NULL {mine}");
-            let statement = transaction.prepare_cached(&sql).await?;
-            transaction
-                .execute(&statement, &[&tenant, &cabinet, &interval_seconds, &paused])
-                .await?
+            run(
+                transaction,
+                &sql,
+                &[&tenant, &cabinet, &interval_seconds, &paused],
+            )
+            .await?
         }
         Change::Outstanding { sync_id, queue_at } => {
             let sql = format!(
                 "UPDATE {table} SET sync_id = $3, attempt = 0, queue_at = $4, requested_at = $4, \
                         offered_at = NULL {mine}"
             );
-            let statement = transaction.prepare_cached(&sql).await?;
-            transaction
-                .execute(&statement, &[&tenant, &cabinet, &sync_id.uuid(), &queue_at])
-                .await?
+            run(
+                transaction,
+                &sql,
+                &[&tenant, &cabinet, &sync_id.uuid(), &queue_at],
+            )
+            .await?
         }
         Change::Started { attempt } => {
             let sql = format!("UPDATE {table} SET attempt = $3 {mine}");
             let attempt = i32::try_from(attempt).unwrap_or(i32::MAX);
-            transaction
-                .execute(
-                    &transaction.prepare_cached(&sql).await?,
-                    &[&tenant, &cabinet, &attempt],
-                )
-                .await?
+            run(transaction, &sql, &[&tenant, &cabinet, &attempt]).await?
         }
         Change::Retry { at } => {
             let sql = format!("UPDATE {table} SET queue_at = $3, offered_at = NULL {mine}");
-            transaction
-                .execute(
-                    &transaction.prepare_cached(&sql).await?,
-                    &[&tenant, &cabinet, &at],
-                )
-                .await?
+            run(transaction, &sql, &[&tenant, &cabinet, &at]).await?
         }
         Change::Ended { at } => {
             let sql = format!(
                 "UPDATE {table} SET sync_id = NULL, queue_at = NULL, offered_at = NULL, due_at = NULL, \
                         ended_at = $3 {mine}"
             );
-            transaction
-                .execute(
-                    &transaction.prepare_cached(&sql).await?,
-                    &[&tenant, &cabinet, &at],
-                )
-                .await?
+            run(transaction, &sql, &[&tenant, &cabinet, &at]).await?
         }
     };
     Ok(())

@@ -424,6 +424,7 @@ fn whatever_happens_the_sheet_ends_as_the_read_model_and_the_seller_keeps_everyt
 }
 
 /// Those of every run, or what `HISTORIES` asks for, such as `0..500`.
+#[expect(clippy::disallowed_methods, reason = "the product has no such setting")]
 fn seeds() -> std::ops::Range<u64> {
     let asked = std::env::var("HISTORIES").ok();
     let asked = asked.as_deref().map(|text| {
