@@ -233,7 +233,8 @@ pub struct StockSeen {
     pub turnover: Option<Vec<MarketplaceTurnover>>,
     /// Keys of all warehouses that occur anywhere in this answer: tells a masked warehouse from an empty one.
     pub visible: Arc<BTreeSet<String>>,
-    /// Keys of warehouses whose level of this article was told and could not be read: the last known one holds.
+    /// Keys of warehouses whose level of this article was told and could not be read: the last known one
+    /// holds.
     #[serde(default)]
     pub unread: BTreeSet<String>,
     /// Which warehouses are taken from this answer.

@@ -1,9 +1,10 @@
 //! One sync: take it up, read every source, judge, record what differs, say how it ended.
 //!
 //! The order matters. Nothing is recorded before all sources have answered or failed, because an answer is
-//! judged by what the others say. What is implausible is held back, and the rest is recorded. Whatever is recorded is recorded under ids that follow from the attempt, so
-//! a repetition adds nothing. And the end is told last, under the attempt's number, so that a worker which
-//! was given up for dead cannot speak for the one that took over.
+//! judged by what the others say. What is implausible is held back, and the rest is recorded. Whatever is
+//! recorded is recorded under ids that follow from the attempt, so a repetition adds nothing. And the end is
+//! told last, under the attempt's number, so that a worker which was given up for dead cannot speak for the
+//! one that took over.
 
 pub mod compose;
 pub mod doubled;

@@ -46,8 +46,8 @@ async fn letters(rest: &Rest, client: &Client) -> Result<(), Failure> {
 }
 
 /// Answers are doubted only where the seller really took everything away: when it is gone, once more before
-/// nothing contradicted it for hours, and when it is back at once. Bad weather that answers without a byte is doubted
-/// as well.
+/// nothing contradicted it for hours, and when it is back at once. Bad weather that answers without a byte is
+/// doubted as well.
 async fn doubts(client: &Client, report: &Report) -> Result<(), Failure> {
     let sql = "SELECT payload ->> 'reason', payload ->> 'evidence' FROM core.events \
                 WHERE event_type = 'sync_quarantined' \

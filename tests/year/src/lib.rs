@@ -22,8 +22,8 @@ use world::{Asked, World};
 /// What goes wrong ends the run; nobody tells kinds apart.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Syncs that a checkpoint may take until one has seen everything: an answer after a clearance is doubted, and
-/// believed when nothing contradicted it for [`DOUBT`].
+/// Syncs that a checkpoint may take until one has seen everything: an answer after a clearance is doubted,
+/// and believed when nothing contradicted it for [`DOUBT`].
 const TRIES: u32 = 4;
 /// Longer than an uncontradicted answer is doubted (`worker::sync::plausible::UNCONTRADICTED`).
 const DOUBT: TimeDelta = TimeDelta::hours(7);

@@ -50,10 +50,8 @@ async fn filled(size: Size) -> World {
                 '[]', NULL, NULL, NULL, '[]', p::text, false, 10 * {warehouses}, 0, 0, 0, 0, '{{}}', '{{}}',
                 '2026-06-01', '2026-08-01', '2026-06-01', '2026-09-30', p, {products} + p
            FROM generate_series(1, {products}) p;
-         INSERT INTO warehouses SELECT '{who}', '{place}', 'fbo:' || w, 'W' || w, '[]', 'fbo', false, true, true,
-                w,
-                0,
-                w, 0 FROM generate_series(1, {warehouses}) w;
+         INSERT INTO warehouses SELECT '{who}', '{place}', 'fbo:' || w, 'W' || w, '[]', 'fbo',
+                false, true, true, w, 0, w, 0 FROM generate_series(1, {warehouses}) w;
          INSERT INTO stock_levels SELECT '{who}', {id}, 'fbo:' || w, '{place}', 10, 0, 0, '{{}}', NULL, '[]',
                 'stock_fbo', '2026-09-30', '{who}', '2026-09-30', {products} + p
            FROM generate_series(1, {products}) p, generate_series(1, {warehouses}) w;

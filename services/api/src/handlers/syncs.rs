@@ -22,8 +22,8 @@ pub struct SyncView {
     pub trigger: String,
     /// Whether it reads even what was read just before.
     pub forced: bool,
-    /// `pending`, `running`, `waiting_retry`, `succeeded`, `failed`, `quarantined` or `discarded`. A quarantined
-    /// sync has recorded what was plausible and holds back the rest, which its sources name.
+    /// `pending`, `running`, `waiting_retry`, `succeeded`, `failed`, `quarantined` or `discarded`. A
+    /// quarantined sync has recorded what was plausible and holds back the rest, which its sources name.
     pub status: &'static str,
     /// Times a worker took it up.
     pub attempt: i64,
@@ -96,8 +96,8 @@ pub struct DoubtView {
     pub now: i64,
     /// Since when it is doubted.
     pub since: DateTime<Utc>,
-    /// Whether other facts contradict it. Then it waits for a person; otherwise it is taken as true after some
-    /// hours.
+    /// Whether other facts contradict it. Then it waits for a person; otherwise it is taken as true after
+    /// some hours.
     pub contradicted: bool,
     /// All this in a sentence.
     pub evidence: String,

@@ -76,9 +76,9 @@ impl Product {
         )
     }
 
-    /// Whether the units of the warehouses that vanished by masking or unmasking are told elsewhere now: where
-    /// they may have moved to there are units that were none before, or at least half as many more. Between
-    /// two answers some are sold; a warehouse that sold out leaves no trace at all.
+    /// Whether the units of the warehouses that vanished by masking or unmasking are told elsewhere now:
+    /// where they may have moved to there are units that were none before, or at least half as many more.
+    /// Between two answers some are sold; a warehouse that sold out leaves no trace at all.
     fn units_moved(&self, stock: &StockSeen, told: &BTreeSet<&str>) -> bool {
         let vanished: i64 = (self.gone(stock, told))
             .filter(|(key, _)| stock.may_regroup(key))

@@ -128,7 +128,8 @@ pub(crate) fn places(grid: &[Vec<Value>]) -> Option<Places> {
         if !above.is_empty() {
             group = above;
         } else if title == "Остатки" && group == METRICS {
-            // The group of a warehouse that is gone has no title where a person has deleted the row of titles.
+            // The group of a warehouse that is gone has no title where a person has deleted the row of
+            // titles.
             group = "";
         }
         // A Table gives titles of its own to columns that have none.

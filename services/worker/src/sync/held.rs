@@ -155,7 +155,7 @@ impl Holds {
     /// # Errors
     /// [`HoldError`].
     pub async fn destroy(&self, sync_id: SyncId) -> Result<(), HoldError> {
-        self.delete("AND sync_id = ANY($3)", &[sync_id.uuid()]).await
+        self.delete(Delete::These, &[sync_id.uuid()]).await
     }
 
     /// Destroys what is held of all syncs of the cabinet but these.
@@ -164,14 +164,23 @@ impl Holds {
     /// [`HoldError`].
     pub async fn keep_only(&self, syncs: &[SyncId]) -> Result<(), HoldError> {
         let syncs: Vec<Uuid> = syncs.iter().map(|sync| sync.uuid()).collect();
-        self.delete("AND sync_id <> ALL($3)", &syncs).await
+        self.delete(Delete::AllBut, &syncs).await
     }
 
-    async fn delete(&self, which: &str, syncs: &[Uuid]) -> Result<(), HoldError> {
+    async fn delete(&self, what: Delete, syncs: &[Uuid]) -> Result<(), HoldError> {
         let mut session = self.pool.tenant(self.tenant_id).await?;
         let transaction = session.begin().await?;
-        let sql = format!("DELETE FROM core.sync_holds WHERE tenant_id = $1 AND cabinet_id = $2 {which}");
-        let delete = transaction.prepare_cached(&sql).await?;
+        let sql = match what {
+            Delete::These => {
+                "DELETE FROM core.sync_holds \
+                  WHERE tenant_id = $1 AND cabinet_id = $2 AND sync_id = ANY($3)"
+            }
+            Delete::AllBut => {
+                "DELETE FROM core.sync_holds \
+                  WHERE tenant_id = $1 AND cabinet_id = $2 AND sync_id <> ALL($3)"
+            }
+        };
+        let delete = transaction.prepare_cached(sql).await?;
         transaction
             .execute(
                 &delete,
@@ -193,4 +202,13 @@ fn pack(content: &impl Serialize) -> Result<Vec<u8>, HoldError> {
 fn unpack<T: DeserializeOwned>(packed: &[u8]) -> Result<T, HoldError> {
     let reader = std::io::BufReader::new(DeflateDecoder::new(packed).take(MOST));
     serde_json::from_reader(reader).map_err(|error| HoldError::Content(error.into()))
+}
+
+/// Which held results of a cabinet to destroy.
+#[derive(Debug, Clone, Copy)]
+enum Delete {
+    /// Those of the given syncs.
+    These,
+    /// Those of every other sync.
+    AllBut,
 }

@@ -1,6 +1,7 @@
 //! Marks of what was recorded less than five minutes ago, so that a sync which is not forced asks no
 //! marketplace twice. A mark is made when a sync has completed, never when a source has answered: what a sync
-//! read and could not record has to be read again. For the same reason a sync's own mark does not count for it.
+//! read and could not record has to be read again. For the same reason a sync's own mark does not count for
+//! it.
 
 use std::time::Duration;
 

@@ -1,10 +1,11 @@
-//! When an answer is too strange to be believed at once, and what makes it believable after all. Pure: what was
-//! believed, what was seen now and the time give the verdict. `docs/plausibility.md` explains it to sellers.
+//! When an answer is too strange to be believed at once, and what makes it believable after all. Pure: what
+//! was believed, what was seen now and the time give the verdict. `docs/plausibility.md` explains it to
+//! sellers.
 //!
-//! Each source is judged by itself, and stock by warehouse as well, so that a doubt holds back no more than it
-//! has to. Saying the same again proves nothing: a vendor's fault lasts for hours. A fall is believed at once
-//! when orders account for it or another source confirms it, after some hours when nothing contradicts it, and
-//! not without a person when something does.
+//! Each source is judged by itself, and stock by warehouse as well, so that a doubt holds back no more than
+//! it has to. Saying the same again proves nothing: a vendor's fault lasts for hours. A fall is believed at
+//! once when orders account for it or another source confirms it, after some hours when nothing contradicts
+//! it, and not without a person when something does.
 
 pub mod beliefs;
 mod rules;
@@ -20,8 +21,8 @@ use rules::Suspect;
 
 use super::sources::{ORDERS, STOCK_FBO, STOCK_FBS};
 
-/// How long a doubtful answer waits when nothing contradicts it. Vendors' reports are repaired within hours; a
-/// seller who really emptied a warehouse waits for less than a working day.
+/// How long a doubtful answer waits when nothing contradicts it. Vendors' reports are repaired within hours;
+/// a seller who really emptied a warehouse waits for less than a working day.
 pub const UNCONTRADICTED: TimeDelta = TimeDelta::hours(6);
 /// Orders are told a little later than stock: those of the last hour before an answer may not be in it.
 const ORDERS_LAG: TimeDelta = TimeDelta::hours(1);

@@ -1,5 +1,5 @@
-//! Answers that are too strange to be believed: what is doubtful is held back, and nothing beside it. They come
-//! from a simulated marketplace that answers an empty list, null or nothing at all, complete to look at.
+//! Answers that are too strange to be believed: what is doubtful is held back, and nothing beside it. They
+//! come from a simulated marketplace that answers an empty list, null or nothing at all, complete to look at.
 
 use application::decide_held::{self, Decision};
 use chrono::TimeDelta;

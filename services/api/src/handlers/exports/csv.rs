@@ -64,8 +64,8 @@ impl Input for CsvFilter {
 /// The sheet as CSV.
 ///
 /// UTF-8, quoted as in RFC 4180, dates as in ISO 8601. Shows what the spreadsheet shows. For a spreadsheet
-/// (`ru`, `en`), a text that could be taken for a formula has an apostrophe in front, and a text that could be
-/// taken for a number or date (`00123`, a barcode, `10-12`) is written as `="00123"`. For a program
+/// (`ru`, `en`), a text that could be taken for a formula has an apostrophe in front, and a text that could
+/// be taken for a number or date (`00123`, a barcode, `10-12`) is written as `="00123"`. For a program
 /// (`machine`), every text is as it is.
 ///
 /// # Errors

@@ -14,8 +14,8 @@ use crate::input::{self, Nothing};
 use crate::problem::{Code, Problem};
 use crate::reply::{ReceiptView, Reply};
 
-/// Believe a quarantined sync: exactly what it holds back is recorded, as far as no later sync has read the same
-/// source completely. The sync goes on under its own id.
+/// Believe a quarantined sync: exactly what it holds back is recorded, as far as no later sync has read the
+/// same source completely. The sync goes on under its own id.
 ///
 /// # Errors
 /// 404; 409 when nothing of it is held back any more, or another sync is under way.

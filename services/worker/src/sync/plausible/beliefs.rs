@@ -1,5 +1,5 @@
-//! What is believed of a cabinet's sources between syncs, and what one sync saw of them, in numbers small enough
-//! to be kept beside the cabinet.
+//! What is believed of a cabinet's sources between syncs, and what one sync saw of them, in numbers small
+//! enough to be kept beside the cabinet.
 
 use std::collections::{BTreeMap, BTreeSet};
 

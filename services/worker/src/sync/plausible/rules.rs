@@ -17,8 +17,8 @@ const ENOUGH_ARTICLES: i64 = 20;
 const MOST: i64 = 10;
 /// Fewer than one in so many articles still in stock is no ordinary day: pages that came empty lose articles.
 const ARTICLES_LEFT: i64 = 2;
-/// Fewer articles than this leave a catalogue unnoticed, even if other sources still name them: cards that were
-/// thrown away keep their stock for a while.
+/// Fewer articles than this leave a catalogue unnoticed, even if other sources still name them: cards that
+/// were thrown away keep their stock for a while.
 const ENOUGH_STRAYS: i64 = 3;
 /// Fewer past orders than this say nothing about a source of orders.
 const ENOUGH_ORDERS: i64 = 20;
@@ -138,8 +138,8 @@ impl Group {
     }
 }
 
-/// Each warehouse by itself, but one group of all that were masked, unmasked, renamed or regrouped: those that
-/// only one of the two answers shows, and the masked one.
+/// Each warehouse by itself, but one group of all that were masked, unmasked, renamed or regrouped: those
+/// that only one of the two answers shows, and the masked one.
 fn groups(before: &Stock, now: &StockSeen) -> Vec<Group> {
     let keys: BTreeSet<&String> = before.warehouses.keys().chain(now.warehouses.keys()).collect();
     let (mut groups, mut moved) = (Vec::new(), Group::default());
