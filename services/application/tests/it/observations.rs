@@ -138,8 +138,8 @@ async fn a_level_that_makes_no_sense_is_named_and_holds_up_no_other() {
     let mut seen = observations(cabinet, 3, 5);
     seen[1] = observation(cabinet, 2, -1);
     let recorded = record(&world.app(Role::Worker), &context(tenant), &seen).await;
-    // The article is listed all the same, without that level.
-    assert_eq!((recorded.changed, recorded.events), (3, 5));
+    // The article is listed all the same, and its other level is recorded.
+    assert_eq!((recorded.changed, recorded.events), (3, 6));
     let refusal = ProductRefusal::NegativeCount {
         warehouse: "fbo:507".into(),
         source_name: "stock_fbo".into(),
