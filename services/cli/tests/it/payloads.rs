@@ -32,6 +32,9 @@ const ORDERS: &str = r#"{"data":{"snapshotTime":"2026-10-15T08:00:00Z","currency
 "warehouseName":"Казань","warehouseRegion":"Приволжский","sellerPrice":1234.5,"destinationCity":"Елабуга",
 "destinationDistrict":"Татарстан","buyer":{"name":"Иван","phone":"+7900"},"sticker":"77-12"}]}}"#;
 
+/// What comes behind the last order.
+const NO_MORE: &str = r#"{"data":{"snapshotTime":"2026-10-15T08:00:00Z","currency":"RUB","orders":[]}}"#;
+
 struct World {
     database: support::Database,
     ring: SecretString,
@@ -78,15 +81,15 @@ impl World {
         })
         .await
         .unwrap();
-        let feed = Effect::Status {
-            status: 200,
-            body: ORDERS.to_owned(),
-            content_type: None,
-        };
-        simulator.script(Fault::on(
-            "/seller-analytics-api/api/analytics/v1/order-feed",
-            feed,
-        ));
+        for (body, times) in [(ORDERS, 1), (NO_MORE, u64::MAX)] {
+            let feed = Effect::Status {
+                status: 200,
+                body: body.to_owned(),
+                content_type: None,
+            };
+            let path = "/seller-analytics-api/api/analytics/v1/order-feed";
+            simulator.script(Fault::on(path, feed).times(times));
+        }
         let host = |host| simulator.host_url(host);
         let hosts = Hosts {
             content: host(Host::Content),
@@ -202,7 +205,7 @@ async fn a_list_tells_of_every_answer_where_it_is_from_when_it_came_its_size_and
         let told: DateTime<Utc> = orders[time].as_str().unwrap().parse().unwrap();
         assert_eq!(told, world.now, "{time}");
     }
-    assert_eq!(size("raw_bytes"), ORDERS.len() as u64);
+    assert_eq!(size("raw_bytes"), (ORDERS.len() + NO_MORE.len()) as u64);
     assert!(
         size("kept_bytes") < size("raw_bytes") && size("sealed_bytes") > 0,
         "{orders}"
@@ -225,7 +228,9 @@ async fn an_answer_is_shown_as_it_came_without_what_could_be_a_buyers_and_the_lo
     for field in ["destinationCity", "destinationDistrict", "buyer", "sticker"] {
         wanted["data"]["orders"][0][field] = Value::Null;
     }
-    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), wanted);
+    let pages = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    let pages: Vec<Value> = pages.map(Result::unwrap).collect();
+    assert_eq!(pages, [wanted, serde_json::from_str(NO_MORE).unwrap()]);
     let log = String::from_utf8(shown.stderr).unwrap();
     assert!(log.contains(payload) && log.contains("спор о заказе 7"), "{log}");
     for of_a_buyer in ["Елабуга", "Татарстан", "Иван", "+7900", "77-12"] {
