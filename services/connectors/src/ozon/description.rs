@@ -283,7 +283,10 @@ fn brand(row: &wire::ProductAttributes) -> Option<Arc<str>> {
 /// Says what could not be read.
 fn said(read: Result<Option<&'static str>, CallError>, lost: &'static str) -> Option<&'static str> {
     read.unwrap_or_else(|error| {
-        tracing::info!(error = ?error, "a decoration of cards was not read");
+        tracing::info!(
+            class = error.class().as_str(),
+            "a decoration of cards was not read"
+        );
         Some(lost)
     })
 }

@@ -82,7 +82,10 @@ impl Ozon {
             Ok::<(), CallError>(())
         };
         let found = found.await.inspect_err(|error| {
-            tracing::info!(error = ?error, "the cards of orders could not be looked for");
+            tracing::info!(
+                class = error.class().as_str(),
+                "the cards of orders could not be looked for"
+            );
         });
         let (skus, count) = (orders.strangers.len(), orders.of_strangers());
         // Where not every card was read, theirs may be one of those that were not.

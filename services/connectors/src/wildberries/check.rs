@@ -67,7 +67,11 @@ impl Wildberries {
                 return Err(verdict(first, failures));
             }
             Some(Err(error)) => {
-                tracing::info!(%error, "the seller's name is not known, the token opens something");
+                // The marketplace's words can hold anything.
+                tracing::info!(
+                    class = error.class().as_str(),
+                    "the seller's name is not known, the token opens something"
+                );
                 String::new()
             }
             None => String::new(),
@@ -108,7 +112,11 @@ impl Wildberries {
         };
         let answered = answered.await.map(drop);
         if let Err(error) = &answered {
-            tracing::info!(%error, category = category.as_str(), "a category does not open");
+            tracing::info!(
+                class = error.class().as_str(),
+                category = category.as_str(),
+                "a category does not open"
+            );
         }
         Some(answered)
     }

@@ -63,7 +63,10 @@ impl Wildberries {
                 self.close(&self.seller.no_order_feed);
             }
             Err(error) if feed_is_closed(&error.failure) && self.has_statistics() => {
-                tracing::info!(%error, "the order feed is closed, the older report is taken");
+                tracing::info!(
+                    class = error.class().as_str(),
+                    "the order feed is closed, the older report is taken"
+                );
                 // Only this refusal is about the kind of token; the others may be over tomorrow.
                 if matches!(error.failure, CallFailure::Forbidden { .. }) {
                     self.close(&self.seller.no_order_feed);

@@ -69,7 +69,10 @@ impl Wildberries {
                     self.close(&self.seller.no_sync_report);
                 }
                 Err(error) if do_not_fit(&error.failure) => {
-                    tracing::info!(%error, "pages of stock do not fit, the background report is taken");
+                    tracing::info!(
+                        class = error.class().as_str(),
+                        "pages of stock do not fit, the background report is taken"
+                    );
                 }
                 other => return other,
             }
