@@ -20,8 +20,10 @@ pub(super) fn whole(rows: &mut Rows, event: &Recorded, fact: &Event) -> Result<(
         Event::Tenant(fact) => tenant(rows, event, fact),
         Event::Cabinet(fact) => cabinet(rows, event, fact),
         Event::Sync(fact) => {
+            // Only this can be refused, so it comes first: an event that is parked leaves no trace.
+            sync(rows, event, fact)?;
             freshness::fold(rows, event, fact);
-            sync(rows, event, fact)
+            Ok(())
         }
         Event::Sheet(fact) => {
             sheet(rows, event, fact);

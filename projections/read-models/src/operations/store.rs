@@ -65,7 +65,7 @@ fn member_of(fact: &TenantEvent) -> Option<Uuid> {
     }
 }
 
-/// Fetches the rows that the batch may change.
+/// Fetches the rows that the batch may change. What is in memory already is newer.
 pub(super) async fn load(
     rows: &mut Rows,
     tx: &Transaction<'_>,
@@ -99,7 +99,9 @@ async fn load_tenants(rows: &mut Rows, tx: &Transaction<'_>, keys: &BTreeSet<Uui
             updated_at: row.try_get("updated_at")?,
             position: row.try_get("position")?,
         };
-        rows.tenants.insert(row.try_get("tenant_id")?, Row::found(tenant));
+        rows.tenants
+            .entry(row.try_get("tenant_id")?)
+            .or_insert(Row::found(tenant));
     }
     Ok(())
 }
@@ -135,7 +137,7 @@ async fn load_members(
             position: row.try_get("position")?,
         };
         let key = (row.try_get("tenant_id")?, row.try_get("user_id")?);
-        rows.members.insert(key, Row::found(Some(member)));
+        rows.members.entry(key).or_insert(Row::found(Some(member)));
     }
     Ok(())
 }
@@ -169,7 +171,7 @@ async fn load_cabinets(
             position: row.try_get("position")?,
         };
         let key = (row.try_get("tenant_id")?, row.try_get("cabinet_id")?);
-        rows.cabinets.insert(key, Row::found(cabinet));
+        rows.cabinets.entry(key).or_insert(Row::found(cabinet));
     }
     Ok(())
 }
@@ -202,7 +204,7 @@ async fn load_syncs(
             position: row.try_get("position")?,
         };
         let key = (row.try_get("tenant_id")?, row.try_get("sync_id")?);
-        rows.syncs.insert(key, Row::found(sync));
+        rows.syncs.entry(key).or_insert(Row::found(sync));
     }
     Ok(())
 }
@@ -218,7 +220,7 @@ async fn load_freshness(
             position: row.try_get("position")?,
         };
         let key = (row.try_get("tenant_id")?, row.try_get("cabinet_id")?);
-        rows.freshness.insert(key, Row::found(freshness));
+        rows.freshness.entry(key).or_insert(Row::found(freshness));
     }
     Ok(())
 }
@@ -243,7 +245,9 @@ async fn load_sheets(rows: &mut Rows, tx: &Transaction<'_>, keys: &BTreeSet<Uuid
             updated_at: row.try_get("updated_at")?,
             position: row.try_get("position")?,
         };
-        rows.sheets.insert(row.try_get("tenant_id")?, Row::found(sheet));
+        rows.sheets
+            .entry(row.try_get("tenant_id")?)
+            .or_insert(Row::found(sheet));
     }
     Ok(())
 }
