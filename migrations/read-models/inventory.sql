@@ -189,6 +189,8 @@ CREATE TABLE freshness (
     outcome_at  timestamptz NOT NULL,
     error       text,
     sync_id     uuid NOT NULL,
+    held        jsonb NOT NULL,           -- doubts that are held back, as the sync reported them; [] for none
+    held_by     uuid,                     -- the sync to release or to discard for them
     position    bigint NOT NULL,
     PRIMARY KEY (tenant_id, cabinet_id, source)
 );

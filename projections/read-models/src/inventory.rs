@@ -11,14 +11,15 @@ use events::{DecodeError, Decoded, Event, Recorded, StreamType};
 
 use crate::projection::{Projection, Reading, Rejected};
 
-/// Folds `product` streams, from `sync` streams how each source came out, and from `cabinet` streams when a
+/// Folds `product` streams, from `sync` streams how each source came out and what of it is
+/// held back, and from `cabinet` streams when a
 /// cabinet was away.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Inventory;
 
 impl Projection for Inventory {
     const NAME: &'static str = "inventory";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const SCHEMA: &'static str = "rm_inventory";
     const DDL: &'static str = include_str!("../../../migrations/read-models/inventory.sql");
 

@@ -17,6 +17,7 @@
 pub mod apply;
 pub mod bulk;
 mod erasure;
+mod held;
 pub mod inventory;
 pub mod operations;
 pub mod positions;

@@ -113,6 +113,8 @@ mod tests {
             outcome_at: at(outcome_at),
             error: None,
             sync_id: Uuid::from_u128(8),
+            held: Vec::new(),
+            held_by: None,
         }
     }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::in_stock::{Moved, Tallies};
 use super::rows::{Absence, Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Spell, Warehouse};
+use crate::held::{Ended, Held};
 use crate::operations::is_recorded_in_part;
 use crate::projection::{Rejected, name_of};
 use measures::moscow_day;
@@ -482,21 +483,24 @@ pub(super) fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) {
     });
 }
 
-/// Folds an event of a cabinet's sync stream: how its sources came out. Only what a sync recorded makes a
+/// Folds an event of a cabinet's sync stream: how its sources came out, and what of them is held back. Only what a sync recorded makes a
 /// source newer: that of one that completed, and the part of one that was held back which was not.
 pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
-    let (sources, sync_id, completed_at) = match fact {
-        SyncEvent::SyncCompleted(done) => (&done.sources, done.sync_id, Some(done.completed_at)),
-        SyncEvent::SyncFailed(failed) => (&failed.sources, failed.sync_id, None),
-        SyncEvent::SyncQuarantined(held) if is_recorded_in_part(held) => {
-            (&held.sources, held.sync_id, Some(held.quarantined_at))
-        }
+    let (sources, sync_id, at, ended) = match fact {
+        SyncEvent::SyncCompleted(done) => (&done.sources, done.sync_id, done.completed_at, Ended::Completed),
+        SyncEvent::SyncFailed(failed) => (&failed.sources, failed.sync_id, failed.failed_at, Ended::Failed),
+        SyncEvent::SyncQuarantined(held) if is_recorded_in_part(held) => (
+            &held.sources,
+            held.sync_id,
+            held.quarantined_at,
+            Ended::Quarantined,
+        ),
+        SyncEvent::SyncDiscarded(discarded) => return discard(rows, event, discarded.sync_id),
         // What is held back is not known yet, and whether a source has degraded is told with the cabinet.
         SyncEvent::SyncRequested(_)
         | SyncEvent::SyncStarted(_)
         | SyncEvent::SyncQuarantined(_)
         | SyncEvent::SyncReleased(_)
-        | SyncEvent::SyncDiscarded(_)
         | SyncEvent::SourceDegraded(_)
         | SyncEvent::SourceRecovered(_) => return,
     };
@@ -516,10 +520,15 @@ pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
             outcome_at: event.recorded_at,
             error: report.error.clone(),
             sync_id: sync_id.uuid(),
+            held: (before.map(|before| before.held.clone()).unwrap_or_default()).after(
+                report,
+                sync_id.uuid(),
+                ended,
+            ),
             position: event.position,
             changed: true,
         };
-        if let Some(at) = completed_at.filter(|_| is_whole(report)) {
+        if ended != Ended::Failed && is_whole(report) {
             let as_of = report.as_of.unwrap_or(at);
             news.covers_since = covered(report, as_of, before);
             news.as_of = Some(as_of);
@@ -527,6 +536,19 @@ pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
             news.complete_by = Some(sync_id.uuid());
         }
         rows.freshness.insert(key, news);
+    }
+}
+
+/// A person does not believe what a sync holds: nothing of it is held any more.
+fn discard(rows: &mut Rows, event: &Recorded, sync_id: SyncId) {
+    let (tenant, cabinet) = (event.metadata.tenant_id.uuid(), event.stream_id);
+    let of_cabinet = (rows.freshness.iter_mut()).filter(|((of, at, _), fresh)| {
+        (*of, *at) == (tenant, cabinet) && fresh.held.by == Some(sync_id.uuid())
+    });
+    for (_, fresh) in of_cabinet {
+        fresh.held = Held::default();
+        fresh.position = event.position;
+        fresh.changed = true;
     }
 }
 

@@ -7,6 +7,7 @@ use events::product::{MarketplaceTurnover, Price, ProductSize, SizeUnits};
 use uuid::Uuid;
 
 use super::in_stock::Tallies;
+use crate::held::Held;
 
 /// Tenant and product.
 pub(super) type ProductKey = (Uuid, Uuid);
@@ -173,6 +174,7 @@ pub(super) struct Fresh {
     pub(super) outcome_at: DateTime<Utc>,
     pub(super) error: Option<String>,
     pub(super) sync_id: Uuid,
+    pub(super) held: Held,
     pub(super) position: i64,
     /// Whether it differs from what is stored.
     pub(super) changed: bool,

@@ -262,15 +262,15 @@ async fn store_freshness(tx: &Transaction<'_>, news: &[(&CabinetKey, &Fresh)]) -
         tx,
         news,
         "INSERT INTO freshness (tenant_id, cabinet_id, source, as_of, complete_at, complete_by, covers_since, \
-            outcome, outcome_at, error, sync_id, position) \
+            outcome, outcome_at, error, sync_id, held, held_by, position) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], \
             $6::uuid[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::text[], $11::uuid[], \
-            $12::bigint[]) \
+            $12::jsonb[], $13::uuid[], $14::bigint[]) \
          ON CONFLICT (tenant_id, cabinet_id, source) DO UPDATE SET as_of = EXCLUDED.as_of, \
             complete_at = EXCLUDED.complete_at, complete_by = EXCLUDED.complete_by, \
             covers_since = EXCLUDED.covers_since, outcome = EXCLUDED.outcome, \
             outcome_at = EXCLUDED.outcome_at, error = EXCLUDED.error, sync_id = EXCLUDED.sync_id, \
-            position = EXCLUDED.position",
+            held = EXCLUDED.held, held_by = EXCLUDED.held_by, position = EXCLUDED.position",
         |((tenant, cabinet, source), fresh)| *tenant,
         *cabinet,
         source.as_str(),
@@ -282,6 +282,8 @@ async fn store_freshness(tx: &Transaction<'_>, news: &[(&CabinetKey, &Fresh)]) -
         fresh.outcome_at,
         fresh.error.as_deref(),
         fresh.sync_id,
+        Json(&fresh.held.doubts),
+        fresh.held.by,
         fresh.position,
     );
     Ok(())

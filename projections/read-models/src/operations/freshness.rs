@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 use events::Recorded;
 use events::catalog::SyncEvent;
 use events::ids::SyncId;
-use events::sync::{Doubt, DoubtState, SourceOutcome, SourceReport, SyncQuarantined};
+use events::sync::{Doubt, SourceOutcome, SourceReport, SyncQuarantined};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::rows::{Freshness, Row, Rows};
+use crate::held::{Ended, Held};
 
 /// One source of a cabinet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,13 +60,31 @@ pub(super) fn fold(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
     };
     match fact {
         SyncEvent::SyncCompleted(done) if !done.sources.is_empty() => sources(&mut |known| {
-            see(known, &done.sources, done.sync_id, done.completed_at, true);
+            see(
+                known,
+                &done.sources,
+                done.sync_id,
+                done.completed_at,
+                Ended::Completed,
+            );
         }),
         SyncEvent::SyncFailed(failed) if !failed.sources.is_empty() => sources(&mut |known| {
-            see(known, &failed.sources, failed.sync_id, failed.failed_at, false);
+            see(
+                known,
+                &failed.sources,
+                failed.sync_id,
+                failed.failed_at,
+                Ended::Failed,
+            );
         }),
         SyncEvent::SyncQuarantined(held) if is_recorded_in_part(held) => sources(&mut |known| {
-            see(known, &held.sources, held.sync_id, held.quarantined_at, true);
+            see(
+                known,
+                &held.sources,
+                held.sync_id,
+                held.quarantined_at,
+                Ended::Quarantined,
+            );
         }),
         SyncEvent::SyncDiscarded(discarded) => sources(&mut |known| {
             let by = Some(discarded.sync_id.uuid());
@@ -93,20 +112,19 @@ fn see(
     reports: &[SourceReport],
     sync_id: SyncId,
     at: DateTime<Utc>,
-    recorded: bool,
+    ended: Ended,
 ) {
     for report in reports {
         let before = known.get(&report.source);
         // What a failed sync read is not recorded, or not all of it.
-        let complete = recorded && report.outcome == SourceOutcome::Complete;
-        let is_held = |doubt: &&Doubt| doubt.state == DoubtState::Held;
-        let mut held: Vec<Doubt> = report.doubts.iter().filter(is_held).cloned().collect();
-        let mut held_by = (!held.is_empty()).then(|| sync_id.uuid());
-        if held.is_empty() && !complete {
-            // An answer that is not complete decides nothing about what is held.
-            held = before.map(|before| before.held.clone()).unwrap_or_default();
-            held_by = before.and_then(|before| before.held_by);
-        }
+        let complete = ended != Ended::Failed && report.outcome == SourceOutcome::Complete;
+        let known_held = before.map(|before| Held {
+            doubts: before.held.clone(),
+            by: before.held_by,
+        });
+        let held = known_held
+            .unwrap_or_default()
+            .after(report, sync_id.uuid(), ended);
         let state = SourceState {
             as_of: if complete {
                 Some(report.as_of.unwrap_or(at))
@@ -123,8 +141,8 @@ fn see(
             error: report.error.clone(),
             sync_id: sync_id.uuid(),
             degraded_since: before.and_then(|before| before.degraded_since),
-            held,
-            held_by,
+            held: held.doubts,
+            held_by: held.by,
         };
         known.insert(report.source.clone(), state);
     }

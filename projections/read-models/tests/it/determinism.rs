@@ -6,7 +6,8 @@ use events::product::{
     StockLevel, StockObserved,
 };
 use events::sync::{
-    SourceOutcome, SourceReport, SyncCompleted, SyncFailed, SyncRequested, SyncStarted, Trigger,
+    Doubt, DoubtState, SourceOutcome, SourceReport, SyncCompleted, SyncDiscarded, SyncFailed,
+    SyncQuarantined, SyncRequested, SyncStarted, Trigger,
 };
 use read_models::{Inventory, Operations, Projection};
 
@@ -147,6 +148,9 @@ fn push_sync(log: &mut Log, dice: &mut Dice, who: events::ids::TenantId, cabinet
             started_at: time,
         }),
     );
+    if n.is_multiple_of(3) {
+        hold(log, who, cabinet, n);
+    }
     let outcome = if dice.roll(3) == 0 {
         SourceOutcome::Failed
     } else {
@@ -185,6 +189,53 @@ fn push_sync(log: &mut Log, dice: &mut Dice, who: events::ids::TenantId, cabinet
             sources,
         };
         log.push(who, cabinet, SyncEvent::from(failed));
+    }
+}
+
+/// An answer that is held back; of every other one a person does not believe it.
+fn hold(log: &mut Log, who: events::ids::TenantId, cabinet: uuid::Uuid, n: u128) {
+    let (sync_id, time) = (sync_id(n), at("2026-10-01T08:00:00Z"));
+    let doubt = Doubt {
+        state: DoubtState::Held,
+        warehouses: vec!["fbo:507".to_owned()],
+        warehouse_name: Some("Коледино".to_owned()),
+        rule: "warehouse_empty".to_owned(),
+        before: 120,
+        now: 0,
+        since: time,
+        contradicted: false,
+        evidence: "120 units before, 0 now".to_owned(),
+    };
+    let held = SyncQuarantined {
+        sync_id,
+        attempt: 1,
+        quarantined_at: time,
+        reason: "warehouse_empty".to_owned(),
+        evidence: "120 units before, 0 now".to_owned(),
+        sources: vec![SourceReport {
+            source: "stock_fbo".to_owned(),
+            outcome: SourceOutcome::Partial,
+            rows: 1,
+            as_of: None,
+            payload_sha256: String::new(),
+            left_out: None,
+            payload_bytes: None,
+            error: None,
+            doubts: vec![doubt],
+            covers_since: None,
+        }],
+    };
+    log.push(who, cabinet, SyncEvent::from(held));
+    if n.is_multiple_of(2) {
+        let discarded_at = time;
+        log.push(
+            who,
+            cabinet,
+            SyncEvent::from(SyncDiscarded {
+                sync_id,
+                discarded_at,
+            }),
+        );
     }
 }
 

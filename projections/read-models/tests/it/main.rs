@@ -10,6 +10,7 @@ mod bulk;
 mod determinism;
 mod erasure;
 mod fencing;
+mod held;
 mod inventory;
 mod isolation;
 mod known;

@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use deadpool_postgres::Transaction;
+use events::sync::Doubt;
 use serde::Serialize;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use super::known_orders::known_orders;
@@ -69,6 +71,10 @@ pub struct Freshness {
     pub error: Option<String>,
     /// Sync that told that.
     pub sync_id: Uuid,
+    /// What of its answers is held back as implausible, until a later complete answer or a person decides.
+    pub held: Vec<Doubt>,
+    /// The sync to release or to discard for it.
+    pub held_by: Option<Uuid>,
 }
 
 const COLUMNS: &str = "w.cabinet_id, w.warehouse, w.name, w.fulfilment, w.masked, w.in_stock, \
@@ -166,7 +172,8 @@ pub async fn warehouse_totals(
 /// [`QueryError::Database`].
 pub async fn freshness(tx: &Transaction<'_>) -> Result<Vec<Freshness>, QueryError> {
     let sql = format!(
-        "SELECT cabinet_id, source, as_of, complete_at, outcome, outcome_at, error, sync_id, complete_by \
+        "SELECT cabinet_id, source, as_of, complete_at, outcome, outcome_at, error, sync_id, complete_by, \
+                held, held_by \
            FROM rm_inventory.freshness f WHERE tenant_id = {MINE} AND {} ORDER BY cabinet_id, source",
         connected("f.cabinet_id", None)
     );
@@ -184,6 +191,8 @@ pub async fn freshness(tx: &Transaction<'_>) -> Result<Vec<Freshness>, QueryErro
                 error: row.try_get(6)?,
                 sync_id: row.try_get(7)?,
                 complete_by: row.try_get(8)?,
+                held: row.try_get::<_, Json<_>>(9)?.0,
+                held_by: row.try_get(10)?,
             })
         })
         .collect()

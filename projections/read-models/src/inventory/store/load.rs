@@ -12,6 +12,7 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::super::rows::{CabinetKey, Fresh, Level, LevelKey, Pair, Product, ProductKey, Rows, Slot};
+use crate::held::Held;
 use crate::projection::cause_of;
 
 /// Fetches the products and levels that the batch touches and that are not in memory yet, and how the sources
@@ -29,7 +30,10 @@ pub(in crate::inventory) async fn load(
         let fact = match fact {
             Event::Product(fact) => fact,
             Event::Sync(
-                SyncEvent::SyncCompleted(_) | SyncEvent::SyncFailed(_) | SyncEvent::SyncQuarantined(_),
+                SyncEvent::SyncCompleted(_)
+                | SyncEvent::SyncFailed(_)
+                | SyncEvent::SyncQuarantined(_)
+                | SyncEvent::SyncDiscarded(_),
             ) => {
                 cabinets.insert((event.metadata.tenant_id.uuid(), event.stream_id));
                 continue;
@@ -196,6 +200,10 @@ async fn load_freshness(
             outcome_at: row.try_get("outcome_at")?,
             error: row.try_get("error")?,
             sync_id: row.try_get("sync_id")?,
+            held: Held {
+                doubts: row.try_get::<_, Json<_>>("held")?.0,
+                by: row.try_get("held_by")?,
+            },
             position: row.try_get("position")?,
             changed: false,
         });
