@@ -1,9 +1,11 @@
 //! The note: the newest answer, then one line for each source, with the age of what a failed one left
-//! standing.
+//! standing, then what is held back.
 
 use chrono::{DateTime, FixedOffset, Utc};
 use read_models::inventory::queries::{Freshness as SourceFreshness, SheetRows};
 use sheet_layout::{Freshness, Language};
+
+use crate::held;
 
 /// Stands for a time or a sync that is not known.
 const UNKNOWN: &str = "—";
@@ -27,6 +29,7 @@ pub(crate) fn freshness(rows: &SheetRows, language: Language) -> Freshness {
         sync_id: sync_id.unwrap_or_else(|| UNKNOWN.to_owned()),
         sources: (sources.iter())
             .map(|source| line(source, rows, several, language))
+            .chain(held::lines(sources, several, language))
             .collect(),
     }
 }
@@ -40,9 +43,9 @@ pub(crate) fn known_at(at: DateTime<Utc>, language: Language) -> Freshness {
     }
 }
 
-fn line(source: &SourceFreshness, rows: &SheetRows, several: bool, language: Language) -> String {
-    let russian = language == Language::Russian;
-    let pick = |a: &'static str, b: &'static str| if russian { a } else { b };
+/// The source's name. A tenant with several cabinets sees which one it is of.
+pub(crate) fn name(source: &SourceFreshness, several: bool, language: Language) -> String {
+    let pick = |russian, english| pick(language, russian, english);
     let name = match source.source.as_str() {
         "cards" => pick("Карточки", "Cards"),
         "stock_fbo" => pick("Остатки FBO", "FBO stock"),
@@ -52,12 +55,17 @@ fn line(source: &SourceFreshness, rows: &SheetRows, several: bool, language: Lan
         other => other,
     };
     let cabinet = source.cabinet_id.simple().to_string();
-    let name = if several {
+    if several {
         let word = pick("кабинет", "cabinet");
         format!("{name} ({word} {})", cabinet.get(..8).unwrap_or_default())
     } else {
         name.to_owned()
-    };
+    }
+}
+
+fn line(source: &SourceFreshness, rows: &SheetRows, several: bool, language: Language) -> String {
+    let pick = |russian, english| pick(language, russian, english);
+    let name = name(source, several, language);
     let age = source.as_of.map_or_else(
         || pick("данных ещё нет", "no data yet").to_owned(),
         |at| format!("{} {}", pick("на", "as of"), moscow(at, language)),
@@ -79,8 +87,15 @@ fn line(source: &SourceFreshness, rows: &SheetRows, several: bool, language: Lan
     format!("{name}: {age}{rest}{missing}")
 }
 
+pub(crate) fn pick(language: Language, russian: &'static str, english: &'static str) -> &'static str {
+    match language {
+        Language::Russian => russian,
+        Language::English => english,
+    }
+}
+
 /// Moscow is UTC+3 all year round; both marketplaces and their sellers tell time in it.
-fn moscow(at: DateTime<Utc>, language: Language) -> String {
+pub(crate) fn moscow(at: DateTime<Utc>, language: Language) -> String {
     let zone = match language {
         Language::Russian => "МСК",
         Language::English => "MSK",

@@ -6,6 +6,7 @@
 
 mod columns;
 mod freshness;
+mod held;
 mod view;
 
 use std::borrow::Cow;

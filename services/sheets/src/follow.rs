@@ -60,11 +60,11 @@ impl Changes {
             let tenant = event.metadata.tenant_id;
             match event.stream_type() {
                 Some(StreamType::Product) => changes.touch(tenant.uuid(), event.position),
-                // Only what a sync ends with changes what the note says.
+                // Only what a sync ends with, or a decision about what it holds, changes what the note says.
                 Some(StreamType::Sync)
                     if matches!(
                         event.event_type.as_str(),
-                        "sync_completed" | "sync_failed" | "sync_quarantined"
+                        "sync_completed" | "sync_failed" | "sync_quarantined" | "sync_discarded"
                     ) =>
                 {
                     changes.touch(tenant.uuid(), event.position);
