@@ -483,8 +483,9 @@ pub(super) fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) {
     });
 }
 
-/// Folds an event of a cabinet's sync stream: how its sources came out, and what of them is held back. Only what a sync recorded makes a
-/// source newer: that of one that completed, and the part of one that was held back which was not.
+/// Folds an event of a cabinet's sync stream: how its sources came out, and what of them is held back. Only
+/// what a sync recorded makes a source newer: that of one that completed, and the part of one that was held
+/// back which was not.
 pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
     let (sources, sync_id, at, ended) = match fact {
         SyncEvent::SyncCompleted(done) => (&done.sources, done.sync_id, done.completed_at, Ended::Completed),
