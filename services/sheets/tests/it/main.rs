@@ -13,6 +13,7 @@ mod damage;
 mod following;
 #[cfg(test)]
 mod hands;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod layout;
