@@ -7,6 +7,9 @@
 mod compare;
 mod counts;
 mod end;
+mod page;
+mod person;
+mod sheet;
 mod shop;
 mod world;
 
@@ -45,6 +48,8 @@ pub struct Plan {
     pub warehouses: usize,
     /// Part of the time in which a source does not work, in thousandths.
     pub per_mille: u32,
+    /// Rows of answers that are damaged, in thousandths.
+    pub damaged: u32,
     /// Days between two comparisons.
     pub compared_every: u32,
 }
@@ -61,6 +66,7 @@ impl Plan {
             articles: 60,
             warehouses: 8,
             per_mille: 50,
+            damaged: 3,
             compared_every: 14,
         }
     }
@@ -79,6 +85,8 @@ pub struct Report {
     pub happened: BTreeMap<String, u64>,
     /// Calls that failed on purpose, by kind.
     pub faults: BTreeMap<String, u64>,
+    /// Rows that were damaged on purpose, by kind.
+    pub damaged: BTreeMap<String, u64>,
     /// Orders compared one by one, all comparisons together.
     pub orders: usize,
     /// Levels compared one by one, all comparisons together.
@@ -87,6 +95,10 @@ pub struct Report {
     pub parts: usize,
     /// Prices, all comparisons together.
     pub prices: usize,
+    /// Cells of the seller's spreadsheet, all comparisons together.
+    pub cells: usize,
+    /// What the second person did in the spreadsheet.
+    pub person: BTreeMap<String, u64>,
     /// How long it took.
     pub took: Duration,
 }
@@ -131,7 +143,7 @@ const OZON: [(u32, Act); 5] = [
 pub async fn play(plan: &Plan) -> Result<Report, Failure> {
     let began = Instant::now();
     let shop = Shop::open(plan).await?;
-    let mut world = Box::pin(World::begin(shop)).await?;
+    let mut world = Box::pin(World::begin(shop, plan.seed)).await?;
     let mut report = Report::default();
     let hours = 24 / plan.syncs_per_day.clamp(1, 24);
     for day in 1..=plan.days {
@@ -147,6 +159,7 @@ pub async fn play(plan: &Plan) -> Result<Report, Failure> {
             let ended = world.sync().await?;
             *report.syncs.entry(ended.word()).or_default() += 1;
         }
+        world.write_sheet().await?;
         let due = day % plan.compared_every == 0 || day == plan.days;
         if due && world.is_usable().await? {
             checkpoint(&mut world, plan, &mut report)
@@ -156,6 +169,8 @@ pub async fn play(plan: &Plan) -> Result<Report, Failure> {
     }
     report.happened = world.shop.happened().await?;
     report.faults = world.shop.faults().await?;
+    report.damaged = world.shop.damaged().await?;
+    report.person = world.person_did();
     report.events = Box::pin(end::everything(world, &report)).await?;
     report.took = began.elapsed();
     Ok(report)
@@ -174,7 +189,7 @@ fn acts(market: Market, day: u32) -> Vec<Act> {
 
 /// The weather is good for once: the next complete sync sees everything, and everything must be right.
 async fn checkpoint(world: &mut World, plan: &Plan, report: &mut Report) -> Result<(), Failure> {
-    world.shop.weather(0, 0).await?;
+    world.shop.weather(0, 0, 0).await?;
     for _ in 0..TRIES {
         // What was ordered this second is not asked for yet.
         world.pass(TimeDelta::seconds(1));
@@ -194,7 +209,11 @@ async fn checkpoint(world: &mut World, plan: &Plan, report: &mut Report) -> Resu
         report.levels += compared.levels;
         report.parts += compared.parts;
         report.prices += compared.prices;
-        world.shop.weather(plan.seed, plan.per_mille).await?;
+        report.cells += Box::pin(world.compare_sheet()).await?;
+        world
+            .shop
+            .weather(plan.seed, plan.per_mille, plan.damaged)
+            .await?;
         return Ok(());
     }
     Err(format!("no sync saw everything: {}", world.last_end().await?).into())

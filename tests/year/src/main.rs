@@ -33,6 +33,9 @@ struct Arguments {
     /// Part of the time in which a source does not work, in thousandths.
     #[arg(long, default_value_t = 50)]
     per_mille: u32,
+    /// Rows of answers that are damaged, in thousandths.
+    #[arg(long, default_value_t = 3)]
+    damaged: u32,
     /// Days between two comparisons.
     #[arg(long, default_value_t = 7)]
     compared_every: u32,
@@ -69,6 +72,7 @@ async fn play(arguments: &Arguments) -> Result<(), Failure> {
             articles: arguments.articles,
             warehouses: arguments.warehouses,
             per_mille: arguments.per_mille,
+            damaged: arguments.damaged,
             compared_every: arguments.compared_every,
         };
         let report = Box::pin(year::play(&plan)).await?;

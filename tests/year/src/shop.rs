@@ -163,9 +163,17 @@ impl Shop {
         self.tell("live", &json!({"hours": hours})).await
     }
 
-    pub(crate) async fn weather(&self, seed: u64, per_mille: u32) -> Result<(), Failure> {
+    /// Sources fail, and rows of answers are damaged, in so many thousandths.
+    pub(crate) async fn weather(&self, seed: u64, per_mille: u32, damaged: u32) -> Result<(), Failure> {
         self.tell("weather", &json!({"seed": seed, "perMille": per_mille}))
+            .await?;
+        self.tell("damage", &json!({"seed": seed, "perMille": damaged}))
             .await
+    }
+
+    /// Rows that were damaged so far, by what was done to them.
+    pub(crate) async fn damaged(&self) -> Result<BTreeMap<String, u64>, Failure> {
+        self.ask(Method::GET, "damage", &Value::Null).await
     }
 
     pub(crate) async fn faults(&self) -> Result<BTreeMap<String, u64>, Failure> {

@@ -1,6 +1,7 @@
 //! Everything between the marketplace and the read models, as the roles of the program run it: store, policy,
 //! queue, jobs, relay, broker and projector. Only time is ours.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use worker::policy::SyncPolicy;
 use worker::sync::{Limits, Syncs};
 
 use crate::Failure;
+use crate::sheet::Sheet;
 use crate::shop::Shop;
 
 /// The vendors' limits are counted in real time; at this speed they are not what is waited for.
@@ -80,6 +82,7 @@ pub(crate) struct World {
     pub(crate) cabinet_id: CabinetId,
     /// Acts as the API: seals keys, asks read models.
     pub(crate) api: Pool,
+    sheet: Option<Sheet>,
     app: App,
     seller: App,
     clock: Clock,
@@ -96,7 +99,7 @@ pub(crate) struct World {
 
 impl World {
     /// Starts everything and connects the shop.
-    pub(crate) async fn begin(shop: Shop) -> Result<Self, Failure> {
+    pub(crate) async fn begin(shop: Shop, seed: u64) -> Result<Self, Failure> {
         let template = support::template("year", |url| async move {
             database::migrate(&url.into()).await.map(drop)
         })
@@ -127,6 +130,7 @@ impl World {
             database,
             tenant_id,
             cabinet_id: CabinetId(tenant_id.uuid()),
+            sheet: None,
             api,
             clock,
             ids,
@@ -143,6 +147,8 @@ impl World {
         let market = world.shop.market.marketplace();
         let connected = connect_cabinet::execute(&world.seller, &world.context(), market, &key, None).await?;
         world.cabinet_id = connected.cabinet_id;
+        let means = (&world.seller, &world.context());
+        world.sheet = Some(Sheet::open(&url, &world.broker, &world.clock, seed, means).await?);
         Ok(world)
     }
 
@@ -214,8 +220,7 @@ impl World {
 
     /// Time goes on for everybody; nothing happens to the shop.
     pub(crate) fn pass(&self, by: TimeDelta) {
-        self.shop.pass(by);
-        self.clock.advance(by);
+        pass(&self.shop, &self.clock, by);
     }
 
     /// The shop lives for some hours.
@@ -332,6 +337,32 @@ impl World {
         }
     }
 
+    /// The second person may do something in the spreadsheet, and the role writes what is due.
+    pub(crate) async fn write_sheet(&mut self) -> Result<(), Failure> {
+        let head = self.caught_up().await?;
+        let (shop, clock) = (&self.shop, &self.clock);
+        let Some(sheet) = &mut self.sheet else {
+            return Ok(());
+        };
+        sheet.round(head, |by| pass(shop, clock, by)).await
+    }
+
+    /// Every cell of the spreadsheet is the marketplace's number; returns how many were compared.
+    pub(crate) async fn compare_sheet(&self) -> Result<usize, Failure> {
+        let head = self.caught_up().await?;
+        let sheet = self.sheet.as_ref().ok_or("no spreadsheet is linked")?;
+        sheet.settle(head, |by| self.pass(by)).await?;
+        sheet.compare(&self.shop.ledger().await?)
+    }
+
+    /// What the second person did in the spreadsheet.
+    pub(crate) fn person_did(&self) -> BTreeMap<String, u64> {
+        self.sheet
+            .as_ref()
+            .map(|sheet| sheet.person.done.clone())
+            .unwrap_or_default()
+    }
+
     /// Ends the roles and gives back what is looked at afterwards.
     pub(crate) async fn end(self) -> Result<Rest, Failure> {
         let head = self.caught_up().await?;
@@ -358,6 +389,11 @@ pub(crate) struct Rest {
     pub(crate) reader: GlobalReader,
     pub(crate) projector: Pool,
     _nats: Own<Nats>,
+}
+
+fn pass(shop: &Shop, clock: &Clock, by: TimeDelta) {
+    shop.pass(by);
+    clock.advance(by);
 }
 
 fn app(pool: &Pool, wake: &Wake) -> Result<App, Failure> {

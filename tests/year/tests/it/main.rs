@@ -16,7 +16,13 @@ async fn a_year(market: Market, seed: u64) {
         .unwrap_or_else(|error| panic!("{error} ({error:?})"));
     println!("{market:?}, seed {seed}: {report:#?}");
     assert!(report.comparisons > 20, "{report:?}");
-    for compared in [report.orders, report.levels, report.parts, report.prices] {
+    for compared in [
+        report.orders,
+        report.levels,
+        report.parts,
+        report.prices,
+        report.cells,
+    ] {
         assert!(compared > 1_000, "{report:?}");
     }
     // The year had everything in it.
@@ -24,6 +30,8 @@ async fn a_year(market: Market, seed: u64) {
         assert!(report.syncs.contains_key(ended), "{report:?}");
     }
     assert_eq!(report.faults.len(), 10, "{report:?}");
+    assert!(report.person.len() >= 9, "{report:?}");
+    assert!(report.damaged.len() >= 3, "{report:?}");
     for what in [
         "sale",
         "supply",
