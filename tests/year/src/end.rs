@@ -45,24 +45,29 @@ async fn letters(rest: &Rest, client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Answers are doubted only where the seller really took everything away: when it is gone, once more before
-/// nothing contradicted it for hours, and when it is back at once. Bad weather that answers without a byte is
-/// doubted as well.
+/// Answers are doubted only where something really emptied: the whole stock, when it is gone and when it is
+/// back at once, or a warehouse that was closed. A doubt that goes on over several syncs is one. Bad weather
+/// that answers without a byte is doubted as well.
 async fn doubts(client: &Client, report: &Report) -> Result<(), Failure> {
-    let sql = "SELECT payload ->> 'reason', payload ->> 'evidence' FROM core.events \
+    let sql = "SELECT DISTINCT payload ->> 'reason', \
+                      substring(payload ->> 'evidence' from '[^:]*') AS what, \
+                      substring(payload ->> 'evidence' from 'since [0-9-]+ [0-9:]+') AS since \
+                 FROM core.events \
                 WHERE event_type = 'sync_quarantined' \
                   AND NOT EXISTS (SELECT FROM jsonb_array_elements((payload ->> 'sources')::jsonb) s \
                                    WHERE s ->> 'error' LIKE 'an empty body.%') \
-                ORDER BY position";
-    let doubted: Vec<(String, String)> = client
+                ORDER BY since";
+    let doubted: Vec<[Option<String>; 3]> = client
         .query(sql, &[])
         .await?
         .iter()
-        .map(|row| (row.get(0), row.get(1)))
+        .map(|row| [row.get(0), row.get(1), row.get(2)])
         .collect();
-    let cleared = report.happened.get("clearance").copied().unwrap_or(0);
-    if u64::try_from(doubted.len())? > 3 * cleared {
-        return Err(format!("everything was taken away {cleared} times, and doubted: {doubted:?}").into());
+    let happened = |what: &str| report.happened.get(what).copied().unwrap_or(0);
+    let (cleared, closed) = (happened("clearance"), happened("closing"));
+    if u64::try_from(doubted.len())? > 3 * cleared + 2 * closed {
+        let emptied = format!("everything went {cleared} times and a warehouse {closed} times");
+        return Err(format!("{emptied}, and doubted: {doubted:?}").into());
     }
     Ok(())
 }

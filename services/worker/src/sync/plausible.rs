@@ -24,6 +24,9 @@ use super::sources::{ORDERS, STOCK_FBO, STOCK_FBS};
 /// How long a doubtful answer waits when nothing contradicts it. Vendors' reports are repaired within hours;
 /// a seller who really emptied a warehouse waits for less than a working day.
 pub const UNCONTRADICTED: TimeDelta = TimeDelta::hours(6);
+/// How long it waits when orders cannot be read, so that nothing could contradict it: an outage of the order
+/// report is over by then, and a seller whose orders stay unreadable learns of the end all the same.
+pub const UNHEARD: TimeDelta = TimeDelta::hours(48);
 /// Orders are told a little later than stock: those of the last hour before an answer may not be in it.
 const ORDERS_LAG: TimeDelta = TimeDelta::hours(1);
 /// This much of a fall has to be ordered for the orders to explain it; returns and corrections blur the rest.
@@ -36,7 +39,8 @@ pub enum Decision {
     Hold,
     /// It is recorded, because it can take nothing away, but not believed to be all.
     Leave,
-    /// It is taken, with a mark: nothing contradicted it for [`UNCONTRADICTED`].
+    /// It is taken, with a mark: nothing contradicted it for [`UNCONTRADICTED`], or for [`UNHEARD`] where
+    /// orders could not be read.
     Mark,
 }
 
@@ -181,6 +185,7 @@ fn settle(
     }
     let decision = match against {
         Against::Nothing if at - since >= UNCONTRADICTED => Decision::Mark,
+        Against::Unheard if at - since >= UNHEARD => Decision::Mark,
         _ if suspect.takes_nothing_away => Decision::Leave,
         _ => Decision::Hold,
     };

@@ -253,9 +253,15 @@ fn orders_that_could_not_be_read_confirm_nothing() {
         ..fbo(&[])
     };
     let held = vec![("all_stock_gone", Decision::Hold)];
+    let marked = vec![("all_stock_gone", Decision::Mark)];
     assert_eq!(
-        again(&fbo(FBO), &[(1, deaf()), (30, deaf())]),
-        [held.clone(), held.clone()]
+        again(&fbo(FBO), &[(1, deaf()), (30, deaf()), (48, deaf())]),
+        [held.clone(), held.clone(), held.clone()]
+    );
+    // An honest end arrives all the same, two days after it was first doubted.
+    assert_eq!(
+        again(&fbo(FBO), &[(1, deaf()), (49, deaf())]),
+        [held.clone(), marked]
     );
     // A key that opens no orders is no reason to wait for ever.
     let never = Facts {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Against, Decision, Finding, UNCONTRADICTED};
+use super::{Against, Decision, Finding, UNCONTRADICTED, UNHEARD};
 use crate::sync::sources::{CARDS, ORDERS, PRICES, STOCK_FBO, STOCK_FBS};
 
 /// One or two sentences: what is doubted, the numbers, since when, and how it ends.
@@ -44,6 +44,10 @@ fn numbers(finding: &Finding) -> String {
 
 fn ending(finding: &Finding) -> String {
     match (finding.decision, finding.against) {
+        (Decision::Mark, Against::Unheard) => format!(
+            "Orders could not be read for {} hours, so it is taken as true.",
+            UNHEARD.num_hours()
+        ),
         (Decision::Mark, _) => format!(
             "Nothing contradicted it for {} hours, so it is taken as true.",
             UNCONTRADICTED.num_hours()
@@ -58,7 +62,10 @@ fn ending(finding: &Finding) -> String {
             "The catalogue does not name them either, so a person has to decide.".to_owned()
         }
         (Decision::Leave, _) => "What was told is recorded; nothing is taken away.".to_owned(),
-        (_, Against::Unheard) => "Orders could not be read, so nothing confirms it yet.".to_owned(),
+        (_, Against::Unheard) => format!(
+            "Orders could not be read, so nothing confirms it yet; if that stays so, it is taken as true on {}.",
+            time(finding.since + UNHEARD)
+        ),
         (_, Against::Nothing) => format!(
             "Nothing explains it yet; it is taken as true if nothing contradicts it until {}.",
             time(finding.since + UNCONTRADICTED)
