@@ -69,7 +69,7 @@ async fn filled(size: Size) -> World {
            FROM generate_series(1, {products}, 10) p, generate_series(1, 10) n;
          INSERT INTO freshness SELECT '{who}', '{place}', s, '2026-10-01 14:00Z', '2026-10-01 14:00Z',
                 '{who}', '2026-09-01', 'complete',
-                '2026-10-01 14:00Z', NULL, '{who}', 1 FROM unnest(ARRAY['stock_fbo', 'orders']) s;
+                '2026-10-01 14:00Z', NULL, '{who}', '[]', NULL, 1 FROM unnest(ARRAY['stock_fbo', 'orders']) s;
          INSERT INTO product_history SELECT '{who}', {id}, n, 0, '{place}',
                 '2026-06-01'::timestamptz + n * interval '120 days' / {changes}, '2026-06-01', 'stock',
                 'stock_fbo',
