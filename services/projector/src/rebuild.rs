@@ -99,8 +99,8 @@ pub async fn rebuild<P: Projection>(
             Ok(Swap::Done(position)) => {
                 let events = u64::try_from(position).unwrap_or(0);
                 tracing::info!(projection = P::NAME, position, "rebuilt copy is live");
-                // The server frees the lock of a closed connection only when it notices; a rebuild that follows
-                // at once would be refused.
+                // The server frees the lock of a closed connection only when it notices; a rebuild that
+                // follows at once would be refused.
                 if let Err(error) = lock.batch_execute("SELECT pg_advisory_unlock_all()").await {
                     tracing::debug!(%error, "the lock of the rebuild ends with its connection");
                 }
