@@ -248,9 +248,12 @@ catalog! {
         SheetLayoutChanged = "sheet_layout_changed" v 2;
     }
     Subscription SubscriptionEvent subscription {
-        SubscriptionStarted = "subscription_started" v FIRST;
-        SubscriptionChanged = "subscription_changed" v FIRST;
-        SubscriptionEnded = "subscription_ended" v FIRST;
+        SubscriptionStarted = "subscription_started" v 2;
+        SubscriptionChanged = "subscription_changed" v 2;
+        SubscriptionEnded = "subscription_ended" v 2;
+        TrialEnding = "trial_ending" v FIRST;
+        PaymentSucceeded = "payment_succeeded" v FIRST;
+        PaymentFailed = "payment_failed" v FIRST;
     }
 }
 

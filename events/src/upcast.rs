@@ -16,8 +16,30 @@ pub fn step(event_type: &str, version: u16, payload: Value) -> Option<Value> {
         ("orders_observed", 1) => Some(orders_observed_v1(payload)),
         ("sync_quarantined", 1) => Some(sync_quarantined_v1(payload)),
         ("sheet_layout_changed", 1) => Some(sheet_layout_changed_v1(payload)),
+        ("subscription_started" | "subscription_changed", 1) => Some(contract_v1(payload)),
+        ("subscription_ended", 1) => Some(subscription_ended_v1(payload)),
         _ => None,
     }
+}
+
+/// Version 1 knew only what a platform administrator granted.
+fn contract_v1(mut payload: Value) -> Value {
+    if let Some(contract) = payload.as_object_mut() {
+        contract.insert("basis".into(), json!("grant"));
+        for field in ["reference", "trial_end", "grace_until", "note"] {
+            contract.insert(field.into(), Value::Null);
+        }
+    }
+    payload
+}
+
+/// As [`contract_v1`]: there was one contract only.
+fn subscription_ended_v1(mut payload: Value) -> Value {
+    if let Some(ended) = payload.as_object_mut() {
+        ended.insert("slot".into(), json!("manual"));
+        ended.insert("reference".into(), Value::Null);
+    }
+    payload
 }
 
 /// Version 1 told the language and nothing else, because nothing else could be chosen.

@@ -1,6 +1,5 @@
-//! What the plans allow of the schedule, as a table that whoever starts the process reads from a file.
-//! Pure: no file here. What they allow of the API is the business of the crate `limits`, out of the same
-//! file.
+//! What the plans cost and allow, as a table that the starting process reads from a file. Pure: no file
+//! here. How many requests a minute they allow is the business of the crate `limits`, out of the same file.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +14,30 @@ const USUAL_INTERVAL_SECONDS: u32 = 1800;
 /// night, before the working day.
 const USUAL_DAILY_HOUR: u32 = 5;
 
+/// What a plan costs and allows. None is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Price a month, cents of a US dollar.
+    pub price_cents: u32,
+    /// Shortest rhythm of syncs, minutes; 1440 is once a day.
+    pub sync_interval_minutes: u32,
+    /// Products that are kept up to date.
+    pub products: Option<u32>,
+    /// Cabinets that are synced.
+    pub cabinets: Option<u32>,
+    /// Calls of the API by programs, a calendar month (UTC).
+    pub api_calls: Option<u32>,
+    /// Whether events are sent to the customer's own addresses.
+    pub webhooks: bool,
+    /// Days of history that an auditor may ask for.
+    pub history_days: Option<u32>,
+}
+
 /// The table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plans {
     default: Option<Plan>,
-    seconds: BTreeMap<Plan, u32>,
+    allowances: BTreeMap<Plan, Allowance>,
     daily_hour: u32,
     everywhere: Option<u32>,
 }
@@ -47,39 +65,62 @@ impl Plans {
     pub const fn unlimited() -> Self {
         Self {
             default: None,
-            seconds: BTreeMap::new(),
+            allowances: BTreeMap::new(),
             daily_hour: USUAL_DAILY_HOUR,
             everywhere: None,
         }
     }
 
-    /// From minutes a plan, the plan of tenants without a contract, and the hour of daily syncs.
+    /// From what each plan allows, the plan of tenants without a contract, and the hour of daily syncs.
     ///
     /// # Errors
     /// [`PlansError`].
-    pub fn new(minutes: &BTreeMap<Plan, u32>, default: Plan, daily_hour: u32) -> Result<Self, PlansError> {
-        let mut seconds = BTreeMap::new();
-        let mut below = u32::MAX;
+    pub fn new(
+        allowances: BTreeMap<Plan, Allowance>,
+        default: Plan,
+        daily_hour: u32,
+    ) -> Result<Self, PlansError> {
+        let mut below: Option<Allowance> = None;
         for plan in Plan::ALL {
-            let interval = *minutes.get(&plan).ok_or(PlansError::Missing(plan))?;
+            let allowance = *allowances.get(&plan).ok_or(PlansError::Missing(plan))?;
+            let interval = allowance.sync_interval_minutes;
             if !(SHORTEST_INTERVAL_SECONDS / 60..=DAY_SECONDS / 60).contains(&interval) {
                 return Err(PlansError::Interval(plan));
             }
-            if interval > below {
+            if below.is_some_and(|below| allowance.is_less_than(&below)) {
                 return Err(PlansError::Order(plan));
             }
-            below = interval;
-            seconds.insert(plan, interval * 60);
+            below = Some(allowance);
         }
         if daily_hour > 23 {
             return Err(PlansError::Hour);
         }
         Ok(Self {
             default: Some(default),
-            seconds,
+            allowances,
             daily_hour,
             everywhere: None,
         })
+    }
+
+    /// What a tenant may have whose contracts give this plan; none where the installation sells nothing and
+    /// therefore limits nothing.
+    #[must_use]
+    pub fn allowance(&self, plan: Option<Plan>) -> Option<&Allowance> {
+        self.allowances.get(&self.in_force(plan)?)
+    }
+
+    /// All plans with what they allow, the least first; empty where nothing is sold.
+    pub fn sold(&self) -> impl Iterator<Item = (Plan, &Allowance)> {
+        self.allowances.iter().map(|(plan, allowance)| (*plan, allowance))
+    }
+
+    /// The cheapest plan that satisfies a need, for the message of a refusal; none where no plan does.
+    #[must_use]
+    pub fn cheapest(&self, satisfies: impl Fn(&Allowance) -> bool) -> Option<Plan> {
+        self.sold()
+            .find(|(_, allowance)| satisfies(allowance))
+            .map(|(plan, _)| plan)
     }
 
     /// The same with one rhythm for all plans, for an installation whose owner decides.
@@ -131,7 +172,22 @@ impl Plans {
     }
 
     fn of(&self, plan: Option<Plan>) -> Option<u32> {
-        self.seconds.get(&self.in_force(plan)?).copied()
+        self.allowance(plan)
+            .map(|allowance| allowance.sync_interval_minutes * 60)
+    }
+}
+
+impl Allowance {
+    /// Whether a plan that allows this allows less of anything than one below it.
+    fn is_less_than(&self, below: &Self) -> bool {
+        let fewer =
+            |own: Option<u32>, other: Option<u32>| own.unwrap_or(u32::MAX) < other.unwrap_or(u32::MAX);
+        self.sync_interval_minutes > below.sync_interval_minutes
+            || fewer(self.products, below.products)
+            || fewer(self.cabinets, below.cabinets)
+            || fewer(self.api_calls, below.api_calls)
+            || fewer(self.history_days, below.history_days)
+            || (below.webhooks && !self.webhooks)
     }
 }
 
@@ -141,15 +197,25 @@ mod tests {
 
     use events::subscription::Plan;
 
-    use super::{Plans, PlansError};
+    use super::{Allowance, Plans, PlansError};
     use crate::schedule::Rhythm;
 
-    fn minutes() -> BTreeMap<Plan, u32> {
-        Plan::ALL.into_iter().zip([1440, 120, 30, 10]).collect()
+    fn allowances() -> BTreeMap<Plan, Allowance> {
+        let of = |minutes, most| Allowance {
+            price_cents: 0,
+            sync_interval_minutes: minutes,
+            products: Some(most),
+            cabinets: Some(most),
+            api_calls: Some(most),
+            webhooks: false,
+            history_days: None,
+        };
+        let rows = [of(1440, 1), of(120, 2), of(30, 3), of(10, 4)];
+        Plan::ALL.into_iter().zip(rows).collect()
     }
 
     fn plans() -> Plans {
-        Plans::new(&minutes(), Plan::Starter, 5).unwrap()
+        Plans::new(allowances(), Plan::Starter, 5).unwrap()
     }
 
     #[test]
@@ -189,21 +255,44 @@ mod tests {
 
     #[test]
     fn a_table_that_cannot_be_kept_is_refused_by_its_plan() {
-        let with = |plan, interval| {
-            let mut minutes = minutes();
-            minutes.insert(plan, interval);
-            Plans::new(&minutes, Plan::Starter, 5)
+        let with = |plan, change: &dyn Fn(&mut Allowance)| {
+            let mut allowances = allowances();
+            change(allowances.get_mut(&plan).unwrap());
+            Plans::new(allowances, Plan::Starter, 5)
         };
+        let interval = |minutes| move |allowance: &mut Allowance| allowance.sync_interval_minutes = minutes;
         assert_eq!(
-            with(Plan::Enterprise, 4),
+            with(Plan::Enterprise, &interval(4)),
             Err(PlansError::Interval(Plan::Enterprise))
         );
-        assert_eq!(with(Plan::Free, 1441), Err(PlansError::Interval(Plan::Free)));
-        assert_eq!(with(Plan::Pro, 121), Err(PlansError::Order(Plan::Pro)));
-        assert_eq!(Plans::new(&minutes(), Plan::Pro, 24), Err(PlansError::Hour));
         assert_eq!(
-            Plans::new(&BTreeMap::new(), Plan::Pro, 5),
+            with(Plan::Free, &interval(1441)),
+            Err(PlansError::Interval(Plan::Free))
+        );
+        assert_eq!(with(Plan::Pro, &interval(121)), Err(PlansError::Order(Plan::Pro)));
+        assert_eq!(
+            with(Plan::Pro, &|pro| pro.products = Some(1)),
+            Err(PlansError::Order(Plan::Pro))
+        );
+        assert_eq!(
+            with(Plan::Starter, &|starter| starter.webhooks = true),
+            Err(PlansError::Order(Plan::Pro)),
+            "the plan above has none"
+        );
+        assert_eq!(Plans::new(allowances(), Plan::Pro, 24), Err(PlansError::Hour));
+        assert_eq!(
+            Plans::new(BTreeMap::new(), Plan::Pro, 5),
             Err(PlansError::Missing(Plan::Free))
         );
+    }
+
+    #[test]
+    fn the_cheapest_plan_that_lifts_a_limit_is_named_and_none_where_no_plan_does() {
+        let enough =
+            |wanted| move |allowance: &Allowance| allowance.cabinets.is_none_or(|most| most >= wanted);
+        assert_eq!(plans().cheapest(enough(3)), Some(Plan::Pro));
+        assert_eq!(plans().cheapest(enough(9)), None);
+        assert_eq!(Plans::unlimited().cheapest(enough(1)), None);
+        assert_eq!(Plans::unlimited().allowance(Some(Plan::Free)), None);
     }
 }

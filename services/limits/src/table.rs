@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::plans::{Plans, PlansError};
+use domain::plans::{Allowance, Plans, PlansError};
 use events::subscription::Plan;
 use serde::Deserialize;
 
@@ -65,7 +65,15 @@ impl Quota {
 struct Terms {
     requests: u32,
     window_seconds: u32,
+    #[serde(default)]
+    price_cents: u32,
     sync_interval_minutes: Option<u32>,
+    products: Option<u32>,
+    cabinets: Option<u32>,
+    api_calls: Option<u32>,
+    #[serde(default)]
+    webhooks: bool,
+    history_days: Option<u32>,
 }
 
 impl Terms {
@@ -133,7 +141,7 @@ impl Table {
         named.or(default).map_or(self.user, |terms| terms.quota())
     }
 
-    /// What the plans allow of the schedule. Strict: every plan that is sold has an interval, and no other
+    /// What the plans cost and allow. Strict: every plan that is sold has an interval, and no other
     /// is named.
     ///
     /// # Errors
@@ -148,13 +156,26 @@ impl Table {
             return Ok(Plans::unlimited());
         }
         let known = |name: &str| Plan::parse(name).ok_or_else(|| TableError::UnknownPlan(name.to_owned()));
-        let mut minutes = BTreeMap::new();
+        let mut allowances = BTreeMap::new();
         for (name, terms) in &self.plan {
-            if let Some(interval) = terms.sync_interval_minutes {
-                minutes.insert(known(name)?, interval);
+            if let Some(sync_interval_minutes) = terms.sync_interval_minutes {
+                let allowance = Allowance {
+                    price_cents: terms.price_cents,
+                    sync_interval_minutes,
+                    products: terms.products,
+                    cabinets: terms.cabinets,
+                    api_calls: terms.api_calls,
+                    webhooks: terms.webhooks,
+                    history_days: terms.history_days,
+                };
+                allowances.insert(known(name)?, allowance);
             }
         }
-        Ok(Plans::new(&minutes, known(&self.default_plan)?, self.daily_hour)?)
+        Ok(Plans::new(
+            allowances,
+            known(&self.default_plan)?,
+            self.daily_hour,
+        )?)
     }
 }
 
@@ -174,6 +195,19 @@ mod tests {
         let plans = table.plans().unwrap();
         let every = Plan::ALL.map(|plan| plans.shortest_seconds(Some(plan)) / 60);
         assert_eq!(every, [1440, 120, 30, 10]);
+        let sold: Vec<_> = plans
+            .sold()
+            .map(|(_, a)| (a.price_cents, a.products, a.cabinets, a.api_calls, a.webhooks))
+            .collect();
+        assert_eq!(
+            sold,
+            [
+                (0, Some(100), Some(1), Some(100), false),
+                (990, Some(100), Some(1), Some(1_000), false),
+                (2_990, Some(1_000), Some(2), Some(10_000), true),
+                (9_990, Some(10_000), None, Some(100_000), true),
+            ]
+        );
     }
 
     #[test]

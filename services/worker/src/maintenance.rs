@@ -133,10 +133,10 @@ impl Maintenance {
                     traceparent: runtime::trace::current(),
                     now,
                 };
-                subscriptions::lapse(&self.syncs.app, &context, *user_id)
+                subscriptions::pass(&self.syncs.app, &context, *user_id)
                     .await
                     .map_err(|error| MaintenanceError::Contracts(Box::new(error)))?;
-                tracing::info!(user.id = %user_id, "a contract ended");
+                tracing::info!(user.id = %user_id, "a contract followed the clock");
             }
             if over.len() < usize::try_from(CONTRACTS).unwrap_or(usize::MAX) {
                 return Ok(());

@@ -92,18 +92,18 @@ async fn another_replica_counts_a_changed_plan_within_a_second() {
     let anna = world.registered("anna@shop.ru").await;
     assert_eq!(world.admitted(&anna).await, 3);
     // Granted elsewhere: this replica is not told, and looks again a second later.
-    let contract = application::domain::subscription::Contract {
+    let contract = events::subscription::Contract {
         plan: events::subscription::Plan::Enterprise,
         status: events::subscription::SubscriptionStatus::Active,
         period_end: None,
         cancel_at: None,
+        basis: events::subscription::Basis::Grant,
+        reference: None,
+        trial_end: None,
+        grace_until: None,
+        note: None,
     };
-    let started = events::subscription::SubscriptionStarted {
-        plan: contract.plan,
-        status: contract.status,
-        period_end: None,
-        cancel_at: None,
-    };
+    let started = events::subscription::SubscriptionStarted { contract };
     let started = events::catalog::SubscriptionEvent::from(started);
     world
         .record(anna.tenant, world.user(&anna), 0, vec![started.into()])

@@ -1,135 +1,294 @@
-//! A contract is told whole, once, and ends once.
+//! A contract is given whole, once, and ends once; the two contracts of a user do not disturb each other.
 
 use chrono::{DateTime, Utc};
 use cqrs_es::test::TestFramework;
+use events::catalog::SubscriptionEvent;
 use events::subscription::{
-    Plan, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted, SubscriptionStatus,
+    Basis, PaymentFailed, Plan, Slot, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted,
+    SubscriptionStatus, TrialEnding,
 };
 
-use super::{Contract, Subscription, SubscriptionCommand, SubscriptionRefusal};
-use crate::Fact;
+use super::{Contract, Subscription, SubscriptionCommand, SubscriptionRefusal, over_at};
+use crate::{Decider as _, Fact};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn pro() -> Contract {
+fn granted() -> Contract {
     Contract {
         plan: Plan::Pro,
         status: SubscriptionStatus::Active,
         period_end: Some(at("2026-12-01T00:00:00Z")),
         cancel_at: None,
+        basis: Basis::Grant,
+        reference: None,
+        trial_end: None,
+        grace_until: None,
+        note: Some("paid by bank transfer".to_owned()),
     }
 }
 
-fn set(contract: Contract) -> SubscriptionCommand {
-    SubscriptionCommand::Set {
+fn at_stripe(reference: &str, plan: Plan) -> Contract {
+    Contract {
+        plan,
+        basis: Basis::Stripe,
+        reference: Some(reference.to_owned()),
+        note: None,
+        ..granted()
+    }
+}
+
+fn trial() -> Contract {
+    let end = Some(at("2026-11-15T00:00:00Z"));
+    Contract {
+        status: SubscriptionStatus::Trialing,
+        period_end: end,
+        cancel_at: end,
+        basis: Basis::Trial,
+        trial_end: end,
+        note: None,
+        ..granted()
+    }
+}
+
+fn grant(contract: Contract) -> SubscriptionCommand {
+    SubscriptionCommand::Grant {
         contract,
         at: at("2026-11-01T00:00:00Z"),
     }
 }
 
-fn started() -> Fact<events::catalog::SubscriptionEvent> {
-    let Contract {
-        plan,
-        status,
-        period_end,
-        cancel_at,
-    } = pro();
-    Fact(
-        SubscriptionStarted {
-            plan,
-            status,
-            period_end,
-            cancel_at,
-        }
-        .into(),
-    )
+fn observe(contract: Option<Contract>) -> SubscriptionCommand {
+    SubscriptionCommand::Observe {
+        contract,
+        reason: "canceled".to_owned(),
+        at: at("2026-11-01T00:00:00Z"),
+    }
 }
 
-fn ended(reason: &str) -> Fact<events::catalog::SubscriptionEvent> {
-    Fact(
-        SubscriptionEnded {
-            reason: reason.to_owned(),
-        }
-        .into(),
-    )
+fn pass(now: &str) -> SubscriptionCommand {
+    SubscriptionCommand::Pass { at: at(now) }
+}
+
+fn started(contract: Contract) -> Fact<SubscriptionEvent> {
+    Fact(SubscriptionStarted { contract }.into())
+}
+
+fn changed(contract: Contract) -> Fact<SubscriptionEvent> {
+    Fact(SubscriptionChanged { contract }.into())
+}
+
+fn ended(contract: &Contract, reason: &str) -> Fact<SubscriptionEvent> {
+    let ended = SubscriptionEnded {
+        slot: contract.basis.slot(),
+        reference: contract.reference.clone(),
+        reason: reason.to_owned(),
+    };
+    Fact(ended.into())
+}
+
+fn given(facts: Vec<Fact<SubscriptionEvent>>, command: SubscriptionCommand) -> Vec<Fact<SubscriptionEvent>> {
+    let mut state = Subscription::default();
+    for fact in &facts {
+        state.evolve(&fact.0);
+    }
+    state.decide(command).unwrap().into_iter().map(Fact).collect()
 }
 
 #[test]
-fn the_first_news_starts_a_contract_the_same_again_changes_nothing_and_another_plan_changes_it() {
+fn the_first_grant_starts_a_contract_the_same_again_changes_nothing_and_another_plan_changes_it() {
     TestFramework::<Subscription>::with(())
         .given_no_previous_events()
-        .when(set(pro()))
-        .then_expect_events(vec![started()]);
+        .when(grant(granted()))
+        .then_expect_events(vec![started(granted())]);
     TestFramework::<Subscription>::with(())
-        .given(vec![started()])
-        .when(set(pro()))
+        .given(vec![started(granted())])
+        .when(grant(granted()))
         .then_expect_events(vec![]);
-    let changed = SubscriptionChanged {
+    let better = Contract {
         plan: Plan::Enterprise,
-        status: SubscriptionStatus::Active,
-        period_end: pro().period_end,
-        cancel_at: None,
+        ..granted()
     };
     TestFramework::<Subscription>::with(())
-        .given(vec![started()])
-        .when(set(Contract {
-            plan: Plan::Enterprise,
-            ..pro()
-        }))
-        .then_expect_events(vec![Fact(changed.into())]);
+        .given(vec![started(granted())])
+        .when(grant(better.clone()))
+        .then_expect_events(vec![changed(better)]);
 }
 
 #[test]
-fn an_ended_contract_ends_once_and_another_one_may_be_started() {
-    let end = || SubscriptionCommand::End {
+fn a_revoked_contract_ends_once_and_another_one_may_be_granted() {
+    let revoke = || SubscriptionCommand::Revoke {
         reason: "revoked".to_owned(),
     };
-    TestFramework::<Subscription>::with(())
-        .given(vec![started()])
-        .when(end())
-        .then_expect_events(vec![ended("revoked")]);
-    TestFramework::<Subscription>::with(())
-        .given(vec![started(), ended("revoked")])
-        .when(end())
-        .then_expect_events(vec![]);
-    TestFramework::<Subscription>::with(())
-        .given(vec![started(), ended("revoked")])
-        .when(set(pro()))
-        .then_expect_events(vec![started()]);
+    let over = ended(&granted(), "revoked");
+    assert_eq!(given(vec![started(granted())], revoke()), vec![over.clone()]);
+    assert_eq!(given(vec![started(granted()), over.clone()], revoke()), vec![]);
+    assert_eq!(
+        given(vec![started(granted()), over], grant(granted())),
+        vec![started(granted())]
+    );
 }
 
 #[test]
-fn a_contract_that_nobody_prolonged_lapses_three_days_after_its_end_and_not_before() {
-    let lapse = |now: &str| SubscriptionCommand::Lapse { at: at(now) };
+fn a_contract_that_is_over_is_not_begun_and_a_paying_user_is_granted_nothing() {
+    let past = Contract {
+        cancel_at: Some(at("2026-10-31T00:00:00Z")),
+        ..granted()
+    };
     TestFramework::<Subscription>::with(())
-        .given(vec![started()])
-        .when(lapse("2026-12-03T23:59:59Z"))
-        .then_expect_events(vec![]);
+        .given_no_previous_events()
+        .when(grant(past))
+        .then_expect_error(SubscriptionRefusal::Over);
     TestFramework::<Subscription>::with(())
-        .given(vec![started()])
-        .when(lapse("2026-12-04T00:00:00Z"))
-        .then_expect_events(vec![ended("lapsed")]);
+        .given(vec![started(at_stripe("sub_1", Plan::Starter))])
+        .when(grant(granted()))
+        .then_expect_error(SubscriptionRefusal::PaidElsewhere);
+}
+
+#[test]
+fn a_contract_without_news_lapses_three_days_after_its_period_and_not_before() {
+    let contract = started(granted());
+    assert_eq!(
+        given(vec![contract.clone()], pass("2026-12-03T23:59:59Z")),
+        vec![]
+    );
+    assert_eq!(
+        given(vec![contract], pass("2026-12-04T00:00:00Z")),
+        vec![ended(&granted(), "lapsed")]
+    );
 }
 
 #[test]
 fn a_contract_that_was_to_end_ends_to_the_second() {
-    let given = Contract {
+    let contract = Contract {
         cancel_at: Some(at("2026-11-20T12:00:00Z")),
-        ..pro()
+        ..granted()
     };
-    assert_eq!(given.over_at(at("2026-11-20T11:59:59Z")), None);
-    assert_eq!(given.over_at(at("2026-11-20T12:00:00Z")), Some("canceled"));
+    assert_eq!(over_at(&contract, at("2026-11-20T11:59:59Z")), None);
+    assert_eq!(over_at(&contract, at("2026-11-20T12:00:00Z")), Some("canceled"));
 }
 
 #[test]
-fn a_contract_that_is_over_is_not_begun() {
-    TestFramework::<Subscription>::with(())
-        .given_no_previous_events()
-        .when(set(Contract {
-            cancel_at: Some(at("2026-10-31T00:00:00Z")),
-            ..pro()
-        }))
-        .then_expect_error(SubscriptionRefusal::Over);
+fn a_trial_is_given_once_lasts_fourteen_days_and_is_announced_once_three_days_before() {
+    let begin = || SubscriptionCommand::Try {
+        at: at("2026-11-01T00:00:00Z"),
+    };
+    assert_eq!(given(vec![], begin()), vec![started(trial())]);
+    assert_eq!(given(vec![started(trial())], begin()), vec![]);
+    let over = ended(&trial(), "trial_ended");
+    assert_eq!(
+        given(vec![started(trial()), over.clone()], begin()),
+        vec![],
+        "once per user"
+    );
+
+    assert_eq!(
+        given(vec![started(trial())], pass("2026-11-11T23:59:59Z")),
+        vec![]
+    );
+    let ending = TrialEnding {
+        slot: Slot::Manual,
+        trial_end: at("2026-11-15T00:00:00Z"),
+    };
+    let ending = Fact(SubscriptionEvent::from(ending));
+    assert_eq!(
+        given(vec![started(trial())], pass("2026-11-12T00:00:00Z")),
+        vec![ending.clone()]
+    );
+    let announced = || vec![started(trial()), ending.clone()];
+    assert_eq!(given(announced(), pass("2026-11-14T00:00:00Z")), vec![]);
+    assert_eq!(given(announced(), pass("2026-11-15T00:00:00Z")), vec![over]);
+}
+
+#[test]
+fn a_paid_subscription_takes_the_place_of_the_trial_and_an_incomplete_one_does_not() {
+    let paid = at_stripe("sub_1", Plan::Starter);
+    let incomplete = Contract {
+        status: SubscriptionStatus::Incomplete,
+        ..paid.clone()
+    };
+    assert_eq!(
+        given(vec![started(trial())], observe(Some(incomplete.clone()))),
+        vec![started(incomplete.clone())]
+    );
+    assert_eq!(
+        given(
+            vec![started(trial()), started(incomplete)],
+            observe(Some(paid.clone()))
+        ),
+        vec![changed(paid), ended(&trial(), "replaced")]
+    );
+}
+
+#[test]
+fn what_stripe_ends_leaves_the_granted_contract_and_the_better_one_counts() {
+    let mut state = Subscription::default();
+    for fact in [started(granted()), started(at_stripe("sub_1", Plan::Enterprise))] {
+        state.evolve(&fact.0);
+    }
+    assert_eq!(state.contract().unwrap().plan, Plan::Enterprise);
+    let happened = state.decide(observe(None)).unwrap();
+    assert_eq!(happened.len(), 1);
+    for event in &happened {
+        state.evolve(event);
+    }
+    assert_eq!(state.contract().unwrap().basis, Basis::Grant);
+    assert_eq!(
+        state.decide(observe(None)).unwrap(),
+        vec![],
+        "the end is recorded once"
+    );
+}
+
+#[test]
+fn a_late_payment_takes_nothing_away_for_its_grace_and_stops_counting_after_it() {
+    let late = Contract {
+        status: SubscriptionStatus::PastDue,
+        grace_until: Some(at("2026-11-08T00:00:00Z")),
+        ..at_stripe("sub_1", Plan::Pro)
+    };
+    let overdue = Contract {
+        status: SubscriptionStatus::Unpaid,
+        ..late.clone()
+    };
+    assert_eq!(
+        given(vec![started(late.clone())], pass("2026-11-07T23:59:59Z")),
+        vec![]
+    );
+    assert_eq!(
+        given(vec![started(late.clone())], pass("2026-11-08T00:00:00Z")),
+        vec![changed(overdue.clone())]
+    );
+    let again = SubscriptionCommand::Observe {
+        contract: Some(late.clone()),
+        reason: String::new(),
+        at: at("2026-11-09T00:00:00Z"),
+    };
+    assert_eq!(
+        given(vec![started(late), changed(overdue)], again),
+        vec![],
+        "Stripe still says past_due; the grace is over all the same"
+    );
+}
+
+#[test]
+fn a_failed_payment_is_recorded_and_changes_no_contract() {
+    let failure = PaymentFailed {
+        invoice: "in_1".to_owned(),
+        amount_minor: 2_990,
+        currency: "USD".to_owned(),
+        attempt: 1,
+        next_attempt_at: None,
+        action_required: false,
+    };
+    let mut state = Subscription::default();
+    state.evolve(&started(granted()).0);
+    let before = state.clone();
+    let happened = state
+        .decide(SubscriptionCommand::RecordFailure(failure.clone()))
+        .unwrap();
+    assert_eq!(happened, vec![failure.into()]);
+    state.evolve(&happened[0]);
+    assert_eq!(state, before);
 }

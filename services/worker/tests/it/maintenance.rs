@@ -6,7 +6,7 @@ use auth::{IdempotencyKeys, StoreError};
 use chrono::TimeDelta;
 use database::{Pool, Role};
 use events::ids::UserId;
-use events::subscription::{Plan, SubscriptionStatus};
+use events::subscription::{Basis, Plan, SubscriptionStatus};
 use messaging::{Broker, BrokerOptions, WorkQueue, topology, users};
 use runtime::Ids;
 use tokio_util::sync::CancellationToken;
@@ -88,8 +88,13 @@ async fn a_contract_whose_time_is_over_ends_and_one_that_goes_on_does_not() {
             status: SubscriptionStatus::Active,
             period_end: cancel_at,
             cancel_at,
+            basis: Basis::Grant,
+            reference: None,
+            trial_end: None,
+            grace_until: None,
+            note: None,
         };
-        application::subscriptions::set(&world.app, &world.context(), user, contract)
+        application::subscriptions::grant(&world.app, &world.context(), user, contract)
             .await
             .unwrap();
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use application::domain::plans::Plans;
+use application::domain::plans::{Allowance, Plans};
 use application::domain::schedule::{Rhythm, next_due, zone};
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use events::ids::CabinetId;
@@ -13,8 +13,18 @@ use uuid::Uuid;
 use crate::world::{World, seller};
 
 fn plans() -> Plans {
-    let minutes: BTreeMap<Plan, u32> = Plan::ALL.into_iter().zip([1440, 120, 30, 10]).collect();
-    Plans::new(&minutes, Plan::Starter, 5).unwrap()
+    let every = |sync_interval_minutes| Allowance {
+        price_cents: 0,
+        sync_interval_minutes,
+        products: None,
+        cabinets: None,
+        api_calls: None,
+        webhooks: false,
+        history_days: None,
+    };
+    let rhythms = [1440, 120, 30, 10].map(every);
+    let allowances: BTreeMap<Plan, Allowance> = Plan::ALL.into_iter().zip(rhythms).collect();
+    Plans::new(allowances, Plan::Starter, 5).unwrap()
 }
 
 fn tenant(number: u128) -> Uuid {

@@ -8,7 +8,7 @@ use application::domain::user::UserRefusal;
 use application::{Context, ExecuteError, Receipt, administration, subscriptions};
 use chrono::{DateTime, Utc};
 use events::ids::UserId;
-use events::subscription::{Plan, SubscriptionStatus};
+use events::subscription::{Basis, Plan, SubscriptionStatus};
 use utoipa::ToSchema;
 
 use super::of_user;
@@ -117,10 +117,15 @@ async fn apply(
                     status: SubscriptionStatus::Active,
                     period_end: wanted.plan_until,
                     cancel_at: wanted.plan_until,
+                    basis: Basis::Grant,
+                    reference: None,
+                    trial_end: None,
+                    grace_until: None,
+                    note: None,
                 };
-                subscriptions::set(&state.app, &part, id, contract).await
+                subscriptions::grant(&state.app, &part, id, contract).await
             }
-            None => subscriptions::end(&state.app, &part, id, "revoked").await,
+            None => subscriptions::revoke(&state.app, &part, id, "revoked").await,
         };
         last = Some(granted.map_err(|error| execute_problem(error, plan_refusal))?);
     }
@@ -139,6 +144,7 @@ async fn apply(
 fn plan_refusal(refusal: &SubscriptionRefusal) -> Problem {
     match refusal {
         SubscriptionRefusal::Over => Problem::invalid_field("#/plan_until", refusal.to_string()),
+        SubscriptionRefusal::PaidElsewhere => Problem::new(Code::Conflict, refusal.to_string()),
     }
 }
 

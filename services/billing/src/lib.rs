@@ -1,0 +1,34 @@
+//! The tables of billing beside the log: which customer of Stripe's a user is, the checkout that a user may
+//! still pay, what Stripe sent, and what a tenant used. Rules are in `domain`, use cases in `application`.
+
+mod checkouts;
+mod customers;
+mod inbox;
+mod usage;
+
+pub use checkouts::Checkouts;
+pub use customers::Customers;
+pub use inbox::Inbox;
+pub use usage::Usage;
+
+/// Why the tables of this crate could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection, or the server refused.
+    #[error("the billing tables cannot be reached")]
+    Database(#[from] database::DatabaseError),
+    /// A row holds what this program does not write.
+    #[error("{table}.{column} holds an unknown value")]
+    Inconsistent {
+        /// Table without schema.
+        table: &'static str,
+        /// Column.
+        column: &'static str,
+    },
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
