@@ -18,7 +18,7 @@ use crate::problem::{Code, Problem};
 use crate::trace::Trace;
 
 /// Asked by whoever watches the process; a refusal would be taken for its death.
-pub(crate) const NEVER_LIMITED: &str = "/api/v1/health/";
+pub(crate) const NEVER_LIMITED: &str = "/api/v1/health";
 
 /// What was decided about a request, for its answer.
 #[derive(Debug, Default, Clone)]

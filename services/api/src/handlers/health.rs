@@ -30,7 +30,7 @@ const SERVICE: &str = "stock-tracker";
 ///
 /// # Errors
 /// None in practice.
-#[utoipa::path(get, path = "/api/v1/health/", tag = "health", operation_id = "health",
+#[utoipa::path(get, path = "/api/v1/health", tag = "health", operation_id = "health",
     responses((status = 200, body = Health)))]
 pub async fn overall(request: HttpRequest) -> Result<HttpResponse, Problem> {
     plain(&request, "healthy")

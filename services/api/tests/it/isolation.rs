@@ -52,7 +52,9 @@ impl Victim {
         let none = || json!({});
         Some(match (method, path) {
             (_, "/docs" | "/docs/script.js" | "/docs/style.css" | "/api/v1/openapi.json")
-            | (_, "/api/v1/health/" | "/api/v1/health/live" | "/api/v1/health/ready") => Nothing,
+            | (_, "/api/v1/health" | "/api/v1/health/" | "/api/v1/health/live" | "/api/v1/health/ready") => {
+                Nothing
+            }
             ("post", "/api/v1/auth/register") => Own(json!({
                 "email": "anna@victim.ru", "password": PASSWORD, "company_name": "Thief"
             })),

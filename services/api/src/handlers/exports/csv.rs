@@ -49,6 +49,7 @@ pub struct CsvFilter {
     pub as_of: Option<DateTime<Utc>>,
     /// Who reads the file. Without it: a spreadsheet in the language of the sheet's titles.
     #[param(required = false)]
+    #[param(inline)]
     pub dialect: Option<Dialect>,
 }
 
@@ -72,7 +73,8 @@ impl Input for CsvFilter {
 /// 422 where it would be too large, 503 while too many are made.
 #[utoipa::path(get, path = "/api/v1/exports/stock.csv", tag = "products", operation_id = "export_csv",
     params(CsvFilter),
-    responses((status = 200, body = Vec<u8>, content_type = "text/csv; charset=utf-8")))]
+    responses((status = 200, description = "The file", body = String,
+        content_type = "text/csv; charset=utf-8")))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     answer(&request, |request| {
         let filter: CsvFilter = input::query(request)?;

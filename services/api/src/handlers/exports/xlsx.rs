@@ -10,13 +10,18 @@ const CONTENT_TYPE: &str = "application/vnd.openxmlformats-officedocument.spread
 /// Name of the worksheet, as in the spreadsheet.
 const WORKSHEET: &str = "Products";
 
+/// The bytes of a workbook.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Workbook(#[expect(dead_code, reason = "for the description only")] Vec<u8>);
+
 /// The sheet as an Excel workbook. Shows what the spreadsheet shows; no text is ever a formula.
 ///
 /// # Errors
 /// 422 where it would be too large, 503 while too many are made.
 #[utoipa::path(get, path = "/api/v1/exports/stock.xlsx", tag = "products", operation_id = "export_xlsx",
     params(ExportFilter),
-    responses((status = 200, body = Vec<u8>,
+    responses((status = 200, description = "The file", body = inline(Workbook),
         content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     answer(&request, |request| {

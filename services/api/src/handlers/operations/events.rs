@@ -44,8 +44,8 @@ const STILL_HERE: &[u8] = b": still here\n\n";
     operation_id = "operation_events",
     params(("id" = Uuid, Path, description = "Id of the operation"),
            ("Last-Event-ID" = Option<i64>, Header, description = "Id of the last event that was received")),
-    responses((status = 200, description = "Events named `operation`, each with an operation as its data",
-               content_type = "text/event-stream", body = OperationView),
+    responses((status = 200, description = "Events named `operation`; the data of each is an `OperationView` as JSON",
+               content_type = "text/event-stream", body = String),
               (status = 204, description = "The last event was received already")))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;

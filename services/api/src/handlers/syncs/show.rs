@@ -15,7 +15,7 @@ use crate::reply::Reply;
 ///
 /// # Errors
 /// 404.
-#[utoipa::path(get, path = "/api/v1/syncs/{id}", tag = "syncs", operation_id = "sync",
+#[utoipa::path(get, path = "/api/v1/syncs/{id}", tag = "syncs", operation_id = "show_sync",
     params(("id" = Uuid, Path, description = "Id of the sync")), responses((status = 200, body = SyncView)))]
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
