@@ -1,5 +1,5 @@
-//! What linters and code generators expect of a document beyond the operations themselves: where the server is, what
-//! the groups are about, a description of every response, no schema that nothing refers to.
+//! What linters and code generators expect of a document beyond the operations themselves: where the server
+//! is, what the groups are about, a description of every response, no schema that nothing refers to.
 
 use std::collections::BTreeSet;
 
