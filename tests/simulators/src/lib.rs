@@ -1,5 +1,8 @@
-//! Wildberries, Ozon and Google as HTTP servers on a free port, so that tests, the benchmark and the demo
+//! Wildberries, Ozon, Google and Stripe as HTTP servers on a free port, so that tests, the benchmark and the demo
 //! run against the published contracts, over real sockets and without the internet.
+
+// An invoice has more fields than `json!` takes at the usual limit.
+#![recursion_limit = "256"]
 
 mod clock;
 mod dice;
@@ -8,6 +11,7 @@ mod ledger;
 mod life;
 pub mod ozon;
 mod server;
+pub mod stripe;
 mod text;
 pub mod wildberries;
 
@@ -19,4 +23,5 @@ pub use ledger::{
 pub use life::Life;
 pub use ozon::{Ozon, OzonConfig, OzonSellerConfig};
 pub use server::{CallRecord, Calls, Damage, Effect, Fault, Listener, SimulatorError, Weather};
+pub use stripe::{Stripe, StripeConfig};
 pub use wildberries::{SellerConfig, Wildberries, WildberriesConfig};

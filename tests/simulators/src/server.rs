@@ -15,7 +15,7 @@ pub use faults::{Effect, Fault};
 pub use listener::Listener;
 pub use weather::Weather;
 
-pub(crate) use answer::{Answer, Call};
+pub(crate) use answer::{Answer, Call, parse_query};
 pub(crate) use market::{Market, Stall, Time, asked_seller, control, with};
 pub(crate) use weather::Ways;
 
@@ -48,6 +48,9 @@ pub enum SimulatorError {
         #[source]
         source: std::io::Error,
     },
+    /// The client that sends deliveries could not be made.
+    #[error("the simulator cannot send anything")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The saved state does not parse.
     #[error("the saved state cannot be read: {path}")]
     State {
@@ -69,6 +72,12 @@ pub(crate) trait Simulated: Send + Sync + 'static {
     fn principal(&self, call: &Call) -> Option<String>;
     /// The service's own way to say "too many requests".
     fn rate_limited(&self, call: &Call, retry_seconds: u64) -> Answer;
+    /// A call has arrived and may now wait for a scripted time; an answer here refuses it at once.
+    fn enter(&self, _call: &Call) -> Option<Answer> {
+        None
+    }
+    /// A call that was not refused on arrival is over, answered or not.
+    fn leave(&self, _call: &Call) {}
     /// Called regularly while the server runs.
     fn tick(&self);
     /// The service's own time, for the header `Date`; the machine's where there is none.

@@ -247,6 +247,14 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
         return send(control(&core, &call), None);
     }
     let mut running = core.calls.enter(&call.method, &call.path);
+    if let Some(answer) = core.service.enter(&call) {
+        running.status(answer.status);
+        return send(answer, core.service.date());
+    }
+    let _present = Present {
+        service: core.service.as_ref(),
+        call: &call,
+    };
     let principal = core.service.principal(&call);
     let scripted = core.faults.pick(&call.method, &call.path, principal.as_deref());
     let date = core.service.date();
@@ -303,6 +311,18 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
     }
     running.status(answer.status);
     send(answer, date)
+}
+
+/// A call between its arrival and its end, which may also be that the client went away.
+struct Present<'a> {
+    service: &'a dyn Simulated,
+    call: &'a Call,
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.service.leave(self.call);
+    }
 }
 
 fn status_code(status: u16) -> StatusCode {
