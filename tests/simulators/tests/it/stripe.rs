@@ -1,0 +1,4 @@
+//! The simulated Stripe.
+
+mod account;
+mod subscriptions;
