@@ -276,7 +276,7 @@ impl Stripe {
         self.service.signed(event, endpoint)
     }
 
-    /// From now on new deliveries wait for [`Stripe::release`], or are sent by themselves.
+    /// From now on new deliveries wait for [`Stripe::deliver_held`], or are sent by themselves.
     pub fn hold(&self, hold: bool) {
         self.service.with(|world| world.mail.hold = hold);
     }
@@ -292,7 +292,7 @@ impl Stripe {
     }
 
     /// Lets held deliveries go; returns how many that makes, copies included.
-    pub fn release(&self, release: &Release) -> usize {
+    pub fn deliver_held(&self, release: &Release) -> usize {
         let now = self.now().timestamp();
         self.service.with(|world| world.mail.release(release, now))
     }

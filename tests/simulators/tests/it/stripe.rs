@@ -1,4 +1,6 @@
 //! The simulated Stripe.
 
 mod account;
+mod deliveries;
+mod rules;
 mod subscriptions;
