@@ -25,7 +25,6 @@ mod render;
 mod rules;
 mod service;
 mod sheets;
-mod store;
 mod values;
 
 use std::path::PathBuf;

@@ -7,6 +7,7 @@
 mod clock;
 mod dice;
 pub mod google;
+mod kept;
 mod ledger;
 mod life;
 pub mod ozon;

@@ -7,13 +7,14 @@ use clap::Parser;
 use serde_json::{Value, json};
 use simulators::google::{Quotas, Role};
 use simulators::ozon::OzonLimits;
+use simulators::stripe::{EndpointConfig, PRICE_ENTERPRISE, PRICE_PRO, PRICE_STARTER};
 use simulators::wildberries::Limits;
 use simulators::{
-    Clock, Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, SimulatorError,
-    Wildberries, WildberriesConfig,
+    Clock, Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, SimulatorError, Stripe,
+    StripeConfig, Wildberries, WildberriesConfig,
 };
 
-/// Wildberries, Ozon and Google on this machine.
+/// Wildberries, Ozon, Google and Stripe on this machine.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -26,6 +27,12 @@ struct Arguments {
     /// Port of Ozon; 0 takes a free one.
     #[arg(long, default_value_t = 9103)]
     ozon_port: u16,
+    /// Port of Stripe; 0 takes a free one.
+    #[arg(long, default_value_t = 9104)]
+    stripe_port: u16,
+    /// Address that gets Stripe's events; several take turns.
+    #[arg(long)]
+    stripe_webhook: Vec<String>,
     /// Product cards of every seller.
     #[arg(long, default_value_t = 60)]
     articles: usize,
@@ -47,7 +54,7 @@ struct Arguments {
     /// Start with masked warehouses, as Wildberries shows them since 15.08.2026.
     #[arg(long)]
     masked: bool,
-    /// Folder that keeps the key, the spreadsheets and the shops' past between two starts.
+    /// Folder that keeps the key, the spreadsheets, the shops' past and Stripe's account between two starts.
     #[arg(long)]
     data_dir: Option<PathBuf>,
     /// Writes addresses, tokens and the ready spreadsheet into this JSON file.
@@ -85,7 +92,9 @@ async fn main() -> Result<(), Failure> {
     let wildberries = Wildberries::start(wildberries_config(&arguments)).await?;
     let ozon = Ozon::start(ozon_config(&arguments)).await?;
     let google = Google::start(google_config(&arguments)).await?;
-    let facts = facts(&wildberries, &ozon, &google, arguments.data_dir.as_deref())?;
+    let stripe = Stripe::start(stripe_config(&arguments)).await?;
+    let mut facts = facts(&wildberries, &ozon, &google, arguments.data_dir.as_deref())?;
+    facts["stripe"] = stripe_facts(&stripe);
     if let Some(path) = &arguments.write_env {
         write(path, &format!("{facts:#}\n"))?;
     }
@@ -94,6 +103,7 @@ async fn main() -> Result<(), Failure> {
     wildberries.stop().await;
     ozon.stop().await;
     google.stop().await;
+    stripe.stop().await;
     Ok(())
 }
 
@@ -162,7 +172,29 @@ fn google_config(arguments: &Arguments) -> GoogleConfig {
     }
 }
 
-/// Everything a client has to know.
+fn stripe_config(arguments: &Arguments) -> StripeConfig {
+    StripeConfig {
+        port: arguments.stripe_port,
+        seed: arguments.seed,
+        endpoints: vec![EndpointConfig {
+            urls: arguments.stripe_webhook.clone(),
+            ..EndpointConfig::default()
+        }],
+        data_dir: arguments.data_dir.clone(),
+        ..StripeConfig::default()
+    }
+}
+
+fn stripe_facts(stripe: &Stripe) -> Value {
+    json!({
+        "url": stripe.url(),
+        "apiKey": stripe.api_key(),
+        "webhookSecret": stripe.secret(0),
+        "prices": {"starter": PRICE_STARTER, "pro": PRICE_PRO, "enterprise": PRICE_ENTERPRISE},
+    })
+}
+
+/// Everything a client of the marketplaces and of Google has to know.
 fn facts(
     wildberries: &Wildberries,
     ozon: &Ozon,

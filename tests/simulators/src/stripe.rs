@@ -33,6 +33,7 @@ mod subscriptions;
 mod versions;
 mod world;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -110,6 +111,8 @@ pub struct StripeConfig {
     pub endpoints: Vec<EndpointConfig>,
     /// Settings of the account.
     pub settings: Settings,
+    /// Folder that keeps the account between two starts; endpoints are always those of the configuration.
+    pub data_dir: Option<PathBuf>,
 }
 
 impl Default for StripeConfig {
@@ -128,6 +131,7 @@ impl Default for StripeConfig {
             ],
             endpoints: Vec::new(),
             settings: Settings::default(),
+            data_dir: None,
         }
     }
 }
@@ -144,11 +148,11 @@ impl Stripe {
     /// Makes the account and listens.
     ///
     /// # Errors
-    /// [`SimulatorError`] if the port is taken or no thread can be started.
+    /// [`SimulatorError`] if the port is taken, no thread can be started, or the kept account cannot be read.
     pub async fn start(config: StripeConfig) -> Result<Self, SimulatorError> {
         let (socket, address) = Listener::bind(config.port)?;
         let url = format!("http://{address}");
-        let service = Arc::new(Service::new(config, url.clone()));
+        let service = Arc::new(Service::new(config, url.clone())?);
         let listener = Listener::start(socket, Arc::clone(&service) as Arc<_>, 2).await?;
         let sender = Sender::start(Arc::clone(&service))?;
         Ok(Self {
@@ -163,6 +167,7 @@ impl Stripe {
     pub async fn stop(self) {
         self.sender.stop().await;
         self.listener.stop().await;
+        self.service.save();
     }
 
     /// Address that stands in for `https://api.stripe.com`, without a trailing slash.

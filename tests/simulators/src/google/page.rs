@@ -4,6 +4,7 @@ mod grid;
 
 use super::model::Spreadsheet;
 use crate::server::{Answer, Call};
+use crate::text::escape;
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/refresh.js");
@@ -13,22 +14,6 @@ const HTML: &str = "text/html; charset=utf-8";
 const ROWS: usize = 160;
 /// A page with more would take a browser minutes.
 const MAX_ROWS: usize = 1_000;
-
-/// Makes text harmless inside HTML and its attributes.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 fn document(title: &str, body: &str) -> String {
     format!(

@@ -15,10 +15,13 @@ use super::errors::ApiError;
 use super::mask::Mask;
 use super::model::{Role, Spreadsheet};
 use super::quota::{Meter, Quotas};
-use super::{batch, drive, metadata, page, render, sheets, store, values};
+use super::{batch, drive, metadata, page, render, sheets, values};
 use crate::clock::Clock;
+use crate::kept;
 use crate::server::{Answer, Call, Simulated, SimulatorError, lock};
 
+/// Spreadsheets are kept between two starts, so that a link that was opened once stays good.
+const FILE: &str = "google-spreadsheets.json";
 /// Scopes that open the Sheets API for reading and for writing.
 const READING: &[&str] = &[
     "spreadsheets",
@@ -65,7 +68,7 @@ type Outcome = Result<Value, ApiError>;
 impl Service {
     pub(crate) fn new(parts: Parts) -> Result<Self, SimulatorError> {
         let books = match &parts.data_dir {
-            Some(folder) => store::load(folder)?,
+            Some(folder) => kept::load(folder, FILE)?.unwrap_or_default(),
             None => BTreeMap::new(),
         };
         Ok(Self {
@@ -95,7 +98,7 @@ impl Service {
             return;
         }
         let books = lock(&self.books).clone();
-        if let Err(error) = store::save(folder, &books) {
+        if let Err(error) = kept::save(folder, FILE, &books) {
             tracing::warn!(%error, "the simulated spreadsheets could not be saved");
         }
     }

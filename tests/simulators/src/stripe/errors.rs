@@ -12,7 +12,7 @@ pub(crate) struct Refusal {
     code: Option<&'static str>,
     decline_code: Option<&'static str>,
     param: Option<String>,
-    message: String,
+    pub(crate) message: String,
     pub(crate) should_retry: Option<bool>,
 }
 

@@ -17,6 +17,12 @@ impl Params {
         Self(pairs)
     }
 
+    /// Parameters for a call that a page makes.
+    pub(crate) fn new(pairs: &[(&str, &str)]) -> Self {
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+        Self(pairs.iter().map(owned).collect())
+    }
+
     /// Refuses the first parameter that no pattern allows; `[*]` in a pattern stands for any one part.
     pub(crate) fn allow(&self, patterns: &[&str]) -> Result<(), Refusal> {
         for (key, _) in &self.0 {

@@ -186,6 +186,17 @@ impl Mail {
             .collect()
     }
 
+    /// After a start: what was on its way is sent again, because its answer is unknown.
+    pub(crate) fn restart(&mut self) {
+        self.sending = 0;
+        for delivery in &mut self.deliveries {
+            if delivery.state == DeliveryState::Sending {
+                delivery.state = DeliveryState::Waiting;
+                self.ready.push_front(delivery.number);
+            }
+        }
+    }
+
     /// Makes the deliveries of a new event.
     pub(crate) fn post(&mut self, event: &str, kind: &str, now: i64) {
         for endpoint in self.wanting(kind) {

@@ -94,6 +94,10 @@ impl<T> Table<T> {
         self.index.get(id).and_then(|&at| self.rows.get_mut(at))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// In order of creation.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.rows.iter()

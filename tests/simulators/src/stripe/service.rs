@@ -1,6 +1,8 @@
 //! Routes a call: key, version, idempotency, scripted failures, then the method itself.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,11 @@ use super::{
     portal, signature, subscriptions,
 };
 use crate::clock::Clock;
-use crate::server::{Answer, Call, Simulated, lock};
+use crate::kept;
+use crate::server::{Answer, Call, Simulated, SimulatorError, lock};
+
+/// The account is kept between two starts, so that subscriptions of an earlier one go on.
+const FILE: &str = "stripe-account.json";
 
 /// A failure of Stripe's, with or without the header that says whether to try again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,18 +79,37 @@ pub(crate) struct Service {
     pub(crate) wake: Notify,
     /// Something was sent.
     settled: Notify,
-    stopped: std::sync::atomic::AtomicBool,
+    stopped: AtomicBool,
+    data_dir: Option<PathBuf>,
+    /// Whether something happened since the account was kept.
+    dirty: AtomicBool,
 }
 
 impl Service {
-    pub(crate) fn new(config: StripeConfig, base_url: String) -> Self {
+    pub(crate) fn new(config: StripeConfig, base_url: String) -> Result<Self, SimulatorError> {
+        let kept = match &config.data_dir {
+            Some(folder) => kept::load::<World>(folder, FILE)?,
+            None => None,
+        };
         let now = config.clock.now().timestamp();
-        let mut world = World::new(now, base_url, config.settings, config.seed);
+        let mut world = match kept {
+            Some(mut world) => {
+                // Its clock may have been moved; time does not go back.
+                let ahead = chrono::TimeDelta::seconds((world.now - now).max(0));
+                config.clock.add(ahead);
+                world.base_url = base_url;
+                world.mail.restart();
+                world
+            }
+            None => World::new(now, base_url, config.settings, config.seed),
+        };
         for price in &config.prices {
-            catalog::seed(&mut world, &price.name, &price.id, price.cents);
+            if world.prices.get(&price.id).is_none() {
+                catalog::seed(&mut world, &price.name, &price.id, price.cents);
+            }
         }
         world.mail.endpoints = config.endpoints;
-        Self {
+        Ok(Self {
             world: Mutex::new(world),
             clock: config.clock,
             real: Clock::system(),
@@ -95,7 +120,21 @@ impl Service {
             failures: Mutex::default(),
             wake: Notify::new(),
             settled: Notify::new(),
-            stopped: std::sync::atomic::AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            data_dir: config.data_dir,
+            dirty: AtomicBool::new(true),
+        })
+    }
+
+    /// Keeps the account for the next start, if there is a folder for it and something happened.
+    pub(crate) fn save(&self) {
+        let Some(folder) = &self.data_dir else { return };
+        if !self.dirty.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let world = lock(&self.world).clone();
+        if let Err(error) = kept::save(folder, FILE, &world) {
+            tracing::warn!(%error, "the simulated account could not be kept");
         }
     }
 
@@ -115,6 +154,7 @@ impl Service {
         let result = work(&mut world);
         agenda::run(&mut world, now);
         drop(world);
+        self.dirty.store(true, Ordering::SeqCst);
         self.wake.notify_one();
         result
     }
@@ -183,6 +223,7 @@ impl Service {
     pub(crate) fn done(&self, number: usize, url: String, status: Option<u16>) {
         let now = self.now().timestamp();
         lock(&self.world).mail.done(number, url, status, now);
+        self.dirty.store(true, Ordering::SeqCst);
         self.settled.notify_waiters();
     }
 
@@ -199,12 +240,12 @@ impl Service {
     }
 
     pub(crate) fn stop(&self) {
-        self.stopped.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.stopped.store(true, Ordering::SeqCst);
         self.wake.notify_one();
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(std::sync::atomic::Ordering::SeqCst)
+        self.stopped.load(Ordering::SeqCst)
     }
 
     fn authorize(&self, call: &Call) -> Result<(), Refusal> {
@@ -389,7 +430,17 @@ impl Simulated for Service {
     }
 
     fn tick(&self) {
-        self.with(|_| ());
+        let now = self.now().timestamp();
+        let mut world = lock(&self.world);
+        let before = world.events.len();
+        agenda::run(&mut world, now);
+        let happened = world.events.len() > before;
+        drop(world);
+        self.wake.notify_one();
+        if happened {
+            self.dirty.store(true, Ordering::SeqCst);
+        }
+        self.save();
     }
 
     fn enter(&self, call: &Call) -> Option<Answer> {

@@ -2,5 +2,6 @@
 
 mod account;
 mod deliveries;
+mod pages;
 mod rules;
 mod subscriptions;

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::escape;
 use crate::google::a1::column_letters;
 use crate::google::formula::{Shown, effective};
 use crate::google::model::{Cell, DEFAULT_HEIGHT, DEFAULT_WIDTH, Rect, Sheet, Spreadsheet};
 use crate::google::ranges::GridRange;
 use crate::google::render::formatted;
+use crate::text::escape;
 
 /// Pixels of the column with row numbers and of the row with letters.
 const SIDE: u32 = 46;
