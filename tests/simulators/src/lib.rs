@@ -1,5 +1,5 @@
-//! Wildberries, Ozon, Google and Stripe as HTTP servers on a free port, so that tests, the benchmark and the demo
-//! run against the published contracts, over real sockets and without the internet.
+//! Wildberries, Ozon, Google and Stripe as HTTP servers on a free port, so that tests, the benchmark and the
+//! demo run against the published contracts, over real sockets and without the internet.
 
 // An invoice has more fields than `json!` takes at the usual limit.
 #![recursion_limit = "256"]

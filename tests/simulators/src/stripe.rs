@@ -1,9 +1,9 @@
-//! Stripe as an HTTP server, as far as subscriptions go: customers, checkout, portal, subscriptions, invoices and
-//! events, with signed deliveries to webhook endpoints, a clock that can be moved, and pages to click.
+//! Stripe as an HTTP server, as far as subscriptions go: customers, checkout, portal, subscriptions, invoices
+//! and events, with signed deliveries to webhook endpoints, a clock that can be moved, and pages to click.
 //!
 //! The base address stands in for `https://api.stripe.com`. Shapes are those of Stripe's published fixtures
-//! (2026-08) with what the changelogs to 2026-10-28 add; what is not published is marked as unknown where it is
-//! decided. Cards are charged by behaviour, not by number: there is nothing to type in.
+//! (2026-08) with what the changelogs to 2026-10-28 add; what is not published is marked `Unknown:` at its
+//! place. A card has a behaviour and no number.
 
 mod agenda;
 mod catalog;
@@ -188,8 +188,8 @@ impl Stripe {
         self.service.now()
     }
 
-    /// Moves its time. Everything that is due by then has happened when this returns, in order; deliveries follow
-    /// ([`Stripe::until_quiet`]). A negative duration moves nothing.
+    /// Moves its time. When this returns, everything that was due by then has happened, in order. Deliveries
+    /// follow: see [`Stripe::until_quiet`]. A negative duration moves nothing.
     pub fn advance(&self, by: TimeDelta) {
         self.service.advance(by);
     }
@@ -239,20 +239,20 @@ impl Stripe {
         control::set_card(&self.service, customer, card)
     }
 
-    /// The customer pays on the page of a checkout with a card that is kept for renewals. False if the session is
-    /// not open, or the card is declined.
+    /// Pays for an open checkout session, as the customer does on its page. The card is kept for renewals.
+    /// False if the session is not open, or the card is declined.
     pub fn complete_checkout(&self, session: &str, card: Card) -> bool {
         self.service
             .with(|world| checkout::complete(world, session, None, Some(card)))
             == checkout::Paid::Yes
     }
 
-    /// Another product's subscription begins; returns its id.
+    /// Starts a subscription to another product of the account; returns its id.
     pub fn foreign_subscription(&self) -> String {
         self.service.with(foreign::subscription)
     }
 
-    /// An invoice without a subscription is made and paid, for this customer or for a new one; returns its id.
+    /// Makes and charges an invoice without a subscription, for this customer or a new one; returns its id.
     pub fn foreign_invoice(&self, customer: Option<&str>) -> String {
         self.service.with(|world| foreign::invoice(world, customer))
     }
@@ -307,7 +307,7 @@ impl Stripe {
         self.service.with(|world| world.mail.lose(deliveries))
     }
 
-    /// Sends an event once more, as the dashboard does; false if nobody wants it.
+    /// Sends an event once more, as the dashboard does; false if no endpoint takes its kind.
     pub fn resend(&self, event: &str) -> bool {
         control::resend(&self.service, event)
     }

@@ -47,7 +47,7 @@ fn next(world: &World) -> Option<(i64, What, String)> {
     }
     for subscription in world.subscriptions.iter() {
         plan(world, subscription, &mut |at, what| {
-            offer(at, what, subscription.id.as_str())
+            offer(at, what, subscription.id.as_str());
         });
     }
     for invoice in world.invoices.iter() {

@@ -144,6 +144,22 @@ pub(crate) fn price(world: &World, id: &str, params: &Params) -> Result<Value, R
     find_price(world, id, "id").map(render::price)
 }
 
+/// Changes what may be changed of a price; its amount may not.
+pub(crate) fn update_price(world: &mut World, id: &str, params: &Params) -> Result<Value, Refusal> {
+    params.allow(&["active", "nickname", "lookup_key", "metadata", "metadata[*]"])?;
+    let mut price = find_price(world, id, "id")?.clone();
+    params.merge_metadata("metadata", &mut price.metadata)?;
+    price.active = params.flag("active")?.unwrap_or(price.active);
+    price.nickname = params.owned("nickname").or(price.nickname);
+    price.lookup_key = params.owned("lookup_key").or(price.lookup_key);
+    let value = render::price(&price);
+    if let Some(kept) = world.prices.get_mut(id) {
+        *kept = price;
+    }
+    world.emit("price.updated", value.clone(), None);
+    Ok(value)
+}
+
 pub(crate) fn find_price<'a>(world: &'a World, id: &str, param: &str) -> Result<&'a Price, Refusal> {
     world
         .prices

@@ -276,8 +276,8 @@ pub(crate) enum Paid {
     NotOpen,
 }
 
-/// The customer presses the button. `card` is the one that is kept for renewals; none where none is asked for.
-/// A card that needs confirmation counts as confirmed here: the page asks for it before.
+/// Pays for an open session. The card is kept for renewals; `None` is a trial that needs no card. A card that
+/// needs confirmation counts as confirmed: the page asks before.
 ///
 /// Unknown: whether a declined first attempt leaves an incomplete subscription behind. Here it does not.
 pub(crate) fn complete(world: &mut World, id: &str, email: Option<&str>, card: Option<Card>) -> Paid {

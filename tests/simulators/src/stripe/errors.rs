@@ -66,8 +66,8 @@ impl Refusal {
 
     /// `No such price: 'price_x'`. In an address it is a 404, in a parameter a 400.
     ///
-    /// Unknown: live answers with 400 for a parameter were seen for prices and customers; whether every
-    /// parameter does that is not documented.
+    /// Unknown: the status of a missing object in a parameter, and the name that `param` has for an object in
+    /// the address (`id` here). Neither is documented.
     pub(crate) fn missing(what: &str, id: &str, param: &str) -> Self {
         let message = format!("No such {what}: '{id}'");
         let status = if param == "id" || param == "session" {

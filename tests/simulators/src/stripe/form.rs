@@ -137,7 +137,7 @@ impl Params {
         self.children(key).into_iter().map(|(_, value)| value).collect()
     }
 
-    /// Changes metadata as Stripe merges it: an empty value takes a key away, an empty `metadata` all of them.
+    /// Merges metadata as Stripe does: an empty value removes its key, an empty `metadata` removes all.
     pub(crate) fn merge_metadata(&self, key: &str, metadata: &mut Metadata) -> Result<(), Refusal> {
         if self.raw(key) == Some("") {
             metadata.clear();

@@ -80,7 +80,7 @@ pub(crate) fn pay(world: &mut World, id: &str, params: &Params) -> Result<Value,
     }
 }
 
-/// `POST /v1/invoices/create_preview`: what the next invoice would be, or the one that a change makes at once.
+/// `POST /v1/invoices/create_preview`: the next invoice, or the one that a change would make at once.
 pub(crate) fn preview(world: &mut World, params: &Params) -> Result<Value, Refusal> {
     params.allow(&[
         "customer",
@@ -233,7 +233,7 @@ pub(crate) fn payments_of(world: &World, params: &Params) -> Result<Value, Refus
     Ok(render::list("/v1/invoice_payments", &data, false))
 }
 
-/// An invoice that belongs to no subscription, as somebody makes one by hand in the dashboard.
+/// An invoice that belongs to no subscription, like one made by hand in the dashboard.
 pub(crate) fn by_hand(world: &mut World, customer: &str, amount: i64) -> String {
     let now = world.now;
     let line = super::model::Line {

@@ -234,7 +234,7 @@ pub(crate) fn bill(
     let invoice = invoice_for(world, &subscription, "subscription_update", lines, (now, now));
     let invoice_id = invoice.id.clone();
     world.change_subscription(id, |subscription| {
-        subscription.latest_invoice = Some(invoice_id.clone())
+        subscription.latest_invoice = Some(invoice_id.clone());
     });
     payments::add(world, invoice);
     payments::finalize(world, &invoice_id);

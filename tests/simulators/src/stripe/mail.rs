@@ -226,7 +226,7 @@ impl Mail {
         number
     }
 
-    /// Sends an event once more, as the dashboard's button does. False if nobody wants it.
+    /// Sends an event once more, as the dashboard's button does. False if no endpoint takes its kind.
     pub(crate) fn again(&mut self, event: &str, kind: &str, now: i64) -> bool {
         let wanting = self.wanting(kind);
         for &endpoint in &wanting {

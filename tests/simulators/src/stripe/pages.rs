@@ -1,5 +1,5 @@
-//! Pages for a browser: the checkout, the portal, an invoice, and an overview of the account. Plain forms; nothing
-//! is loaded from elsewhere.
+//! Pages for a browser: the checkout, the portal, an invoice, and an overview of the account. They are plain
+//! forms and load nothing from elsewhere.
 
 mod account;
 mod checkout;

@@ -27,7 +27,7 @@ pub(crate) struct Draft {
     pub(crate) period: (i64, i64),
 }
 
-/// An invoice that nobody has heard of yet.
+/// A draft that is not in the account yet.
 pub(crate) fn compose(world: &mut World, draft: Draft) -> Invoice {
     let balance = world
         .customers
@@ -61,7 +61,7 @@ pub(crate) fn compose(world: &mut World, draft: Draft) -> Invoice {
     }
 }
 
-/// Adds a draft and says so.
+/// Adds a draft and emits `invoice.created`.
 pub(crate) fn add(world: &mut World, invoice: Invoice) -> String {
     let id = invoice.id.clone();
     world.invoices.add(&id, invoice);

@@ -42,8 +42,8 @@ fn share(amount: i64, part: i64, whole: i64) -> i64 {
     i64::try_from(product.div_euclid(i128::from(whole) * 2)).unwrap_or(0)
 }
 
-/// Lines for a change of a subscription's items at a moment of its period. A trial costs nothing, so that there
-/// is nothing to give back in one.
+/// Lines for a change of a subscription's items at a moment of its period. There are none in a trial, which
+/// costs nothing.
 pub(crate) fn lines(world: &mut World, subscription: &Subscription, items: &[Item], at: i64) -> Vec<Line> {
     let trial = subscription.trial_end.is_some_and(|end| end > at);
     let (start, end) = (subscription.period_start, subscription.period_end);

@@ -1,5 +1,5 @@
-//! Objects as JSON in the newest version, with the field set of the official fixtures. Older versions are made
-//! from these by `versions`.
+//! Objects as JSON in the newest version, with the field set of the official fixtures. `versions` makes the
+//! older versions from these.
 
 mod invoice;
 mod session;

@@ -146,7 +146,7 @@ impl Service {
         &self.api_key
     }
 
-    /// Works with the world as it is now, and lets go what became due by that.
+    /// Brings the world up to the present, changes it, and wakes the sender.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
         let mut world = lock(&self.world);
         let now = self.now().timestamp();
@@ -159,7 +159,7 @@ impl Service {
         result
     }
 
-    /// Moves the time; what is due by then has happened when this returns, though it may not be delivered yet.
+    /// Moves the time. When this returns, what was due has happened; it may not be delivered yet.
     pub(crate) fn advance(&self, by: chrono::TimeDelta) {
         self.clock.add(by.max(chrono::TimeDelta::zero()));
         self.with(|_| ());
@@ -382,6 +382,7 @@ fn methods(world: &mut World, call: &Call, parts: &[&str], params: &Params) -> R
         ("POST", ["v1", "prices"]) => catalog::create_price(world, params),
         ("GET", ["v1", "prices"]) => catalog::prices(world, params),
         ("GET", ["v1", "prices", id]) => catalog::price(world, id, params),
+        ("POST", ["v1", "prices", id]) => catalog::update_price(world, id, params),
         ("POST", ["v1", "checkout", "sessions"]) => checkout::create(world, params),
         ("GET", ["v1", "checkout", "sessions"]) => checkout::list(world, params),
         ("GET", ["v1", "checkout", "sessions", id]) => checkout::retrieve(world, id, params),

@@ -1,5 +1,5 @@
-//! The header `Stripe-Signature`: HMAC-SHA256 over the time, a dot and the raw body, keyed with the endpoint's
-//! whole secret.
+//! The header `Stripe-Signature`: HMAC-SHA256 over the time, a dot and the raw body, keyed with the whole
+//! secret of the endpoint.
 
 use ring::hmac;
 

@@ -132,7 +132,7 @@ impl World {
             .map(|invoice| render::invoice(self, invoice))
     }
 
-    /// Changes a subscription; says so with `customer.subscription.updated` if anything that shows is different.
+    /// Changes a subscription, and emits `customer.subscription.updated` if a rendered field differs.
     pub(crate) fn change_subscription(&mut self, id: &str, change: impl FnOnce(&mut Subscription)) {
         let Some(before) = self.subscription_json(id) else {
             return;
@@ -148,7 +148,7 @@ impl World {
         }
     }
 
-    /// Changes a customer; says so with `customer.updated`.
+    /// Changes a customer, and emits `customer.updated` if a rendered field differs.
     pub(crate) fn change_customer(&mut self, id: &str, change: impl FnOnce(&mut Customer)) {
         let Some(customer) = self.customers.get_mut(id) else {
             return;
@@ -161,7 +161,7 @@ impl World {
         }
     }
 
-    /// Changes an invoice; says so with `invoice.updated`.
+    /// Changes an invoice, and emits `invoice.updated` if a rendered field differs.
     pub(crate) fn change_invoice(&mut self, id: &str, change: impl FnOnce(&mut Invoice)) {
         let Some(before) = self.invoice_json(id) else {
             return;
@@ -215,13 +215,13 @@ pub(crate) fn difference(before: &Value, after: &Value) -> Option<Value> {
         if was == value {
             continue;
         }
-        let told = if name == "metadata" {
+        let shown = if name == "metadata" {
             Some(was.clone())
         } else {
             difference(was, value)
         };
-        if let Some(told) = told {
-            changed.insert(name.clone(), told);
+        if let Some(shown) = shown {
+            changed.insert(name.clone(), shown);
         }
     }
     (!changed.is_empty()).then_some(Value::Object(changed))

@@ -7,11 +7,6 @@ use super::super::world::World;
 
 pub(crate) fn invoice(world: &World, invoice: &Invoice) -> Value {
     let customer = world.customers.get(&invoice.customer);
-    let lines: Vec<Value> = invoice
-        .lines
-        .iter()
-        .map(|row| line(world, invoice, row))
-        .collect();
     let (due, paid) = (invoice.due(), invoice.paid());
     let remaining = due - paid;
     let total = invoice.total();
@@ -66,10 +61,7 @@ pub(crate) fn invoice(world: &World, invoice: &Invoice) -> Value {
         "issuer": {"type": "self"},
         "last_finalization_error": null,
         "latest_revision": null,
-        "lines": {
-            "object": "list", "data": lines, "has_more": false, "total_count": lines.len(),
-            "url": format!("/v1/invoices/{}/lines", invoice.id),
-        },
+        "lines": lines(world, invoice),
         "livemode": false,
         "metadata": invoice.metadata,
         "next_payment_attempt": invoice.next_attempt,
@@ -130,10 +122,25 @@ fn parent(invoice: &Invoice) -> Value {
     }
 }
 
+fn lines(world: &World, invoice: &Invoice) -> Value {
+    let lines: Vec<Value> = invoice
+        .lines
+        .iter()
+        .map(|row| line(world, invoice, row))
+        .collect();
+    json!({
+        "object": "list",
+        "data": lines,
+        "has_more": false,
+        "total_count": lines.len(),
+        "url": format!("/v1/invoices/{}/lines", invoice.id),
+    })
+}
+
 fn line(world: &World, invoice: &Invoice, line: &Line) -> Value {
     let price = line.price.as_ref().and_then(|id| world.prices.get(id));
     let parent = match (&line.item, &line.invoice_item) {
-        // A proration is an item of the subscription's; the detour over an invoice item is told beside it.
+        // A proration belongs to the subscription's item; the invoice item that carried it is named beside.
         (Some(item), invoice_item) => json!({
             "invoice_item_details": null,
             "subscription_item_details": {

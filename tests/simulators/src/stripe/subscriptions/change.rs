@@ -40,7 +40,7 @@ impl Proration {
 enum End {
     Same,
     Never,
-    AtPeriodEnd,
+    WithPeriod,
     At(i64),
 }
 
@@ -172,7 +172,7 @@ fn end(world: &World, subscription: &Subscription, params: &Params) -> Result<En
         return Ok(End::Never);
     }
     Ok(match by_period {
-        Some(true) => End::AtPeriodEnd,
+        Some(true) => End::WithPeriod,
         // Taking back the end of the period leaves another date alone.
         Some(false) if subscription.cancel_at_period_end => End::Never,
         _ => End::Same,
@@ -358,7 +358,7 @@ fn set_end(subscription: &mut Subscription, end: &End, now: i64) {
             subscription.cancel_reason = None;
             return;
         }
-        End::AtPeriodEnd => {
+        End::WithPeriod => {
             subscription.cancel_at_period_end = true;
             subscription.period_end
         }

@@ -243,6 +243,38 @@ async fn held_deliveries_go_in_the_order_and_number_that_a_script_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_deliveries_arrive_each_as_often_as_planned() {
+    let (account, inbox) = (Account::open().await, Inbox::open().await);
+    account.listen(&inbox, Version::Endive);
+    account.sim.hold(true);
+    for _ in 0..80 {
+        account.sim.foreign_subscription();
+    }
+    account.sim.concurrency(8);
+    let plan = Release {
+        order: Order::Shuffled,
+        copies: (1, 3),
+        late_per_mille: 100,
+        seed: 3,
+        ..Release::default()
+    };
+    let planned = account.sim.deliver_held(&plan);
+    assert!(planned > 1_500, "{planned}");
+    account.sim.until_quiet().await;
+    let on_time = inbox.letters().len();
+    assert!(on_time < planned);
+    account.days(3);
+    account.sim.until_quiet().await;
+    let mut counts: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    for id in inbox.ids() {
+        *counts.entry(id).or_default() += 1;
+    }
+    assert_eq!(counts.values().sum::<usize>(), planned);
+    assert_eq!(counts.len(), 80 * 12);
+    assert!(counts.values().all(|count| (1..=3).contains(count)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_late_delivery_comes_when_the_clock_has_moved() {
     let (account, inbox) = (Account::open().await, Inbox::open().await);
     account.listen(&inbox, Version::Endive);
@@ -317,7 +349,7 @@ async fn an_endpoint_also_gets_what_is_not_ours() {
     let about = |id: &str, kind: &str| {
         letters
             .iter()
-            .map(|letter| letter.json())
+            .map(super::account::Letter::json)
             .find(|event| event["data"]["object"]["id"] == id && event["type"] == kind)
             .unwrap()["data"]["object"]
             .clone()

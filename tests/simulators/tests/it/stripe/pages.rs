@@ -157,6 +157,38 @@ async fn the_portal_changes_cancels_and_resumes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_portal_opened_for_one_change_shows_its_price_and_leads_back() {
+    let account = Account::open().await;
+    let (customer, id) = account.subscribed(Card::Pays).await;
+    let item = text(&account.subscription(&id).await["items"]["data"][0], "id");
+    let flow = "flow_data[subscription_update_confirm]";
+    let [subscription, item_id, price] =
+        ["[subscription]", "[items][0][id]", "[items][0][price]"].map(|part| format!("{flow}{part}"));
+    let form = [
+        ("customer", customer.as_str()),
+        ("flow_data[type]", "subscription_update_confirm"),
+        (&subscription, &id),
+        (&item_id, &item),
+        (&price, PRICE_PRO),
+        ("flow_data[after_completion][type]", "redirect"),
+        (
+            "flow_data[after_completion][redirect][return_url]",
+            "https://app.example/done",
+        ),
+    ];
+    let portal = account.post("/v1/billing_portal/sessions", &form).await;
+    assert_eq!(portal["flow"]["type"], "subscription_update_confirm");
+    let url = text(&portal, "url");
+    assert!(open(&url).await.html.contains("<b id=\"due\">$20.00</b>"));
+    let changed = submit(
+        &format!("{url}/plan"),
+        &[("subscription", &id), ("price", PRICE_PRO)],
+    )
+    .await;
+    assert_eq!(changed.location, "https://app.example/done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_portal_may_set_the_end_without_the_periods_flag() {
     let account = Account::with(|config| config.settings.portal_sets_cancel_at_only = true).await;
     let (customer, id) = account.subscribed(Card::Pays).await;

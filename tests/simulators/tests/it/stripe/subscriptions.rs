@@ -86,6 +86,34 @@ async fn a_trial_is_reminded_of_three_days_before_and_then_paid() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trial_shorter_than_three_days_is_reminded_of_at_once() {
+    let account = Account::open().await;
+    let trial = [("subscription_data[trial_period_days]", "2")];
+    account.subscribed_with(Card::Pays, &trial).await;
+    account.event("customer.subscription.trial_will_end").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_can_be_ended_early_and_is_paid_then() {
+    let account = Account::open().await;
+    let trial = [("subscription_data[trial_period_days]", "14")];
+    let (_, id) = account.subscribed_with(Card::Pays, &trial).await;
+    account.days(1);
+    let now = account.sim.now().timestamp();
+    let path = format!("/v1/subscriptions/{id}");
+    let active = account.post(&path, &[("trial_end", "now")]).await;
+    assert_eq!(
+        (&active["status"], &active["trial_end"]),
+        (&"active".into(), &now.into())
+    );
+    assert_eq!(active["items"]["data"][0]["current_period_start"], now);
+    assert_eq!(
+        account.event("invoice.paid").await["data"]["object"]["amount_paid"],
+        990
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trial_without_a_card_ends_as_its_settings_say() {
     for (behaviour, status, kind) in [
         ("cancel", "canceled", "customer.subscription.deleted"),
