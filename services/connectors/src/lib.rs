@@ -3,7 +3,7 @@
 //!
 //! Read [`limits`] and [`bucket`] for how often we may ask, [`http`] for how a call is made, [`error`] for
 //! what can go wrong and what to do about it, [`marketplace`] for the neutral shapes of what a sync sees,
-//! [`wildberries`], [`ozon`] and [`google`] for the vendors.
+//! [`wildberries`], [`ozon`], [`google`] and [`stripe`] for the vendors.
 
 pub mod bucket;
 pub mod error;
@@ -15,4 +15,5 @@ pub mod marketplace;
 pub mod ozon;
 pub mod payload;
 mod repeat;
+pub mod stripe;
 pub mod wildberries;
