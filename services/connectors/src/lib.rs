@@ -15,5 +15,6 @@ pub mod marketplace;
 pub mod ozon;
 pub mod payload;
 mod repeat;
+mod scrub;
 pub mod stripe;
 pub mod wildberries;

@@ -2,15 +2,18 @@
 //!
 //! [`signature`] proves that a delivery is Stripe's, [`event`] reads it, [`subject`] says what it concerns. None of
 //! them does I/O. [`objects`] are the parts of Stripe's objects that count here, in every version that may arrive;
-//! [`client`] makes the calls and [`error`] says how they can fail.
+//! [`client`] makes the calls, [`requests`] are what is asked and [`error`] says how a call can fail.
 
+pub mod client;
 pub mod error;
 pub mod event;
 pub mod ids;
 pub mod objects;
+pub mod requests;
 pub mod signature;
 pub mod subject;
 
+pub use client::{EventPage, IdempotencyKey, ListedEvent, Options, Stripe};
 pub use error::{Refusal, StripeError};
 pub use event::{Event, EventError, Form, ObjectError, Related};
 pub use ids::{
@@ -19,6 +22,7 @@ pub use ids::{
 pub use objects::{
     CheckoutSession, Customer, Invoice, InvoiceLine, Item, Metadata, PortalSession, Subscription,
 };
+pub use requests::{Checkout, NewCustomer, Portal, PortalFlow, PriceChange, Proration};
 pub use signature::{SignatureError, verify};
 pub use subject::{Concern, Foreign, Kind, Subject, subject};
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::error::{CallError, CallFailure, FailureClass};
 use crate::http::Reply;
+use crate::scrub::without_addresses;
 
 /// Longest piece of Google's words that is kept.
 const DETAIL: usize = 400;
@@ -163,31 +164,6 @@ pub(super) fn failure(endpoint: &'static str, reply: &Reply, untold: Duration) -
     }
 }
 
-/// Google's words without the e-mail addresses in them: it names editors of a protected range, owners and
-/// members, and these words go into logs and events.
-fn without_addresses(text: &str) -> String {
-    let is_part = |c: char| c.is_alphanumeric() || "._%+-'@".contains(c);
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(is_part) {
-        let (before, from) = rest.split_at(start);
-        let (word, after) = from.split_at(from.find(|c| !is_part(c)).unwrap_or(from.len()));
-        clean.push_str(before);
-        let address = word.trim_matches(['.', '\'', '-']);
-        let named = address
-            .split_once('@')
-            .is_some_and(|(who, host)| !who.is_empty() && host.contains('.'));
-        if named {
-            clean.push_str(&word.replace(address, "<address>"));
-        } else {
-            clean.push_str(word);
-        }
-        rest = after;
-    }
-    clean.push_str(rest);
-    clean
-}
-
 /// Google sends no `Retry-After` as far as anybody has seen; should it come, it is obeyed.
 fn retry_after(reply: &Reply, untold: Duration) -> Duration {
     let told = reply
@@ -295,8 +271,6 @@ mod tests {
             error.to_string(),
             "Google refuses access: You can't edit; ask '<address>', <<address>>."
         );
-        let ordinary = "Invalid requests[3].addProtectedRange: A1:B2 @ Sheet.1";
-        assert_eq!(super::without_addresses(ordinary), ordinary);
     }
 
     #[test]

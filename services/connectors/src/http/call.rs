@@ -20,8 +20,8 @@ pub(crate) struct Call {
     endpoint: &'static str,
     method: Method,
     url: Url,
-    secrets: Vec<(HeaderName, HeaderValue)>,
-    body: Option<Bytes>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Option<(&'static str, Bytes)>,
     deadline: Duration,
     limit: u64,
 }
@@ -47,7 +47,7 @@ impl Call {
             endpoint,
             method,
             url,
-            secrets: Vec::new(),
+            headers: Vec::new(),
             body: None,
             deadline: Duration::from_secs(30),
             limit: 32 * 1024 * 1024,
@@ -76,8 +76,20 @@ impl Call {
                 },
             )
         })?;
-        self.body = Some(bytes.into());
+        self.body = Some(("application/json", bytes.into()));
         Ok(self)
+    }
+
+    /// Adds the body of a form, encoded already.
+    pub(crate) fn form(mut self, encoded: String) -> Self {
+        self.body = Some(("application/x-www-form-urlencoded", encoded.into()));
+        self
+    }
+
+    /// Sets the query, encoded already.
+    pub(crate) fn encoded_query(mut self, encoded: &str) -> Self {
+        self.url.set_query(Some(encoded));
+        self
     }
 
     /// Sets the `Authorization` header, marked so that nothing prints it.
@@ -92,8 +104,14 @@ impl Call {
             CallError::new(self.endpoint, CallFailure::Unsendable { what })
         })?;
         header.set_sensitive(true);
-        self.secrets.push((name, header));
+        self.headers.push((name, header));
         Ok(self)
+    }
+
+    /// Adds a header that is no credential.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     /// Time for the whole call, body included.
@@ -160,13 +178,11 @@ impl HttpClient {
             .inner
             .request(call.method.clone(), call.url.clone())
             .timeout(call.deadline);
-        for (name, value) in &call.secrets {
+        for (name, value) in &call.headers {
             request = request.header(name.clone(), value.clone());
         }
-        if let Some(body) = &call.body {
-            request = request
-                .header(CONTENT_TYPE, "application/json")
-                .body(body.clone());
+        if let Some((kind, body)) = &call.body {
+            request = request.header(CONTENT_TYPE, *kind).body(body.clone());
         }
         match request.send().await {
             Ok(response) => Ok(Opened {

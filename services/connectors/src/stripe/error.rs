@@ -3,7 +3,19 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{CallError, CallFailure, FailureClass};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
+
+use crate::error::{CallError, CallFailure, FailureClass, is_vendors_word};
+use crate::http::Reply;
+use crate::scrub::{without_addresses, without_card_numbers};
+
+/// Longest piece of Stripe's words that is kept, in characters.
+const MESSAGE: usize = 400;
+/// Longest word such as a type or a code, in characters.
+const WORD: usize = 100;
+/// Longest wait that is believed.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A call to Stripe that did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -141,4 +153,75 @@ impl From<CallError> for StripeError {
             _ => Self::Unreadable(error),
         }
     }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    error: Words,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Words {
+    r#type: Option<String>,
+    code: Option<String>,
+    decline_code: Option<String>,
+    param: Option<String>,
+    message: Option<String>,
+}
+
+/// The meaning of an answer that is no success.
+pub(super) fn failure(endpoint: &'static str, reply: &Reply, api_key: &str) -> StripeError {
+    let words = serde_json::from_slice::<Body>(&reply.body)
+        .unwrap_or_default()
+        .error;
+    let own =
+        is_vendors_word(&reply.headers, &reply.body) && (words.r#type.is_some() || words.code.is_some());
+    let word = |text: Option<String>| text.map(|text| clean(&text, WORD, api_key));
+    let refusal = Box::new(Refusal {
+        status: reply.status,
+        kind: word(words.r#type),
+        code: word(words.code),
+        decline_code: word(words.decline_code),
+        param: word(words.param),
+        message: words.message.map(|text| clean(&text, MESSAGE, api_key)),
+        request_id: word(header(&reply.headers, "request-id")),
+    });
+    let may = header(&reply.headers, "stripe-should-retry");
+    match reply.status {
+        401 | 403 if own => StripeError::KeyRefused { endpoint, refusal },
+        409 | 424 | 429 | 500.. => busy(endpoint, refusal, reply),
+        // What a gate before Stripe refuses says nothing about the request.
+        _ if !own || may.as_deref() == Some("true") => busy(endpoint, refusal, reply),
+        _ => StripeError::Refused { endpoint, refusal },
+    }
+}
+
+fn busy(endpoint: &'static str, refusal: Box<Refusal>, reply: &Reply) -> StripeError {
+    StripeError::Busy {
+        endpoint,
+        refusal,
+        retry_after: retry_after(&reply.headers),
+    }
+}
+
+/// `Retry-After` in seconds, at most an hour.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
+fn header(headers: &HeaderMap, name: &'static str) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+/// Stripe names what was sent: addresses of people, and the key with all but its ends as stars.
+fn clean(text: &str, longest: usize, api_key: &str) -> String {
+    let text = match api_key {
+        "" => text.to_owned(),
+        key => text.replace(key, "<key>"),
+    };
+    let short: String = text.chars().filter(|c| !c.is_control()).take(longest).collect();
+    without_card_numbers(&without_addresses(&short))
 }

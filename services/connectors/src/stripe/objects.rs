@@ -13,7 +13,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ids::{CustomerId, InvoiceId, ItemId, PortalSessionId, PriceId, SessionId, SubscriptionId};
-use wire::{List, maybe, reference, time};
+pub(super) use wire::List;
+use wire::{maybe, reference, time};
 
 /// Key of the metadata that carries our tenant.
 pub const TENANT_KEY: &str = "tenant_id";
