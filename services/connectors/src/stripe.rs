@@ -20,7 +20,8 @@ pub use ids::{
     CustomerId, EventId, InvalidId, InvoiceId, ItemId, PortalSessionId, PriceId, SessionId, SubscriptionId,
 };
 pub use objects::{
-    CheckoutSession, Customer, Invoice, InvoiceLine, Item, Metadata, PortalSession, Subscription,
+    CheckoutSession, Customer, Invoice, InvoiceLine, InvoiceStatus, Item, Metadata, PageUrl, PortalSession,
+    SessionStatus, Status, Subscription,
 };
 pub use requests::{Checkout, NewCustomer, Portal, PortalFlow, PriceChange, Proration};
 pub use signature::{SignatureError, verify};

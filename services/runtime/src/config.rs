@@ -31,7 +31,7 @@ pub use http::{HttpSettings, Network};
 pub use keys::{KEYS, Key, reference_table};
 pub use marketplaces::{OzonSettings, WildberriesSettings};
 pub use source::{ConfigError, Origin, Problem};
-pub use stripe::StripeSettings;
+pub use stripe::{StripeAccount, StripePrices, StripeSettings};
 pub use sync::SyncSettings;
 pub use telegram::TelegramSettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
@@ -138,7 +138,7 @@ impl Settings {
         let wildberries = part(marketplaces::read_wildberries(source), problems);
         let ozon = part(marketplaces::read_ozon(source), problems);
         let google = part(google::read(source), problems);
-        let stripe = part(stripe::read(source), problems);
+        let stripe = stripe::read(source, problems);
         let telegram = part(telegram::read(source), problems);
         let sync = part(sync::read(source), problems);
         if let (Some(sync), Some(wildberries), Some(ozon), Some(google)) =

@@ -105,6 +105,12 @@ pub enum ObjectError {
     /// The event has none: it is thin.
     #[error("the event has no copy of its object")]
     Absent,
+    /// It is another object than the one that was asked for.
+    #[error("the event's object is no {expected}")]
+    Other {
+        /// Stripe's word for what was asked for.
+        expected: &'static str,
+    },
     /// A field is missing or has another type.
     #[error("the event's object cannot be read: {what}")]
     Unreadable {
@@ -179,9 +185,9 @@ impl Event {
     /// The copy of a subscription.
     ///
     /// # Errors
-    /// [`ObjectError`]; also where the object is something else than a subscription.
+    /// [`ObjectError`].
     pub fn subscription(&self) -> Result<Subscription, ObjectError> {
-        self.read()
+        self.read("subscription")
     }
 
     /// The copy of an invoice.
@@ -189,7 +195,7 @@ impl Event {
     /// # Errors
     /// As [`Event::subscription`].
     pub fn invoice(&self) -> Result<Invoice, ObjectError> {
-        self.read()
+        self.read("invoice")
     }
 
     /// The copy of a checkout session.
@@ -197,7 +203,7 @@ impl Event {
     /// # Errors
     /// As [`Event::subscription`].
     pub fn checkout_session(&self) -> Result<CheckoutSession, ObjectError> {
-        self.read()
+        self.read("checkout.session")
     }
 
     /// The copy of a customer.
@@ -205,14 +211,25 @@ impl Event {
     /// # Errors
     /// As [`Event::subscription`].
     pub fn customer(&self) -> Result<Customer, ObjectError> {
-        self.read()
+        self.read("customer")
     }
 
-    fn read<T: DeserializeOwned>(&self) -> Result<T, ObjectError> {
+    fn read<T: DeserializeOwned>(&self, expected: &'static str) -> Result<T, ObjectError> {
+        #[derive(Deserialize)]
+        struct Named {
+            object: Option<Value>,
+        }
+
         let object = match (&self.object, self.form) {
             (Some(object), Form::Snapshot) => object,
             _ => return Err(ObjectError::Absent),
         };
+        let named = serde_json::from_str::<Named>(object.get())
+            .ok()
+            .and_then(|named| named.object);
+        if named.is_some_and(|named| named != expected) {
+            return Err(ObjectError::Other { expected });
+        }
         json::decode_in("data.object", object.get().as_bytes())
             .map_err(|failure| ObjectError::Unreadable { what: what(failure) })
     }

@@ -59,6 +59,25 @@ impl<'de> Deserialize<'de> for Metadata {
     }
 }
 
+/// Address of a page of Stripe's that works for anybody who has it: it is handed to the customer and not printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct PageUrl(String);
+
+impl PageUrl {
+    /// The address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for PageUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PageUrl(…)")
+    }
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
@@ -296,8 +315,8 @@ pub struct Invoice {
     /// End of the period it is for; of the one before for a renewal. Ask the lines.
     #[serde(default, deserialize_with = "time")]
     pub period_end: Option<DateTime<Utc>>,
-    /// Stripe's page on which it can be looked at and paid. Whoever has the address can open it.
-    pub hosted_invoice_url: Option<String>,
+    /// Where it can be looked at and paid; none before it is finalized.
+    pub hosted_invoice_url: Option<PageUrl>,
     /// What is on it; the first page.
     #[serde(default, deserialize_with = "maybe::<_, List<InvoiceLine>>")]
     pub lines: Vec<InvoiceLine>,
@@ -461,8 +480,8 @@ pub struct LineDetails {
 pub struct CheckoutSession {
     /// Its id.
     pub id: SessionId,
-    /// Stripe's page, while it is open. Whoever has the address can pay there.
-    pub url: Option<String>,
+    /// Where it can be paid, while it is open.
+    pub url: Option<PageUrl>,
     /// `payment`, `setup` or `subscription`.
     pub mode: Option<String>,
     /// How it stands; absent before 2022.
@@ -513,6 +532,6 @@ pub struct Customer {
 pub struct PortalSession {
     /// Its id.
     pub id: PortalSessionId,
-    /// Stripe's page. Whoever has the address can change the subscription.
-    pub url: String,
+    /// Where the subscription can be changed.
+    pub url: PageUrl,
 }

@@ -22,6 +22,10 @@ mod ozon_faults;
 #[cfg(test)]
 mod ozon_world;
 #[cfg(test)]
+mod stripe_events;
+#[cfg(test)]
+mod stripe_signature;
+#[cfg(test)]
 mod wildberries;
 #[cfg(test)]
 mod wildberries_faults;

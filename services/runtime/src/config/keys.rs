@@ -186,16 +186,34 @@ pub const KEYS: &[Key] = &[
         "Key of the Google service account, JSON as Google hands it out",
     ),
     plain("ST_STRIPE_URL", "https://api.stripe.com", "Stripe API"),
-    secret("ST_STRIPE_API_KEY", "Stripe secret key"),
+    secret(
+        "ST_STRIPE_API_KEY",
+        "Stripe's secret key (`sk_…`) or a restricted one (`rk_…`). If it is set, the webhook secret and the three prices \
+         have to be set as well; if not, nothing is sold",
+    ),
     secret(
         "ST_STRIPE_WEBHOOK_SECRET",
-        "Signing secrets of the Stripe webhook, several separated by commas for rotation",
+        "Signing secrets of the Stripe webhook (`whsec_…`), several separated by commas while one is being replaced; none \
+         of them empty",
     ),
-    optional("ST_STRIPE_PRICE_STARTER", "Stripe price of the plan Starter"),
+    plain(
+        "ST_STRIPE_WEBHOOK_TOLERANCE_SECONDS",
+        "300",
+        "How far the time of a delivery's signature may be from ours, in either direction, in seconds (1 to 600)",
+    ),
+    optional(
+        "ST_STRIPE_PRICE_STARTER",
+        "Stripe price (`price_…`) of the plan Starter; the three prices differ",
+    ),
     optional("ST_STRIPE_PRICE_PRO", "Stripe price of the plan Pro"),
     optional(
         "ST_STRIPE_PRICE_ENTERPRISE",
         "Stripe price of the plan Enterprise",
+    ),
+    optional(
+        "ST_BILLING_RETURN_URL",
+        "Page that people come back to from Stripe's pages, an address without query; `/billing/done` of the HTTP API if \
+         not set",
     ),
     plain("ST_TELEGRAM_URL", "https://api.telegram.org", "Telegram Bot API"),
     secret("ST_TELEGRAM_BOT_TOKEN", "Token of the Telegram bot"),

@@ -307,7 +307,7 @@ pub(super) fn malformed(name: &'static str, expected: &'static str, value: &str)
     }
 }
 
-fn base_url(text: &str) -> Option<String> {
+pub(super) fn base_url(text: &str) -> Option<String> {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))?;
