@@ -22,6 +22,8 @@ mod ozon_faults;
 #[cfg(test)]
 mod ozon_world;
 #[cfg(test)]
+mod stripe;
+#[cfg(test)]
 mod stripe_events;
 #[cfg(test)]
 mod stripe_signature;
