@@ -258,3 +258,11 @@ impl Again {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn our_version_is_the_one_that_the_package_was_made_for() {
+        assert_eq!(super::API_VERSION, stripe_client_core::VERSION.as_str());
+    }
+}

@@ -225,3 +225,6 @@ fn clean(text: &str, longest: usize, api_key: &str) -> String {
     let short: String = text.chars().filter(|c| !c.is_control()).take(longest).collect();
     without_card_numbers(&without_addresses(&short))
 }
+
+#[cfg(test)]
+mod tests;

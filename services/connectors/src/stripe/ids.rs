@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Longest id: Stripe asks for columns of 255 characters (docs.stripe.com/upgrades, "backward-compatible changes").
 const LONGEST: usize = 255;
@@ -13,16 +14,35 @@ const LONGEST: usize = 255;
 #[error("this is no id of Stripe's: 1 to 255 letters, digits, _ or - expected")]
 pub struct InvalidId;
 
-pub(super) fn is_id(text: &str) -> bool {
+fn is_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (1..=LONGEST).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// Refuses an id where it stands, so that the error can name the field.
+struct IdVisitor;
+
+impl Visitor<'_> for IdVisitor {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id of Stripe's")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        if is_id(text) {
+            Ok(text.to_owned())
+        } else {
+            Err(E::invalid_value(Unexpected::Other("another text"), &self))
+        }
+    }
 }
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
         pub struct $name(String);
 
         impl $name {
@@ -44,6 +64,12 @@ macro_rules! ids {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(IdVisitor).map(Self)
             }
         }
 

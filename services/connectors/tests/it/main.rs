@@ -26,6 +26,8 @@ mod stripe;
 #[cfg(test)]
 mod stripe_events;
 #[cfg(test)]
+mod stripe_faults;
+#[cfg(test)]
 mod stripe_signature;
 #[cfg(test)]
 mod wildberries;

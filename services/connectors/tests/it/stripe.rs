@@ -459,7 +459,7 @@ async fn a_wrong_key_is_refused_and_not_shown() {
 #[tokio::test]
 async fn events_are_listed_page_by_page_and_are_those_that_were_delivered() {
     let world = World::start().await;
-    for number in 0..60 {
+    for number in 0..30 {
         let customer = world.customer().await;
         let pro = price(PRICE_PRO);
         let checkout = world.checkout(&customer, &pro);

@@ -1,18 +1,43 @@
 //! How Stripe writes what other formats write otherwise: times as seconds, references as an id or the whole object,
 //! lists as objects, `null` in the place of nothing.
+//!
+//! Values are refused by visitors, at the place where they stand: an error that is made later knows no place, and
+//! could not name the field.
+
+use std::fmt;
+use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use serde::de::Error;
+use serde::de::{Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Seconds since 1970, or none.
 pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let Some(seconds) = Option::<i64>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    let time = DateTime::from_timestamp(seconds, 0);
-    time.map(Some)
-        .ok_or_else(|| D::Error::custom("a time out of range"))
+    deserializer.deserialize_any(Seconds)
+}
+
+struct Seconds;
+
+impl Visitor<'_> for Seconds {
+    type Value = Option<DateTime<Utc>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time in seconds since 1970")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E: Error>(self, seconds: i64) -> Result<Self::Value, E> {
+        let time = DateTime::from_timestamp(seconds, 0);
+        time.map(Some)
+            .ok_or_else(|| E::invalid_value(Unexpected::Signed(seconds), &self))
+    }
+
+    fn visit_u64<E: Error>(self, seconds: u64) -> Result<Self::Value, E> {
+        self.visit_i64(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
 }
 
 /// An id, the object that it belongs to (where the request asked to expand it, or the object was deleted), or none.
@@ -20,21 +45,43 @@ pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 pub(super) fn reference<'de, D, Id>(deserializer: D) -> Result<Option<Id>, D::Error>
 where
     D: Deserializer<'de>,
-    Id: TryFrom<String>,
-    Id::Error: std::fmt::Display,
+    Id: TryFrom<String> + Deserialize<'de>,
 {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "an id or an object with an id")]
-    enum Reference {
-        Id(String),
-        Object { id: String },
+    deserializer.deserialize_any(Reference(PhantomData))
+}
+
+struct Reference<Id>(PhantomData<Id>);
+
+impl<'de, Id: TryFrom<String> + Deserialize<'de>> Visitor<'de> for Reference<Id> {
+    type Value = Option<Id>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id of Stripe's, or the object it belongs to")
     }
-    match Option::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Reference::Id(id)) if id.is_empty() => Ok(None),
-        Some(Reference::Id(id) | Reference::Object { id }) => {
-            Id::try_from(id).map(Some).map_err(D::Error::custom)
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        if text.is_empty() {
+            return Ok(None);
         }
+        let id = Id::try_from(text.to_owned()).ok();
+        id.map(Some)
+            .ok_or_else(|| E::invalid_value(Unexpected::Other("another text"), &self))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut id = None;
+        while let Some(name) = fields.next_key::<String>()? {
+            if name == "id" {
+                id = Some(fields.next_value()?);
+            } else {
+                let _other: IgnoredAny = fields.next_value()?;
+            }
+        }
+        id.map(Some).ok_or_else(|| A::Error::missing_field("id"))
     }
 }
 
