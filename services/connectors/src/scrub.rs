@@ -1,4 +1,5 @@
-//! Vendors' words without what may not be kept of them: they name people, and these words go into logs and events.
+//! Vendors' words without what may not be kept of them: they name people, and these words go into logs and
+//! events.
 
 /// Fewest digits of the number of a card (ISO/IEC 7812-1).
 const FEWEST_DIGITS: usize = 12;

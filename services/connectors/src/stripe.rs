@@ -1,8 +1,9 @@
 //! Stripe, which takes the payments: what its deliveries say, and the calls that ask it for something.
 //!
-//! [`signature`] proves that a delivery is Stripe's, [`event`] reads it, [`subject`] says what it concerns. None of
-//! them does I/O. [`objects`] are the parts of Stripe's objects that count here, in every version that may arrive;
-//! [`client`] makes the calls, [`requests`] are what is asked and [`error`] says how a call can fail.
+//! [`signature`] proves that a delivery is Stripe's, [`event`] reads it, [`subject`] says what it concerns.
+//! None of them does I/O. [`objects`] are the parts of Stripe's objects that count here, in every version
+//! that may arrive; [`client`] makes the calls, [`requests`] are what is asked and [`error`] says how a call
+//! can fail.
 
 pub mod client;
 pub mod error;

@@ -1,5 +1,5 @@
-//! How a call to Stripe is made: inside ten seconds, in one version of the API, with the key of what caused it, and
-//! again where Stripe says that it may be. What the calls are is in [`calls`].
+//! How a call to Stripe is made: inside ten seconds, in one version of the API, with the key of what caused
+//! it, and again where Stripe says that it may be. What the calls are is in [`calls`].
 //!
 //! Requests are built with the core of `async-stripe`; the way out is the house's own HTTP client.
 

@@ -20,8 +20,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// A call to Stripe that did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
-    /// Stripe understood and said no: the request is wrong, or the object is not in a state for it. Repeating it is
-    /// useless.
+    /// Stripe understood and said no: the request is wrong, or the object is not in a state for it. Repeating
+    /// it is useless.
     #[error("{endpoint}: Stripe refuses: {refusal}")]
     Refused {
         /// Method and path template.
@@ -37,8 +37,8 @@ pub enum StripeError {
         /// Stripe's answer.
         refusal: Box<Refusal>,
     },
-    /// 409, 424, 429 or 5xx, or Stripe says itself that the same request may be sent again. A write may have happened
-    /// or not; with the same idempotency key it happens once.
+    /// 409, 424, 429 or 5xx, or Stripe says itself that the same request may be sent again. A write may have
+    /// happened or not; with the same idempotency key it happens once.
     #[error("{endpoint}: Stripe cannot answer at the moment: {refusal}")]
     Busy {
         /// Method and path template.
@@ -64,14 +64,14 @@ pub enum StripeError {
     Unreadable(#[source] CallError),
 }
 
-/// What Stripe says about a request that it does not fulfil (docs.stripe.com/api/errors). Without addresses of
-/// e-mail and without digits of cards.
+/// What Stripe says about a request that it does not fulfil (docs.stripe.com/api/errors). Without addresses
+/// of e-mail and without digits of cards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Refusal {
     /// HTTP status.
     pub status: u16,
-    /// `invalid_request_error`, `card_error`, `idempotency_error`, `api_error`, …; none if it was no answer of
-    /// Stripe's own service.
+    /// `invalid_request_error`, `card_error`, `idempotency_error`, `api_error`, …; none if it was no answer
+    /// of Stripe's own service.
     pub kind: Option<String>,
     /// Short word for what is wrong, such as `resource_missing`.
     pub code: Option<String>,

@@ -1,6 +1,6 @@
-//! What Stripe delivers: an event with a copy of the object it is about (`object: "event"`), or a thin one that only
-//! names it (`object: "v2.core.event"`). Versions and kinds that are not known are read all the same; what an event
-//! concerns is worked out in [`subject`](super::subject).
+//! What Stripe delivers: an event with a copy of the object it is about (`object: "event"`), or a thin one
+//! that only names it (`object: "v2.core.event"`). Versions and kinds that are not known are read all the
+//! same; what an event concerns is worked out in [`subject`](super::subject).
 
 use std::fmt;
 

@@ -1,12 +1,13 @@
-//! Stripe's ids as types, so that a customer is not passed for a subscription. They go into addresses, so none has
-//! a character that means something there.
+//! Stripe's ids as types, so that a customer is not passed for a subscription. They go into addresses, so
+//! none has a character that means something there.
 
 use std::fmt;
 
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Longest id: Stripe asks for columns of 255 characters (docs.stripe.com/upgrades, "backward-compatible changes").
+/// Longest id: Stripe asks for columns of 255 characters (docs.stripe.com/upgrades, "backward-compatible
+/// changes").
 const LONGEST: usize = 255;
 
 /// The text is no id of Stripe's: empty, longer than 255 characters, or with others than `A-Z a-z 0-9 _ -`.
@@ -46,7 +47,8 @@ macro_rules! ids {
         pub struct $name(String);
 
         impl $name {
-            /// From text, as it is stored or as Stripe sends it. The prefix is not checked: Stripe may change it.
+            /// From text, as it is stored or as Stripe sends it. The prefix is not checked: Stripe may change
+            /// it.
             ///
             /// # Errors
             /// [`InvalidId`].

@@ -1,9 +1,9 @@
 //! The parts of Stripe's objects that decide something here, in every version of the API from 2020-03-02 to
 //! 2026-10-28.endive.
 //!
-//! All but the ids is optional: fields come and go with versions, and what is missing is for the caller to judge. A
-//! field that is there with another type is an error that names it, since a fact must not silently become "none".
-//! Nothing that says who pays is read: no e-mail, no name, no address, no card.
+//! All but the ids is optional: fields come and go with versions, and what is missing is for the caller to
+//! judge. A field that is there with another type is an error that names it, since a fact must not silently
+//! become "none". Nothing that says who pays is read: no e-mail, no name, no address, no card.
 
 mod wire;
 
@@ -21,8 +21,8 @@ pub const TENANT_KEY: &str = "tenant_id";
 /// Key of the metadata that carries our user.
 pub const USER_KEY: &str = "user_id";
 
-/// What we wrote on an object when we had it made. It is text that anybody with access to the Stripe account can
-/// change: look it up, never trust it.
+/// What we wrote on an object when we had it made. It is text that anybody with access to the Stripe account
+/// can change: look it up, never trust it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Metadata {
     /// Our tenant.
@@ -59,7 +59,8 @@ impl<'de> Deserialize<'de> for Metadata {
     }
 }
 
-/// Address of a page of Stripe's that works for anybody who has it: it is handed to the customer and not printed.
+/// Address of a page of Stripe's that works for anybody who has it: it is handed to the customer and not
+/// printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct PageUrl(String);
@@ -140,8 +141,8 @@ words! {
 }
 
 impl Status {
-    /// Whether nothing more can happen to it: a new subscription would not be a second one. A word that is not
-    /// known counts as not final, so that nobody pays twice.
+    /// Whether nothing more can happen to it: a new subscription would not be a second one. A word that is
+    /// not known counts as not final, so that nobody pays twice.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Canceled | Self::IncompleteExpired)
@@ -232,8 +233,8 @@ impl Subscription {
         lines.or(self.current_period_end)
     }
 
-    /// When it is going to end, if that was decided: `cancel_at`, which the portal may set alone, or the end of the
-    /// paid period.
+    /// When it is going to end, if that was decided: `cancel_at`, which the portal may set alone, or the end
+    /// of the paid period.
     #[must_use]
     pub fn ends_at(&self) -> Option<DateTime<Utc>> {
         let with_period = self.cancel_at_period_end == Some(true);
@@ -297,7 +298,8 @@ pub struct Invoice {
     pub amount_paid: Option<i64>,
     /// What is still to be paid, in the smallest unit of the currency.
     pub amount_remaining: Option<i64>,
-    /// The sum of its lines with discounts and taxes, in the smallest unit of the currency; below 0 for a credit.
+    /// The sum of its lines with discounts and taxes, in the smallest unit of the currency; below 0 for a
+    /// credit.
     pub total: Option<i64>,
     /// The sum of its lines, in the smallest unit of the currency.
     pub subtotal: Option<i64>,

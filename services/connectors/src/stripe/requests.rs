@@ -74,8 +74,8 @@ pub struct PriceChange<'a> {
     pub price: &'a PriceId,
     /// How the rest of the period is settled.
     pub proration: Proration,
-    /// From when the rest is counted; now if none. The same moment in the preview and in the change gives the same
-    /// sum.
+    /// From when the rest is counted; now if none. The same moment in the preview and in the change gives the
+    /// same sum.
     pub counted_from: Option<DateTime<Utc>>,
 }
 

@@ -1,5 +1,5 @@
-//! Proof that a delivery comes from Stripe: the header `Stripe-Signature` against the raw bytes of the body. The
-//! body is JSON, but it must not be read and written again before this: the bytes are what was signed.
+//! Proof that a delivery comes from Stripe: the header `Stripe-Signature` against the raw bytes of the body.
+//! The body is JSON, but it must not be read and written again before this: the bytes are what was signed.
 
 use std::time::Duration;
 
@@ -61,14 +61,15 @@ pub enum SignatureError {
 
 /// Checks a delivery and answers when it was signed.
 ///
-/// `header` is the value of `Stripe-Signature` (empty if there is none), `body` the bytes as they came. Any of the
-/// `secrets` may have signed (two do while one is being replaced), with any of the signatures `v1`; other versions
-/// are passed over. The time may differ from `now` by `tolerance`, in either direction, the bound included. Secrets
-/// count whole, with their prefix `whsec_`. The comparison takes the same time whichever byte differs.
+/// `header` is the value of `Stripe-Signature` (empty if there is none), `body` the bytes as they came. Any
+/// of the `secrets` may have signed (two do while one is being replaced), with any of the signatures `v1`;
+/// other versions are passed over. The time may differ from `now` by `tolerance`, in either direction, the
+/// bound included. Secrets count whole, with their prefix `whsec_`. The comparison takes the same time
+/// whichever byte differs.
 ///
 /// # Errors
-/// [`SignatureError`]. Whether the signature fits is looked at before the time, so that `TooOld` and `TooNew` are
-/// about deliveries that Stripe did sign.
+/// [`SignatureError`]. Whether the signature fits is looked at before the time, so that `TooOld` and `TooNew`
+/// are about deliveries that Stripe did sign.
 pub fn verify(
     header: &str,
     body: &[u8],

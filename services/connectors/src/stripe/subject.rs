@@ -1,6 +1,6 @@
-//! What an event concerns: which of the kinds that count here, and which objects. Worked out from the event alone, in
-//! every version; whether the objects are known to us is for the caller to look up. Never fails: Stripe sends an event
-//! again for three days if it is refused, and what one version cannot read another may.
+//! What an event concerns: which of the kinds that count here, and which objects. Worked out from the event
+//! alone, in every version; whether the objects are known to us is for the caller to look up. Never fails:
+//! Stripe sends an event again for three days if it is refused, and what one version cannot read another may.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -222,8 +222,8 @@ fn of_snapshot(kind: Kind, event: &Event) -> Result<Concern, Foreign> {
     Ok(concern)
 }
 
-/// Thin events name one object; those of 2026-10-28 about upcoming invoices, which have no id, name the customer and
-/// the subscription in their data.
+/// Thin events name one object; those of 2026-10-28 about upcoming invoices, which have no id, name the
+/// customer and the subscription in their data.
 fn of_thin(kind: Kind, event: &Event) -> Concern {
     let mut concern = Concern::new(kind);
     let data = event.object.as_ref();
@@ -244,8 +244,8 @@ fn of_thin(kind: Kind, event: &Event) -> Concern {
     concern
 }
 
-/// The object of an event without the fields that cannot be read: a newer version may write one of them otherwise,
-/// and then at least the ids are known, by which the object can be asked for in our version.
+/// The object of an event without the fields that cannot be read: a newer version may write one of them
+/// otherwise, and then at least the ids are known, by which the object can be asked for in our version.
 fn salvaged<T: DeserializeOwned>(event: &Event) -> Option<T> {
     let object = event.object.as_ref()?;
     if let Ok(whole) = serde_json::from_str(object.get()) {

@@ -1,5 +1,5 @@
-//! What holds for every call to Stripe, whatever answers: which headers go out, how long it takes at most, and what
-//! an answer means that is not Stripe's.
+//! What holds for every call to Stripe, whatever answers: which headers go out, how long it takes at most,
+//! and what an answer means that is not Stripe's.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,7 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 const API_KEY: &str = "sk_test_canarycanarycanary";
 const SUBSCRIPTION: &str = r#"{"id":"sub_1","object":"subscription","status":"active"}"#;
 
-/// A server that gives prepared answers, one for each connection, the last one for ever; an empty one is none.
+/// A server that gives prepared answers, one for each connection, the last one for ever; an empty one is
+/// none.
 struct Scripted {
     url: String,
     seen: Arc<Mutex<Vec<String>>>,

@@ -13,8 +13,8 @@ pub struct StripeSettings {
     pub url: String,
     /// What is needed to sell; without it nothing is sold.
     pub account: Option<StripeAccount>,
-    /// `ST_STRIPE_WEBHOOK_SECRET`: any of them is accepted while they are being changed. None of them is empty, and
-    /// there is one at least where there is an account.
+    /// `ST_STRIPE_WEBHOOK_SECRET`: any of them is accepted while they are being changed. None of them is
+    /// empty, and there is one at least where there is an account.
     pub webhook_secrets: Vec<SecretString>,
     /// `ST_STRIPE_WEBHOOK_TOLERANCE_SECONDS`: how far the time of a signature may be from ours.
     pub webhook_tolerance: Duration,
@@ -53,8 +53,8 @@ const PRICES: [&str; 3] = [
 const RETURN_PATH: &str = "/billing/done";
 
 impl StripeSettings {
-    /// Where people come back to from Stripe's pages. `own` is the HTTP API's address as browsers reach it, such as
-    /// `http://127.0.0.1:8080`; its page `/billing/done` is meant if no other page is set.
+    /// Where people come back to from Stripe's pages. `own` is the HTTP API's address as browsers reach it,
+    /// such as `http://127.0.0.1:8080`; its page `/billing/done` is meant if no other page is set.
     #[must_use]
     pub fn return_url(&self, own: &str) -> String {
         let set = self.billing_return_url.clone();

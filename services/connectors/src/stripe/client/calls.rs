@@ -1,5 +1,6 @@
-//! The calls. Each write takes the key of the command that caused it: the same key with the same parameters within
-//! 24 hours gives the first answer again in place of a second effect (docs.stripe.com/api/idempotent_requests).
+//! The calls. Each write takes the key of the command that caused it: the same key with the same parameters
+//! within 24 hours gives the first answer again in place of a second effect
+//! (docs.stripe.com/api/idempotent_requests).
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -184,8 +185,8 @@ impl Stripe {
             .await
     }
 
-    /// What [`Stripe::change_price`] would cost: the invoice that it would make, without making it. Its lines with
-    /// [`is_proration`](crate::stripe::InvoiceLine::is_proration) settle the rest of the period.
+    /// What [`Stripe::change_price`] would cost: the invoice that it would make, without making it. Its lines
+    /// with [`is_proration`](crate::stripe::InvoiceLine::is_proration) settle the rest of the period.
     ///
     /// # Errors
     /// [`StripeError`].
@@ -273,8 +274,8 @@ impl Stripe {
             .await
     }
 
-    /// One page of the events of [`Kind::ALL`] since a moment, the newest first. Stripe keeps them for 30 days. They
-    /// are written in the version of the account, not in ours.
+    /// One page of the events of [`Kind::ALL`] since a moment, the newest first. Stripe keeps them for 30
+    /// days. They are written in the version of the account, not in ours.
     ///
     /// # Errors
     /// [`StripeError`].

@@ -1,8 +1,8 @@
-//! How Stripe writes what other formats write otherwise: times as seconds, references as an id or the whole object,
-//! lists as objects, `null` in the place of nothing.
+//! How Stripe writes what other formats write otherwise: times as seconds, references as an id or the whole
+//! object, lists as objects, `null` in the place of nothing.
 //!
-//! Values are refused by visitors, at the place where they stand: an error that is made later knows no place, and
-//! could not name the field.
+//! Values are refused by visitors, at the place where they stand: an error that is made later knows no place,
+//! and could not name the field.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -40,8 +40,8 @@ impl Visitor<'_> for Seconds {
     }
 }
 
-/// An id, the object that it belongs to (where the request asked to expand it, or the object was deleted), or none.
-/// An empty text is none: Stripe clears fields so.
+/// An id, the object that it belongs to (where the request asked to expand it, or the object was deleted), or
+/// none. An empty text is none: Stripe clears fields so.
 pub(super) fn reference<'de, D, Id>(deserializer: D) -> Result<Option<Id>, D::Error>
 where
     D: Deserializer<'de>,
