@@ -11,7 +11,7 @@ use crate::json;
 use crate::stripe::error::StripeError;
 use crate::stripe::event::Event;
 use crate::stripe::ids::{CustomerId, EventId, InvoiceId, SessionId, SubscriptionId};
-use crate::stripe::objects::{CheckoutSession, Customer, Invoice, List, PortalSession, Subscription};
+use crate::stripe::objects::{CheckoutSession, Customer, Invoice, List, PortalSession, Status, Subscription};
 use crate::stripe::requests::{
     Checkout, CheckoutForm, EndForm, EventsQuery, NewCustomer, Nothing, Portal, PortalForm, PreviewForm,
     PriceChange, PriceForm, Since, SubscriptionsQuery,
@@ -244,7 +244,7 @@ impl Stripe {
         match self.ask(Request::delete(CANCEL_SUBSCRIPTION, path, key)).await {
             // Stripe does not find a subscription to end that has ended; to read it does.
             Err(error) if error.is_missing() => match self.subscription(id).await {
-                Ok(ended) if ended.status.as_ref().is_some_and(|status| status.is_final()) => Ok(ended),
+                Ok(ended) if ended.status.as_ref().is_some_and(Status::is_final) => Ok(ended),
                 _ => Err(error),
             },
             other => other,
