@@ -16,7 +16,7 @@ use connectors::stripe::{
 };
 use secrecy::SecretString;
 use simulators::Clock;
-use simulators::stripe::{Card, EndpointConfig, Failure, PRICE_PRO, PRICE_STARTER, StripeConfig};
+use simulators::stripe::{Card, EndpointConfig, Failure, PRICE_PRO, PRICE_STARTER, Signing, StripeConfig};
 
 const SUCCESS: &str = "https://app.example.com/billing/done?session_id={CHECKOUT_SESSION_ID}";
 
@@ -42,6 +42,7 @@ impl World {
     async fn start() -> Self {
         let config = StripeConfig {
             clock: Clock::manual(start_of_time()),
+            signing: Signing::Simulated,
             endpoints: vec![EndpointConfig::default()],
             ..StripeConfig::default()
         };
@@ -349,7 +350,7 @@ async fn a_delivery_is_believed_and_its_thin_form_leads_to_the_same_object() {
     for endpoint in [0, thin] {
         let secret: SecretString = world.simulator.secret(endpoint).unwrap().into();
         let signed = world.simulator.signed(id, endpoint).unwrap();
-        let (body, now) = (signed.body.as_bytes(), Utc::now());
+        let (body, now) = (signed.body.as_bytes(), world.simulator.now());
         verify(&signed.signature, body, &[secret], now, Duration::from_secs(300)).unwrap();
         let event = Event::parse(body).unwrap();
         let Subject::Concerns(concern) = subject(&event) else {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use connectors::stripe::{
-    Concern, Event, EventError, Foreign, Form, Kind, Metadata, ObjectError, SessionStatus, Status, Subject,
-    subject,
+    Concern, CustomerId, Event, EventError, Foreign, Form, InvoiceId, Kind, Metadata, ObjectError, SessionId,
+    SessionStatus, Status, Subject, SubscriptionId, subject,
 };
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
@@ -56,10 +56,10 @@ fn concern(event: &Event) -> Concern {
 /// Subscription, customer, session and invoice as text.
 fn named(concern: &Concern) -> [Option<&str>; 4] {
     [
-        concern.subscription.as_ref().map(|id| id.as_str()),
-        concern.customer.as_ref().map(|id| id.as_str()),
-        concern.session.as_ref().map(|id| id.as_str()),
-        concern.invoice.as_ref().map(|id| id.as_str()),
+        concern.subscription.as_ref().map(SubscriptionId::as_str),
+        concern.customer.as_ref().map(CustomerId::as_str),
+        concern.session.as_ref().map(SessionId::as_str),
+        concern.invoice.as_ref().map(InvoiceId::as_str),
     ]
 }
 
@@ -112,11 +112,13 @@ fn a_thin_event_names_the_same_objects_and_its_snapshot() {
         let concern = concern(&thin);
         assert_eq!(concern.kind, kind);
         let object = match kind {
-            Kind::CheckoutCompleted | Kind::CheckoutExpired => concern.session.as_ref().map(|id| id.as_str()),
-            Kind::CustomerDeleted => concern.customer.as_ref().map(|id| id.as_str()),
-            Kind::InvoiceUpcoming => concern.subscription.as_ref().map(|id| id.as_str()),
-            kind if kind.as_str().starts_with("invoice.") => concern.invoice.as_ref().map(|id| id.as_str()),
-            _ => concern.subscription.as_ref().map(|id| id.as_str()),
+            Kind::CheckoutCompleted | Kind::CheckoutExpired => {
+                concern.session.as_ref().map(SessionId::as_str)
+            }
+            Kind::CustomerDeleted => concern.customer.as_ref().map(CustomerId::as_str),
+            Kind::InvoiceUpcoming => concern.subscription.as_ref().map(SubscriptionId::as_str),
+            kind if kind.as_str().starts_with("invoice.") => concern.invoice.as_ref().map(InvoiceId::as_str),
+            _ => concern.subscription.as_ref().map(SubscriptionId::as_str),
         };
         let snapshot = self::concern(&event("2026-09-30.endive", kind));
         let whole = named(&snapshot);
@@ -255,14 +257,14 @@ fn a_field_written_otherwise_is_named_and_the_ids_are_still_there() {
 #[test]
 fn an_invoice_names_its_subscription_in_a_line_alone() {
     let event = changed("2026-09-30.endive", Kind::InvoicePaid, |object| {
-        object["parent"] = Value::Null
+        object["parent"] = Value::Null;
     });
     assert_eq!(
         concern(&event).subscription.unwrap().as_str(),
         "sub_1TracK3rPlanPro"
     );
     let event = changed("2020-03-02", Kind::InvoicePaid, |object| {
-        object["subscription"] = Value::Null
+        object["subscription"] = Value::Null;
     });
     assert_eq!(
         concern(&event).subscription.unwrap().as_str(),
