@@ -144,7 +144,7 @@ impl Stripe {
                 Ok(reply) if reply.is_success() => return Ok(reply.body),
                 Ok(reply) => {
                     let error = failure(request.endpoint, &reply, self.api_key.expose_secret());
-                    let again = Again::told(&reply.headers);
+                    let again = Again::read(&reply.headers);
                     (error, again)
                 }
                 Err(error) => (StripeError::from(error), Again::default()),
@@ -246,7 +246,7 @@ struct Again {
 }
 
 impl Again {
-    fn told(headers: &HeaderMap) -> Self {
+    fn read(headers: &HeaderMap) -> Self {
         let text = |name| {
             headers
                 .get(name)

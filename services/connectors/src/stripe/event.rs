@@ -83,7 +83,7 @@ pub enum EventError {
         /// What it is instead.
         what: String,
     },
-    /// A field without which an event cannot be told from others is missing.
+    /// A field that every event has is missing.
     #[error("the field `{field}` is missing")]
     Missing {
         /// `id` or `type`.

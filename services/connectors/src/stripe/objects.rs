@@ -21,8 +21,8 @@ pub const TENANT_KEY: &str = "tenant_id";
 /// Key of the metadata that carries our user.
 pub const USER_KEY: &str = "user_id";
 
-/// What we wrote on an object when we had it made. It is text that anybody with access to the Stripe account
-/// can change: look it up, never trust it.
+/// What we wrote on an object when we had it made. Everyone with access to the Stripe account can change it:
+/// look it up, never trust it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Metadata {
     /// Our tenant.
@@ -59,8 +59,7 @@ impl<'de> Deserialize<'de> for Metadata {
     }
 }
 
-/// Address of a page of Stripe's that works for anybody who has it: it is handed to the customer and not
-/// printed.
+/// Address of a page of Stripe's that opens without a login. It is handed to the customer and not printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct PageUrl(String);
@@ -142,7 +141,7 @@ words! {
 
 impl Status {
     /// Whether nothing more can happen to it: a new subscription would not be a second one. A word that is
-    /// not known counts as not final, so that nobody pays twice.
+    /// not known counts as not final, so that a customer does not pay twice.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Canceled | Self::IncompleteExpired)

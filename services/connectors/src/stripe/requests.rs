@@ -17,7 +17,7 @@ pub struct NewCustomer<'a> {
     pub metadata: &'a Metadata,
 }
 
-/// A subscription that somebody is going to pay on Stripe's page.
+/// A subscription that is going to be paid on Stripe's page.
 #[derive(Debug, Clone)]
 pub struct Checkout<'a> {
     /// Who pays.
@@ -85,7 +85,7 @@ pub struct PriceChange<'a> {
 pub enum Proration {
     /// On the next invoice.
     CreateProrations,
-    /// At once. If that payment fails the change is refused, so that nobody has what is not paid.
+    /// At once. If that payment fails the change is refused, so that nothing unpaid is used.
     AlwaysInvoice,
     /// Not at all.
     None,

@@ -33,7 +33,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Somebody paid, or began a trial.
+    /// A checkout was paid, or a trial began.
     CheckoutCompleted = "checkout.session.completed",
     /// A checkout was left for 24 hours, or we ended it.
     CheckoutExpired = "checkout.session.expired",
@@ -204,7 +204,7 @@ fn of_snapshot(kind: Kind, event: &Event) -> Result<Concern, Foreign> {
         Family::Invoice => {
             if let Some(invoice) = salvaged::<Invoice>(event) {
                 concern.subscription = invoice.subscription().cloned();
-                if concern.subscription.is_none() {
+                if concern.subscription.is_none() && !is_for_a_subscription(&invoice) {
                     return Err(Foreign::OtherInvoice);
                 }
                 concern.metadata = invoice.our_metadata().clone();
@@ -220,6 +220,12 @@ fn of_snapshot(kind: Kind, event: &Event) -> Result<Concern, Foreign> {
         }
     }
     Ok(concern)
+}
+
+/// What an invoice says of itself, for a version that names its subscription in a place that is not known.
+fn is_for_a_subscription(invoice: &Invoice) -> bool {
+    let reason = invoice.billing_reason.as_deref().unwrap_or_default();
+    reason.starts_with("subscription") || reason == "upcoming"
 }
 
 /// Thin events name one object; those of 2026-10-28 about upcoming invoices, which have no id, name the

@@ -91,7 +91,7 @@ fn every_kind_in_every_version_names_what_it_concerns() {
                 _ => [subscription, customer, None, None],
             };
             assert_eq!(named(&concern), expected, "{version} {kind:?}");
-            // A deleted customer may be told by its id alone; invoices of 2020 do not repeat the metadata.
+            // A deleted customer may come as its id alone; invoices of 2020 do not repeat the metadata.
             let bare = (version == "2025-05-28.basil" && kind == Kind::CustomerDeleted)
                 || (version == "2020-03-02" && kind.as_str().starts_with("invoice."));
             if !bare {
@@ -273,6 +273,18 @@ fn an_invoice_names_its_subscription_in_a_line_alone() {
 }
 
 #[test]
+fn an_invoice_whose_subscription_stands_elsewhere_can_still_be_asked_for() {
+    let event = changed("2026-10-28.endive", Kind::InvoicePaid, |object| {
+        object["parent"] = json!({"subscription_details": "elsewhere"});
+        object["lines"] = json!("elsewhere");
+    });
+    let concern = concern(&event);
+    assert_eq!(concern.subscription, None);
+    assert_eq!(concern.invoice.unwrap().as_str(), "in_1TrackerInvoice");
+    assert_eq!(concern.customer.unwrap().as_str(), "cus_Trackerpayer1");
+}
+
+#[test]
 fn an_object_is_not_read_as_another_one() {
     let invoice = event("2026-09-30.endive", Kind::InvoicePaid);
     let error = invoice.subscription().unwrap_err();
@@ -293,6 +305,7 @@ fn what_is_certainly_not_ours_is_said() {
                 object[field] = Value::Null;
             }
             object["lines"]["data"] = json!([]);
+            object["billing_reason"] = json!("manual");
         });
         assert_eq!(
             subject(&invoice),

@@ -189,7 +189,7 @@ async fn a_call_takes_no_longer_than_its_deadline_with_all_attempts() {
     let error = server.stripe(deadline).subscription(&id()).await.unwrap_err();
     assert!(started.elapsed() < 10 * deadline, "{:?}", started.elapsed());
     assert!(
-        matches!(error, StripeError::TimedOut { deadline: told, .. } if told == deadline),
+        matches!(error, StripeError::TimedOut { deadline: named, .. } if named == deadline),
         "{error}"
     );
     assert_eq!(error.class(), FailureClass::Transient);

@@ -126,7 +126,7 @@ fn listed(secrets: Option<SecretString>) -> Result<Vec<SecretString>, Problem> {
     };
     let items: Vec<&str> = list.expose_secret().split(',').map(str::trim).collect();
     if items.iter().any(|item| item.is_empty()) {
-        let expected = "secrets separated by commas, none of them empty: an empty one would let anybody sign";
+        let expected = "secrets separated by commas, none of them empty: an empty one would make every signature forgeable";
         return Err(malformed(WEBHOOK_SECRET, expected, ""));
     }
     Ok(items.into_iter().map(SecretString::from).collect())

@@ -76,15 +76,15 @@ fn the_status_and_the_words_make_the_class() {
 
 #[test]
 fn a_wait_in_seconds_is_believed_up_to_an_hour() {
-    let told = |value: &'static str| {
+    let wait = |value: &'static str| {
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", HeaderValue::from_static(value));
         retry_after(&headers)
     };
-    assert_eq!(told("7"), Some(Duration::from_secs(7)));
-    assert_eq!(told("999999"), Some(Duration::from_secs(3600)));
+    assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+    assert_eq!(wait("999999"), Some(Duration::from_secs(3600)));
     for odd in ["-1", "soon", "", "Wed, 21 Oct 2026 07:28:00 GMT"] {
-        assert_eq!(told(odd), None);
+        assert_eq!(wait(odd), None);
     }
     assert_eq!(retry_after(&HeaderMap::new()), None);
 }
