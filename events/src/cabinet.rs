@@ -215,3 +215,22 @@ pub struct CabinetReconnected {
     /// The new key, without the key.
     pub credential: CredentialFacts,
 }
+
+/// A seller leaves a warehouse out of what can be sold. Its stock goes on being recorded; totals do not count
+/// it. Told again with another reason while it is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WarehouseExcluded {
+    /// Key of the warehouse inside the cabinet, as in levels.
+    pub warehouse: String,
+    /// Why, in the seller's words: 1 to 200 characters.
+    pub reason: String,
+}
+
+/// A warehouse that was left out counts again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WarehouseIncluded {
+    /// The key under which it was left out.
+    pub warehouse: String,
+}

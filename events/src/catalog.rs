@@ -222,6 +222,8 @@ catalog! {
         ScheduleChanged = "schedule_changed" v FIRST;
         CabinetDisconnected = "cabinet_disconnected" v FIRST;
         CabinetReconnected = "cabinet_reconnected" v FIRST;
+        WarehouseExcluded = "warehouse_excluded" v FIRST;
+        WarehouseIncluded = "warehouse_included" v FIRST;
     }
     Sync SyncEvent sync {
         SyncRequested = "sync_requested" v FIRST;

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::cabinet::{
     CabinetConnected, CabinetDisconnected, CabinetReconnected, CredentialAccepted, CredentialChecked,
     CredentialExpiring, CredentialFacts, CredentialOfferRefused, CredentialOffered, CredentialRejected,
-    CredentialRotated, Marketplace, Right, RightStatus, ScheduleChanged, TokenKind,
+    CredentialRotated, Marketplace, Right, RightStatus, ScheduleChanged, TokenKind, WarehouseExcluded,
+    WarehouseIncluded,
 };
 use crate::catalog::{
     CabinetEvent, Event, ProductEvent, SheetEvent, SubscriptionEvent, SyncEvent, TenantEvent, UserEvent,
@@ -118,7 +119,7 @@ fn user() -> [UserEvent; 9] {
     ]
 }
 
-fn cabinet() -> [CabinetEvent; 11] {
+fn cabinet() -> [CabinetEvent; 13] {
     [
         CabinetConnected {
             marketplace: Marketplace::Wildberries,
@@ -214,6 +215,15 @@ fn cabinet() -> [CabinetEvent; 11] {
                 expires_at: Some(at("2027-11-30T00:00:00Z")),
                 scopes: vec!["content".into()],
             },
+        }
+        .into(),
+        WarehouseExcluded {
+            warehouse: "fbo:507".into(),
+            reason: "Остатки зависли, купить нельзя".into(),
+        }
+        .into(),
+        WarehouseIncluded {
+            warehouse: "fbo:507".into(),
         }
         .into(),
     ]

@@ -20,6 +20,7 @@ pub mod disconnect_cabinet;
 pub mod erase_tenant;
 pub mod erase_user;
 pub mod erasure;
+pub mod exclude_warehouse;
 pub mod judge_credential;
 pub mod link_sheet;
 pub mod members;

@@ -1,10 +1,13 @@
 //! One seller account at one marketplace, and the key that opens it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use events::StreamType;
 use events::cabinet::{
     CabinetConnected, CabinetDisconnected, CabinetReconnected, CredentialAccepted, CredentialFacts,
     CredentialOffered, CredentialRejected, CredentialRotated, Marketplace, Right, ScheduleChanged,
+    WarehouseExcluded, WarehouseIncluded,
 };
 use events::catalog::CabinetEvent;
 use events::ids::CredentialId;
@@ -18,6 +21,8 @@ use crate::decider::aggregate;
 pub const SHORTEST_INTERVAL_SECONDS: u32 = 300;
 /// Longest rhythm that can be asked for, seconds (a week).
 pub const LONGEST_INTERVAL_SECONDS: u32 = 604_800;
+/// Most characters of the reason for which a warehouse is left out; a note in a sheet shows it whole.
+pub const LONGEST_REASON: usize = 200;
 
 pub use guardian::{CheckOutcome, Findings, REMINDERS};
 
@@ -46,6 +51,9 @@ pub struct Cabinet {
     pub paused: bool,
     /// Whether it was taken away.
     pub disconnected: bool,
+    /// Warehouses that are left out of what can be sold, by key, with the reason.
+    #[serde(default)]
+    pub excluded: BTreeMap<String, String>,
 }
 
 /// What a cabinet can be asked.
@@ -104,6 +112,18 @@ pub enum CabinetCommand {
     },
     /// Take it away.
     Disconnect,
+    /// Leave a warehouse out of what can be sold.
+    ExcludeWarehouse {
+        /// Its key.
+        warehouse: String,
+        /// Why, in the seller's words.
+        reason: String,
+    },
+    /// Let a warehouse count again.
+    IncludeWarehouse {
+        /// The keys that it has or had; those that are not left out are passed over.
+        keys: Vec<String>,
+    },
 }
 
 /// Why a cabinet refuses.
@@ -129,9 +149,33 @@ pub enum CabinetRefusal {
         /// What it allows.
         shortest_seconds: u32,
     },
+    /// A warehouse was left out without a reason, or with a long one.
+    #[error("the reason must have 1 to {LONGEST_REASON} characters")]
+    Reason,
 }
 
 impl Cabinet {
+    fn exclude(&self, warehouse: String, reason: &str) -> Result<Vec<CabinetEvent>, CabinetRefusal> {
+        let reason = reason.trim();
+        if !(1..=LONGEST_REASON).contains(&reason.chars().count()) {
+            return Err(CabinetRefusal::Reason);
+        }
+        if self.excluded.get(&warehouse).is_some_and(|known| known == reason) {
+            return Ok(vec![]);
+        }
+        let reason = reason.to_owned();
+        Ok(vec![WarehouseExcluded { warehouse, reason }.into()])
+    }
+
+    fn include(&self, mut keys: Vec<String>) -> Vec<CabinetEvent> {
+        keys.sort_unstable();
+        keys.dedup();
+        (keys.into_iter())
+            .filter(|key| self.excluded.contains_key(key))
+            .map(|warehouse| WarehouseIncluded { warehouse }.into())
+            .collect()
+    }
+
     fn belongs_to_other_seller(&self, credential: &CredentialFacts) -> bool {
         let known = self
             .credential
@@ -200,7 +244,7 @@ impl Cabinet {
 
 impl Decider for Cabinet {
     const STREAM: StreamType = StreamType::Cabinet;
-    const FOLD_VERSION: i32 = 3;
+    const FOLD_VERSION: i32 = 4;
     type Command = CabinetCommand;
     type Happened = CabinetEvent;
     type Refusal = CabinetRefusal;
@@ -291,6 +335,8 @@ impl Decider for Cabinet {
                 ])
             }
             CabinetCommand::Disconnect => Ok(vec![CabinetDisconnected {}.into()]),
+            CabinetCommand::ExcludeWarehouse { warehouse, reason } => self.exclude(warehouse, &reason),
+            CabinetCommand::IncludeWarehouse { keys } => Ok(self.include(keys)),
         }
     }
 
@@ -328,6 +374,13 @@ impl Decider for Cabinet {
                 self.paused = changed.paused;
             }
             CabinetEvent::CabinetDisconnected(_) => self.disconnected = true,
+            CabinetEvent::WarehouseExcluded(excluded) => {
+                let (warehouse, reason) = (excluded.warehouse.clone(), excluded.reason.clone());
+                self.excluded.insert(warehouse, reason);
+            }
+            CabinetEvent::WarehouseIncluded(included) => {
+                self.excluded.remove(&included.warehouse);
+            }
         }
     }
 }

@@ -264,7 +264,9 @@ fn change(event: &Event) -> Option<Change> {
             },
             CabinetEvent::CredentialOffered(_) => Change::Offered(true),
             CabinetEvent::CredentialOfferRefused(_) => Change::Offered(false),
-            CabinetEvent::CredentialExpiring(_) => return None,
+            CabinetEvent::CredentialExpiring(_)
+            | CabinetEvent::WarehouseExcluded(_)
+            | CabinetEvent::WarehouseIncluded(_) => return None,
             CabinetEvent::ScheduleChanged(changed) => Change::Rhythm {
                 interval_seconds: i32::try_from(changed.interval_seconds).unwrap_or(i32::MAX),
                 paused: changed.paused,

@@ -108,6 +108,14 @@ fn put_member(rows: &mut Rows, event: &Recorded, user: Uuid, role: Role) {
 }
 
 fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) -> Result<(), Rejected> {
+    // What is left out of its totals is told with its warehouses: a cabinet that somebody is about to change
+    // is still the same.
+    if matches!(
+        fact,
+        CabinetEvent::WarehouseExcluded(_) | CabinetEvent::WarehouseIncluded(_)
+    ) {
+        return Ok(());
+    }
     let key = (tenant_of(event), event.stream_id);
     if let CabinetEvent::CabinetConnected(connected) = fact {
         let before = rows.cabinets.get(&key).map(|row| &row.value);
@@ -133,7 +141,9 @@ fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) -> Result<(),
     cabinet.updated_at = event.recorded_at;
     cabinet.position = event.position;
     match fact {
-        CabinetEvent::CabinetConnected(_) => {}
+        CabinetEvent::CabinetConnected(_)
+        | CabinetEvent::WarehouseExcluded(_)
+        | CabinetEvent::WarehouseIncluded(_) => {}
         CabinetEvent::CredentialRotated(rotated) => {
             cabinet.credential = credential(&rotated.credential);
             cabinet.guard = Guard::default();

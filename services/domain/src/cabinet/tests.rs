@@ -5,7 +5,8 @@ use cqrs_es::test::TestFramework;
 use events::cabinet::{
     CabinetConnected, CabinetDisconnected, CabinetReconnected, CredentialAccepted, CredentialChecked,
     CredentialExpiring, CredentialFacts, CredentialOfferRefused, CredentialOffered, CredentialRejected,
-    CredentialRotated, Marketplace, Right, RightStatus, ScheduleChanged, TokenKind,
+    CredentialRotated, Marketplace, Right, RightStatus, ScheduleChanged, TokenKind, WarehouseExcluded,
+    WarehouseIncluded,
 };
 use events::catalog::CabinetEvent;
 use events::ids::CredentialId;
@@ -502,4 +503,86 @@ fn another_account_or_another_marketplace_does_not_go_on_with_a_cabinet() {
             })
             .then_expect_error(CabinetRefusal::OtherSeller);
     }
+}
+
+fn excluded(warehouse: &str, reason: &str) -> Fact<CabinetEvent> {
+    let (warehouse, reason) = (warehouse.to_owned(), reason.to_owned());
+    Fact(WarehouseExcluded { warehouse, reason }.into())
+}
+
+fn included(warehouse: &str) -> Fact<CabinetEvent> {
+    let warehouse = warehouse.to_owned();
+    Fact(WarehouseIncluded { warehouse }.into())
+}
+
+fn exclude(warehouse: &str, reason: &str) -> CabinetCommand {
+    CabinetCommand::ExcludeWarehouse {
+        warehouse: warehouse.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+fn include(keys: &[&str]) -> CabinetCommand {
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    CabinetCommand::IncludeWarehouse { keys }
+}
+
+#[test]
+fn a_warehouse_is_left_out_with_a_reason_and_the_same_reason_again_changes_nothing() {
+    let given = |history| TestFramework::<Cabinet>::with(()).given(history);
+    given(vec![connected()])
+        .when(exclude("fbo:507", " stuck "))
+        .then_expect_events(vec![excluded("fbo:507", "stuck")]);
+    given(vec![connected(), excluded("fbo:507", "stuck")])
+        .when(exclude("fbo:507", "stuck"))
+        .then_expect_events(vec![]);
+    given(vec![connected(), excluded("fbo:507", "stuck")])
+        .when(exclude("fbo:507", "closed"))
+        .then_expect_events(vec![excluded("fbo:507", "closed")]);
+    for reason in [String::new(), "  ".to_owned(), "я".repeat(201)] {
+        given(vec![connected()])
+            .when(exclude("fbo:507", &reason))
+            .then_expect_error(CabinetRefusal::Reason);
+    }
+    given(vec![connected()])
+        .when(exclude("fbo:507", &"я".repeat(200)))
+        .then_expect_events(vec![excluded("fbo:507", &"я".repeat(200))]);
+    given(vec![])
+        .when(exclude("fbo:507", "stuck"))
+        .then_expect_error(CabinetRefusal::NotConnected);
+}
+
+#[test]
+fn a_warehouse_counts_again_under_every_key_that_was_left_out() {
+    let given = |history| TestFramework::<Cabinet>::with(()).given(history);
+    let both = || {
+        vec![
+            connected(),
+            excluded("fbo:507", "stuck"),
+            excluded("fbo:name:A", "stuck"),
+        ]
+    };
+    given(both())
+        .when(include(&["fbo:name:A", "fbo:507", "fbo:507", "fbo:1"]))
+        .then_expect_events(vec![included("fbo:507"), included("fbo:name:A")]);
+    let mut counted = both();
+    counted.push(included("fbo:507"));
+    given(counted)
+        .when(include(&["fbo:507"]))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn what_is_left_out_stays_so_when_a_cabinet_is_disconnected_and_connected_again() {
+    let away = Fact(CabinetDisconnected {}.into());
+    let back = Fact(
+        CabinetReconnected {
+            credential: key(2, "a"),
+        }
+        .into(),
+    );
+    TestFramework::<Cabinet>::with(())
+        .given(vec![connected(), excluded("fbo:507", "stuck"), away, back])
+        .when(exclude("fbo:507", "stuck"))
+        .then_expect_events(vec![]);
 }
