@@ -176,6 +176,20 @@ CREATE TABLE cabinet_absences (
     PRIMARY KEY (tenant_id, cabinet_id, left_position)
 );
 
+-- When a warehouse was left out of what can be sold, by key. Its levels and orders go on; who asks for totals
+-- takes the levels away. The key stays the warehouse's through renames, masks and absences.
+CREATE TABLE warehouse_exclusions (
+    tenant_id         uuid NOT NULL,
+    cabinet_id        uuid NOT NULL,
+    warehouse         text COLLATE "C" NOT NULL,
+    excluded_position bigint NOT NULL,
+    excluded_at       timestamptz NOT NULL,   -- by our time of recording, as for absences
+    included_at       timestamptz,            -- none while it is left out
+    reason            text NOT NULL,          -- the last one that was given
+    excluded_by       text NOT NULL,          -- the actor who gave it
+    PRIMARY KEY (tenant_id, cabinet_id, warehouse, excluded_position)
+);
+
 -- How each source of a cabinet last came out, and how old what it told is.
 CREATE TABLE freshness (
     tenant_id   uuid NOT NULL,
@@ -254,3 +268,18 @@ SELECT o.tenant_id, o.cabinet_id, o.warehouse, o.in_stock, k.resolved
                   AND w.in_stock AND NOT w.masked AND strpos(w.warehouse, ':name:') = 0
                   AND w.names ? substr(o.warehouse, 10)) c) k
  WHERE starts_with(o.warehouse, o.fulfilment || ':name:') AND NOT o.masked AND k.resolved IS NOT NULL;
+
+-- Every key under which something may be told of a warehouse that is or was left out: those that are one with
+-- it by its name, too.
+CREATE VIEW excluded_keys WITH (security_invoker = true) AS
+SELECT x.tenant_id, x.cabinet_id, k.warehouse, x.excluded_position, x.excluded_at, x.included_at, x.reason,
+       x.excluded_by, x.warehouse AS excluded_as
+  FROM warehouse_exclusions x
+  LEFT JOIN warehouse_aliases o
+    ON o.tenant_id = x.tenant_id AND o.cabinet_id = x.cabinet_id AND o.warehouse = x.warehouse
+ CROSS JOIN LATERAL (
+       SELECT coalesce(o.resolved, x.warehouse) AS warehouse
+       UNION
+       SELECT a.warehouse FROM warehouse_aliases a
+        WHERE a.tenant_id = x.tenant_id AND a.cabinet_id = x.cabinet_id
+          AND a.resolved = coalesce(o.resolved, x.warehouse)) k;

@@ -11,15 +11,14 @@ use events::{DecodeError, Decoded, Event, Recorded, StreamType};
 
 use crate::projection::{Projection, Reading, Rejected};
 
-/// Folds `product` streams, from `sync` streams how each source came out and what of it is
-/// held back, and from `cabinet` streams when a
-/// cabinet was away.
+/// Folds `product` streams, from `sync` streams how each source came out and what of it is held back, and
+/// from `cabinet` streams when a cabinet was away and which of its warehouses are left out of totals.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Inventory;
 
 impl Projection for Inventory {
     const NAME: &'static str = "inventory";
-    const VERSION: i32 = 4;
+    const VERSION: i32 = 5;
     const SCHEMA: &'static str = "rm_inventory";
     const DDL: &'static str = include_str!("../../../migrations/read-models/inventory.sql");
 
@@ -30,7 +29,7 @@ impl Projection for Inventory {
         let relevant = match event.stream_type() {
             None => return Ok(Reading::Unknown),
             Some(StreamType::Product | StreamType::Sync) => true,
-            Some(StreamType::Cabinet) => fold::is_of_absence(&event.event_type),
+            Some(StreamType::Cabinet) => fold::is_of_sight(&event.event_type),
             Some(_) => false,
         };
         if !relevant {

@@ -5,18 +5,24 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::Recorded;
-use events::catalog::{CabinetEvent, ProductEvent, SyncEvent};
+use events::catalog::{ProductEvent, SyncEvent};
 use events::ids::SyncId;
 use events::product::{Details, Fulfilment, OrdersObserved, ProductListed, StockLevel, StockObserved};
 use events::sync::{DoubtState, SourceOutcome, SourceReport};
 use uuid::Uuid;
 
+pub(super) use sight::{cabinet, is_of_sight};
+
 use super::in_stock::{Moved, Tallies};
-use super::rows::{Absence, Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Spell, Warehouse};
+use super::rows::{
+    Absence, Change, Exclusion, Fresh, Level, Order, Pair, Product, Rows, Slot, Spell, Warehouse,
+};
 use crate::held::{Ended, Held};
 use crate::operations::is_recorded_in_part;
 use crate::projection::{Rejected, name_of};
 use measures::moscow_day;
+
+mod sight;
 
 /// Folds an event of a product's stream.
 pub(super) fn product(rows: &mut Rows, event: &Recorded, fact: &ProductEvent) -> Result<(), Rejected> {
@@ -460,27 +466,6 @@ fn see(rows: &mut Rows, tenant: Uuid, cabinet: Uuid, key: &str, sighting: Wareho
             place.insert(sighting);
         }
     }
-}
-
-/// Whether an event of a cabinet says that it went or came back; nothing else of cabinets is looked at.
-pub(super) fn is_of_absence(event_type: &str) -> bool {
-    matches!(event_type, "cabinet_disconnected" | "cabinet_reconnected")
-}
-
-/// Folds an event of a cabinet's stream: whether its products are shown.
-pub(super) fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) {
-    let left = match fact {
-        CabinetEvent::CabinetDisconnected(_) => true,
-        CabinetEvent::CabinetReconnected(_) => false,
-        _ => return,
-    };
-    rows.absences.push(Absence {
-        tenant_id: event.metadata.tenant_id.uuid(),
-        cabinet_id: event.stream_id,
-        left,
-        position: event.position,
-        at: event.recorded_at,
-    });
 }
 
 /// Folds an event of a cabinet's sync stream: how its sources came out, and what of them is held back. Only

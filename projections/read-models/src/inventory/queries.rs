@@ -1,6 +1,7 @@
 //! Questions about products, stock and orders. Each runs in a tenant's transaction and sees that tenant only:
 //! by row security, and by name in every statement, so that a role with wider sight gets no wider answer.
 
+mod excluded;
 mod history;
 mod known_at;
 mod known_orders;
@@ -12,6 +13,7 @@ mod sizes;
 mod totals;
 mod warehouses;
 
+pub use excluded::{Excludable, Exclusion, excludable};
 pub use history::{Change, HistoryQuery, history};
 pub use known_orders::{KnownOrders, known_orders};
 pub use outlook::{OrderCounts, Outlook, Paces, outlooks};

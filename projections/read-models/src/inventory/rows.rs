@@ -31,6 +31,7 @@ pub struct Rows {
     pub(super) history: Vec<Change>,
     pub(super) spells: Vec<Spell>,
     pub(super) absences: Vec<Absence>,
+    pub(super) exclusions: Vec<Exclusion>,
 }
 
 impl Rows {
@@ -45,6 +46,7 @@ impl Rows {
             + self.history.len()
             + self.spells.len()
             + self.absences.len()
+            + self.exclusions.len()
     }
 }
 
@@ -198,6 +200,19 @@ pub(super) struct Absence {
     pub(super) cabinet_id: Uuid,
     /// Whether it went; else it came back.
     pub(super) left: bool,
+    pub(super) position: i64,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// A warehouse was left out of what can be sold, or counts again. In the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Exclusion {
+    pub(super) tenant_id: Uuid,
+    pub(super) cabinet_id: Uuid,
+    pub(super) warehouse: String,
+    /// Why it is left out; none where it counts again.
+    pub(super) reason: Option<String>,
+    pub(super) by: String,
     pub(super) position: i64,
     pub(super) at: DateTime<Utc>,
 }

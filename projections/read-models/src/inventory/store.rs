@@ -12,8 +12,8 @@ use tokio_postgres::types::Json;
 pub(super) use load::{load, price};
 
 use super::rows::{
-    Absence, CabinetKey, Change, Day, Fresh, Level, LevelKey, Order, Product, ProductKey, Rows, Slot, Spell,
-    Warehouse,
+    Absence, CabinetKey, Change, Day, Exclusion, Fresh, Level, LevelKey, Order, Product, ProductKey, Rows,
+    Slot, Spell, Warehouse,
 };
 use crate::projection::{Plans, cause_of, insert_rows, plans, write_rows};
 
@@ -26,6 +26,7 @@ pub(super) async fn store(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Er
     let warehouses: Vec<(&CabinetKey, &Warehouse)> = rows.warehouses.iter().collect();
     let freshness = changed_freshness(&rows);
     store_absences(tx, &rows.absences).await?;
+    store_exclusions(tx, &rows.exclusions).await?;
     let writes = join!(
         plans(tx, Plans::Kept),
         Box::pin(store_products(tx, &products, false)),
@@ -63,6 +64,7 @@ pub(super) async fn fill(mut rows: Rows, tx: &Transaction<'_>) -> Result<(), Err
     let freshness = changed_freshness(&rows);
     store_freshness(tx, &freshness).await?;
     store_absences(tx, &rows.absences).await?;
+    store_exclusions(tx, &rows.exclusions).await?;
     let orders: Vec<(CabinetKey, Order)> = std::mem::take(&mut rows.orders).into_iter().collect();
     Box::pin(store_orders(tx, &orders, true)).await?;
     count_all_days(tx).await
@@ -303,6 +305,50 @@ async fn store_absences(tx: &Transaction<'_>, absences: &[Absence]) -> Result<()
         let (tenant, cabinet) = (absence.tenant_id, absence.cabinet_id);
         tx.execute(&statement, &[&tenant, &cabinet, &absence.position, &absence.at])
             .await?;
+    }
+    Ok(())
+}
+
+/// As absences. Another reason for what is left out already replaces the first; since when stays.
+async fn store_exclusions(tx: &Transaction<'_>, exclusions: &[Exclusion]) -> Result<(), Error> {
+    for exclusion in exclusions {
+        let Exclusion {
+            tenant_id,
+            cabinet_id,
+            warehouse,
+            reason,
+            by,
+            position,
+            at,
+        } = exclusion;
+        let Some(reason) = reason else {
+            let statement = tx
+                .prepare_cached(
+                    "UPDATE warehouse_exclusions SET included_at = $5 \
+                      WHERE tenant_id = $1 AND cabinet_id = $2 AND warehouse = $3 \
+                        AND excluded_position < $4 AND included_at IS NULL",
+                )
+                .await?;
+            tx.execute(&statement, &[tenant_id, cabinet_id, warehouse, position, at])
+                .await?;
+            continue;
+        };
+        let statement = tx
+            .prepare_cached(
+                "WITH known AS ( \
+                     UPDATE warehouse_exclusions SET reason = $6, excluded_by = $7 \
+                      WHERE tenant_id = $1 AND cabinet_id = $2 AND warehouse = $3 \
+                        AND excluded_position < $4 AND included_at IS NULL RETURNING 1) \
+                 INSERT INTO warehouse_exclusions (tenant_id, cabinet_id, warehouse, excluded_position, \
+                    excluded_at, reason, excluded_by) \
+                 SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT FROM known)",
+            )
+            .await?;
+        tx.execute(
+            &statement,
+            &[tenant_id, cabinet_id, warehouse, position, at, reason, by],
+        )
+        .await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The same log gives the same rows, however it is cut, and however often it is delivered.
 
-use events::catalog::{ProductEvent, SyncEvent};
+use events::cabinet::{WarehouseExcluded, WarehouseIncluded};
+use events::catalog::{CabinetEvent, ProductEvent, SyncEvent};
 use events::product::{
     InWay, MarketplaceTurnover, Price, ProductDelisted, ProductDetailsChanged, ProductRelisted, SizeUnits,
     StockLevel, StockObserved,
@@ -36,7 +37,18 @@ pub(crate) fn eventful(seed: u64, events: usize) -> Log {
             continue;
         }
         let (who, product, nm_id) = products[usize::try_from(dice.roll(products.len() as u64)).unwrap()];
-        match dice.roll(12) {
+        match dice.roll(13) {
+            12 => {
+                let (warehouse, _) = WAREHOUSES[usize::try_from(dice.roll(5)).unwrap()];
+                let warehouse = warehouse.to_owned();
+                let told = if dice.roll(2) == 0 {
+                    CabinetEvent::from(WarehouseIncluded { warehouse })
+                } else {
+                    let reason = format!("reason {}", dice.roll(3));
+                    CabinetEvent::from(WarehouseExcluded { warehouse, reason })
+                };
+                log.push(who, place.uuid(), told);
+            }
             0 => {
                 let mut changed = details(nm_id);
                 changed.title = format!("Платье {}", dice.roll(5));

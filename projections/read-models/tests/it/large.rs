@@ -52,6 +52,8 @@ async fn filled(size: Size) -> World {
            FROM generate_series(1, {products}) p;
          INSERT INTO warehouses SELECT '{who}', '{place}', 'fbo:' || w, 'W' || w, '[]', 'fbo',
                 false, true, true, w, 0, w, 0 FROM generate_series(1, {warehouses}) w;
+         INSERT INTO warehouse_exclusions
+         VALUES ('{who}', '{place}', 'fbo:1', 1, '2026-06-01', NULL, 'r', 'b');
          INSERT INTO stock_levels SELECT '{who}', {id}, 'fbo:' || w, '{place}', 10, 0, 0, '{{}}', NULL, '[]',
                 'stock_fbo', '2026-09-30', '{who}', '2026-09-30', {products} + p
            FROM generate_series(1, {products}) p, generate_series(1, {warehouses}) w;

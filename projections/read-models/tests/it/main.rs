@@ -9,6 +9,7 @@ mod absences;
 mod bulk;
 mod determinism;
 mod erasure;
+mod excluded;
 mod fencing;
 mod held;
 mod inventory;

@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
+use super::excluded::{Exclusion, WHY, excluded};
 use super::known_at::{position_at, sources_at};
 use super::known_orders::known_orders;
 use super::outlook::{
@@ -31,6 +32,8 @@ pub struct Level {
     pub fulfilment: String,
     /// Whether the marketplace hides which warehouse this is.
     pub masked: bool,
+    /// Why its units are left out of the product's, if they are.
+    pub excluded: Option<Exclusion>,
     /// Units that can be sold.
     pub available: i64,
     /// Units on the way to buyers.
@@ -174,7 +177,9 @@ async fn described(
             params.push(position);
             (
                 orders_until_by_product().replace("$now", "$6"),
-                products_known_at(false).replace("$position", "$7"),
+                products_known_at(false)
+                    .replace("$position", "$7")
+                    .replace("$now", "$6"),
             )
         }
     };
@@ -204,7 +209,7 @@ async fn described(
 }
 
 /// Levels of product `$5` and the orders from each warehouse until `$6`, names resolved. `$stock` are the
-/// levels.
+/// levels, `$excluded` and `$why` the warehouses that are left out.
 const LEVELS: &str = "
     WITH o AS (
         SELECT coalesce(a.resolved, d.warehouse) AS warehouse,
@@ -230,17 +235,18 @@ const LEVELS: &str = "
            coalesce(l.in_way_from_client, 0) AS in_way_from_client, coalesce(o.last_7, 0) AS last_7,
            coalesce(o.last_14, 0) AS last_14, coalesce(o.last_28, 0) AS last_28,
            coalesce(o.returned_28, 0) AS returned_28, l.buckets, l.cluster, l.sizes, l.source,
-           l.as_of, l.sync_id, l.changed_at, l.position
+           l.as_of, l.sync_id, l.changed_at, l.position, $why
       FROM l
       FULL JOIN o ON o.warehouse = l.warehouse
       JOIN rm_inventory.products p ON p.tenant_id = (SELECT core.current_tenant()) AND p.product_id = $5
       JOIN rm_inventory.warehouses w
         ON w.tenant_id = p.tenant_id AND w.cabinet_id = p.cabinet_id
        AND w.warehouse = coalesce(l.warehouse, o.warehouse)
-      LEFT JOIN rm_inventory.warehouse_aliases x
-        ON x.tenant_id = w.tenant_id AND x.cabinet_id = w.cabinet_id AND x.warehouse = w.warehouse
+      LEFT JOIN rm_inventory.warehouse_aliases n
+        ON n.tenant_id = w.tenant_id AND n.cabinet_id = w.cabinet_id AND n.warehouse = w.warehouse
+      LEFT JOIN ($excluded) x ON x.cabinet_id = w.cabinet_id AND x.warehouse = w.warehouse
      -- What was told by its name first is told by its id now, and nothing is left under the name.
-     WHERE x.resolved IS NULL OR o.warehouse IS NOT NULL OR l.available <> 0 OR l.in_way_to_client <> 0
+     WHERE n.resolved IS NULL OR o.warehouse IS NOT NULL OR l.available <> 0 OR l.in_way_to_client <> 0
         OR l.in_way_from_client <> 0
      ORDER BY w.first_position, w.first_index";
 
@@ -265,7 +271,11 @@ async fn levels(
     position: Option<i64>,
 ) -> Result<Vec<Level>, QueryError> {
     let stock = if position.is_some() { STOCK_THEN } else { STOCK_NOW };
-    let statement = tx.prepare_cached(&LEVELS.replace("$stock", stock)).await?;
+    let sql = LEVELS
+        .replace("$stock", stock)
+        .replace("$excluded", &excluded(position.map(|_| "$6")))
+        .replace("$why", WHY);
+    let statement = tx.prepare_cached(&sql).await?;
     let rows = tx
         .query(
             &statement,
@@ -433,6 +443,7 @@ fn level(row: &Row) -> Result<Level, tokio_postgres::Error> {
         name: row.try_get("name")?,
         fulfilment: row.try_get("fulfilment")?,
         masked: row.try_get("masked")?,
+        excluded: Exclusion::of(row)?,
         available: row.try_get("available")?,
         in_way_to_client: row.try_get("in_way_to_client")?,
         in_way_from_client: row.try_get("in_way_from_client")?,

@@ -11,6 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
+use super::excluded::{counted_products, excluded};
 use super::known_at::{position_at, sources_at};
 use super::known_orders::known_orders;
 use super::outlook::{
@@ -148,8 +149,10 @@ pub struct ProductSummary {
     pub title: String,
     /// Whether it left the catalogue.
     pub delisted: bool,
-    /// Units that can be sold, over all warehouses.
+    /// Units that can be sold, over all warehouses that are not left out.
     pub available: i64,
+    /// Units at warehouses that are left out; with those above all units there are.
+    pub excluded_units: i64,
     /// Units on the way to buyers.
     pub in_way_to_client: i64,
     /// Units on the way back.
@@ -183,7 +186,7 @@ pub struct ProductPage {
 
 pub(super) const COLUMNS: &str = "p.product_id, p.cabinet_id, p.marketplace, p.nm_id, p.vendor_code, p.brand, \
 p.subject, \
-    p.title, p.delisted, p.available, p.in_way_to_client, p.in_way_from_client, p.measured, p.last_7, \
+    p.title, p.delisted, p.counted AS available, p.excluded_units, p.in_way_to_client, p.in_way_from_client, p.measured, p.last_7, \
     p.last_14, p.last_28, p.returned_28, p.marketplace_figures, p.as_of, p.listed_at, p.updated_at, p.position";
 
 /// The products that match, one page of them. Those of a cabinet that was taken away are left out; an earlier
@@ -296,7 +299,9 @@ impl<'a> Statement<'a> {
             if let Some(position) = position {
                 let place = self.add(position);
                 orders = orders_until_by_product().replace("$now", &now);
-                source = products_known_at(at_warehouse).replace("$position", &place);
+                source = products_known_at(at_warehouse)
+                    .replace("$position", &place)
+                    .replace("$now", &now);
             }
             if query.needs_pace() {
                 let first = self.params.len();
@@ -309,8 +314,8 @@ impl<'a> Statement<'a> {
                 pace.push_str(", ");
                 let measured = format!(
                     "{} AS days_of_stock, {} AS stock_out, q.*",
-                    days_of_stock_sql("q.available"),
-                    stock_out_sql("q.available")
+                    days_of_stock_sql("q.counted"),
+                    stock_out_sql("q.counted")
                 );
                 source = format!(
                     "SELECT {measured} FROM ({source}) q LEFT JOIN pace ON pace.product_id = q.product_id"
@@ -375,19 +380,20 @@ pub(super) fn current_products(at_warehouse: bool) -> String {
              AND l.warehouse = $warehouse",
         )
     } else {
-        ("q.available", "")
+        ("q.counted", "")
     };
+    let counted = counted_products();
     format!(
         "SELECT q.*, {measured} AS measured, {ORDERS} \
-           FROM rm_inventory.products q {join} LEFT JOIN o ON o.product_id = q.product_id \
-          WHERE q.tenant_id = {MINE}"
+           FROM ({counted}) q {join} LEFT JOIN o ON o.product_id = q.product_id"
     )
 }
 
 const ORDERS: &str = "coalesce(o.last_7, 0) AS last_7, coalesce(o.last_14, 0) AS last_14, \
     coalesce(o.last_28, 0) AS last_28, coalesce(o.returned_28, 0) AS returned_28";
 
-/// Products with the numbers of the last change recorded up to `$position`.
+/// Products with the numbers of the last change recorded up to `$position`, less those of the warehouses that
+/// were left out at `$now`.
 pub(super) fn products_known_at(at_warehouse: bool) -> String {
     let last = |columns: &str, only: &str| {
         format!(
@@ -406,16 +412,26 @@ pub(super) fn products_known_at(at_warehouse: bool) -> String {
             format!("JOIN LATERAL ({there}) l ON l.available_after IS NOT NULL"),
         )
     } else {
-        ("h.total_available", String::new())
+        ("h.total_available - coalesce(x.units, 0)", String::new())
     };
     let then = last("c.*", "");
+    let excluded = excluded(Some("$now"));
+    let there = last(
+        "c.available_after",
+        "AND c.warehouse = e.warehouse AND c.kind IN ('stock', 'regrouped')",
+    );
     format!(
-        "SELECT q.product_id, q.cabinet_id, q.marketplace, q.nm_id, q.vendor_code, q.brand, q.subject, \
-                q.title, q.search, q.barcodes, h.delisted, h.total_available AS available, \
+        "WITH e AS MATERIALIZED ({excluded}) \
+         SELECT q.product_id, q.cabinet_id, q.marketplace, q.nm_id, q.vendor_code, q.brand, q.subject, \
+                q.title, q.search, q.barcodes, h.delisted, \
+                h.total_available - coalesce(x.units, 0) AS counted, coalesce(x.units, 0) AS excluded_units, \
                 h.total_to_client AS in_way_to_client, h.total_from_client AS in_way_from_client, \
                 {measured} AS measured, {ORDERS}, \
                 '[]'::jsonb AS marketplace_figures, '{{}}'::jsonb AS as_of, q.listed_at, h.recorded_at AS updated_at, h.position \
            FROM rm_inventory.products q JOIN LATERAL ({then}) h ON true \
+           LEFT JOIN LATERAL (SELECT sum(t.available_after)::bigint AS units \
+                                FROM e CROSS JOIN LATERAL ({there}) t \
+                               WHERE e.cabinet_id = q.cabinet_id) x ON true \
            {join} LEFT JOIN o ON o.product_id = q.product_id \
           WHERE q.tenant_id = {MINE}"
     )
@@ -502,6 +518,7 @@ pub(super) fn summary(row: &Row, at_warehouse: bool) -> Result<ProductSummary, t
         title: row.try_get("title")?,
         delisted: row.try_get("delisted")?,
         available: row.try_get("available")?,
+        excluded_units: row.try_get("excluded_units")?,
         in_way_to_client: row.try_get("in_way_to_client")?,
         in_way_from_client: row.try_get("in_way_from_client")?,
         available_at_warehouse: if at_warehouse {

@@ -1,12 +1,13 @@
 //! Everything a tenant's sheet needs, in the order in which it was first seen.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::excluded::{WHY, excluded};
 use super::known_at::position_at;
 use super::known_orders::{KnownOrders, known_orders};
 use super::outlook::{Outlook, outlooks};
@@ -16,8 +17,8 @@ use super::{MINE, connected};
 use crate::QueryError;
 use measures::{before_window, moscow_day};
 
-/// The rows of a sheet. Products and their cells are of one instant; the sums of a product's cells, together
-/// with nothing else, are its totals.
+/// The rows of a sheet. Products and their cells are of one instant; the sums of a product's cells, less
+/// those of warehouses that are left out, are its totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SheetRows {
     /// Position up to which the read model had read.
@@ -106,6 +107,8 @@ pub struct SheetProduct {
     pub delisted: bool,
     /// Units that can be sold.
     pub available: i64,
+    /// Units at warehouses that are left out.
+    pub excluded_units: i64,
     /// Units on the way to buyers.
     pub in_way_to_client: i64,
     /// Units on the way back.
@@ -158,8 +161,9 @@ pub async fn sheet_rows(tx: &Transaction<'_>, today: NaiveDate) -> Result<SheetR
         Some(row) => row.try_get("read_up_to")?,
         None => read_up_to(tx).await?,
     };
-    let products = rows.iter().map(sheet_product).collect::<Result<Vec<_>, _>>()?;
+    let mut products = rows.iter().map(sheet_product).collect::<Result<Vec<_>, _>>()?;
     let warehouses = columns(tx, &products, i64::MAX, None).await?;
+    leave_out(&mut products, &warehouses);
     Ok(SheetRows {
         position,
         known_at: None,
@@ -217,8 +221,9 @@ pub async fn sheet_rows_known_at(tx: &Transaction<'_>, at: DateTime<Utc>) -> Res
     let before = before_window(today, 7);
     let statement = tx.prepare_cached(&sql).await?;
     let rows = tx.query(&statement, &[&before, &today, &at, &position]).await?;
-    let products = rows.iter().map(sheet_product).collect::<Result<Vec<_>, _>>()?;
+    let mut products = rows.iter().map(sheet_product).collect::<Result<Vec<_>, _>>()?;
     let warehouses = columns(tx, &products, position, Some(at)).await?;
+    leave_out(&mut products, &warehouses);
     Ok(SheetRows {
         position: read_up_to(tx).await?,
         known_at: Some(at),
@@ -231,6 +236,24 @@ pub async fn sheet_rows_known_at(tx: &Transaction<'_>, at: DateTime<Utc>) -> Res
         sizes: None,
         size_names: HashMap::new(),
     })
+}
+
+/// Takes the units at warehouses that are left out away from what can be sold: by the warehouses that were
+/// read, so that a total and the marks above its columns never disagree.
+fn leave_out(products: &mut [SheetProduct], warehouses: &[Warehouse]) {
+    let left_out: HashSet<(Uuid, &str)> = (warehouses.iter())
+        .filter(|warehouse| warehouse.excluded.is_some())
+        .map(|warehouse| (warehouse.cabinet_id, warehouse.warehouse.as_str()))
+        .collect();
+    if left_out.is_empty() {
+        return;
+    }
+    for product in products {
+        let cells = product.cells.iter();
+        let there = cells.filter(|cell| left_out.contains(&(product.cabinet_id, cell.warehouse.as_str())));
+        product.excluded_units = there.map(|cell| cell.available).sum();
+        product.available -= product.excluded_units;
+    }
 }
 
 /// Products with the totals of their last change up to position `$4`.
@@ -295,8 +318,10 @@ async fn columns(
         // The parameter has to occur.
         None => format!("{} AND $2::timestamptz IS NULL", connected("w.cabinet_id", None)),
     };
+    let left_out = excluded(at.map(|_| "$2"));
     let sql = format!(
-        "SELECT w.*, a.resolved AS same_as FROM rm_inventory.warehouses w \
+        "SELECT w.*, a.resolved AS same_as, {WHY} FROM rm_inventory.warehouses w \
+           LEFT JOIN ({left_out}) x ON x.cabinet_id = w.cabinet_id AND x.warehouse = w.warehouse \
            LEFT JOIN rm_inventory.warehouse_aliases a ON a.tenant_id = w.tenant_id \
                 AND a.cabinet_id = w.cabinet_id AND a.warehouse = w.warehouse \
           WHERE w.tenant_id = {MINE} AND w.first_position <= $1 AND {connected} \
@@ -348,6 +373,7 @@ fn sheet_product(row: &Row) -> Result<SheetProduct, tokio_postgres::Error> {
         title: row.try_get("title")?,
         delisted: row.try_get("delisted")?,
         available: row.try_get("available")?,
+        excluded_units: 0,
         in_way_to_client: row.try_get("in_way_to_client")?,
         in_way_from_client: row.try_get("in_way_from_client")?,
         orders_last_7: row.try_get("orders")?,

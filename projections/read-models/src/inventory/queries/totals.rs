@@ -1,11 +1,12 @@
 //! The numbers of a dashboard. Products that left the catalogue, and those of cabinets that were taken away,
-//! are not counted.
+//! are not counted, and no units at warehouses that are left out.
 
 use chrono::NaiveDate;
 use deadpool_postgres::Transaction;
 use measures::KnownWindows;
 use serde::Serialize;
 
+use super::excluded::counted_products;
 use super::known_orders::known_orders;
 use super::outlook::Windows;
 use super::{MINE, connected};
@@ -18,6 +19,8 @@ pub struct Totals {
     pub products: i64,
     /// Units that can be sold.
     pub available: i64,
+    /// Units at warehouses that are left out.
+    pub excluded_units: i64,
     /// Units on the way to buyers.
     pub in_way_to_client: i64,
     /// Units on the way back.
@@ -60,18 +63,20 @@ pub struct Distribution {
 pub async fn totals(tx: &Transaction<'_>, today: NaiveDate, low: i64) -> Result<Totals, QueryError> {
     let sql = format!(
         "SELECT p.*, o.* FROM ( \
-             SELECT count(*) AS products, coalesce(sum(available), 0)::bigint AS available, \
+             SELECT count(*) AS products, coalesce(sum(counted), 0)::bigint AS available, \
+                    coalesce(sum(excluded_units), 0)::bigint AS excluded_units, \
                     coalesce(sum(in_way_to_client), 0)::bigint AS to_client, \
                     coalesce(sum(in_way_from_client), 0)::bigint AS from_client, \
-                    count(*) FILTER (WHERE available > 0 AND available < $1) AS low_stock, \
-                    count(*) FILTER (WHERE available <= 0) AS out_of_stock \
-               FROM rm_inventory.products c WHERE tenant_id = {MINE} AND NOT delisted AND {}) p, \
+                    count(*) FILTER (WHERE counted > 0 AND counted < $1) AS low_stock, \
+                    count(*) FILTER (WHERE counted <= 0) AS out_of_stock \
+               FROM ({}) c WHERE NOT delisted AND {}) p, \
          (SELECT coalesce(sum(d.units) FILTER (WHERE d.day > $3), 0)::bigint AS last_7, \
                  coalesce(sum(d.units) FILTER (WHERE d.day > $4), 0)::bigint AS last_14, \
                  coalesce(sum(d.units), 0)::bigint AS last_28 \
             FROM rm_inventory.order_days d JOIN rm_inventory.products q USING (tenant_id, product_id) \
            WHERE d.tenant_id = {MINE} AND NOT q.delisted AND d.day > $5 AND d.day <= $2 \
             AND {}) o",
+        counted_products(),
         connected("c.cabinet_id", None),
         connected("q.cabinet_id", None)
     );
@@ -92,6 +97,7 @@ pub async fn totals(tx: &Transaction<'_>, today: NaiveDate, low: i64) -> Result<
     Ok(Totals {
         products: row.try_get("products")?,
         available: row.try_get("available")?,
+        excluded_units: row.try_get("excluded_units")?,
         in_way_to_client: row.try_get("to_client")?,
         in_way_from_client: row.try_get("from_client")?,
         low_stock: row.try_get("low_stock")?,
@@ -103,18 +109,19 @@ pub async fn totals(tx: &Transaction<'_>, today: NaiveDate, low: i64) -> Result<
     })
 }
 
-/// Products by units available.
+/// Products by units that can be sold.
 ///
 /// # Errors
 /// [`QueryError::Database`].
 pub async fn distribution(tx: &Transaction<'_>) -> Result<Distribution, QueryError> {
     let sql = format!(
-        "SELECT count(*) FILTER (WHERE available <= 0), count(*) FILTER (WHERE available BETWEEN 1 AND 5), \
-                count(*) FILTER (WHERE available BETWEEN 6 AND 20), \
-                count(*) FILTER (WHERE available BETWEEN 21 AND 50), \
-                count(*) FILTER (WHERE available BETWEEN 51 AND 100), count(*) FILTER (WHERE available > \
-                100) \
-           FROM rm_inventory.products c WHERE tenant_id = {MINE} AND NOT delisted AND {}",
+        "SELECT count(*) FILTER (WHERE counted <= 0), count(*) FILTER (WHERE counted BETWEEN 1 AND 5), \
+                count(*) FILTER (WHERE counted BETWEEN 6 AND 20), \
+                count(*) FILTER (WHERE counted BETWEEN 21 AND 50), \
+                count(*) FILTER (WHERE counted BETWEEN 51 AND 100), \
+                count(*) FILTER (WHERE counted > 100) \
+           FROM ({}) c WHERE NOT delisted AND {}",
+        counted_products(),
         connected("c.cabinet_id", None)
     );
     let statement = tx.prepare_cached(&sql).await?;

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
+use super::excluded::{Exclusion, WHY, excluded};
 use super::known_orders::known_orders;
 use super::{MINE, connected};
 use crate::QueryError;
@@ -28,6 +29,8 @@ pub struct Warehouse {
     pub masked: bool,
     /// Whether stock was ever told for it; else only orders were.
     pub in_stock: bool,
+    /// Why its units are left out of what can be sold, if they are.
+    pub excluded: Option<Exclusion>,
     /// The warehouse that this one turned out to be, where it was told by its name first and by an id later.
     pub same_as: Option<String>,
     /// Position of its first sighting; with [`Self::first_index`] a stable order.
@@ -96,8 +99,10 @@ pub async fn warehouses(
     tx: &Transaction<'_>,
     cabinet_id: Option<Uuid>,
 ) -> Result<Vec<Warehouse>, QueryError> {
+    let left_out = excluded(None);
     let sql = format!(
-        "SELECT {COLUMNS} FROM rm_inventory.warehouses w \
+        "SELECT {COLUMNS}, {WHY} FROM rm_inventory.warehouses w \
+           LEFT JOIN ({left_out}) x ON x.cabinet_id = w.cabinet_id AND x.warehouse = w.warehouse \
           WHERE w.tenant_id = {MINE} AND ($1::uuid IS NULL OR w.cabinet_id = $1) AND {UNALIASED} \
             AND {} \
           ORDER BY w.first_position, w.first_index",
@@ -108,8 +113,8 @@ pub async fn warehouses(
     Ok(rows.iter().map(warehouse).collect::<Result<_, _>>()?)
 }
 
-/// What lies at each warehouse of the connected cabinets, most units first. Products that left the catalogue
-/// are not counted.
+/// What lies at each warehouse of the connected cabinets, most units first, and at those that are left out of
+/// totals as well. Products that left the catalogue are not counted.
 ///
 /// # Errors
 /// [`QueryError::Database`].
@@ -118,6 +123,7 @@ pub async fn warehouse_totals(
     cabinet_id: Option<Uuid>,
     today: NaiveDate,
 ) -> Result<Vec<WarehouseTotal>, QueryError> {
+    let left_out = excluded(None);
     let sql = format!(
         "WITH cells AS ( \
              SELECT l.cabinet_id, coalesce(a.resolved, l.warehouse) AS warehouse, l.available, \
@@ -132,14 +138,15 @@ pub async fn warehouse_totals(
                LEFT JOIN rm_inventory.warehouse_aliases a ON a.tenant_id = d.tenant_id \
                     AND a.cabinet_id = d.cabinet_id AND a.warehouse = d.warehouse \
               WHERE d.tenant_id = {MINE} AND NOT p.delisted AND d.day > $2 AND d.day <= $3) \
-         SELECT {COLUMNS}, coalesce(sum(c.available), 0)::bigint AS available, \
+         SELECT {COLUMNS}, {WHY}, coalesce(sum(c.available), 0)::bigint AS available, \
                 coalesce(sum(c.units), 0)::bigint AS units, \
                 count(c.product_id) FILTER (WHERE c.available > 0) AS products \
            FROM rm_inventory.warehouses w \
            LEFT JOIN cells c ON c.cabinet_id = w.cabinet_id AND c.warehouse = w.warehouse \
+           LEFT JOIN ({left_out}) x ON x.cabinet_id = w.cabinet_id AND x.warehouse = w.warehouse \
           WHERE w.tenant_id = {MINE} AND ($1::uuid IS NULL OR w.cabinet_id = $1) AND {UNALIASED} \
             AND {} \
-          GROUP BY w.tenant_id, w.cabinet_id, w.warehouse \
+          GROUP BY w.tenant_id, w.cabinet_id, w.warehouse, {WHY} \
           ORDER BY available DESC, w.first_position, w.first_index",
         connected("w.cabinet_id", None)
     );
@@ -206,6 +213,7 @@ pub(super) fn warehouse(row: &Row) -> Result<Warehouse, tokio_postgres::Error> {
         fulfilment: row.try_get("fulfilment")?,
         masked: row.try_get("masked")?,
         in_stock: row.try_get("in_stock")?,
+        excluded: Exclusion::of(row)?,
         same_as: row.try_get("same_as")?,
         first_position: row.try_get("first_position")?,
         first_index: row.try_get("first_index")?,
