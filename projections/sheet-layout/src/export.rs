@@ -53,6 +53,8 @@ pub struct Table {
     cells: Vec<Cell>,
     view: View,
     freshness: Arc<str>,
+    /// Notes on group titles, by the group's first column.
+    title_notes: Vec<(usize, Arc<str>)>,
     /// Product rows that have no level, because their sizes have rows.
     uncoloured: HashSet<usize>,
 }
@@ -73,10 +75,13 @@ impl Table {
         let uncoloured = (shown.products.iter().enumerate())
             .filter(|(_, product)| split.contains(&*product.key))
             .map(|(row, _)| row);
+        let mut cells = shown.cells(&columns)?;
+        let title_notes = mark_left_out(&shown, &columns, &mut cells);
         Ok(Self {
             uncoloured: uncoloured.collect(),
-            cells: shown.cells(&columns)?,
+            cells,
             columns,
+            title_notes,
             freshness: input.freshness.note(view.language).into(),
             view: view.clone(),
         })
@@ -104,6 +109,13 @@ impl Table {
                 start..end
             })
             .collect()
+    }
+
+    /// Notes on group titles, by the group's first column: of warehouses that are no part of the totals, and
+    /// why. Their titles are marked as well, for files that have no notes.
+    #[must_use]
+    pub fn title_notes(&self) -> &[(usize, Arc<str>)] {
+        &self.title_notes
     }
 
     /// Notes on field titles, by column.
@@ -162,6 +174,23 @@ impl Table {
     pub fn to_xlsx(&self, worksheet: &str) -> Result<Vec<u8>, ExportError> {
         xlsx::write(self, worksheet)
     }
+}
+
+/// Marks the titles of warehouses that are left out, and tells the notes on them.
+fn mark_left_out(shown: &Shown<'_>, columns: &[ColumnKey], cells: &mut [Cell]) -> Vec<(usize, Arc<str>)> {
+    let mark = shown.view.language.pick("не учитывается", "not counted");
+    let notes = shown.title_notes();
+    let mut found = Vec::new();
+    for (place, (column, title)) in columns.iter().zip(cells).enumerate() {
+        if let ColumnKey::Warehouse(code, _) = column
+            && let Some(note) = notes.get(code)
+            && *title != Cell::Empty
+        {
+            *title = Cell::text(&format!("{title} ({mark})"));
+            found.push((place, Arc::clone(note)));
+        }
+    }
+    found
 }
 
 /// Whether a program may take a text that begins like this for a formula.

@@ -3,13 +3,14 @@
 
 mod codec;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use codec::GridDecodeError;
 
 use crate::cell::Cell;
 use crate::column::ColumnKey;
+use crate::input::is_left_out_note;
 use crate::owed::Owed;
 use crate::view::Look;
 
@@ -29,6 +30,8 @@ pub struct Grid {
     pub(crate) rows: Vec<GridRow>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) note: Arc<str>,
+    /// Notes on the titles of warehouses, by code: ours, and a seller's own where one was seen.
+    pub(crate) title_notes: BTreeMap<Arc<str>, Arc<str>>,
     pub(crate) look: Look,
     /// It is not known how the sheet looks; never stored.
     pub(crate) doubted: bool,
@@ -55,6 +58,7 @@ impl Grid {
             rows,
             cells,
             note: "".into(),
+            title_notes: BTreeMap::new(),
             look: Look::default(),
             doubted: false,
             owed: None,
@@ -64,11 +68,12 @@ impl Grid {
         }
     }
 
-    /// Takes over what cannot be read back from a sheet, its language and colours and what it refused, from
-    /// what was written before. Without it the default look is assumed.
+    /// Takes over what is not read back with the cells, its language, colours and notes on titles and what
+    /// the sheet refused, from what was written before. Without it the default look is assumed.
     #[must_use]
     pub fn looking_like(mut self, before: &Self) -> Self {
         self.look = before.look;
+        self.title_notes.clone_from(&before.title_notes);
         self.owed.clone_from(&before.owed);
         (self.full, self.narrow) = (before.full, before.narrow);
         self
@@ -82,6 +87,12 @@ impl Grid {
         self.doubted = true;
         self.owed = before.map(|before| Owed::after_a_cut(before, &self));
         (self.full, self.narrow) = before.map_or((false, None), |before| (before.full, before.narrow));
+        // Notes that may be there or not: with another text they are written again, or taken away.
+        let ours = before.into_iter().flat_map(|before| &before.title_notes);
+        let ours = ours.filter(|(_, note)| is_left_out_note(note));
+        self.title_notes = ours
+            .map(|(code, note)| (Arc::clone(code), format!("{note}?").into()))
+            .collect();
         self
     }
 
@@ -127,6 +138,26 @@ impl Grid {
     pub fn noted(mut self, note: &str) -> Self {
         self.note = note.into();
         self
+    }
+
+    /// Takes over the notes on titles that were read back, by the column under the title.
+    #[must_use]
+    pub fn with_title_notes<'a>(mut self, notes: impl IntoIterator<Item = (&'a ColumnKey, &'a str)>) -> Self {
+        self.title_notes.clear();
+        for (column, note) in notes {
+            if let ColumnKey::Warehouse(code, _) = column {
+                self.title_notes
+                    .entry(Arc::clone(code))
+                    .or_insert_with(|| note.into());
+            }
+        }
+        self
+    }
+
+    /// Notes on titles that a seller wrote.
+    pub(crate) fn foreign_title_notes(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let notes = self.title_notes.iter();
+        notes.filter(|(_, note)| !is_left_out_note(note))
     }
 
     /// Metadata values of the columns, left to right.

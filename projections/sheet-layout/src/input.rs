@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::column::warehouse_code;
+use crate::column::{BaseField, ColumnKey, warehouse_code};
 use crate::state::IdentityCells;
 use crate::view::{Language, View};
 use measures::Tenths;
@@ -49,7 +49,8 @@ pub struct ProductFacts {
     pub stock_out_on: Option<NaiveDate>,
 }
 
-/// One product of one cabinet. Totals are not given: they are the sums over [`Self::cells`].
+/// One product of one cabinet. Totals are not given: they are the sums over [`Self::cells`], of available
+/// units without [`Self::uncounted`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProductRow {
     /// Stable identity, for example the product id; never shown.
@@ -71,6 +72,9 @@ pub struct ProductRow {
     /// `(index into warehouses, available units, orders of the last seven days without cancelled ones)`. A
     /// warehouse left out counts as 0 and 0; one that is named twice is summed.
     pub cells: Vec<(usize, i64, i64)>,
+    /// Warehouses whose available units are no part of the total and of what is computed from it, by index.
+    /// Their own columns show them, and their orders count.
+    pub uncounted: Arc<[usize]>,
     /// Orders of the last seven days that name no warehouse, or one that cannot be told apart; shown in the
     /// block [`UNPLACED_NAME`] and part of the total.
     pub orders_without_warehouse: i64,
@@ -99,6 +103,33 @@ pub struct WarehouseColumn {
     pub key: Arc<str>,
     /// Shown name.
     pub name: Arc<str>,
+    /// Why its units are no part of the totals of some products or of all, in the view's language; empty
+    /// where they are. Shown as a note on its title.
+    pub left_out: Arc<str>,
+}
+
+/// How the note on the title of a warehouse that is left out begins. One that begins otherwise is not ours.
+#[must_use]
+pub fn left_out_heading(language: Language) -> String {
+    let total = ColumnKey::Base(BaseField::AvailableTotal).title(language);
+    match language {
+        Language::Russian => format!("Не учитывается в «{total}»"),
+        Language::English => format!("Not part of “{total}”"),
+    }
+}
+
+pub(crate) fn is_left_out_note(note: &str) -> bool {
+    [Language::Russian, Language::English]
+        .into_iter()
+        .any(|language| note.starts_with(&left_out_heading(language)))
+}
+
+impl WarehouseColumn {
+    /// The note on its title; none where it counts.
+    pub(crate) fn note(&self, language: Language) -> Option<String> {
+        let note = || format!("{}: {}", left_out_heading(language), self.left_out);
+        (!self.left_out.is_empty()).then(note)
+    }
 }
 
 /// When and from where the numbers come, shown as a note.

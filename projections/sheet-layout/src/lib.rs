@@ -58,7 +58,7 @@ pub use column::{
 pub use grid::{Grid, GridDecodeError, GridRow};
 pub use input::{
     Freshness, LayoutError, ProductFacts, ProductRow, SheetInput, SizeRow, UNPLACED_KEY, UNPLACED_NAME,
-    WarehouseColumn,
+    WarehouseColumn, left_out_heading,
 };
 pub use measures::{Tenths, turnover};
 pub use plan::{MAX_CELLS, Options, Plan, plan};

@@ -41,6 +41,9 @@ pub(crate) struct Owed {
     pub(crate) look: Option<Look>,
     /// The freshness note that the sheet has, where it is another one than was written.
     pub(crate) note: Option<Arc<str>>,
+    /// The notes on titles that the sheet has, where others were written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) title_notes: Option<BTreeMap<Arc<str>, Arc<str>>>,
     /// Rows that look different from what was written.
     pub(crate) worn: BTreeMap<Arc<str>, Worn>,
 }
@@ -58,6 +61,7 @@ impl Owed {
             structure: None,
             look: None,
             note: None,
+            title_notes: None,
             worn: BTreeMap::new(),
             ..owed
         }
@@ -104,6 +108,9 @@ impl Owed {
         let note = before
             .note
             .or_else(|| (old.note != new.note).then(|| Arc::clone(&old.note)));
+        let title_notes = before
+            .title_notes
+            .or_else(|| (old.title_notes != new.title_notes).then(|| old.title_notes.clone()));
         Self {
             structure: None,
             refused: BTreeSet::new(),
@@ -112,6 +119,7 @@ impl Owed {
             rows,
             look,
             note,
+            title_notes,
             worn,
         }
     }
@@ -137,6 +145,7 @@ impl Owed {
             }
             if !refused.contains(&Decoration::Note) {
                 self.note = None;
+                self.title_notes = None;
             }
             // The sheet itself tells what is missing of these.
             if refused.iter().all(|kind| kind.is_seen()) {

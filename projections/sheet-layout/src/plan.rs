@@ -310,6 +310,9 @@ fn draw(
     freeze(&mut arranged);
     let note = again.and_then(|owed| owed.note.as_deref()).unwrap_or(&old.note);
     content::notes(&mut arranged, (note, look), &written);
+    let titles = again.and_then(|owed| owed.title_notes.as_ref());
+    let titles = titles.unwrap_or(&old.title_notes);
+    content::title_notes(&mut arranged, &merged.titles, titles, &written);
     tables::spare(&mut arranged.board, values);
     let skipped = refused.map(|owed| owed.refused.clone()).unwrap_or_default();
     let requests = &mut arranged.board.requests;

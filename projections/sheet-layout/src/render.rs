@@ -94,7 +94,8 @@ impl<'i> Renderer<'i> {
         Ok(())
     }
 
-    /// Fills the per-warehouse numbers; `(available, orders)` over all warehouses, `None` on overflow.
+    /// Fills the per-warehouse numbers; `(available, orders)` over all warehouses, without the units of those
+    /// that do not count, `None` on overflow.
     fn sum(&mut self, product: &ProductRow) -> Option<(i64, i64)> {
         let mut orders_total = product.orders_without_warehouse;
         let mut available_total: i64 = 0;
@@ -104,7 +105,9 @@ impl<'i> Renderer<'i> {
             *units = units.checked_add(*available)?;
             let ordered = self.orders.get_mut(*index)?;
             *ordered = ordered.checked_add(*orders)?;
-            available_total = available_total.checked_add(*available)?;
+            if !product.uncounted.contains(index) {
+                available_total = available_total.checked_add(*available)?;
+            }
             orders_total = orders_total.checked_add(*orders)?;
         }
         Some((available_total, orders_total))

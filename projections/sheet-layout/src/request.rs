@@ -369,7 +369,7 @@ impl Serialize for CellBlock {
 pub struct NoteCell {
     /// The cell.
     pub start: GridCoordinate,
-    /// Its note.
+    /// Its note; empty to take it away.
     pub note: String,
 }
 
@@ -377,6 +377,7 @@ impl Serialize for NoteCell {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Note<'a> {
+            #[serde(skip_serializing_if = "str::is_empty")]
             note: &'a str,
         }
         #[derive(Serialize)]

@@ -1,7 +1,7 @@
 //! The part of an input that a view shows: which products in which order, and which warehouses have columns.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::cell::Cell;
@@ -77,6 +77,7 @@ impl<'a> Shown<'a> {
             blocks.push(WarehouseColumn {
                 key: UNPLACED_KEY.into(),
                 name: unplaced_name(self.view.language).into(),
+                ..WarehouseColumn::default()
             });
         }
         blocks
@@ -133,6 +134,15 @@ impl<'a> Shown<'a> {
             names.insert(warehouse_code(&warehouse.key), name);
         }
         names
+    }
+
+    /// Notes on the titles of warehouses that are left out, by code.
+    pub(crate) fn title_notes(&self) -> BTreeMap<Arc<str>, Arc<str>> {
+        let note = |warehouse: &WarehouseColumn| {
+            let note = warehouse.note(self.view.language)?;
+            Some((warehouse_code(&warehouse.key), note.into()))
+        };
+        self.input.warehouses.iter().filter_map(note).collect()
     }
 
     /// All cells, row after row: group titles (in the first column of each group), field titles, products.
@@ -216,6 +226,11 @@ fn by<K: Ord>(products: &mut Vec<&ProductRow>, order: Sort, key: impl Fn(&Produc
 fn totals(product: &ProductRow) -> (i64, i64) {
     let start = (0_i64, product.orders_without_warehouse);
     product.cells.iter().fold(start, |(units, ordered), cell| {
-        (units.saturating_add(cell.1), ordered.saturating_add(cell.2))
+        let counted = if product.uncounted.contains(&cell.0) {
+            0
+        } else {
+            cell.1
+        };
+        (units.saturating_add(counted), ordered.saturating_add(cell.2))
     })
 }

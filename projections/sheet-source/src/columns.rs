@@ -4,11 +4,14 @@
 //! that was told by its name first and by an id later keeps the group that it had, for there may be formulas
 //! on it. Titles differ: whoever reads two groups of one name cannot know which is which.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-use read_models::inventory::queries::{NOWHERE, SheetCell, SheetProduct, SheetRows, Warehouse};
+use read_models::inventory::queries::{Exclusion, NOWHERE, SheetCell, SheetProduct, SheetRows, Warehouse};
 use sheet_layout::{Language, UNPLACED_NAME, WarehouseColumn};
 use uuid::Uuid;
+
+use crate::left_out;
 
 /// Orders that name no warehouse have a key that ends like this; see the worker's `compose`.
 const NAMELESS: &str = ":name:";
@@ -23,6 +26,10 @@ pub(crate) struct Columns {
     index: HashMap<Uuid, HashMap<String, usize>>,
     /// Names of warehouses from which there are orders and of which no stock was ever told.
     orders_only: Vec<String>,
+    /// By cabinet, the groups whose units are no part of its totals.
+    uncounted: HashMap<Uuid, Arc<[usize]>>,
+    /// What is left out of the totals, for the note.
+    left_out: Vec<left_out::Group>,
 }
 
 /// A group before it has its title.
@@ -33,6 +40,10 @@ struct Group {
     fulfilment: String,
     /// Told by its name alone, and never with stock.
     orders_only: bool,
+    /// In which cabinets it is left out of the totals, and why. A cabinet may have it under two keys.
+    exclusions: Vec<(Uuid, Exclusion)>,
+    /// Cabinets that have it.
+    cabinets: BTreeSet<Uuid>,
 }
 
 impl Columns {
@@ -64,6 +75,9 @@ impl Columns {
                     groups.push(Group::of(warehouse, marketplace));
                     groups.len() - 1
                 });
+            if let Some(group) = groups.get_mut(place) {
+                group.mark(warehouse);
+            }
             if let Some(group) = groups.get_mut(place)
                 && warehouse.same_as.is_none()
             {
@@ -77,7 +91,19 @@ impl Columns {
                 .insert(warehouse.warehouse.clone(), place);
         }
         let titles = titles(&groups, language);
+        let uncounted = uncounted(&groups);
+        let excluded = |group: &Group| left_out::reasons(&group.exclusions, &group.cabinets, language);
+        let left_out = (groups.iter().zip(&titles).enumerate())
+            .filter(|(_, (group, _))| !group.exclusions.is_empty())
+            .map(|(place, (group, title))| left_out::Group {
+                name: title.clone(),
+                units: units_left_out(rows, &index, &uncounted, place),
+                reasons: excluded(group),
+            })
+            .collect();
         Self {
+            uncounted,
+            left_out,
             orders_only: groups
                 .iter()
                 .filter(|group| group.orders_only)
@@ -87,6 +113,7 @@ impl Columns {
                 .into_iter()
                 .zip(titles)
                 .map(|(group, title)| WarehouseColumn {
+                    left_out: left_out::reasons(&group.exclusions, &group.cabinets, language).into(),
                     key: group.key.into(),
                     name: title.into(),
                 })
@@ -107,6 +134,19 @@ impl Columns {
             }
         }
         (cells, without_column)
+    }
+
+    /// The groups whose units are no part of a product's totals.
+    pub(crate) fn uncounted(&self, product: &SheetProduct) -> Arc<[usize]> {
+        self.uncounted
+            .get(&product.cabinet_id)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Says what is left out of the totals.
+    pub(crate) fn left_out(&self, language: Language) -> Vec<String> {
+        left_out::lines(&self.left_out, language)
     }
 
     /// Says which groups have orders alone: a warehouse that is sold out, or one that is called otherwise
@@ -138,6 +178,17 @@ impl Group {
             marketplace: marketplace.to_owned(),
             fulfilment: warehouse.fulfilment.clone(),
             orders_only: !warehouse.in_stock && key.contains(NAMELESS),
+            exclusions: Vec::new(),
+            cabinets: BTreeSet::new(),
+        }
+    }
+
+    fn mark(&mut self, warehouse: &Warehouse) {
+        let cabinet = warehouse.cabinet_id;
+        self.cabinets.insert(cabinet);
+        let known = self.exclusions.iter().any(|(of, _)| *of == cabinet);
+        if let Some(exclusion) = warehouse.excluded.as_ref().filter(|_| !known) {
+            self.exclusions.push((cabinet, exclusion.clone()));
         }
     }
 
@@ -145,6 +196,42 @@ impl Group {
     fn id(&self) -> &str {
         self.key.rsplit(':').next().unwrap_or(&self.key)
     }
+}
+
+/// By cabinet, the groups that are left out of its totals.
+fn uncounted(groups: &[Group]) -> HashMap<Uuid, Arc<[usize]>> {
+    let mut places: HashMap<Uuid, Vec<usize>> = HashMap::new();
+    for (place, group) in groups.iter().enumerate() {
+        for (cabinet, _) in &group.exclusions {
+            places.entry(*cabinet).or_default().push(place);
+        }
+    }
+    let shared = places
+        .into_iter()
+        .map(|(cabinet, places)| (cabinet, places.into()));
+    shared.collect()
+}
+
+/// Units of listed products in a group that are no part of their totals.
+fn units_left_out(
+    rows: &SheetRows,
+    index: &HashMap<Uuid, HashMap<String, usize>>,
+    uncounted: &HashMap<Uuid, Arc<[usize]>>,
+    group: usize,
+) -> i64 {
+    let is_left_out = |product: &&SheetProduct| {
+        let places = uncounted.get(&product.cabinet_id);
+        !product.delisted && places.is_some_and(|places| places.contains(&group))
+    };
+    let mut units = 0_i64;
+    for product in rows.products.iter().filter(is_left_out) {
+        let places = index.get(&product.cabinet_id);
+        let there = |cell: &&SheetCell| places.and_then(|places| places.get(&cell.warehouse)) == Some(&group);
+        for cell in product.cells.iter().filter(there) {
+            units = units.saturating_add(cell.available);
+        }
+    }
+    units
 }
 
 /// Warehouses with units or orders of a listed product.

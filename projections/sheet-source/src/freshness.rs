@@ -4,6 +4,7 @@
 use chrono::{DateTime, FixedOffset, Utc};
 use read_models::inventory::queries::{Freshness as SourceFreshness, SheetRows};
 use sheet_layout::{Freshness, Language};
+use uuid::Uuid;
 
 use crate::held;
 
@@ -54,13 +55,18 @@ pub(crate) fn name(source: &SourceFreshness, several: bool, language: Language) 
         "prices" => pick("Цены", "Prices"),
         other => other,
     };
-    let cabinet = source.cabinet_id.simple().to_string();
     if several {
-        let word = pick("кабинет", "cabinet");
-        format!("{name} ({word} {})", cabinet.get(..8).unwrap_or_default())
+        format!("{name} ({})", cabinet(source.cabinet_id, language))
     } else {
         name.to_owned()
     }
+}
+
+/// What a cabinet is called in a note.
+pub(crate) fn cabinet(id: Uuid, language: Language) -> String {
+    let id = id.simple().to_string();
+    let word = pick(language, "кабинет", "cabinet");
+    format!("{word} {}", id.get(..8).unwrap_or_default())
 }
 
 fn line(source: &SourceFreshness, rows: &SheetRows, several: bool, language: Language) -> String {
@@ -109,7 +115,6 @@ pub(crate) fn moscow(at: DateTime<Utc>, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use read_models::inventory::queries::KnownOrders;
-    use uuid::Uuid;
 
     use super::*;
 

@@ -7,6 +7,7 @@
 mod columns;
 mod freshness;
 mod held;
+mod left_out;
 mod view;
 
 use std::borrow::Cow;
@@ -96,6 +97,7 @@ pub fn source(rows: &SheetRows, language: Language) -> Source {
         sources: freshness
             .sources
             .into_iter()
+            .chain(columns.left_out(language))
             .chain(columns.remark(language))
             .collect(),
         ..freshness
@@ -200,6 +202,7 @@ fn row(product: &SheetProduct, columns: &Columns, texts: &mut Texts) -> ProductR
         in_way_to_client: product.in_way_to_client,
         in_way_from_client: product.in_way_from_client,
         cells,
+        uncounted: columns.uncounted(product),
         orders_without_warehouse,
         ..ProductRow::default()
     }

@@ -43,7 +43,7 @@ use crate::routes::{Access, ROUTES, Route};
         admin::users, admin::access::change, admin::reset_password, admin::suspend,
         cabinets::connect::handle, cabinets::list::handle, cabinets::show::handle, cabinets::change::handle,
         cabinets::disconnect::handle, cabinets::replace_credential::handle, cabinets::check::handle,
-        cabinets::request_sync::handle,
+        cabinets::request_sync::handle, cabinets::exclusions::put, cabinets::exclusions::delete,
         syncs::list::handle, syncs::show::handle, syncs::decide::release, syncs::decide::discard,
         operations::show::handle, operations::events::handle,
         products::list::handle, products::sync_all::handle, products::show::handle, products::history::handle,

@@ -114,6 +114,8 @@ routes! {
     delete "/api/v1/cabinets/{id}"              Needs(Action::ManageCabinets) => cabinets::disconnect::handle;
     put    "/api/v1/cabinets/{id}/credentials"  Needs(Action::ManageCabinets)
         => cabinets::replace_credential::handle;
+    put    "/api/v1/cabinets/{id}/exclusions"   Needs(Action::ManageCabinets) => cabinets::exclusions::put;
+    delete "/api/v1/cabinets/{id}/exclusions"   Needs(Action::ManageCabinets) => cabinets::exclusions::delete;
     post   "/api/v1/cabinets/{id}/check"        Needs(Action::CheckCredential) => cabinets::check::handle;
     post   "/api/v1/cabinets/{id}/syncs"        Needs(Action::RequestSync) => cabinets::request_sync::handle;
 

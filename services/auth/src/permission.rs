@@ -25,7 +25,7 @@ pub enum Action {
     ManageApiKeys,
     /// See cabinets and what is known of their credentials.
     ReadCabinets,
-    /// Connect, change and disconnect cabinets; replace credentials.
+    /// Connect, change and disconnect cabinets; replace credentials; leave warehouses out of totals.
     ManageCabinets,
     /// Try a credential at the marketplace.
     CheckCredential,

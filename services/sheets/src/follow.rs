@@ -69,11 +69,14 @@ impl Changes {
                 {
                     changes.touch(tenant.uuid(), event.position);
                 }
-                // Its products leave the sheet, or come back to it.
+                // Its products leave the sheet or come back to it, or totals count other warehouses.
                 Some(StreamType::Cabinet)
                     if matches!(
                         event.event_type.as_str(),
-                        "cabinet_disconnected" | "cabinet_reconnected"
+                        "cabinet_disconnected"
+                            | "cabinet_reconnected"
+                            | "warehouse_excluded"
+                            | "warehouse_included"
                     ) =>
                 {
                     changes.touch(tenant.uuid(), event.position);

@@ -386,7 +386,8 @@ fn update_note(note: &layout::NoteCell) -> wire::UpdateCells {
         start: coordinate(note.start),
         rows: vec![wire::RowData {
             values: vec![wire::CellData {
-                note: Some(note.note.clone()),
+                // What the mask names and the cell lacks is cleared.
+                note: (!note.note.is_empty()).then(|| note.note.clone()),
                 ..wire::CellData::default()
             }],
         }],

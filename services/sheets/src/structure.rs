@@ -188,12 +188,17 @@ async fn at_once(
             frame.fill(row, |column| cells.value(row, column));
         }
         let note = frame.note_at().and_then(|(row, column)| cells.note(row, column));
+        let titles: Vec<_> = frame.titles_at().collect();
+        let title_notes = titles
+            .iter()
+            .filter_map(|(row, column, key)| Some((key, cells.note(*row, *column)?)));
         let grid = frame.grid.noted(note.unwrap_or_default());
-        if sure.is_none() {
+        let grid = if sure.is_none() {
             grid.of_unknown_look(Some(written))
         } else {
             grid
-        }
+        };
+        grid.with_title_notes(title_notes)
     } else {
         written.clone()
     };

@@ -128,6 +128,7 @@ fn input(count: usize, changed_every: usize) -> SheetInput {
     let warehouses = (0..WAREHOUSES).map(|index| WarehouseColumn {
         key: format!("fbo:{index}").into(),
         name: format!("Склад {index:02}").into(),
+        ..WarehouseColumn::default()
     });
     let products = (0..count).map(|index| {
         let more = i64::from(changed_every > 0 && index % changed_every == 0);

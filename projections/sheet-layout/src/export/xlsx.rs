@@ -67,6 +67,10 @@ fn workbook(table: &Table, name: &str) -> Result<Vec<u8>, XlsxError> {
     writer.sizes(sheet)?;
     writer.group_titles(sheet)?;
     writer.cells(sheet)?;
+    for (column, note) in table.title_notes() {
+        let note = Note::new(&**note).add_author_prefix(false);
+        sheet.insert_note(0, column_number(*column), &note)?;
+    }
     for (column, note) in table.notes() {
         let note = Note::new(note).add_author_prefix(false);
         sheet.insert_note(1, column_number(column), &note)?;

@@ -2,7 +2,7 @@
 //! without stock (0, 0, empty); a run of those takes two or three bytes, which is why no compression library
 //! is needed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Grid, GridRow, HEADER_ROWS};
@@ -17,6 +17,8 @@ const VERSION: u8 = 1;
 const VERSION_WITH_LOOK: u8 = 2;
 /// With what is missing of the look, of names and of columns behind it; used where something is.
 const VERSION_WITH_OWED: u8 = 3;
+/// With notes on the titles of warehouses behind all of it; used where there are some.
+const VERSION_WITH_TITLE_NOTES: u8 = 4;
 /// No spreadsheet has more cells, so no honest encoding does.
 const MAX_CELLS: usize = 10_000_000;
 const CHECKSUM_BYTES: usize = 8;
@@ -47,16 +49,21 @@ impl Grid {
         // A look is a handful of choices; should it ever fail to encode, the default makes the next plan
         // rewrite notes and colours.
         let rest = (&self.owed, &self.unnamed, self.full, self.narrow);
-        let owed = (self.owed.is_some() || !self.unnamed.is_empty() || self.narrow.is_some())
+        let notes = (!self.title_notes.is_empty())
+            .then(|| serde_json::to_string(&self.title_notes).ok())
+            .flatten();
+        let lacking = self.owed.is_some() || !self.unnamed.is_empty() || self.narrow.is_some();
+        let owed = (lacking || notes.is_some())
             .then(|| serde_json::to_string(&rest).ok())
             .flatten();
         let look = (self.look != Look::default() || owed.is_some())
             .then(|| serde_json::to_string(&self.look).ok())
             .flatten();
-        let version = match (&look, &owed) {
-            (Some(_), Some(_)) => VERSION_WITH_OWED,
-            (Some(_), None) => VERSION_WITH_LOOK,
-            (None, _) => VERSION,
+        let version = match (&look, &owed, &notes) {
+            (Some(_), Some(_), Some(_)) => VERSION_WITH_TITLE_NOTES,
+            (Some(_), Some(_), None) => VERSION_WITH_OWED,
+            (Some(_), None, _) => VERSION_WITH_LOOK,
+            (None, ..) => VERSION,
         };
         let mut out = vec![version];
         put_text(&mut out, &self.note);
@@ -64,6 +71,9 @@ impl Grid {
             put_text(&mut out, &look);
             if let Some(owed) = owed {
                 put_text(&mut out, &owed);
+                if let Some(notes) = notes {
+                    put_text(&mut out, &notes);
+                }
             }
         }
         put_size(&mut out, self.columns.len());
@@ -94,7 +104,7 @@ impl Grid {
     /// [`GridDecodeError`] on another version, damage, or bytes that never were a grid.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, GridDecodeError> {
         let version = *bytes.first().ok_or(GridDecodeError::Malformed)?;
-        if ![VERSION, VERSION_WITH_LOOK, VERSION_WITH_OWED].contains(&version) {
+        if !(VERSION..=VERSION_WITH_TITLE_NOTES).contains(&version) {
             return Err(GridDecodeError::Version(version));
         }
         let (body, sum) = bytes
@@ -220,10 +230,15 @@ impl Reader<'_> {
         } else {
             serde_json::from_str(&self.text()?).ok()?
         };
-        let (owed, unnamed, full, narrow) = if version == VERSION_WITH_OWED {
+        let (owed, unnamed, full, narrow) = if version >= VERSION_WITH_OWED {
             serde_json::from_str(&self.text()?).ok()?
         } else {
             (None, BTreeSet::new(), false, None)
+        };
+        let title_notes = if version == VERSION_WITH_TITLE_NOTES {
+            serde_json::from_str(&self.text()?).ok()?
+        } else {
+            BTreeMap::new()
         };
         let columns = (0..self.size()?)
             .map(|_| self.text().map(|name| ColumnKey::renewed(&name)))
@@ -252,6 +267,7 @@ impl Reader<'_> {
             rows,
             cells,
             note,
+            title_notes,
             look,
             doubted: false,
             owed,

@@ -1,16 +1,16 @@
 //! Values and notes: renders the new grid and emits only what differs from the written one, as few rectangles
 //! as the changes allow.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::merge::Merged;
 use super::{Arranged, grid_rows};
 use crate::board::{Board, Placed};
 use crate::cell::Cell;
-use crate::column::{BaseField, ColumnKey};
+use crate::column::{BaseField, ColumnKey, Group};
 use crate::grid::{Grid, HEADER_ROWS};
-use crate::input::LayoutError;
+use crate::input::{LayoutError, is_left_out_note};
 use crate::render::Renderer;
 use crate::request::{CellBlock, GridCoordinate, GridRange, NoteCell, Request};
 use crate::shown::Shown;
@@ -102,6 +102,10 @@ pub(super) fn write(
         );
     }
     let blocks = diff.finish();
+    // A seller's own note on a title stays.
+    let mut title_notes = shown.title_notes();
+    let foreign = old.foreign_title_notes();
+    title_notes.extend(foreign.map(|(code, note)| (Arc::clone(code), Arc::clone(note))));
     let unnamed = board.columns.iter().filter(|column| column.metadata_id == 0);
     let unnamed = unnamed.map(|column| Arc::clone(&column.value)).collect();
     arranged
@@ -113,6 +117,7 @@ pub(super) fn write(
         rows: grid_rows(&arranged.rows),
         cells,
         note: shown.input.freshness.note(shown.view.language).into(),
+        title_notes,
         look: shown.view.look(),
         doubted: false,
         owed: None,
@@ -349,4 +354,41 @@ pub(super) fn notes(arranged: &mut Arranged<'_>, old: (&str, Option<Look>), new:
             }));
         }
     }
+}
+
+/// Notes on the titles of warehouses that are left out of totals, each on the first cell of its group. `old`
+/// are those that are there.
+pub(super) fn title_notes(
+    arranged: &mut Arranged<'_>,
+    titles: &[usize],
+    old: &BTreeMap<Arc<str>, Arc<str>>,
+    new: &Grid,
+) {
+    let row = arranged.groups;
+    let board = &mut arranged.board;
+    let mut seen: HashSet<Arc<str>> = HashSet::new();
+    let mut requests = Vec::new();
+    for column in titles.iter().filter_map(|position| board.columns.get(*position)) {
+        let Group::Warehouse(code) = column.key.group() else {
+            continue;
+        };
+        if !seen.insert(Arc::clone(&code)) {
+            continue;
+        }
+        let (had, wanted) = (old.get(&code), new.title_notes.get(&code));
+        let again =
+            wanted.is_some_and(|note| is_left_out_note(note)) && (column.bare || row.bare || board.adopted);
+        if had != wanted || again {
+            let start = GridCoordinate {
+                sheet_id: board.sheet_id,
+                row_index: row.index,
+                column_index: column.index,
+            };
+            requests.push(Request::UpdateNote(NoteCell {
+                start,
+                note: wanted.map(ToString::to_string).unwrap_or_default(),
+            }));
+        }
+    }
+    board.requests.extend(requests);
 }

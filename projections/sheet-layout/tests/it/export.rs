@@ -300,6 +300,7 @@ fn input() -> impl Strategy<Value = SheetInput> {
                     .map(|(place, name)| WarehouseColumn {
                         key: format!("w{place}").into(),
                         name,
+                        ..WarehouseColumn::default()
                     })
                     .collect(),
                 ..SheetInput::default()

@@ -10,6 +10,7 @@ mod accounting;
 mod codec;
 mod decorations;
 mod export;
+mod left_out;
 mod migrate;
 mod model;
 mod names;

@@ -228,6 +228,7 @@ fn no_two_groups_have_one_title() {
     let named = |key: &str, name: &str| WarehouseColumn {
         key: key.into(),
         name: name.into(),
+        ..WarehouseColumn::default()
     };
     let mut input = SheetInput {
         warehouses: vec![
@@ -292,6 +293,7 @@ fn thirty_warehouses_that_are_renamed_twenty_times_still_have_names() {
         let named = |number: usize| WarehouseColumn {
             key: format!("fbo:name:Склад на Большой Складской улице {number}, {time}").into(),
             name: format!("Склад {number}").into(),
+            ..WarehouseColumn::default()
         };
         let input = SheetInput {
             warehouses: (0..30).map(named).collect(),

@@ -106,6 +106,7 @@ fn input(warehouses: &BTreeSet<u8>, products: &BTreeSet<u8>, numbers: u8, rename
         .map(|id| WarehouseColumn {
             key: format!("w{id}").into(),
             name: format!("{name} {id}").into(),
+            ..WarehouseColumn::default()
         })
         .collect();
     let row = |id: &u8| -> ProductRow {

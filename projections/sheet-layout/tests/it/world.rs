@@ -191,6 +191,7 @@ pub(crate) fn warehouse(name: &str) -> WarehouseColumn {
     WarehouseColumn {
         key: format!("key of {name}").into(),
         name: name.into(),
+        ..WarehouseColumn::default()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Groups of one name are told apart, and a warehouse that gets an id stays where it was.
 
 use chrono::NaiveDate;
-use read_models::inventory::queries::{KnownOrders, SheetCell, SheetProduct, SheetRows, Warehouse};
+use read_models::inventory::queries::{
+    Exclusion, KnownOrders, SheetCell, SheetProduct, SheetRows, Warehouse,
+};
 use sheet_layout::Language;
 use uuid::Uuid;
 
@@ -19,6 +21,7 @@ fn warehouse(of: u128, key: &str, name: &str, in_stock: bool) -> Warehouse {
         fulfilment: key.get(..3).unwrap().to_owned(),
         masked: false,
         in_stock,
+        excluded: None,
         same_as: None,
         first_position: 0,
         first_index: 0,
@@ -38,6 +41,7 @@ fn product(of: u128, marketplace: &str, cells: &[(&str, i64, i64)]) -> SheetProd
         title: String::new(),
         delisted: false,
         available: cells.iter().map(|cell| cell.1).sum(),
+        excluded_units: 0,
         in_way_to_client: 0,
         in_way_from_client: 0,
         orders_last_7: cells.iter().map(|cell| cell.2).sum(),
@@ -192,4 +196,84 @@ fn names_that_only_orders_use_are_remarked() {
     );
     let many = all(6).remark(Language::English).unwrap();
     assert!(many.ends_with(": С0, С1, С2, С3, С4, …"), "{many}");
+}
+
+fn exclusion(reason: &str) -> Option<Exclusion> {
+    Some(Exclusion {
+        reason: reason.to_owned(),
+        since: "2026-11-30T06:00:00Z".parse().unwrap(),
+        by: "user:1".to_owned(),
+    })
+}
+
+#[test]
+fn a_warehouse_that_one_of_two_cabinets_leaves_out_counts_for_the_other_and_the_note_names_the_first() {
+    let mut rows = rows(
+        vec![
+            product(1, "wildberries", &[("fbo:507", 7, 3), ("fbo:1", 1, 0)]),
+            product(2, "wildberries", &[("fbo:507", 20, 0)]),
+        ],
+        vec![
+            Warehouse {
+                excluded: exclusion("зависли"),
+                ..warehouse(1, "fbo:507", "Коледино", true)
+            },
+            warehouse(2, "fbo:507", "Коледино", true),
+            warehouse(1, "fbo:1", "Тула", true),
+        ],
+    );
+    let columns = Columns::of(&rows, Language::Russian);
+    let uncounted = |columns: &Columns, place: usize| columns.uncounted(&rows.products[place]).to_vec();
+    assert_eq!(uncounted(&columns, 0), [0]);
+    assert!(uncounted(&columns, 1).is_empty());
+    let notes: Vec<&str> = columns.list.iter().map(|column| &*column.left_out).collect();
+    assert_eq!(
+        notes,
+        ["зависли (кабинет 00000000), с 30.11.2026 09:00 МСК", ""],
+        "which cabinet, since both have it"
+    );
+    assert_eq!(
+        columns.left_out(Language::Russian),
+        [format!(
+            "Не учитывается в «Остатки (всего)»: Коледино, 7 ед.: {}",
+            notes[0]
+        )]
+    );
+    rows.warehouses[1].excluded = exclusion("closed");
+    let both = Columns::of(&rows, Language::English);
+    assert_eq!(both.uncounted(&rows.products[1]).to_vec(), [0]);
+    let [line] = both.left_out(Language::English).try_into().unwrap();
+    assert!(
+        line.starts_with(
+            "Not part of “Stock (total)”: Коледино, 27 units: зависли (cabinet 00000000), since "
+        ),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_warehouse_that_is_left_out_under_its_name_and_its_id_is_said_once() {
+    let rows = rows(
+        vec![product(
+            1,
+            "wildberries",
+            &[("fbo:name:Тула", 0, 0), ("fbo:1", 4, 0)],
+        )],
+        vec![
+            Warehouse {
+                same_as: Some("fbo:1".to_owned()),
+                excluded: exclusion("зависли"),
+                ..warehouse(1, "fbo:name:Тула", "Тула", true)
+            },
+            Warehouse {
+                excluded: exclusion("зависли"),
+                ..warehouse(1, "fbo:1", "Тула", true)
+            },
+        ],
+    );
+    let columns = Columns::of(&rows, Language::English);
+    let reason = "зависли, since 30.11.2026 09:00 MSK";
+    assert_eq!(&*columns.list[0].left_out, reason);
+    let line = format!("Not part of “Stock (total)”: Тула, 4 units: {reason}");
+    assert_eq!(columns.left_out(Language::English), [line]);
 }

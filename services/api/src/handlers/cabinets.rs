@@ -4,6 +4,7 @@ pub mod change;
 pub mod check;
 pub mod connect;
 pub mod disconnect;
+pub mod exclusions;
 pub mod list;
 pub mod replace_credential;
 pub mod request_sync;
@@ -289,5 +290,6 @@ fn cabinet_refusal(refusal: &CabinetRefusal) -> Problem {
         CabinetRefusal::IntervalOutOfRange | CabinetRefusal::IntervalBelowPlan { .. } => {
             Problem::invalid_field("#/interval_seconds", refusal.to_string())
         }
+        CabinetRefusal::Reason => Problem::invalid_field("#/reason", refusal.to_string()),
     }
 }

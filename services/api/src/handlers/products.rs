@@ -35,8 +35,10 @@ pub struct ProductView {
     pub subject: String,
     /// Whether it left the catalogue.
     pub delisted: bool,
-    /// Units that can be sold, over all warehouses.
+    /// Units that can be sold, over all warehouses that were not left out of totals.
     pub total_stock: i64,
+    /// Units at warehouses that were left out; turnover and days of stock do not count them either.
+    pub excluded_units: i64,
     /// Units that can be sold at the warehouse asked for.
     pub warehouse_stock: Option<i64>,
     /// Units ordered in the last 7 days; none where not all of these days are known, see `orders`.
@@ -170,7 +172,9 @@ impl From<ProductSummary> for ProductView {
             .find(|figure| figure.cluster.is_none())
             .and_then(|figure| figure.days_of_stock_milli)
             .map(i64::from);
-        let differ = ours
+        // The marketplace counts every warehouse, so its figure is compared with all units.
+        let all = product.available.saturating_add(product.excluded_units);
+        let differ = (product.outlook.days_of_stock(all))
             .zip(theirs)
             .is_some_and(|(ours, theirs)| differs_notably(ours.0.saturating_mul(100), theirs));
         let orders = OrdersView::of(product.outlook.orders, product.orders_known);
@@ -191,6 +195,7 @@ impl From<ProductSummary> for ProductView {
             subject: product.subject,
             delisted: product.delisted,
             total_stock: product.available,
+            excluded_units: product.excluded_units,
             warehouse_stock: product.available_at_warehouse,
             total_orders: orders.last_7,
             turnover_days: days(product.available, orders.last_7),

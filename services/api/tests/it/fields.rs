@@ -51,6 +51,9 @@ async fn every_answer_shows_each_role_the_listed_fields_and_no_others() {
     let root = world.administrator("root@platform.ru").await;
     let cabinet = world.cabinet(&root).await;
     let product = world.product(&root, cabinet, 1, 3).await;
+    world.project().await;
+    let left_out = json!({"warehouse": "fbo:507", "reason": "r"});
+    world.exclude(&root, cabinet, left_out).await.is(StatusCode::OK);
     world.api_key(&root, &["self:read"]).await;
     world.invitation(&root, "viewer").await;
     let sync = world

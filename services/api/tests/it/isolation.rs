@@ -109,6 +109,10 @@ impl Victim {
             ("get" | "delete", "/api/v1/cabinets/{id}") => Theirs(self.cabinet, none()),
             ("patch", "/api/v1/cabinets/{id}") => Theirs(self.cabinet, json!({"title": "Жулик"})),
             ("put", "/api/v1/cabinets/{id}/credentials") => Theirs(self.cabinet, token),
+            ("put", "/api/v1/cabinets/{id}/exclusions") => {
+                Theirs(self.cabinet, json!({"warehouse": "fbo:507", "reason": "Жулик"}))
+            }
+            ("delete", "/api/v1/cabinets/{id}/exclusions") => Theirs(self.cabinet, none()),
             ("post", "/api/v1/cabinets/{id}/check" | "/api/v1/cabinets/{id}/syncs") => {
                 Theirs(self.cabinet, none())
             }

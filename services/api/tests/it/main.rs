@@ -18,6 +18,7 @@ mod cabinets;
 mod conventions;
 mod edge;
 mod erasure;
+mod exclusions;
 mod fields;
 mod idempotency;
 mod inputs;

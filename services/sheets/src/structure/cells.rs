@@ -97,6 +97,7 @@ pub(super) struct Frame {
     pub(super) grid: Grid,
     columns: Vec<(u32, ColumnKey)>,
     place_of: HashMap<u32, usize>,
+    groups: Option<u32>,
     fields: Option<u32>,
     /// Columns up to the last managed one.
     pub(super) width: u32,
@@ -164,6 +165,7 @@ impl Frame {
             last: place_of.keys().copied().max().map_or(0, |row| row + 1),
             columns,
             place_of,
+            groups: headers[0],
             fields: headers[1],
         }
     }
@@ -177,6 +179,14 @@ impl Frame {
             let read = value(*column).map_or(Cell::Empty, |value| cell(&value, key, place < 2));
             self.grid.set(place, number, read);
         }
+    }
+
+    /// Where titles of groups may be, left to right: row, column, and what is under it.
+    pub(super) fn titles_at(&self) -> impl Iterator<Item = (u32, u32, ColumnKey)> {
+        let mut columns = self.columns.clone();
+        columns.sort_unstable_by_key(|(index, _)| *index);
+        let row = self.groups;
+        (columns.into_iter()).filter_map(move |(index, key)| Some((row?, index, key)))
     }
 
     /// Where the freshness note is.

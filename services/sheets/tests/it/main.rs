@@ -18,6 +18,8 @@ mod held;
 #[cfg(test)]
 mod layout;
 #[cfg(test)]
+mod left_out;
+#[cfg(test)]
 mod migrate;
 #[cfg(test)]
 mod moving;

@@ -477,18 +477,15 @@ impl World {
                 .sum(),
             ..ProductRow::default()
         };
+        let listed = rows.products.iter().filter(|row| !row.delisted);
         SheetInput {
-            products: rows
-                .products
-                .iter()
-                .filter(|row| !row.delisted)
-                .map(product)
-                .collect(),
+            products: listed.map(product).collect(),
             warehouses: warehouses
                 .iter()
                 .map(|known| WarehouseColumn {
                     key: known.warehouse.as_str().into(),
                     name: known.name.as_str().into(),
+                    ..WarehouseColumn::default()
                 })
                 .collect(),
             ..SheetInput::default()

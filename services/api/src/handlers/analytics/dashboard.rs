@@ -20,8 +20,10 @@ use crate::reply::Reply;
 pub struct DashboardView {
     /// Products in the catalogue.
     pub total_products: i64,
-    /// Units that can be sold.
+    /// Units that can be sold, without those below.
     pub total_stock: i64,
+    /// Units at warehouses that were left out of totals.
+    pub excluded_units: i64,
     /// Units ordered in the last 7 days; none where some of these days are not known of a cabinet.
     pub total_orders: Option<i64>,
     /// … in 14 days.
@@ -83,6 +85,7 @@ impl DashboardView {
         Self {
             total_products: totals.products,
             total_stock: totals.available,
+            excluded_units: totals.excluded_units,
             total_orders: known.last_7.then_some(totals.orders_last_7),
             orders_last_14: known.last_14.then_some(totals.orders_last_14),
             orders_last_28: known.last_28.then_some(totals.orders_last_28),

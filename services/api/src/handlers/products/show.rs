@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::super::warehouses::list::ExclusionView;
 use super::{OrdersView, PacesView, ProductView, days, tenth, thousandth};
 use crate::call::{Call, path_id};
 use crate::freshness::Model;
@@ -145,7 +146,9 @@ pub struct WarehouseLevelView {
     pub fulfilment: String,
     /// Whether the marketplace hides which warehouse this is.
     pub masked: bool,
-    /// Units that can be sold.
+    /// Why the units here are no part of the product's, if they are not.
+    pub excluded: Option<ExclusionView>,
+    /// Units here.
     pub stock: i64,
     /// Units on the way to buyers.
     pub in_way_to_client: i64,
@@ -191,6 +194,7 @@ impl WarehouseLevelView {
             name: level.name,
             fulfilment: level.fulfilment,
             masked: level.masked,
+            excluded: level.excluded.map(Into::into),
             stock: level.available,
             in_way_to_client: level.in_way_to_client,
             in_way_from_client: level.in_way_from_client,

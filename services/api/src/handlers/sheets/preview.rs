@@ -70,6 +70,8 @@ pub struct PreviewGroup {
     pub title: String,
     /// Number of columns under it.
     pub columns: usize,
+    /// Note on the title: why the warehouse is no part of the totals.
+    pub note: Option<String>,
 }
 
 /// A note on a column's title.
@@ -149,6 +151,9 @@ fn preview(table: &Table, layout: LayoutView, limit: usize) -> Preview {
             .map(|columns| PreviewGroup {
                 title: text(titles.get(columns.start)),
                 columns: columns.len(),
+                note: (table.title_notes().iter())
+                    .find(|(place, _)| *place == columns.start)
+                    .map(|(_, note)| note.to_string()),
             })
             .collect(),
         columns: fields.iter().map(ToString::to_string).collect(),
@@ -226,7 +231,12 @@ fn page(preview: &Preview) -> Result<String, std::fmt::Error> {
     );
     for group in &preview.groups {
         let (span, title) = (group.columns, escaped(&group.title));
-        write!(page, "<th scope=\"colgroup\" colspan=\"{span}\">{title}</th>")?;
+        let note = group.note.as_ref();
+        let note = note.map_or_else(String::new, |note| format!(" title=\"{}\"", escaped(note)));
+        write!(
+            page,
+            "<th scope=\"colgroup\" colspan=\"{span}\"{note}>{title}</th>"
+        )?;
     }
     page.push_str("</tr><tr bgcolor=\"#667deb\">");
     for (place, column) in preview.columns.iter().enumerate() {

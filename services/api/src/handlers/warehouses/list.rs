@@ -1,8 +1,9 @@
 //! A tenant's warehouses and what lies in them.
 
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
-use read_models::inventory::queries::{self, WarehouseTotal};
+use read_models::inventory::queries::{self, Exclusion, WarehouseTotal};
 use read_models::measure::moscow_day;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -46,12 +47,35 @@ pub struct WarehouseView {
     pub masked: bool,
     /// Whether stock was ever told for it; else only orders were.
     pub has_stock: bool,
-    /// Units that can be sold.
+    /// Why its units are no part of totals, if they are not.
+    pub excluded: Option<ExclusionView>,
+    /// Units there, also where they are no part of totals.
     pub total_stock: i64,
     /// Units ordered from it in the last 7 days; none where not all of these days are known.
     pub total_orders: Option<i64>,
     /// Products with at least one unit there.
     pub product_count: i64,
+}
+
+/// Why the units of a warehouse are no part of totals, turnover and days of stock.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExclusionView {
+    /// In the words of whoever left it out.
+    pub reason: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Who gave the reason: `user:` or `api_key:` and an id.
+    pub by: String,
+}
+
+impl From<Exclusion> for ExclusionView {
+    fn from(exclusion: Exclusion) -> Self {
+        Self {
+            reason: exclusion.reason,
+            since: exclusion.since,
+            by: exclusion.by,
+        }
+    }
 }
 
 impl From<WarehouseTotal> for WarehouseView {
@@ -63,6 +87,7 @@ impl From<WarehouseTotal> for WarehouseView {
             fulfilment: total.warehouse.fulfilment,
             masked: total.warehouse.masked,
             has_stock: total.warehouse.in_stock,
+            excluded: total.warehouse.excluded.map(Into::into),
             total_stock: total.available,
             total_orders: total.orders_last_7,
             product_count: total.products,
@@ -70,7 +95,8 @@ impl From<WarehouseTotal> for WarehouseView {
     }
 }
 
-/// List warehouses, most units first, all on one page.
+/// List warehouses, most units first, all on one page. The units of those that are not `excluded` add up to
+/// the total of the dashboard.
 ///
 /// # Errors
 /// 422.
