@@ -22,6 +22,8 @@ pub struct Attempt {
     pub attempt: u32,
     /// How many of the earlier ones failed.
     pub failures: u32,
+    /// How the one before ended, if it failed.
+    pub last_failure: Option<String>,
     /// Read even what was read less than five minutes ago.
     pub forced: bool,
     /// Where the cabinet is; none when it was taken away meanwhile.
@@ -86,6 +88,7 @@ pub async fn start(
         sync_id,
         attempt: begun.unwrap_or(outstanding.attempt),
         failures: outstanding.failures,
+        last_failure: outstanding.last_failure,
         forced: outstanding.forced,
         marketplace: cabinet.marketplace.filter(|_| !cabinet.disconnected),
         rejected: cabinet.rejected.is_some(),

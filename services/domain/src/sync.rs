@@ -49,6 +49,9 @@ pub struct Outstanding {
     /// How many of these failed: lost with their worker, or ended badly. One that was put back because a
     /// limit was used up is none ([`is_put_back`]).
     pub failures: u32,
+    /// Class of the last failure, while it is tried again.
+    #[serde(default)]
+    pub last_failure: Option<String>,
     /// Whether it reads what was read less than five minutes ago.
     pub forced: bool,
     /// When it was asked for.
@@ -188,7 +191,7 @@ impl Sync {
 
 impl Decider for Sync {
     const STREAM: StreamType = StreamType::Sync;
-    const FOLD_VERSION: i32 = 4;
+    const FOLD_VERSION: i32 = 5;
     type Command = SyncCommand;
     type Happened = SyncEvent;
     type Refusal = SyncRefusal;
@@ -272,6 +275,7 @@ impl Decider for Sync {
                     phase: Phase::Waiting,
                     attempt: 0,
                     failures: 0,
+                    last_failure: None,
                     forced: requested.forced,
                     requested_at: requested.requested_at,
                     released: false,
@@ -298,6 +302,7 @@ impl Decider for Sync {
                 match &mut self.outstanding {
                     Some(known) if failed.retry_at.is_some() => {
                         known.failures += u32::from(!is_put_back(&failed.class));
+                        known.last_failure = Some(failed.class.clone());
                         known.phase = Phase::Retrying;
                     }
                     // What could not be recorded is still held, unless it is not there any more.
@@ -332,6 +337,7 @@ impl Decider for Sync {
                     phase: Phase::Waiting,
                     attempt: held.as_ref().map_or(0, |held| held.attempt),
                     failures: 0,
+                    last_failure: None,
                     forced: false,
                     requested_at: released.released_at,
                     released: true,

@@ -9,6 +9,9 @@ use super::sources::Seen;
 use super::{Attempt, CHECK};
 use crate::check;
 
+/// Class of a refusal for want of payment.
+const UNPAID: &str = "payment_required";
+
 /// What is known of the key after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
@@ -39,8 +42,10 @@ impl Attempt<'_> {
     /// about the key itself first: gates in front of it refuse everybody now and then.
     async fn is_refused(&self, reason: &str, client: &MarketplaceClient) -> Key {
         let outcome = match reason {
-            // The balance is asked for by the sources, not by what tells of the key.
-            "payment_required" => Ok(Ok(CheckOutcome::Refused(reason.to_owned()))),
+            // The balance is asked for by the sources, not by what tells of the key. So the second look is
+            // the next attempt: a gate that answers so for a moment pauses nobody.
+            UNPAID if self.attempt.last_failure.as_deref() != Some(UNPAID) => return Key::Contradicted,
+            UNPAID => Ok(Ok(CheckOutcome::Refused(reason.to_owned()))),
             _ => tokio::time::timeout(CHECK, Box::pin(check::ask(client))).await,
         };
         let (Some(credential), Ok(Ok(outcome))) = (&self.attempt.credential, outcome) else {

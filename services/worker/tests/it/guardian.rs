@@ -76,6 +76,19 @@ impl World {
             .get(0)
     }
 
+    /// The next attempt of the newest sync, which failed and is tried again.
+    async fn tried_again(&self) -> End {
+        let events = self.sync_events().await.into_iter().rev();
+        let mut failures = events.filter_map(|event| match event {
+            SyncEvent::SyncFailed(failed) => Some(failed),
+            _ => None,
+        });
+        let failed = failures.next().unwrap();
+        self.later(TimeDelta::minutes(5));
+        let job = self.job(failed.sync_id);
+        Box::pin(self.syncs.run(&job, 2, i64::from(failed.attempt))).await
+    }
+
     /// The hourly look at the keys of all cabinets.
     async fn keys_watched(&self) {
         while self.policy.round().await.unwrap() > 0 {}
@@ -206,7 +219,12 @@ async fn payment_that_is_asked_for_is_a_state_of_the_cabinet_and_ends_with_a_tri
         let world = World::start(seller()).await;
         world.sync_anew(forced).await;
         world.simulator.script(Fault::on("/", refused(402)));
-        let end = world.sync_anew(forced).await;
+        assert_eq!(
+            world.sync_anew(forced).await,
+            End::WillRetry,
+            "once is not enough"
+        );
+        let end = world.tried_again().await;
         assert!(
             matches!(&end, End::GivenUp { reason } if reason.starts_with("payment_required")),
             "{end:?}"
@@ -227,6 +245,27 @@ async fn payment_that_is_asked_for_is_a_state_of_the_cabinet_and_ends_with_a_tri
         world.later(TimeDelta::hours(1));
         while world.policy.round().await.unwrap() > 0 {}
         assert_eq!(world.due().await, 1, "it goes on by itself");
+    }
+}
+
+#[tokio::test]
+async fn payment_that_is_asked_for_at_one_moment_only_pauses_nothing() {
+    for forced in FORCED_AND_NOT {
+        let world = World::start(seller()).await;
+        world.sync_anew(forced).await;
+        world.simulator.script(Fault::on("/", refused(402)));
+        assert_eq!(world.sync_anew(forced).await, End::WillRetry);
+        // Another trouble in between: the balance was not asked about twice in a row.
+        world.simulator.clear_faults();
+        world.simulator.script(Fault::on("/", refused(503)));
+        assert_eq!(world.tried_again().await, End::WillRetry);
+        world.simulator.clear_faults();
+        world.simulator.script(Fault::on("/", refused(402)));
+        assert_eq!(world.tried_again().await, End::WillRetry);
+        world.simulator.clear_faults();
+        assert_eq!(world.tried_again().await, End::Done);
+        let happened = world.happened().await;
+        assert!(!happened.contains(&"credential_rejected"), "{happened:?}");
     }
 }
 
