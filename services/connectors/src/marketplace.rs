@@ -61,6 +61,10 @@ pub struct SourceOutcome {
     /// Why what came is not complete, or what was left out of it: the first kinds with field and JSON
     /// pointer, without values.
     pub trouble: Option<String>,
+    /// True where nothing but lists is missing that did not come at all: a body without a byte, or `null` for
+    /// a list. Vendors answer so where there is nothing, and broken ones answer the same; whether it means
+    /// none is for whoever knows what there was.
+    pub is_unlisted: bool,
 }
 
 /// What a source gave.
@@ -163,6 +167,7 @@ impl Tally {
             payload_bytes: self.bytes,
             pages: self.pages,
             trouble,
+            is_unlisted: false,
         }
     }
 }

@@ -61,7 +61,7 @@ impl Wildberries {
     async fn warehouse_by_warehouse(&self, sizes: &[SizeRef]) -> Result<Fetched<StockSnapshot>, CallError> {
         self.require(Scope::Marketplace, WAREHOUSES)?;
         let mut tally = self.tally("wb.stock.fbs", GOODS);
-        let (warehouses, mut complete) = self.seller_warehouses(&mut tally).await?;
+        let (warehouses, mut proof) = self.seller_warehouses(&mut tally).await?;
         let articles: HashMap<u64, i64> = sizes.iter().map(|size| (size.chrt_id, size.nm_id)).collect();
         let ids: Vec<u64> = sizes.iter().map(|size| size.chrt_id).collect();
         let mut builder = StockBuilder::default();
@@ -79,42 +79,47 @@ impl Wildberries {
                 let Some(rows) = self.seller_stocks(&warehouse, batch, &mut tally).await? else {
                     break;
                 };
+                let Some(rows) = rows else {
+                    proof.is_listed = false;
+                    continue;
+                };
                 let mut lines = Lines {
                     articles: &articles,
                     warehouse: index,
                     builder: &mut builder,
                     left_out: &mut tally.left_out,
                 };
-                complete &= lines.read(&rows);
+                proof.is_whole &= lines.read(&rows);
             }
         }
         tally
             .left_out
             .is_drift()
             .map_err(|failure| CallError::new(STOCKS, failure))?;
-        let outcome = tally.finish("wb.stock.fbs");
+        let mut outcome = tally.finish("wb.stock.fbs");
+        outcome.is_unlisted = proof.is_whole && !proof.is_listed;
         Ok(Fetched {
             items: builder.finish(),
             outcome,
-            complete,
+            complete: proof.is_whole && proof.is_listed,
         })
     }
 
-    /// The warehouses, and whether the answer proves that there are no others.
+    /// The warehouses, and how far the answer proves that there are no others.
     ///
     /// An empty list is asked for a second time: one such answer was seen from accounts that have warehouses.
-    async fn seller_warehouses(&self, tally: &mut Tally) -> Result<(Vec<SellerWarehouse>, bool), CallError> {
-        let first = self.seller_warehouses_once(tally).await?;
-        match first {
-            (warehouses, true) if warehouses.is_empty() => self.seller_warehouses_once(tally).await,
-            first => Ok(first),
+    async fn seller_warehouses(&self, tally: &mut Tally) -> Result<(Vec<SellerWarehouse>, Proof), CallError> {
+        let (warehouses, proof) = self.seller_warehouses_once(tally).await?;
+        if warehouses.is_empty() && proof.is_whole && proof.is_listed {
+            return self.seller_warehouses_once(tally).await;
         }
+        Ok((warehouses, proof))
     }
 
     async fn seller_warehouses_once(
         &self,
         tally: &mut Tally,
-    ) -> Result<(Vec<SellerWarehouse>, bool), CallError> {
+    ) -> Result<(Vec<SellerWarehouse>, Proof), CallError> {
         let call = self.call(WAREHOUSES, Category::Marketplace, "/api/v3/warehouses")?;
         let reply = self.fetch(Group::SellerWarehouseList, &call).await?;
         let date = reply.date();
@@ -131,7 +136,11 @@ impl Wildberries {
             } else {
                 "no list of warehouses"
             });
-            return Ok((Vec::new(), false));
+            let proof = Proof {
+                is_whole: true,
+                is_listed: false,
+            };
+            return Ok((Vec::new(), proof));
         };
         let mut left_out = LeftOut::default();
         let warehouses = list.read("[]", &[], &mut left_out, Ok::<SellerWarehouse, _>);
@@ -139,9 +148,12 @@ impl Wildberries {
             .is_drift()
             .map_err(|failure| CallError::new(WAREHOUSES, failure))?;
         // What lies in a warehouse that could not be read is not known.
-        let is_whole = left_out.count() == 0;
+        let proof = Proof {
+            is_whole: left_out.count() == 0,
+            is_listed: true,
+        };
         tally.left_out.join(left_out);
-        Ok((warehouses, is_whole))
+        Ok((warehouses, proof))
     }
 
     /// Stock of one batch; none when the warehouse was deleted meanwhile.
@@ -172,6 +184,15 @@ impl Wildberries {
     }
 }
 
+/// How far answers prove that what is not told is not there.
+#[derive(Debug, Clone, Copy)]
+struct Proof {
+    /// Every row of the lists that came could be read.
+    is_whole: bool,
+    /// Every answer had its list.
+    is_listed: bool,
+}
+
 /// Takes the rows of one warehouse.
 struct Lines<'a> {
     articles: &'a HashMap<u64, i64>,
@@ -182,8 +203,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     /// Whether the rows prove that sizes without one hold nothing.
-    fn read(&mut self, rows: &Option<RawRows>) -> bool {
-        let Some(rows) = rows else { return false };
+    fn read(&mut self, rows: &RawRows) -> bool {
         let mut is_whole = true;
         for (index, bytes) in rows.iter().enumerate() {
             let result = json::decode_in(ROWS, bytes).and_then(|row| self.add(&row));

@@ -170,7 +170,8 @@ impl Wildberries {
                 "no list of rows"
             });
         }
-        let outcome = tally.finish(SOURCE);
+        let mut outcome = tally.finish(SOURCE);
+        outcome.is_unlisted = !has_list && outcome.rows == 0;
         Ok(Fetched {
             items: report.builder.finish(),
             outcome,

@@ -93,7 +93,7 @@ impl Wildberries {
         // The smallest page that has room for a row beyond the overlap.
         let limit = self.options.stock_page.max(OVERLAP + 1);
         let step = usize::try_from(limit - OVERLAP).unwrap_or(usize::MAX);
-        let mut complete = true;
+        let (mut complete, mut is_silent) = (true, false);
         for offset in (0_u64..).step_by(step) {
             let body = WbWarehousesRequest {
                 nm_ids: [],
@@ -130,6 +130,8 @@ impl Wildberries {
                     "no list of rows"
                 });
                 complete = false;
+                // An end of a list that does not come is no missing list.
+                is_silent = tally.rows == 0;
                 break;
             }
             gathered.end_page();
@@ -148,8 +150,10 @@ impl Wildberries {
             .is_whole()
             .map_err(|failure| CallError::new(report.endpoint, failure))?;
         complete &= gathered.is_proven;
+        let is_unlisted = is_silent && gathered.is_proven;
         tally.left_out.join(gathered.left_out);
-        let outcome = tally.finish(report.source);
+        let mut outcome = tally.finish(report.source);
+        outcome.is_unlisted = is_unlisted;
         Ok(Fetched {
             items: gathered.builder.finish(),
             outcome,

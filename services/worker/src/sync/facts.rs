@@ -33,6 +33,7 @@ pub(super) fn of(
         fbo: stock(&seen.fbo),
         fbs: stock(&seen.fbs),
         orders: complete(&seen.orders).map(|told| orders(told, keys, now - TimeDelta::days(days))),
+        some_orders: partial(&seen.orders).map(|told| orders(told, keys, now - TimeDelta::days(days))),
         prices: complete(&seen.prices).map(|told| prices(told)),
     }
 }
@@ -46,6 +47,11 @@ fn complete<T>(source: &Source<T>) -> Option<&T> {
         }) => Some(items),
         _ => None,
     }
+}
+
+fn partial<T>(source: &Source<T>) -> Option<&T> {
+    let fetched = source.read().filter(|fetched| !fetched.complete);
+    fetched.map(|fetched| &fetched.items)
 }
 
 fn count(number: usize) -> i64 {
@@ -135,20 +141,15 @@ fn prices(told: &[PriceObservation]) -> PricesSeen {
 }
 
 /// Vendors answer an account whose last unit is gone without a byte or without a list, and broken ones answer
-/// the same. Where stock is believed, such an answer is judged like any other that has no rows.
+/// the same. Where stock is believed, such an answer is judged like any other that has no rows: one of a
+/// single warehouse as well, where each is asked by itself.
 pub(super) fn take_empty_answers(seen: &mut Seen, beliefs: &Beliefs) {
     for (source, believed) in [(&mut seen.fbo, &beliefs.fbo), (&mut seen.fbs, &beliefs.fbs)] {
         if let Source::Read(fetched) = source
             && believed.as_ref().is_some_and(|stock: &Stock| stock.units() > 0)
-            && is_empty_answer(fetched)
+            && fetched.outcome.is_unlisted
         {
             fetched.complete = true;
         }
     }
-}
-
-fn is_empty_answer(fetched: &Fetched<StockSnapshot>) -> bool {
-    let says_why = (fetched.outcome.trouble.as_deref())
-        .is_some_and(|trouble| trouble.starts_with("an empty body") || trouble.starts_with("no list"));
-    says_why && fetched.outcome.rows == 0 && fetched.items.levels().next().is_none()
 }

@@ -207,7 +207,9 @@ pub async fn read(syncs: &Syncs, job: &SyncJob, forced: bool, client: &Marketpla
                 let whole = matches!(cards, Source::Read(cards) if is_whole(cards));
                 let stock = async {
                     let mut fetched = client.fbs_stock(&catalogue.sizes).await?;
-                    fetched.complete &= whole || !needs_catalogue(client);
+                    let is_asked_whole = whole || !needs_catalogue(client);
+                    fetched.complete &= is_asked_whole;
+                    fetched.outcome.is_unlisted &= is_asked_whole;
                     Ok(fetched)
                 };
                 asking.ask_anew(STOCK_FBS, stock).await

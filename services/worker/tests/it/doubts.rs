@@ -14,6 +14,7 @@ use crate::world::{FORCED_AND_NOT, World, seller};
 const STOCK: &str = "/seller-analytics-api/api/analytics/v1/stocks-report/wb-warehouses";
 const OWN_STOCK: &str = "/seller-analytics-api/api/analytics/v1/stocks-report/seller-warehouses";
 const OWN_WAREHOUSES: &str = "/marketplace-api/api/v3/warehouses";
+const OWN_STOCKS: &str = "/marketplace-api/api/v3/stocks";
 const CARDS: &str = "/content-api/content/v2/get/cards/list";
 
 fn answer(status: u16, body: &str) -> Effect {
@@ -184,6 +185,59 @@ async fn the_end_of_the_last_own_unit_arrives_though_the_account_answers_without
         assert!(report.error.as_ref().unwrap().contains("taken as true"));
         assert_eq!(world.units().await, (fbo, 0));
     }
+}
+
+#[tokio::test]
+async fn own_warehouses_that_answer_null_are_doubted_and_in_the_end_believed() {
+    let quiet = || SellerConfig {
+        orders_per_day: 0,
+        ..seller()
+    };
+    for forced in FORCED_AND_NOT {
+        let world = World::with_token(quiet(), Wildberries::base_token).await;
+        world.sync_anew(forced).await;
+        let (fbo, own) = world.units().await;
+        assert!(own > 0);
+        let null = answer(200, r#"{"stocks":null}"#);
+        world.simulator.script(Fault::on(OWN_STOCKS, null));
+        for hours in [0, 5] {
+            assert!(world.clock.advance(TimeDelta::hours(hours)));
+            assert_eq!(world.sync_anew(forced).await, End::Done);
+            let (_, report) = world.held_of("stock_fbs").await;
+            assert_eq!(report.doubts[0].rule, "all_stock_gone", "{report:?}");
+            assert_eq!(world.units().await, (fbo, own));
+        }
+        assert!(world.clock.advance(TimeDelta::hours(1)));
+        assert_eq!(world.sync_anew(forced).await, End::Done);
+        let SyncEvent::SyncCompleted(completed) = world.last().await else {
+            panic!("{:?}", world.last().await)
+        };
+        let mut reports = completed.sources.iter();
+        let report = reports.find(|report| report.source == "stock_fbs").unwrap();
+        assert_eq!(report.doubts[0].state, DoubtState::Taken, "{report:?}");
+        assert_eq!(world.units().await, (fbo, 0));
+    }
+}
+
+#[tokio::test]
+async fn one_own_warehouse_that_answers_null_keeps_its_units_and_the_others_are_recorded() {
+    let world = World::with_token(seller(), Wildberries::base_token).await;
+    world.sync_anew(true).await;
+    let (_, own) = world.units().await;
+    let null = answer(200, r#"{"stocks":null}"#);
+    world.simulator.script(Fault::on(OWN_STOCKS, null).times(1));
+    world.change_stock_at_the_marketplace();
+    assert_eq!(world.sync_anew(true).await, End::Done);
+    let (_, report) = world.held_of("stock_fbs").await;
+    let [doubt] = report.doubts.as_slice() else {
+        panic!("{report:?}")
+    };
+    assert_eq!(
+        (doubt.rule.as_str(), doubt.warehouses.len()),
+        ("warehouse_empty", 1)
+    );
+    assert_eq!(world.units().await.1, own);
+    world.assert_equals_truth().await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use events::StreamType;
 use events::catalog::SyncEvent;
 use events::sync::SourceOutcome;
-use simulators::{Damage, Effect, Fault, Wildberries};
+use simulators::{Damage, Effect, Fault};
 use worker::sync::End;
 
 use crate::world::{World, seller};
@@ -71,19 +71,6 @@ async fn a_change_of_the_order_report_never_changes_a_count_however_ids_are_spel
         .find(|report| report.source == "orders")
         .unwrap();
     assert_eq!(report.outcome, SourceOutcome::Complete, "{report:?}");
-}
-
-#[tokio::test]
-async fn own_stock_without_a_list_is_partial_and_keeps_its_units() {
-    let world = World::with_token(seller(), Wildberries::base_token).await;
-    assert_eq!(world.sync(true).await, End::Done);
-    let none = status(200, r#"{"stocks":null}"#);
-    world
-        .simulator
-        .script(Fault::on("/marketplace-api/api/v3/stocks", none));
-    assert_eq!(world.sync(true).await, End::Done);
-    assert_eq!(world.outcomes().await["stock_fbs"], "partial");
-    world.assert_equals_truth().await;
 }
 
 #[tokio::test]
