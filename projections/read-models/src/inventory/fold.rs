@@ -14,9 +14,7 @@ use uuid::Uuid;
 pub(super) use sight::{cabinet, is_of_sight};
 
 use super::in_stock::{Moved, Tallies};
-use super::rows::{
-    Absence, Change, Exclusion, Fresh, Level, Order, Pair, Product, Rows, Slot, Spell, Warehouse,
-};
+use super::rows::{Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Spell, Warehouse};
 use crate::held::{Ended, Held};
 use crate::operations::is_recorded_in_part;
 use crate::projection::{Rejected, name_of};

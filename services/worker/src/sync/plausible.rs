@@ -127,7 +127,11 @@ pub fn judge(before: &Beliefs, facts: &Facts, at: DateTime<Utc>) -> Judgement {
     let suspects = rules::suspects(before, facts, at);
     // Orders that are doubtful themselves neither explain nor contradict anything.
     let is_heard = !suspects.iter().any(|suspect| suspect.source == ORDERS);
-    let orders = facts.orders.as_ref().filter(|_| is_heard);
+    let orders = match (&facts.orders, &facts.some_orders) {
+        (Some(all), _) if is_heard => Heard::All(all),
+        (None, Some(some)) => Heard::Some(some),
+        _ => Heard::Nothing,
+    };
     let settled = suspects.into_iter();
     let findings: Vec<Finding> = settled
         .filter_map(|suspect| settle(suspect, before, orders, at))
@@ -151,13 +155,32 @@ pub fn judge(before: &Beliefs, facts: &Facts, at: DateTime<Utc>) -> Judgement {
     }
 }
 
+/// What is heard of orders.
+#[derive(Clone, Copy)]
+enum Heard<'a> {
+    /// All of them.
+    All(&'a OrdersSeen),
+    /// A part.
+    Some(&'a OrdersSeen),
+    /// None that can be relied on.
+    Nothing,
+}
+
+impl<'a> Heard<'a> {
+    const fn told(self) -> Option<&'a OrdersSeen> {
+        match self {
+            Self::All(orders) | Self::Some(orders) => Some(orders),
+            Self::Nothing => None,
+        }
+    }
+
+    const fn is_all(self) -> bool {
+        matches!(self, Self::All(_))
+    }
+}
+
 /// The verdict on a suspect; none when it is explained.
-fn settle(
-    suspect: Suspect,
-    before: &Beliefs,
-    orders: Option<&OrdersSeen>,
-    at: DateTime<Utc>,
-) -> Option<Finding> {
+fn settle(suspect: Suspect, before: &Beliefs, orders: Heard<'_>, at: DateTime<Utc>) -> Option<Finding> {
     let since = (before.open.iter())
         .filter(|open| open.covers(suspect.source, suspect.is_fall, suspect.keys.as_ref()))
         .map(|open| open.since)
@@ -165,22 +188,22 @@ fn settle(
         .unwrap_or(at);
     let mut against = suspect.others.map_or(Against::Nothing, Against::Others);
     if matches!(suspect.source, STOCK_FBO | STOCK_FBS) && suspect.is_fall {
-        match orders {
-            Some(orders) => {
-                let ordered = |from, to| orders.units(suspect.source, suspect.keys.as_ref(), from, to);
-                let sold = ordered(suspect.believed_at - ORDERS_LAG, since);
-                if suspect.others.is_none()
-                    && sold.saturating_mul(100) >= suspect.units.saturating_mul(EXPLAINED_PERCENT)
-                {
-                    return None;
-                }
-                let after = ordered(since, at);
-                if after > suspect.left {
-                    against = Against::Orders(after);
-                }
+        // What was ordered is known from a part of the orders too. That nothing more was, is not.
+        if let Some(orders) = orders.told() {
+            let ordered = |from, to| orders.units(suspect.source, suspect.keys.as_ref(), from, to);
+            let sold = ordered(suspect.believed_at - ORDERS_LAG, since);
+            if suspect.others.is_none()
+                && sold.saturating_mul(100) >= suspect.units.saturating_mul(EXPLAINED_PERCENT)
+            {
+                return None;
             }
-            None if against == Against::Nothing && before.orders.is_some() => against = Against::Unheard,
-            None => {}
+            let after = ordered(since, at);
+            if after > suspect.left {
+                against = Against::Orders(after);
+            }
+        }
+        if !orders.is_all() && against == Against::Nothing && before.orders.is_some() {
+            against = Against::Unheard;
         }
     }
     let decision = match against {

@@ -124,6 +124,8 @@ pub struct Facts {
     pub fbs: Option<StockSeen>,
     /// Orders.
     pub orders: Option<OrdersSeen>,
+    /// Orders of an answer that is not all: each of them was placed, and none that it lacks is missing.
+    pub some_orders: Option<OrdersSeen>,
     /// Prices.
     pub prices: Option<PricesSeen>,
 }

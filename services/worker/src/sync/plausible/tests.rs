@@ -462,3 +462,32 @@ fn the_evidence_says_what_where_how_much_since_when_and_how_it_ends() {
         said(&third.findings[0]).ends_with("Nothing contradicted it for 6 hours, so it is taken as true.")
     );
 }
+
+#[test]
+fn a_part_of_the_orders_explains_a_fall_and_contradicts_one_but_its_gaps_say_nothing() {
+    let told = |orders: Option<OrdersSeen>, units: &[(&str, i64)]| Facts {
+        orders: None,
+        some_orders: orders,
+        ..fbo(units)
+    };
+    let gone = &[("fbo:1", 0), ("fbo:2", 700), ("fbo:3", 5)];
+    let empty = ("warehouse_empty", Decision::Hold);
+    // Sold, as far as is known, and that is enough.
+    let sold = told(ordered(&[("fbo:1", 1, 560)]), gone);
+    assert_eq!(one(&fbo(FBO), &sold), []);
+    // Ordered from there afterwards: that is a fact whatever is missing.
+    let silent = || told(ordered(&[]), gone);
+    let contradicted = || told(ordered(&[("fbo:1", 2, 3)]), gone);
+    let judged = again(
+        &fbo(FBO),
+        &[(1, silent()), (3, contradicted()), (80, contradicted())],
+    );
+    assert_eq!(judged, [vec![empty], vec![empty], vec![empty]]);
+    // Nothing told is not nothing ordered: it waits as long as without any orders.
+    let judged = again(
+        &fbo(FBO),
+        &[(1, silent()), (8, silent()), (48, silent()), (49, silent())],
+    );
+    let taken = ("warehouse_empty", Decision::Mark);
+    assert_eq!(judged, [vec![empty], vec![empty], vec![empty], vec![taken]]);
+}
