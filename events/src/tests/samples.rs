@@ -56,6 +56,7 @@ pub(super) fn all() -> Vec<Event> {
     events.extend(tenant().map(Event::from));
     events.extend(user().map(Event::from));
     events.extend(cabinet().map(Event::from));
+    events.extend(warehouses().map(Event::from));
     events.extend(sync().map(Event::from));
     events.extend(product().map(Event::from));
     events.extend(sheet().map(Event::from));
@@ -119,7 +120,7 @@ fn user() -> [UserEvent; 9] {
     ]
 }
 
-fn cabinet() -> [CabinetEvent; 13] {
+fn cabinet() -> [CabinetEvent; 11] {
     [
         CabinetConnected {
             marketplace: Marketplace::Wildberries,
@@ -217,6 +218,11 @@ fn cabinet() -> [CabinetEvent; 13] {
             },
         }
         .into(),
+    ]
+}
+
+fn warehouses() -> [CabinetEvent; 2] {
+    [
         WarehouseExcluded {
             warehouse: "fbo:507".into(),
             reason: "Остатки зависли, купить нельзя".into(),

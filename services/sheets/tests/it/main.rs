@@ -10,6 +10,8 @@ mod cabinets;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod following;
 #[cfg(test)]
 mod hands;

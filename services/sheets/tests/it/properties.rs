@@ -1,7 +1,8 @@
 //! Whatever happens in whatever order, facts, a seller's hands in the sheet, also between our reading and our
-//! writing, answers that never come, events told late, twice or never, sizes shown and summed again: when it
-//! is quiet, the managed cells are the read model and the seller's cells are the seller's. Real log, read
-//! model, role and Google over HTTP; the layout's own properties cover far more cases.
+//! writing, answers that never come, events told late, twice or never, sizes shown and summed again, a
+//! marketplace that tells nothing or nonsense: when it is quiet, the managed cells are the read model and the
+//! seller's cells are the seller's. Real log, read model, role and Google over HTTP; the layout's own
+//! properties cover far more cases.
 //!
 //! A history follows from its seed. `HISTORIES=0..500` plays other ones than those of every run.
 
@@ -19,6 +20,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use simulators::google::{Habits, Quotas};
 use simulators::{Effect, Fault};
 
+use crate::damaged::{Damage, damage};
 use crate::following::{Teller, Telling};
 use crate::hands::{
     Edit, Hands, IDENTITY, Places, SIZE, by_hand, edit, hidden, places, struck, text, tidy_up,
@@ -56,6 +58,8 @@ enum Step {
     /// The seller wants a row per size, or one per product.
     Sizes(Sizes),
     Edit(Edit),
+    /// The marketplace is damaged.
+    Damaged(Damage),
     /// A round of which a call is held, reading or writing, while the seller does something.
     Meanwhile {
         nth: u64,
@@ -77,6 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<Index>().prop_map(Step::Again),
         3 => prop::collection::vec(telling(), 1..6).prop_map(Step::Tell),
         2 => prop::sample::select(vec![Sizes::Rows, Sizes::Summed]).prop_map(Step::Sizes),
+        5 => damage().prop_map(Step::Damaged),
         8 => edit().prop_map(Step::Edit),
         4 => (0_u64..4, edit()).prop_map(|(nth, edit)| Step::Meanwhile { nth, edit }),
     ]
@@ -184,6 +189,10 @@ async fn act(world: &World, shop: &mut Shop, hands: &mut Hands, teller: &mut Tel
                 )
                 .await
                 .unwrap();
+        }
+        Step::Damaged(damage) => {
+            let listed = |article: u8| shop.listed.contains(&article).then(|| nm_id(article));
+            world.strike(seller, &WAREHOUSES, listed, damage).await;
         }
         Step::Edit(edit) => by_hand(world, hands, edit),
         Step::Meanwhile { nth, edit } => round_while(world, *nth, || by_hand(world, hands, edit)).await,

@@ -60,7 +60,7 @@ pub(crate) struct World {
     store: EventStore,
     reader: GlobalReader,
     projector: Pool,
-    versions: tokio::sync::Mutex<HashMap<Uuid, i64>>,
+    versions: tokio::sync::Mutex<HashMap<(StreamType, Uuid), i64>>,
     accounts: Arc<Accounts>,
     _database: Database,
 }
@@ -138,7 +138,7 @@ impl World {
         events: Vec<Event>,
     ) -> i64 {
         let mut versions = self.versions.lock().await;
-        let version = versions.entry(id).or_default();
+        let version = versions.entry((stream, id)).or_default();
         let command = self.ids.next();
         let appended = self
             .store
@@ -455,6 +455,8 @@ impl World {
             .unwrap();
         let named = rows.warehouses.iter().filter(|known| !known.name.is_empty());
         let warehouses: Vec<_> = named.collect();
+        let excluded = (warehouses.iter().enumerate()).filter(|(_, known)| known.excluded.is_some());
+        let uncounted: Vec<usize> = excluded.map(|(place, _)| place).collect();
         let index = |key: &str| warehouses.iter().position(|known| known.warehouse == key);
         let product = |product: &read_models::inventory::queries::SheetProduct| ProductRow {
             key: product.product_id.to_string().into(),
@@ -475,6 +477,7 @@ impl World {
                 .filter(|cell| index(&cell.warehouse).is_none())
                 .map(|cell| cell.orders_last_7)
                 .sum(),
+            uncounted: uncounted.as_slice().into(),
             ..ProductRow::default()
         };
         let listed = rows.products.iter().filter(|row| !row.delisted);

@@ -286,15 +286,20 @@ impl Seller {
         }
     }
 
-    /// Waits for the first sync, which nobody asked for.
-    pub(crate) async fn first_sync(&mut self) -> Value {
+    /// Waits for the beginning of the first sync, which nobody asked for.
+    pub(crate) async fn first_sync_id(&self) -> String {
         let path = format!("/syncs?cabinet={}", self.cabinet);
         let found = eventually("a first sync by itself", SOON, || async {
             let syncs = self.look(&path).await?;
             syncs["data"].get(0).cloned().ok_or_else(|| syncs.to_string())
         })
         .await;
-        let ended = self.ended(text(&found, "id")).await;
+        text(&found, "id").to_owned()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn first_sync(&mut self) -> Value {
+        let ended = self.ended(&self.first_sync_id().await).await;
         self.position = self.position.max(number(&ended, "position"));
         ended
     }
