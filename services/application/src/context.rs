@@ -1,6 +1,7 @@
 //! Who asks, when, and with what means.
 
 use auth::{Accounts, ApiKeys, Attempts, Invitations, PasswordResets, People, Profiles, Sellers, Terms};
+use billing::{Checkouts, Customers};
 use chrono::{DateTime, Utc};
 use domain::plans::Plans;
 use event_store::{EventStore, States};
@@ -8,6 +9,8 @@ use events::Metadata;
 use events::ids::{CommandId, TenantId};
 use uuid::Uuid;
 use vault::Vault;
+
+use crate::billing::CardSales;
 
 /// The means of every use case; cheap to clone.
 #[derive(Clone)]
@@ -38,6 +41,12 @@ pub struct App {
     pub terms: Terms,
     /// What the plans allow.
     pub plans: Plans,
+    /// Who is a customer of Stripe's.
+    pub customers: Customers,
+    /// What may still be paid there.
+    pub checkouts: Checkouts,
+    /// How plans are sold by card; none where they are not.
+    pub card: Option<CardSales>,
 }
 
 impl App {
@@ -57,8 +66,11 @@ impl App {
             resets: PasswordResets::new(pool.clone()),
             attempts: Attempts::new(pool.clone()),
             people: People::new(pool.clone()),
-            terms: Terms::new(pool),
+            terms: Terms::new(pool.clone()),
             plans: Plans::unlimited(),
+            customers: Customers::new(pool.clone()),
+            checkouts: Checkouts::new(pool),
+            card: None,
         }
     }
 
@@ -66,6 +78,12 @@ impl App {
     #[must_use]
     pub fn selling(self, plans: Plans) -> Self {
         Self { plans, ..self }
+    }
+
+    /// The same where plans are sold by card.
+    #[must_use]
+    pub fn by_card(self, card: Option<CardSales>) -> Self {
+        Self { card, ..self }
     }
 }
 

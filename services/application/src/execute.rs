@@ -53,7 +53,7 @@ impl App {
         context: &Context,
         id: Uuid,
         command: <A as Decider>::Command,
-        answer: impl Fn(&A) -> Option<String> + Send,
+        answer: impl Fn(&A) -> Option<String> + Send + Sync,
     ) -> Result<Executed<A>, ExecuteError<<A as Decider>::Refusal>>
     where
         A: Decider
@@ -66,58 +66,86 @@ impl App {
         <A as Decider>::Command: Clone,
     {
         for _round in 0..ROUNDS {
-            let Loaded {
-                state: Folded(mut state),
-                version,
-            } = self.states.load::<Folded<A>>(context.tenant_id, id).await?;
-            let sink = EventSink::default();
-            if let Err(refusal) = Aggregate::handle(&mut state, command.clone(), &(), &sink).await {
-                // The command may be refused because it has been done already.
-                let known = self
-                    .store
-                    .find_command(context.tenant_id, context.command_id.uuid())
-                    .await?;
-                return match known {
-                    Some(appended) => Ok(executed(id, state, appended)),
-                    None => Err(ExecuteError::Refused(refusal)),
-                };
-            }
-            let happened = sink
-                .collect()
-                .await
-                .into_iter()
-                .map(|fact| fact.0.into())
-                .collect();
-            let append = Append {
-                stream: StreamId {
-                    stream: A::STREAM,
-                    id,
-                },
-                expected: version,
-                metadata: context.metadata(),
-                events: number(context, happened),
-                result: answer(&state),
-            };
-            match self.store.append(append).await {
-                Ok(appended) => {
-                    let state = if appended.duplicate {
-                        self.states
-                            .load::<Folded<A>>(context.tenant_id, id)
-                            .await?
-                            .state
-                            .0
-                    } else {
-                        self.keep_now_and_then(context, id, &state, appended.version)
-                            .await;
-                        state
-                    };
-                    return Ok(executed(id, state, appended));
-                }
-                Err(AppendError::Conflict { .. }) => {}
-                Err(error) => return Err(ExecuteError::Append(error)),
+            let loaded = self.states.load::<Folded<A>>(context.tenant_id, id).await?;
+            if let Some(executed) = self
+                .execute_on(context, id, loaded, command.clone(), &answer)
+                .await?
+            {
+                return Ok(executed);
             }
         }
         Err(ExecuteError::Contention)
+    }
+
+    /// Executes one command on an aggregate that was loaded before; none, and no effect, if its stream has
+    /// changed since.
+    pub(crate) async fn execute_on<A>(
+        &self,
+        context: &Context,
+        id: Uuid,
+        loaded: Loaded<Folded<A>>,
+        command: <A as Decider>::Command,
+        answer: impl Fn(&A) -> Option<String> + Send + Sync,
+    ) -> Result<Option<Executed<A>>, ExecuteError<<A as Decider>::Refusal>>
+    where
+        A: Decider
+            + Aggregate<
+                Services = (),
+                Command = <A as Decider>::Command,
+                Event = Fact<<A as Decider>::Happened>,
+                Error = <A as Decider>::Refusal,
+            >,
+    {
+        let Loaded {
+            state: Folded(mut state),
+            version,
+        } = loaded;
+        let sink = EventSink::default();
+        if let Err(refusal) = Aggregate::handle(&mut state, command, &(), &sink).await {
+            // The command may be refused because it has been done already.
+            let known = self
+                .store
+                .find_command(context.tenant_id, context.command_id.uuid())
+                .await?;
+            return match known {
+                Some(appended) => Ok(Some(executed(id, state, appended))),
+                None => Err(ExecuteError::Refused(refusal)),
+            };
+        }
+        let happened = sink
+            .collect()
+            .await
+            .into_iter()
+            .map(|fact| fact.0.into())
+            .collect();
+        let append = Append {
+            stream: StreamId {
+                stream: A::STREAM,
+                id,
+            },
+            expected: version,
+            metadata: context.metadata(),
+            events: number(context, happened),
+            result: answer(&state),
+        };
+        match self.store.append(append).await {
+            Ok(appended) => {
+                let state = if appended.duplicate {
+                    self.states
+                        .load::<Folded<A>>(context.tenant_id, id)
+                        .await?
+                        .state
+                        .0
+                } else {
+                    self.keep_now_and_then(context, id, &state, appended.version)
+                        .await;
+                    state
+                };
+                Ok(Some(executed(id, state, appended)))
+            }
+            Err(AppendError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(ExecuteError::Append(error)),
+        }
     }
 
     async fn keep_now_and_then<A: Decider>(&self, context: &Context, id: Uuid, state: &A, version: i64) {

@@ -9,6 +9,7 @@ mod folded;
 
 pub mod accept_invitation;
 pub mod administration;
+pub mod billing;
 pub mod change_password;
 pub mod change_schedule;
 pub mod change_sheet_layout;

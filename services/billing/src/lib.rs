@@ -6,8 +6,8 @@ mod customers;
 mod inbox;
 mod usage;
 
-pub use checkouts::Checkouts;
-pub use customers::Customers;
+pub use checkouts::{Checkout, Checkouts};
+pub use customers::{Customer, Customers, Lease};
 pub use inbox::Inbox;
 pub use usage::Usage;
 
