@@ -35,6 +35,8 @@ pub struct Checkout<'a> {
     pub cancel_url: &'a str,
     /// Days of trial before the first payment, if there is one.
     pub trial_days: Option<u32>,
+    /// End of a trial that has begun elsewhere, at least 48 hours ahead; in place of `trial_days`.
+    pub trial_end: Option<DateTime<Utc>>,
     /// Whether Stripe's page takes promotion codes.
     pub promotion_codes: bool,
     /// When it can no longer be paid, 30 minutes to 24 hours ahead; 24 hours if none.
@@ -133,6 +135,8 @@ struct SubscriptionData<'a> {
     metadata: &'a Metadata,
     #[serde(skip_serializing_if = "Option::is_none")]
     trial_period_days: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none", with = "ts_seconds_option")]
+    trial_end: Option<DateTime<Utc>>,
 }
 
 impl<'a> From<&Checkout<'a>> for CheckoutForm<'a> {
@@ -149,6 +153,7 @@ impl<'a> From<&Checkout<'a>> for CheckoutForm<'a> {
             subscription_data: SubscriptionData {
                 metadata: checkout.metadata,
                 trial_period_days: checkout.trial_days,
+                trial_end: checkout.trial_end,
             },
             success_url: checkout.success_url,
             cancel_url: checkout.cancel_url,

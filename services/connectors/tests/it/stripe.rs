@@ -76,6 +76,7 @@ impl World {
             success_url: SUCCESS,
             cancel_url: "https://app.example.com/billing/done",
             trial_days: None,
+            trial_end: None,
             promotion_codes: true,
             expires_at: None,
         }
@@ -120,6 +121,7 @@ async fn a_checkout_leads_from_a_page_to_a_subscription() {
     let pro = price(PRICE_PRO);
     let checkout = Checkout {
         trial_days: Some(14),
+        trial_end: None,
         ..world.checkout(&customer, &pro)
     };
     let session = world
