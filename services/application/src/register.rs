@@ -5,12 +5,13 @@
 use auth::accounts::{NewAccount, ReserveError};
 use auth::profiles::Subject;
 use auth::{Email, Role, StoreError};
+use domain::subscription::SubscriptionRefusal;
 use domain::tenant::{Tenant, TenantCommand, TenantRefusal};
 use domain::user::{User, UserCommand, UserRefusal};
 use events::ids::{TenantId, UserId};
 use secrecy::SecretString;
 
-use crate::{App, Context, ExecuteError, Receipt};
+use crate::{App, Context, ExecuteError, Receipt, subscriptions};
 
 /// Language of titles until the tenant says otherwise.
 const LANGUAGE: &str = "ru";
@@ -41,6 +42,9 @@ pub enum Error {
     /// The user's stream failed.
     #[error("the user was not registered")]
     User(#[from] ExecuteError<UserRefusal>),
+    /// The trial's stream failed.
+    #[error("the trial was not begun")]
+    Trial(#[from] ExecuteError<SubscriptionRefusal>),
     /// The side tables failed.
     #[error("the account could not be stored")]
     Store(#[from] StoreError),
@@ -53,7 +57,7 @@ pub struct Registered {
     pub tenant_id: TenantId,
     /// The login.
     pub user_id: UserId,
-    /// For the caller: the later of the two streams.
+    /// For the caller: of the user's stream, with the position of the last event of all.
     pub receipt: Receipt,
 }
 
@@ -63,7 +67,7 @@ pub fn tenant_of(command_id: events::ids::CommandId) -> TenantId {
     TenantId(events::ids::CommandId::derived(command_id.uuid(), "tenant").uuid())
 }
 
-/// Signs somebody up. `context.tenant_id` must be [`tenant_of`] the command.
+/// Signs somebody up, and begins the trial where plans are sold. `context.tenant_id` must be [`tenant_of`] the command.
 ///
 /// # Errors
 /// [`Error`].
@@ -90,10 +94,14 @@ pub async fn execute(app: &App, context: &Context, input: Input) -> Result<Regis
     app.execute::<Tenant>(context, tenant_id.uuid(), tenant, |_| None)
         .await?;
     let user = UserCommand::Register { tenant_id };
-    let receipt = app
+    let mut receipt = app
         .execute::<User>(&context.part("user"), user_id.uuid(), user, |_| None)
         .await?
         .receipt;
+    if app.plans.sold().next().is_some() {
+        let trial = subscriptions::begin_trial(app, &context.part("trial"), user_id).await?;
+        receipt.position = receipt.position.max(trial.position);
+    }
     app.accounts.activate(tenant_id, user_id).await?;
     Ok(Registered {
         tenant_id,

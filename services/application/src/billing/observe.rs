@@ -89,6 +89,32 @@ pub async fn observe_customer(
     observed
 }
 
+/// How long a request waits for the process that reads the customer at the moment.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+];
+
+/// [`observe_customer`] for somebody who waits for the answer: what the other process reads may be older than
+/// what was just changed at Stripe, so it is waited for and the customer is read again.
+pub(super) async fn settled(
+    app: &App,
+    context: &Context,
+    customer: &Customer,
+) -> Result<Observed, ObserveError> {
+    for pause in PAUSES {
+        match observe_customer(app, context, customer).await {
+            Err(ObserveError::Busy) => tokio::time::sleep(pause).await,
+            other => return other,
+        }
+    }
+    observe_customer(app, context, customer).await
+}
+
 async fn observe(
     app: &App,
     card: &CardSales,
