@@ -5,6 +5,7 @@ pub mod admin;
 pub mod analytics;
 pub mod api_keys;
 pub mod auth;
+pub mod billing;
 pub mod cabinets;
 pub mod docs;
 pub mod elsewhere;

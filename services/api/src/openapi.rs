@@ -13,8 +13,8 @@ use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Response, R
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
-    admin, analytics, api_keys, auth, cabinets, docs, erasure, exports, health, operations, products, sheets,
-    syncs, tenants, warehouses,
+    admin, analytics, api_keys, auth, billing, cabinets, docs, erasure, exports, health, operations,
+    products, sheets, syncs, tenants, warehouses,
 };
 use crate::limits::NEVER_LIMITED;
 use crate::problem::{Code, FieldProblem, ProblemBody};
@@ -40,7 +40,10 @@ use crate::routes::{Access, ROUTES, Route};
         erasure::tenant, erasure::user,
         tenants::show::handle, tenants::rename::handle, tenants::members::list, tenants::members::invite,
         tenants::members::change_role, tenants::members::remove, tenants::members::reset_password,
-        admin::users, admin::access::change, admin::reset_password, admin::suspend,
+        admin::users, admin::access::change, admin::reset_password, admin::payments::record, admin::suspend,
+        billing::done::handle, billing::plans::handle, billing::subscription::handle,
+        billing::checkout::handle, billing::portal::handle, billing::end::cancel, billing::end::resume,
+        billing::change_plan::handle,
         cabinets::connect::handle, cabinets::list::handle, cabinets::show::handle, cabinets::change::handle,
         cabinets::disconnect::handle, cabinets::replace_credential::handle, cabinets::check::handle,
         cabinets::request_sync::handle, cabinets::exclusions::put, cabinets::exclusions::delete,

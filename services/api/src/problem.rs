@@ -54,6 +54,8 @@ codes! {
     Unauthenticated = "unauthenticated" 401 "Authentication is required";
     /// Wrong e-mail or password.
     WrongCredentials = "wrong-credentials" 401 "The e-mail address or the password is wrong";
+    /// The bank refused a payment.
+    PaymentDeclined = "payment-declined" 402 "The payment was declined";
     /// The password that was asked for again is wrong.
     ReauthenticationFailed = "reauthentication-failed" 403 "The password given for this is wrong";
     /// A one-time code that is not accepted.
@@ -82,6 +84,8 @@ codes! {
     BodyTooSlow = "body-too-slow" 408 "The request body did not come in time";
     /// The state does not allow it.
     Conflict = "conflict" 409 "The current state does not allow this";
+    /// A second subscription would be paid beside the first.
+    SubscriptionExists = "subscription-exists" 409 "There is a subscription already";
     /// The marketplace refused the cabinet's credential.
     CredentialRejected = "credential-rejected" 409 "The marketplace refused the cabinet's credential";
     /// The entity tag is an old one.

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web};
 use auth::Action;
 
 use crate::handlers::{
-    admin, analytics, api_keys, auth as login, cabinets, docs, erasure, exports, health, operations,
+    admin, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, exports, health, operations,
     products, sheets, syncs, tenants, warehouses,
 };
 
@@ -105,7 +105,17 @@ routes! {
     get    "/api/v1/admin/users"                Platform => admin::users;
     patch  "/api/v1/admin/users/{id}/access"    Platform => admin::access::change;
     post   "/api/v1/admin/users/{id}/password-reset"  Platform => admin::reset_password;
+    post   "/api/v1/admin/users/{id}/payments"  Platform => admin::payments::record;
     patch  "/api/v1/admin/tenants/{id}"         Platform => admin::suspend;
+
+    get    "/billing/done"                      Public => billing::done::handle;
+    get    "/api/v1/billing/plans"              Public => billing::plans::handle;
+    get    "/api/v1/billing/subscription"       Needs(Action::ReadBilling) => billing::subscription::handle;
+    post   "/api/v1/billing/checkout-session"   Needs(Action::ManageBilling) => billing::checkout::handle;
+    post   "/api/v1/billing/portal-session"     Needs(Action::ManageBilling) => billing::portal::handle;
+    post   "/api/v1/billing/cancel"             Needs(Action::ManageBilling) => billing::end::cancel;
+    post   "/api/v1/billing/resume"             Needs(Action::ManageBilling) => billing::end::resume;
+    post   "/api/v1/billing/change-plan"        Needs(Action::ManageBilling) => billing::change_plan::handle;
 
     post   "/api/v1/cabinets"                   Needs(Action::ManageCabinets) => cabinets::connect::handle;
     get    "/api/v1/cabinets"                   Needs(Action::ReadCabinets) => cabinets::list::handle;
@@ -227,6 +237,8 @@ mod tests {
                 "/api/v1/auth/refresh",
                 "/api/v1/auth/accept-invitation",
                 "/api/v1/auth/password/reset",
+                "/billing/done",
+                "/api/v1/billing/plans",
             ]
         );
     }

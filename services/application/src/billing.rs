@@ -8,6 +8,7 @@ pub mod card;
 pub mod change_plan;
 pub mod end;
 pub mod manual;
+pub mod next;
 pub mod observe;
 pub mod portal;
 pub mod provider;
@@ -16,10 +17,14 @@ pub mod start_checkout;
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use connectors::stripe::{InvalidId, PriceId, Stripe, StripeError};
 use domain::subscription::{Subscription, SubscriptionRefusal};
+use event_store::{ReadError, StreamId};
+use events::catalog::SubscriptionEvent;
 use events::ids::{TenantId, UserId};
-use events::subscription::{Plan, SubscriptionStatus};
+use events::subscription::{Plan, Slot, SubscriptionStatus};
+use events::{Decoded, Event, StreamType};
 
 use crate::{App, ExecuteError, Folded};
 
@@ -179,4 +184,38 @@ pub async fn of_user(
         .load::<Folded<Subscription>>(tenant, user.uuid())
         .await?;
     Ok(loaded.state.0)
+}
+
+/// When the contract in a slot of a user's began; none where there is none. A stream has an event for each
+/// change of a contract, so it stays short.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn began(
+    app: &App,
+    tenant: TenantId,
+    user: UserId,
+    slot: Slot,
+) -> Result<Option<DateTime<Utc>>, ReadError> {
+    let stream = StreamId {
+        stream: StreamType::Subscription,
+        id: user.uuid(),
+    };
+    let mut began = None;
+    for recorded in app.store.read_stream(tenant, stream, 0).await? {
+        match recorded.decode() {
+            Ok(Decoded::Known(Event::Subscription(SubscriptionEvent::SubscriptionStarted(started))))
+                if started.contract.basis.slot() == slot =>
+            {
+                began = Some(recorded.recorded_at);
+            }
+            Ok(Decoded::Known(Event::Subscription(SubscriptionEvent::SubscriptionEnded(ended))))
+                if ended.slot == slot =>
+            {
+                began = None
+            }
+            _ => {}
+        }
+    }
+    Ok(began)
 }

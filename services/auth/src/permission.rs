@@ -43,11 +43,15 @@ pub enum Action {
     ManageSheet,
     /// Ask for the spreadsheet to be written.
     RequestSheetSync,
+    /// See the contract and what is used of the plan.
+    ReadBilling,
+    /// Buy, change and end one's own subscription.
+    ManageBilling,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ReadSelf,
         Self::ManageSelf,
         Self::ReadTenant,
@@ -66,6 +70,8 @@ impl Action {
         Self::ReadSheet,
         Self::ManageSheet,
         Self::RequestSheetSync,
+        Self::ReadBilling,
+        Self::ManageBilling,
     ];
 
     /// The lowest role that may do it; every higher role may as well.
@@ -85,8 +91,9 @@ impl Action {
             | Self::ManageSheet
             | Self::ReadMembers
             | Self::ManageMembers
-            | Self::ManageApiKeys => Role::Admin,
-            Self::RenameTenant | Self::EraseTenant => Role::Owner,
+            | Self::ManageApiKeys
+            | Self::ReadBilling => Role::Admin,
+            Self::RenameTenant | Self::EraseTenant | Self::ManageBilling => Role::Owner,
         }
     }
 
@@ -97,7 +104,7 @@ impl Action {
     }
 
     /// The scope under which an API key may do it; none for what only a person may: whoever finds a key must
-    /// not get to logins, members or further keys with it, and doubts are for people.
+    /// not get to logins, members, money or further keys with it, and doubts are for people.
     #[must_use]
     pub const fn scope(self) -> Option<&'static str> {
         match self {
@@ -106,7 +113,8 @@ impl Action {
             | Self::ReadMembers
             | Self::ManageMembers
             | Self::ManageApiKeys
-            | Self::DecideSync => None,
+            | Self::DecideSync
+            | Self::ManageBilling => None,
             Self::ReadSelf => Some("self:read"),
             Self::ReadTenant => Some("tenant:read"),
             Self::RenameTenant => Some("tenant:rename"),
@@ -119,6 +127,7 @@ impl Action {
             Self::ReadSheet => Some("sheet:read"),
             Self::ManageSheet => Some("sheet:manage"),
             Self::RequestSheetSync => Some("sheet:sync"),
+            Self::ReadBilling => Some("billing:read"),
         }
     }
 
@@ -168,13 +177,14 @@ mod tests {
                 Role::Admin,
                 "ReadSelf ManageSelf ReadTenant ReadMembers ManageMembers ManageApiKeys ReadCabinets \
                  ManageCabinets CheckCredential ReadSyncs RequestSync DecideSync ReadProducts ReadSheet \
-                 ManageSheet RequestSheetSync",
+                 ManageSheet RequestSheetSync ReadBilling",
             ),
             (
                 Role::Owner,
                 "ReadSelf ManageSelf ReadTenant RenameTenant EraseTenant ReadMembers ManageMembers \
                  ManageApiKeys ReadCabinets ManageCabinets CheckCredential ReadSyncs RequestSync DecideSync \
-                 ReadProducts ReadSheet ManageSheet RequestSheetSync",
+                 ReadProducts ReadSheet ManageSheet RequestSheetSync ReadBilling \
+                 ManageBilling",
             ),
         ];
         for (role, expected) in table {

@@ -58,6 +58,31 @@ impl Terms {
         })
     }
 
+    /// The owner whose contract gives a tenant its plan; none where no contract does. The rule is that of
+    /// `core.decide_tenant_plan`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn plan_from(&self, tenant: TenantId) -> Result<Option<UserId>, StoreError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let select = transaction
+            .prepare_cached(
+                "SELECT s.user_id
+                   FROM core.subscriptions s
+                   JOIN core.accounts a
+                     ON a.tenant_id = s.tenant_id AND a.user_id = s.user_id AND a.role = 'owner'
+                  WHERE s.tenant_id = $1 AND s.status IN ('trialing', 'active', 'past_due')
+                  ORDER BY array_position(ARRAY['free', 'starter', 'pro', 'enterprise'], s.plan) DESC NULLS LAST,
+                        s.user_id
+                  LIMIT 1",
+            )
+            .await?;
+        let row = transaction.query_opt(&select, &[&tenant.uuid()]).await?;
+        transaction.commit().await?;
+        row.map(|row| Ok(UserId(row.try_get(0)?))).transpose()
+    }
+
     /// Contracts of all tenants that nobody prolonged, up to `limit`; for the worker.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub(crate) enum Command {
     },
     /// Say whether everything this installation needs is there and right
     Doctor,
-    /// Platform administrators: the first one is made here
+    /// Platform administrators: the first one is made here; plans that are granted or paid by invoice
     Admin {
         #[command(subcommand)]
         action: AdminAction,
@@ -129,6 +129,61 @@ pub(crate) enum AdminAction {
         /// Its e-mail address
         email: String,
     },
+    /// Give a registered login a plan, or record an invoice that was paid for one
+    GrantPlan(GrantPlanArguments),
+}
+
+/// To whom, which plan, and on what basis.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GrantPlanArguments {
+    /// Its e-mail address
+    #[arg(long)]
+    pub(crate) email: String,
+    /// `free`, `starter`, `pro` or `enterprise`
+    #[arg(long, value_parser = plan)]
+    pub(crate) plan: events::subscription::Plan,
+    /// When it ends by itself, such as 2027-03-01T00:00:00Z; needed for an invoice
+    #[arg(long)]
+    pub(crate) until: Option<chrono::DateTime<chrono::Utc>>,
+    /// Why; nobody's name belongs here, since it is kept for ever
+    #[arg(long, value_parser = reason)]
+    pub(crate) reason: String,
+    /// Number of the invoice that was paid
+    #[arg(long, value_parser = invoice, requires_all = ["amount", "currency", "until"])]
+    pub(crate) invoice: Option<String>,
+    /// What was paid, in the smallest unit of the currency (kopecks, cents)
+    #[arg(long, requires = "invoice", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) amount: Option<i64>,
+    /// Its currency, such as RUB
+    #[arg(long, requires = "invoice", value_parser = currency)]
+    pub(crate) currency: Option<String>,
+}
+
+fn plan(text: &str) -> Result<events::subscription::Plan, String> {
+    events::subscription::Plan::parse(text)
+        .ok_or_else(|| "not one of free, starter, pro, enterprise".to_owned())
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    of_length(text, 200)
+}
+
+fn invoice(text: &str) -> Result<String, String> {
+    of_length(text, 100)
+}
+
+fn of_length(text: &str, most: usize) -> Result<String, String> {
+    let text = text.trim();
+    let fits = (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| format!("1 to {most} characters are needed"))
+}
+
+fn currency(text: &str) -> Result<String, String> {
+    let is_code = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_code
+        .then(|| text.to_ascii_uppercase())
+        .ok_or_else(|| "not a currency such as RUB or USD".to_owned())
 }
 
 /// What to do with erasures.

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use application::App;
+use application::billing::{CardSales, Prices};
 use application::domain::plans::Plans;
 use connectors::bucket::Buckets;
 use connectors::google::{Accounts, SheetsOptions, TokenHosts};
 use connectors::http::{CallObserver, CallRecord, HttpClient};
 use connectors::limits::{LimitTable, Limits};
+use connectors::stripe::{self, PriceId, Stripe};
 use database::{Pool, Role};
 use event_store::{EventStore, Wake};
+use events::subscription::Plan;
 use limits::{LevelPlaces, Table};
 use messaging::{Broker, BrokerOptions, BrokerTls, Bucket, Hints};
 use runtime::{Clock, Health, Ids, Lifecycle, Metrics, Settings};
@@ -104,7 +107,9 @@ impl Assembly {
             combiner.run().await;
             Ok::<(), Failure>(())
         });
-        Ok(App::new(store, self.vault(pool)?).selling(self.plans()?))
+        Ok(App::new(store, self.vault(pool)?)
+            .selling(self.plans()?)
+            .by_card(self.card_sales()?))
     }
 
     /// What the plans allow of the API, from the installation's file where it has one.
@@ -124,6 +129,38 @@ impl Assembly {
         let everywhere = self.settings.sync.interval;
         let seconds = everywhere.map(|interval| u32::try_from(interval.as_secs()).unwrap_or(u32::MAX));
         Ok(self.limits()?.plans()?.everywhere(seconds))
+    }
+
+    /// How plans are sold by card; none without an account at Stripe.
+    pub(crate) fn card_sales(&self) -> Result<Option<CardSales>, Failure> {
+        let settings = &self.settings.stripe;
+        let Some(account) = &settings.account else {
+            return Ok(None);
+        };
+        let prices = [
+            (Plan::Starter, &account.prices.starter),
+            (Plan::Pro, &account.prices.pro),
+            (Plan::Enterprise, &account.prices.enterprise),
+        ];
+        let mut sold = Vec::new();
+        for (plan, price) in prices {
+            sold.push((plan, PriceId::parse(price)?));
+        }
+        let options = stripe::Options {
+            url: settings.url.clone(),
+            ..stripe::Options::default()
+        };
+        let scheme = if self.settings.http.certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let own = format!("{scheme}://{}", self.settings.http.address);
+        Ok(Some(CardSales {
+            stripe: Stripe::new(self.http()?, account.api_key.clone(), options),
+            prices: Prices::new(sold),
+            return_url: settings.return_url(&own),
+        }))
     }
 
     /// Outgoing HTTP.

@@ -2,6 +2,7 @@
 //! forgot the password. Only a person who is logged in is one, never an API key.
 
 pub mod access;
+pub mod payments;
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};

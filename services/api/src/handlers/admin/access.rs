@@ -3,12 +3,13 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
-use application::domain::subscription::{Contract, SubscriptionRefusal};
+use application::billing::manual::{self, Grant};
+use application::domain::subscription::SubscriptionRefusal;
 use application::domain::user::UserRefusal;
 use application::{Context, ExecuteError, Receipt, administration, subscriptions};
 use chrono::{DateTime, Utc};
 use events::ids::UserId;
-use events::subscription::{Basis, Plan, SubscriptionStatus};
+use events::subscription::Plan;
 use utoipa::ToSchema;
 
 use super::of_user;
@@ -44,6 +45,9 @@ pub struct AccessRequest {
     /// When the granted plan ends by itself; without it, never.
     #[schema(required = false)]
     pub plan_until: Option<DateTime<Utc>>,
+    /// Why it is granted. Nobody's name belongs here: it is kept for ever.
+    #[schema(required = false, max_length = 200, example = "partner")]
+    pub plan_reason: Option<String>,
 }
 
 impl Input for AccessRequest {
@@ -52,6 +56,7 @@ impl Input for AccessRequest {
         let is_admin = fields.optional("is_admin", shape::boolean);
         let plan = fields.optional("plan", shape::one_of(PLANS));
         let plan_until = fields.optional("plan_until", shape::time);
+        let plan_reason = fields.optional("plan_reason", shape::text(1, 200));
         if is_active.is_none() && is_admin.is_none() && plan.is_none() {
             let words = "is required where neither is_admin nor plan is given";
             fields.wrong("is_active", words.to_owned());
@@ -59,11 +64,15 @@ impl Input for AccessRequest {
         if plan_until.is_some() && plan.flatten().is_none() {
             fields.wrong("plan_until", "needs a plan that it is about".to_owned());
         }
+        if plan_reason.is_some() && plan.flatten().is_none() {
+            fields.wrong("plan_reason", "needs a plan that it is about".to_owned());
+        }
         Some(Self {
             is_active,
             is_admin,
             plan,
             plan_until,
+            plan_reason,
         })
     }
 }
@@ -112,18 +121,12 @@ async fn apply(
         let part = context.part("plan");
         let granted = match plan {
             Some(plan) => {
-                let contract = Contract {
+                let grant = Grant {
                     plan,
-                    status: SubscriptionStatus::Active,
-                    period_end: wanted.plan_until,
-                    cancel_at: wanted.plan_until,
-                    basis: Basis::Grant,
-                    reference: None,
-                    trial_end: None,
-                    grace_until: None,
-                    note: None,
+                    until: wanted.plan_until,
+                    reason: wanted.plan_reason.clone(),
                 };
-                subscriptions::grant(&state.app, &part, id, contract).await
+                manual::grant(&state.app, &part, id, grant).await
             }
             None => subscriptions::revoke(&state.app, &part, id, "revoked").await,
         };
