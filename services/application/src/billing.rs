@@ -28,6 +28,7 @@ use events::{Decoded, Event, StreamType};
 
 use crate::{App, ExecuteError, Folded};
 
+pub use billing::Customer;
 pub use observe::{ObserveError, Observed, observe_customer};
 pub use standing::Unusable;
 

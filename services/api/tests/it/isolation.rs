@@ -51,6 +51,7 @@ impl Victim {
         let token = json!({"credential": world.wildberries_token(1)});
         let none = || json!({});
         Some(match (method, path) {
+            (_, "/billing/done" | "/api/v1/billing/plans") => Nothing,
             (_, "/docs" | "/docs/script.js" | "/docs/style.css" | "/api/v1/openapi.json")
             | (_, "/api/v1/health" | "/api/v1/health/" | "/api/v1/health/live" | "/api/v1/health/ready") => {
                 Nothing
@@ -75,6 +76,17 @@ impl Victim {
             ("post", "/api/v1/auth/password") => {
                 Own(json!({"current_password": PASSWORD, "new_password": "another horse"}))
             }
+            ("post", "/api/v1/billing/checkout-session" | "/api/v1/billing/change-plan") => {
+                Own(json!({"plan": "pro"}))
+            }
+            ("post", "/api/v1/billing/portal-session" | "/api/v1/billing/cancel")
+            | ("post", "/api/v1/billing/resume")
+            | ("get", "/api/v1/billing/subscription") => Own(none()),
+            ("post", "/api/v1/admin/users/{id}/payments") => Theirs(
+                self.member,
+                json!({"plan": "pro", "until": "2099-01-01T00:00:00Z", "invoice": "7", "amount": 1,
+                    "currency": "RUB"}),
+            ),
             ("get", "/api/v1/auth/me" | "/api/v1/auth/sessions" | "/api/v1/api-keys")
             | ("get", "/api/v1/tenants/me" | "/api/v1/tenants/me/members")
             | ("get", "/api/v1/cabinets" | "/api/v1/syncs" | "/api/v1/products" | "/api/v1/warehouses")

@@ -13,6 +13,7 @@ mod analytics;
 mod api_keys;
 mod attempts;
 mod authentication;
+mod billing;
 mod broken;
 mod cabinets;
 mod conventions;

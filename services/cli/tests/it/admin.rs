@@ -47,8 +47,13 @@ async fn world() -> World {
 
 impl World {
     fn admin(&self, action: &str, email: &str) -> Output {
+        self.run(&[action, email])
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_stock-tracker"))
-            .args(["admin", action, email])
+            .arg("admin")
+            .args(arguments)
             .env_clear()
             .env("DATABASE_URL", &self.database.url)
             .env("ST_MASTER_KEY", self.ring.expose_secret())
@@ -100,4 +105,79 @@ async fn an_address_that_nobody_registered_is_told_so_and_changes_nothing() {
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("nobody is registered with this address"), "{told}");
     assert!(!world.is_admin().await);
+}
+
+#[tokio::test]
+async fn a_plan_is_granted_for_a_reason_or_for_a_paid_invoice() {
+    let world = world().await;
+    let to_anna = [
+        "grant-plan",
+        "--email",
+        "anna@shop.ru",
+        "--reason",
+        "partner",
+        "--plan",
+    ];
+    let granted = world.run(&[&to_anna[..], &["pro"]].concat());
+    assert!(granted.status.success(), "{granted:?}");
+    let paid = [
+        "enterprise",
+        "--until",
+        "2099-01-01T00:00:00Z",
+        "--invoice",
+        "2026-117",
+        "--amount",
+        "2700000",
+        "--currency",
+        "rub",
+    ];
+    let recorded = world.run(&[&to_anna[..], &paid].concat());
+    assert!(recorded.status.success(), "{recorded:?}");
+    let told = String::from_utf8(recorded.stdout).unwrap();
+    assert!(
+        told.contains("has the plan enterprise until 2099-01-01"),
+        "{told}"
+    );
+    let happened: Vec<String> = support::connect(&world.database.url)
+        .await
+        .query(
+            "SELECT concat_ws(' ', event_type, payload ->> 'plan', payload ->> 'basis', payload ->> 'note', \
+                    payload ->> 'amount_minor', payload ->> 'currency') \
+               FROM core.events WHERE aggregate_type = 'subscription' ORDER BY position",
+            &[],
+        )
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(
+        happened,
+        [
+            "subscription_started pro grant partner",
+            "subscription_changed enterprise invoice partner",
+            "payment_succeeded invoice 2700000 RUB",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_invoice_without_its_amount_or_its_end_is_refused() {
+    let world = world().await;
+    let incomplete = world.run(&[
+        "grant-plan",
+        "--email",
+        "anna@shop.ru",
+        "--reason",
+        "paid",
+        "--plan",
+        "pro",
+        "--invoice",
+        "7",
+    ]);
+    assert_eq!(incomplete.status.code(), Some(2));
+    let told = String::from_utf8(incomplete.stderr).unwrap();
+    for missing in ["--amount", "--currency", "--until"] {
+        assert!(told.contains(missing), "{missing}: {told}");
+    }
 }

@@ -1,0 +1,163 @@
+//! An API that sells plans, and the simulated Stripe that takes the payments; both have one time.
+
+use std::sync::Arc;
+
+use application::App;
+use application::billing::{CardSales, Customer, Prices, observe_customer};
+use chrono::TimeDelta;
+use connectors::http::{HttpClient, NoObserver};
+use connectors::stripe::{Options, PriceId, Stripe};
+use events::ids::{CommandId, UserId};
+use events::subscription::Plan;
+use reqwest::StatusCode;
+use runtime::Ids;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use simulators::stripe::{
+    Card, PRICE_ENTERPRISE, PRICE_PRO, PRICE_STARTER, Signing, Stripe as SimulatedStripe, StripeConfig,
+};
+
+use crate::world::{Answer, Seller, World, listening, world_and_state};
+
+/// Where Stripe's pages lead back to.
+pub(crate) const RETURN_URL: &str = "https://app.example.com/billing";
+
+pub(crate) struct Shop {
+    pub(crate) api: World,
+    pub(crate) app: App,
+    pub(crate) stripe: SimulatedStripe,
+}
+
+impl Shop {
+    pub(crate) async fn open() -> Self {
+        let (world, mut state) = world_and_state().await;
+        let config = StripeConfig {
+            clock: simulators::Clock::manual(world.now()),
+            signing: Signing::Simulated,
+            ..StripeConfig::default()
+        };
+        let stripe = SimulatedStripe::start(config).await.unwrap();
+        let table = limits::Table::built_in().unwrap();
+        let app = state.app.clone();
+        state.app = app
+            .selling(table.plans().unwrap())
+            .by_card(Some(card_sales(&stripe)));
+        Self {
+            app: state.app.clone(),
+            api: listening((world, state)),
+            stripe,
+        }
+    }
+
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.api.clock.advance(by);
+        self.stripe.advance(by);
+    }
+
+    pub(crate) async fn post(&self, seller: &Seller, path: &str, body: Value) -> Answer {
+        self.api
+            .post(seller, &format!("/api/v1/billing/{path}"), &body)
+            .await
+    }
+
+    /// The contract as the API shows it.
+    pub(crate) async fn subscription(&self, seller: &Seller) -> Value {
+        let shown = self.api.get(seller, "/api/v1/billing/subscription").send().await;
+        shown.is(StatusCode::OK);
+        shown.body
+    }
+
+    /// Plan, state and basis as the API shows them.
+    pub(crate) async fn stands(&self, seller: &Seller) -> String {
+        stands(&self.subscription(seller).await)
+    }
+
+    /// The session of a checkout that was opened for a plan.
+    pub(crate) async fn checkout(&self, seller: &Seller, plan: &str) -> String {
+        let opened = self.post(seller, "checkout-session", json!({"plan": plan})).await;
+        opened.is(StatusCode::CREATED).body["session_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Buys a plan and has Stripe's news of it arrive.
+    pub(crate) async fn bought(&self, seller: &Seller, plan: &str) {
+        let session = self.checkout(seller, plan).await;
+        assert!(self.stripe.complete_checkout(&session, Card::Pays));
+        self.news(seller).await;
+    }
+
+    /// Something came from Stripe about the seller's customer.
+    pub(crate) async fn news(&self, seller: &Seller) {
+        let customer = self.customer(seller).await;
+        let context = application::Context {
+            tenant_id: seller.tenant,
+            actor: "worker".to_owned(),
+            command_id: CommandId(Ids::system().next()),
+            correlation_id: Ids::system().next(),
+            causation_id: None,
+            traceparent: None,
+            now: self.api.now(),
+        };
+        observe_customer(&self.app, &context, &customer).await.unwrap();
+    }
+
+    pub(crate) async fn customer(&self, seller: &Seller) -> Customer {
+        let user = UserId(self.api.user(seller));
+        self.app
+            .customers
+            .of_user(seller.tenant, user)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// The seller's card behaves like this from now on.
+    pub(crate) async fn card(&self, seller: &Seller, card: Card) {
+        let customer = self.customer(seller).await.customer;
+        assert!(self.stripe.card(&customer, Some(card)));
+    }
+
+    /// What happened to the seller's subscription, in order.
+    pub(crate) async fn happened(&self, seller: &Seller) -> Vec<String> {
+        let user = self.api.user(seller);
+        let events = self.api.events().await.into_iter();
+        events
+            .filter(|event| event.stream_id == user)
+            .map(|event| event.event_type)
+            .filter(|kind| {
+                ["subscription", "payment", "trial"]
+                    .iter()
+                    .any(|word| kind.starts_with(word))
+            })
+            .collect()
+    }
+}
+
+pub(crate) fn stands(view: &Value) -> String {
+    if view.is_null() {
+        return "none".to_owned();
+    }
+    let word = |name: &str| view[name].as_str().unwrap().to_owned();
+    format!("{} {} {}", word("plan_name"), word("status"), word("basis"))
+}
+
+fn card_sales(stripe: &SimulatedStripe) -> CardSales {
+    let options = Options {
+        url: stripe.url().to_owned(),
+        attempts: 1,
+        ..Options::default()
+    };
+    let http = HttpClient::new(Arc::new(NoObserver)).unwrap();
+    let price = |id: &str| PriceId::parse(id).unwrap();
+    CardSales {
+        stripe: Stripe::new(http, SecretString::from(stripe.api_key()), options),
+        prices: Prices::new([
+            (Plan::Starter, price(PRICE_STARTER)),
+            (Plan::Pro, price(PRICE_PRO)),
+            (Plan::Enterprise, price(PRICE_ENTERPRISE)),
+        ]),
+        return_url: RETURN_URL.to_owned(),
+    }
+}
