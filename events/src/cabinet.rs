@@ -234,3 +234,29 @@ pub struct WarehouseIncluded {
     /// The key under which it was left out.
     pub warehouse: String,
 }
+
+/// The cabinet rests until the reason is gone. A pause that a person chose is `schedule_changed`; the two do
+/// not touch each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CabinetPaused {
+    /// `plan`: the tenant has more cabinets than its plan allows, and this is one of the newest.
+    pub reason: PauseReason,
+}
+
+/// The reason is gone, and the cabinet goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CabinetResumed {
+    /// The reason for which it rested.
+    pub reason: PauseReason,
+}
+
+/// Why a cabinet rests although nobody chose it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum PauseReason {
+    /// The tenant's plan allows fewer cabinets.
+    Plan,
+}

@@ -224,6 +224,8 @@ catalog! {
         CabinetReconnected = "cabinet_reconnected" v FIRST;
         WarehouseExcluded = "warehouse_excluded" v FIRST;
         WarehouseIncluded = "warehouse_included" v FIRST;
+        CabinetPaused = "cabinet_paused" v FIRST;
+        CabinetResumed = "cabinet_resumed" v FIRST;
     }
     Sync SyncEvent sync {
         SyncRequested = "sync_requested" v FIRST;

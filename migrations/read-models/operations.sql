@@ -71,6 +71,7 @@ CREATE TABLE cabinets (
     guard             jsonb NOT NULL,       -- what trials of the key brought out, and what became of a new one
     interval_seconds  bigint,               -- none until somebody sets it
     paused            boolean NOT NULL,
+    paused_by_plan    boolean NOT NULL,     -- the plan allows fewer cabinets
     connected_at      timestamptz NOT NULL,
     updated_at        timestamptz NOT NULL,
     first_position    bigint NOT NULL,

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::cabinet::{
-    CabinetConnected, CabinetDisconnected, CabinetReconnected, CredentialAccepted, CredentialChecked,
-    CredentialExpiring, CredentialFacts, CredentialOfferRefused, CredentialOffered, CredentialRejected,
-    CredentialRotated, Marketplace, Right, RightStatus, ScheduleChanged, TokenKind, WarehouseExcluded,
-    WarehouseIncluded,
+    CabinetConnected, CabinetDisconnected, CabinetPaused, CabinetReconnected, CabinetResumed,
+    CredentialAccepted, CredentialChecked, CredentialExpiring, CredentialFacts, CredentialOfferRefused,
+    CredentialOffered, CredentialRejected, CredentialRotated, Marketplace, PauseReason, Right, RightStatus,
+    ScheduleChanged, TokenKind, WarehouseExcluded, WarehouseIncluded,
 };
 use crate::catalog::{
     CabinetEvent, Event, ProductEvent, SheetEvent, SubscriptionEvent, SyncEvent, TenantEvent, UserEvent,
@@ -120,7 +120,7 @@ fn user() -> [UserEvent; 9] {
     ]
 }
 
-fn cabinet() -> [CabinetEvent; 11] {
+fn cabinet() -> [CabinetEvent; 13] {
     [
         CabinetConnected {
             marketplace: Marketplace::Wildberries,
@@ -216,6 +216,14 @@ fn cabinet() -> [CabinetEvent; 11] {
                 expires_at: Some(at("2027-11-30T00:00:00Z")),
                 scopes: vec!["content".into()],
             },
+        }
+        .into(),
+        CabinetPaused {
+            reason: PauseReason::Plan,
+        }
+        .into(),
+        CabinetResumed {
+            reason: PauseReason::Plan,
         }
         .into(),
     ]

@@ -40,7 +40,7 @@ struct Provenance {
 
 impl Projection for Operations {
     const NAME: &'static str = "operations";
-    const VERSION: i32 = 6;
+    const VERSION: i32 = 7;
     const SCHEMA: &'static str = "rm_operations";
     const DDL: &'static str = include_str!("../../../migrations/read-models/operations.sql");
 

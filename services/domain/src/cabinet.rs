@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use events::StreamType;
 use events::cabinet::{
-    CabinetConnected, CabinetDisconnected, CabinetReconnected, CredentialAccepted, CredentialFacts,
-    CredentialOffered, CredentialRejected, CredentialRotated, Marketplace, Right, ScheduleChanged,
-    WarehouseExcluded, WarehouseIncluded,
+    CabinetConnected, CabinetDisconnected, CabinetPaused, CabinetReconnected, CabinetResumed,
+    CredentialAccepted, CredentialFacts, CredentialOffered, CredentialRejected, CredentialRotated,
+    Marketplace, PauseReason, Right, ScheduleChanged, WarehouseExcluded, WarehouseIncluded,
 };
 use events::catalog::CabinetEvent;
 use events::ids::CredentialId;
@@ -49,6 +49,9 @@ pub struct Cabinet {
     pub interval_seconds: Option<u32>,
     /// Whether the schedule rests.
     pub paused: bool,
+    /// Whether it rests because the tenant's plan allows fewer cabinets.
+    #[serde(default)]
+    pub paused_by_plan: bool,
     /// Whether it was taken away.
     pub disconnected: bool,
     /// Warehouses that are left out of what can be sold, by key, with the reason.
@@ -109,6 +112,11 @@ pub enum CabinetCommand {
         paused: bool,
         /// Shortest rhythm that the tenant's plan allows, seconds.
         shortest_seconds: u32,
+    },
+    /// Rest or go on, as the tenant's plan allows it.
+    FollowPlan {
+        /// Whether the plan allows this cabinet.
+        allowed: bool,
     },
     /// Take it away.
     Disconnect,
@@ -225,6 +233,15 @@ impl Cabinet {
         Ok(vec![CredentialOffered { credential }.into()])
     }
 
+    fn follow_plan(&self, allowed: bool) -> Vec<CabinetEvent> {
+        let reason = PauseReason::Plan;
+        match (self.paused_by_plan, allowed) {
+            (false, false) => vec![CabinetPaused { reason }.into()],
+            (true, true) => vec![CabinetResumed { reason }.into()],
+            (false, true) | (true, false) => vec![],
+        }
+    }
+
     /// The key becomes the one in use; what was known of the one before says nothing of it.
     fn take(&mut self, credential: &CredentialFacts) {
         self.credential = Some(credential.clone());
@@ -334,6 +351,7 @@ impl Decider for Cabinet {
                     .into(),
                 ])
             }
+            CabinetCommand::FollowPlan { allowed } => Ok(self.follow_plan(allowed)),
             CabinetCommand::Disconnect => Ok(vec![CabinetDisconnected {}.into()]),
             CabinetCommand::ExcludeWarehouse { warehouse, reason } => self.exclude(warehouse, &reason),
             CabinetCommand::IncludeWarehouse { keys } => Ok(self.include(keys)),
@@ -351,6 +369,7 @@ impl Decider for Cabinet {
                 self.take(&reconnected.credential);
                 self.disconnected = false;
                 self.paused = false;
+                self.paused_by_plan = false;
             }
             CabinetEvent::CredentialChecked(checked) => {
                 if let Some(facts) = &mut self.credential {
@@ -373,6 +392,8 @@ impl Decider for Cabinet {
                 self.interval_seconds = Some(changed.interval_seconds);
                 self.paused = changed.paused;
             }
+            CabinetEvent::CabinetPaused(_) => self.paused_by_plan = true,
+            CabinetEvent::CabinetResumed(_) => self.paused_by_plan = false,
             CabinetEvent::CabinetDisconnected(_) => self.disconnected = true,
             CabinetEvent::WarehouseExcluded(excluded) => {
                 let (warehouse, reason) = (excluded.warehouse.clone(), excluded.reason.clone());

@@ -59,6 +59,63 @@ pub enum PlansError {
     Hour,
 }
 
+/// What a plan bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Connected cabinets.
+    Cabinets,
+    /// Shortest rhythm of syncs, seconds: what was asked for counts as used, and less is more.
+    SyncInterval,
+    /// Products that are kept up to date.
+    Products,
+    /// Calls of the API by programs in a calendar month (UTC).
+    ApiCalls,
+    /// Addresses of the customer's own to which events are sent: none, or any number.
+    Webhooks,
+    /// Days of history that may be asked for.
+    HistoryDays,
+}
+
+impl Limit {
+    /// The name used in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cabinets => "cabinets",
+            Self::SyncInterval => "sync_interval_seconds",
+            Self::Products => "products",
+            Self::ApiCalls => "api_calls",
+            Self::Webhooks => "webhooks",
+            Self::HistoryDays => "history_days",
+        }
+    }
+}
+
+/// A plan does not allow something. The text is for the customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the plan `{}` allows {allowed} of `{}`, and {used} are used or asked for{}",
+    .plan.as_str(), .limit.as_str(), way_out(*.lifted_by)
+)]
+pub struct PlanLimit {
+    /// What is bounded.
+    pub limit: Limit,
+    /// How much is used, or was asked for.
+    pub used: u64,
+    /// How much the plan allows.
+    pub allowed: u64,
+    /// The tenant's plan.
+    pub plan: Plan,
+    /// The cheapest plan that allows it; none where no plan does.
+    pub lifted_by: Option<Plan>,
+}
+
+fn way_out(lifted_by: Option<Plan>) -> String {
+    lifted_by.map_or_else(String::new, |plan| {
+        format!("; the plan `{}` allows it", plan.as_str())
+    })
+}
+
 impl Plans {
     /// Of an installation that sells nothing: one rhythm, and no bound but the marketplaces' own.
     #[must_use]
@@ -113,6 +170,28 @@ impl Plans {
     /// All plans with what they allow, the least first; empty where nothing is sold.
     pub fn sold(&self) -> impl Iterator<Item = (Plan, &Allowance)> {
         self.allowances.iter().map(|(plan, allowance)| (*plan, allowance))
+    }
+
+    /// Whether the plan of a tenant has room for `more` of something beside what is used. A rhythm is as many
+    /// seconds as are asked for, and no more.
+    ///
+    /// # Errors
+    /// [`PlanLimit`] where it has not.
+    pub fn check(&self, plan: Option<Plan>, limit: Limit, used: u64, more: u64) -> Result<(), PlanLimit> {
+        let (Some(plan), Some(allowance)) = (self.in_force(plan), self.allowance(plan)) else {
+            return Ok(());
+        };
+        let wanted = used.saturating_add(more);
+        if allowance.admits(limit, wanted) {
+            return Ok(());
+        }
+        Err(PlanLimit {
+            limit,
+            used,
+            allowed: allowance.of(limit).unwrap_or(u64::MAX),
+            plan,
+            lifted_by: self.cheapest(|other| other.admits(limit, wanted)),
+        })
     }
 
     /// The cheapest plan that satisfies a need, for the message of a refusal; none where no plan does.
@@ -178,6 +257,28 @@ impl Plans {
 }
 
 impl Allowance {
+    /// The bound; none where there is none.
+    #[must_use]
+    pub fn of(&self, limit: Limit) -> Option<u64> {
+        match limit {
+            Limit::Cabinets => self.cabinets.map(u64::from),
+            Limit::SyncInterval => Some(u64::from(self.sync_interval_minutes) * 60),
+            Limit::Products => self.products.map(u64::from),
+            Limit::ApiCalls => self.api_calls.map(u64::from),
+            Limit::Webhooks => (!self.webhooks).then_some(0),
+            Limit::HistoryDays => self.history_days.map(u64::from),
+        }
+    }
+
+    /// Whether so much of something is within the bound.
+    #[must_use]
+    pub fn admits(&self, limit: Limit, wanted: u64) -> bool {
+        match limit {
+            Limit::SyncInterval => self.of(limit).is_none_or(|least| wanted >= least),
+            _ => self.of(limit).is_none_or(|most| wanted <= most),
+        }
+    }
+
     /// Whether a plan that allows this allows less of anything than one below it.
     fn is_less_than(&self, below: &Self) -> bool {
         let fewer =

@@ -389,6 +389,29 @@ impl Observation {
         self.stock.iter().flat_map(StockSeen::refusals).collect()
     }
 
+    /// Only what the catalogue says: no stock, no orders, and no price of a source of its own.
+    #[must_use]
+    pub fn without_numbers(self) -> Self {
+        Self {
+            price: None,
+            stock: vec![],
+            orders: vec![],
+            ..self
+        }
+    }
+
+    /// Whether the catalogue shows the article.
+    #[must_use]
+    pub const fn is_in_catalogue(&self) -> bool {
+        matches!(self.card, Card::Seen(_) | Card::SeenInPart { .. })
+    }
+
+    /// Whether an article of which nothing is known would be listed.
+    #[must_use]
+    pub fn lists(&self) -> bool {
+        self.is_in_catalogue() || self.tells_numbers()
+    }
+
     fn tells_numbers(&self) -> bool {
         !self.orders.is_empty()
             || self

@@ -1,8 +1,9 @@
 //! The one place where the gateway's failures become problems for the caller.
 
 use application::domain::cabinet::CabinetRefusal;
+use application::domain::plans::PlanLimit;
 use application::domain::sheet::SheetRefusal;
-use application::{ExecuteError, change_schedule, request_sync};
+use application::{ExecuteError, allowance, change_schedule, request_sync};
 use messaging::rpc::Problem;
 
 pub(crate) fn problem(kind: &str, status: u16, title: &str, detail: impl Into<String>) -> Problem {
@@ -58,6 +59,7 @@ pub(crate) fn cabinet(error: ExecuteError<CabinetRefusal>) -> Problem {
 pub(crate) fn schedule(error: change_schedule::Error) -> Problem {
     match error {
         change_schedule::Error::Execute(error) => cabinet(error),
+        change_schedule::Error::Limit(limit) => plan_limit(&limit),
         error @ change_schedule::Error::Terms(_) => internal(&error),
     }
 }
@@ -78,6 +80,16 @@ pub(crate) fn sync(error: request_sync::Error) -> Problem {
             "The cabinet's credential was refused",
             error.to_string(),
         ),
+        request_sync::Error::Allowance(allowance::Error::Limit(limit)) => plan_limit(&limit),
         error => internal(&error),
     }
+}
+
+fn plan_limit(limit: &PlanLimit) -> Problem {
+    problem(
+        "plan-limit",
+        402,
+        "The plan does not allow this",
+        limit.to_string(),
+    )
 }

@@ -126,6 +126,7 @@ fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) -> Result<(),
             guard: Guard::default(),
             interval_seconds: before.and_then(|cabinet| cabinet.interval_seconds),
             paused: before.is_some_and(|cabinet| cabinet.paused),
+            paused_by_plan: false,
             connected_at: event.recorded_at,
             updated_at: event.recorded_at,
             first_position: before.map_or(event.position, |cabinet| cabinet.first_position),
@@ -153,6 +154,7 @@ fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) -> Result<(),
             cabinet.credential = credential(&reconnected.credential);
             cabinet.guard = Guard::default();
             cabinet.paused = false;
+            cabinet.paused_by_plan = false;
             cabinet.connected_at = event.recorded_at;
         }
         CabinetEvent::CredentialChecked(checked) => {
@@ -188,6 +190,8 @@ fn cabinet(rows: &mut Rows, event: &Recorded, fact: &CabinetEvent) -> Result<(),
             cabinet.interval_seconds = Some(i64::from(changed.interval_seconds));
             cabinet.paused = changed.paused;
         }
+        CabinetEvent::CabinetPaused(_) => cabinet.paused_by_plan = true,
+        CabinetEvent::CabinetResumed(_) => cabinet.paused_by_plan = false,
         CabinetEvent::CabinetDisconnected(_) => cabinet.status = "disconnected".to_owned(),
     }
     Ok(())

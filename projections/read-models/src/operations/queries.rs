@@ -154,6 +154,8 @@ pub struct Cabinet {
     pub interval_seconds: Option<i64>,
     /// Whether the schedule rests.
     pub paused: bool,
+    /// Whether it rests because the tenant's plan allows fewer cabinets.
+    pub paused_by_plan: bool,
     /// Since when.
     pub connected_at: DateTime<Utc>,
     /// When it last changed.
@@ -503,6 +505,7 @@ fn cabinet_row(row: &Row) -> Result<Cabinet, QueryError> {
         guard: row.try_get::<_, Json<Guard>>("guard")?.0,
         interval_seconds: row.try_get("interval_seconds")?,
         paused: row.try_get("paused")?,
+        paused_by_plan: row.try_get("paused_by_plan")?,
         connected_at: row.try_get("connected_at")?,
         updated_at: row.try_get("updated_at")?,
         position: row.try_get("position")?,

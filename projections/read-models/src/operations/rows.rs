@@ -74,6 +74,7 @@ pub(super) struct Cabinet {
     pub(super) guard: Guard,
     pub(super) interval_seconds: Option<i64>,
     pub(super) paused: bool,
+    pub(super) paused_by_plan: bool,
     pub(super) connected_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) first_position: i64,

@@ -165,6 +165,7 @@ async fn load_cabinets(
             guard: row.try_get::<_, Json<_>>("guard")?.0,
             interval_seconds: row.try_get("interval_seconds")?,
             paused: row.try_get("paused")?,
+            paused_by_plan: row.try_get("paused_by_plan")?,
             connected_at: row.try_get("connected_at")?,
             updated_at: row.try_get("updated_at")?,
             first_position: row.try_get("first_position")?,
@@ -349,12 +350,12 @@ async fn store_cabinets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> 
            token_kind, \
             seller_id, expires_at, scopes, credential_status, credential_reason, checked_at, \
             interval_seconds, \
-            paused, connected_at, updated_at, first_position, position, guard) \
+            paused, connected_at, updated_at, first_position, position, guard, paused_by_plan) \
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], \
          $7::text[], \
             $8::text[], $9::timestamptz[], $10::jsonb[], $11::text[], $12::text[], $13::timestamptz[], \
             $14::bigint[], $15::boolean[], $16::timestamptz[], $17::timestamptz[], $18::bigint[], \
-            $19::bigint[], $20::jsonb[]) \
+            $19::bigint[], $20::jsonb[], $21::boolean[]) \
          ON CONFLICT (tenant_id, cabinet_id) DO UPDATE SET marketplace = EXCLUDED.marketplace, \
             status = EXCLUDED.status, credential_id = EXCLUDED.credential_id, fingerprint = \
             EXCLUDED.fingerprint, \
@@ -364,7 +365,8 @@ async fn store_cabinets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> 
             credential_reason = EXCLUDED.credential_reason, checked_at = EXCLUDED.checked_at, \
             interval_seconds = EXCLUDED.interval_seconds, paused = EXCLUDED.paused, \
             connected_at = EXCLUDED.connected_at, updated_at = EXCLUDED.updated_at, \
-            first_position = EXCLUDED.first_position, position = EXCLUDED.position, guard = EXCLUDED.guard",
+            first_position = EXCLUDED.first_position, position = EXCLUDED.position, guard = EXCLUDED.guard, \
+            paused_by_plan = EXCLUDED.paused_by_plan",
         |((tenant, cabinet_id), cabinet)| *tenant,
         *cabinet_id,
         cabinet.marketplace.as_str(),
@@ -385,6 +387,7 @@ async fn store_cabinets(tx: &Transaction<'_>, rows: &Rows) -> Result<(), Error> 
         cabinet.first_position,
         cabinet.position,
         Json(&cabinet.guard),
+        cabinet.paused_by_plan,
     );
     Ok(())
 }
