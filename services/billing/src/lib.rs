@@ -1,15 +1,17 @@
 //! The tables of billing beside the log: which customer of Stripe's a user is, the checkout that a user may
-//! still pay, what Stripe sent, and what a tenant used. Rules are in `domain`, use cases in `application`.
+//! still pay, what Stripe sent, what a tenant has of what its plan counts, and what it used. Rules are in `domain`, use cases in `application`.
 
 mod checkouts;
 mod customers;
 mod inbox;
+mod places;
 mod usage;
 
 pub use checkouts::{Checkout, Checkouts};
 pub use customers::{Customer, Customers, Lease};
 pub use inbox::Inbox;
-pub use usage::Usage;
+pub use places::{CabinetPlace, Places, ProductCount, Room, Standing, Uncompared};
+pub use usage::{Counted, FRESH, Month, MonthUsage, PART_OF_QUOTA, Usage};
 
 /// Why the tables of this crate could not be used.
 #[derive(Debug, thiserror::Error)]

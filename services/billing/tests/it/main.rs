@@ -5,3 +5,4 @@
 )]
 
 mod sales;
+mod usage;
