@@ -5,6 +5,7 @@ use auth::StoreError;
 use auth::profiles::Subject;
 use auth::sellers::Account;
 use domain::cabinet::{Cabinet, CabinetCommand, CabinetRefusal};
+use domain::plans::Limit;
 use event_store::ReadError;
 use events::cabinet::{CredentialFacts, Marketplace};
 use events::ids::CabinetId;
@@ -12,7 +13,7 @@ use secrecy::SecretString;
 
 use crate::credential::{self, CredentialError};
 use crate::retired::cabinet;
-use crate::{App, Context, ExecuteError, Receipt};
+use crate::{App, Context, ExecuteError, Receipt, allowance};
 
 /// Why a cabinet was not connected.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum Error {
     /// The log could not be read.
     #[error("the cabinet that has the seller account could not be read")]
     Read(#[from] ReadError),
+    /// The plan allows no further cabinet, or what it allows is not known.
+    #[error(transparent)]
+    Allowance(#[from] allowance::Error),
 }
 
 /// A connected cabinet.
@@ -69,6 +73,19 @@ pub async fn execute(
         Place::Former(former) => former,
         Place::Taken(holder) => return Err(refused(app, context, &credential, holder).await?),
     };
+    if let Err(error) = room_for(app, context, cabinet_id).await {
+        // What was executed before stays, whatever the plan allows by now.
+        let known = app
+            .store
+            .find_command(context.tenant_id, context.command_id.uuid());
+        if known.await?.is_none() {
+            app.vault
+                .destroy(context.tenant_id, credential.credential_id)
+                .await
+                .map_err(CredentialError::from)?;
+            return Err(error.into());
+        }
+    }
     let command = CabinetCommand::Connect {
         marketplace,
         credential: credential.clone(),
@@ -83,6 +100,19 @@ pub async fn execute(
         }
         executed => executed?,
     };
+    // Of requests that came at once and all found room, those that were written last have none.
+    if !executed.receipt.duplicate
+        && let Err(error) = has_room(app, context, cabinet_id).await
+    {
+        let late = context.part("beyond the plan");
+        app.execute::<Cabinet>(&late, cabinet_id.uuid(), CabinetCommand::Disconnect, |_| None)
+            .await?;
+        app.vault
+            .destroy(context.tenant_id, credential.credential_id)
+            .await
+            .map_err(CredentialError::from)?;
+        return Err(error.into());
+    }
     if let Some(title) = title {
         app.profiles
             .set(context.tenant_id, Subject::Cabinet, cabinet_id.uuid(), title)
@@ -102,6 +132,24 @@ pub async fn execute(
         credential: executed.state.credential.unwrap_or(credential),
         receipt: executed.receipt,
     })
+}
+
+/// Whether the plan has room for this cabinet beside the others.
+async fn room_for(app: &App, context: &Context, cabinet_id: CabinetId) -> Result<(), allowance::Error> {
+    let connected = app.places.cabinets(context.tenant_id).await?;
+    let others = connected.iter().filter(|place| place.cabinet_id != cabinet_id);
+    let others = others.count() as u64;
+    allowance::check(app, context.tenant_id, Limit::Cabinets, others, 1).await
+}
+
+/// Whether the plan has room for this cabinet after those that were connected before it.
+async fn has_room(app: &App, context: &Context, cabinet_id: CabinetId) -> Result<(), allowance::Error> {
+    let connected = app.places.cabinets(context.tenant_id).await?;
+    let before = connected
+        .iter()
+        .take_while(|place| place.cabinet_id != cabinet_id);
+    let before = before.count() as u64;
+    allowance::check(app, context.tenant_id, Limit::Cabinets, before, 1).await
 }
 
 /// The key is of no use to anybody: the cabinet that has the account has its own.

@@ -1,7 +1,7 @@
 //! Who asks, when, and with what means.
 
 use auth::{Accounts, ApiKeys, Attempts, Invitations, PasswordResets, People, Profiles, Sellers, Terms};
-use billing::{Checkouts, Customers};
+use billing::{Checkouts, Customers, Places, Usage};
 use chrono::{DateTime, Utc};
 use domain::plans::Plans;
 use event_store::{EventStore, States};
@@ -45,6 +45,10 @@ pub struct App {
     pub customers: Customers,
     /// What may still be paid there.
     pub checkouts: Checkouts,
+    /// Cabinets and products in the order in which they came.
+    pub places: Places,
+    /// What tenants use a month.
+    pub usage: Usage,
     /// How plans are sold by card; none where they are not.
     pub card: Option<CardSales>,
 }
@@ -69,7 +73,9 @@ impl App {
             terms: Terms::new(pool.clone()),
             plans: Plans::unlimited(),
             customers: Customers::new(pool.clone()),
-            checkouts: Checkouts::new(pool),
+            checkouts: Checkouts::new(pool.clone()),
+            places: Places::new(pool.clone()),
+            usage: Usage::new(pool),
             card: None,
         }
     }

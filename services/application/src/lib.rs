@@ -9,6 +9,7 @@ mod folded;
 
 pub mod accept_invitation;
 pub mod administration;
+pub mod allowance;
 pub mod billing;
 pub mod change_password;
 pub mod change_schedule;
@@ -22,6 +23,7 @@ pub mod erase_tenant;
 pub mod erase_user;
 pub mod erasure;
 pub mod exclude_warehouse;
+pub mod follow_plan;
 pub mod judge_credential;
 pub mod link_sheet;
 pub mod members;

@@ -5,14 +5,14 @@
 use std::collections::HashMap;
 
 use domain::Decider as _;
-use domain::product::{Observation, Product, ProductCommand, ProductRefusal};
+use domain::product::{Card, Observation, Product, ProductCommand, ProductRefusal};
 use event_store::{Append, AppendError, Loaded, ReadError, StreamId};
 use events::ids::ProductId;
 use events::{Event, StreamType};
 use uuid::Uuid;
 
 use crate::execute::number;
-use crate::{App, Context, Folded};
+use crate::{App, Context, Folded, allowance};
 
 /// Products in one chunk: what one append batch holds.
 pub const CHUNK: usize = 500;
@@ -29,6 +29,9 @@ pub enum Error {
     /// The events could not be appended.
     #[error("the observations could not be appended")]
     Append(#[source] AppendError),
+    /// What the plan allows is not known.
+    #[error("the products that the plan allows could not be found out")]
+    Allowance(#[from] allowance::Error),
     /// Somebody else keeps writing the same product.
     #[error("article {nm_id} keeps changing under the sync")]
     Contention {
@@ -59,6 +62,8 @@ pub struct Recorded {
     pub refused: Vec<Refused>,
     /// Orders that were not recorded, because they would have doubled known ones under other ids.
     pub orders_held_back: u64,
+    /// Products of which nothing or no numbers were recorded, because the plan allows fewer.
+    pub beyond_plan: u64,
 }
 
 impl Recorded {
@@ -69,6 +74,7 @@ impl Recorded {
         self.position = self.position.max(other.position);
         self.refused.extend(other.refused);
         self.orders_held_back += other.orders_held_back;
+        self.beyond_plan += other.beyond_plan;
     }
 }
 
@@ -90,7 +96,11 @@ pub async fn execute(
     context: &Context,
     observations: Vec<Observation>,
 ) -> Result<Recorded, Error> {
-    let mut recorded = Recorded::default();
+    let (observations, beyond_plan) = within_plan(app, context, observations).await?;
+    let mut recorded = Recorded {
+        beyond_plan,
+        ..Recorded::default()
+    };
     for observation in &observations {
         let refused = observation.refusals().into_iter().map(|refusal| Refused {
             nm_id: observation.nm_id,
@@ -119,6 +129,51 @@ pub async fn execute(
             nm_id: observation.nm_id,
         })
     })
+}
+
+/// What of the observations is recorded under the tenant's plan, and of how many products something is not.
+/// The oldest products that the plan allows are kept up to date. Of a further one only its coming to the
+/// catalogue and its leaving are recorded, and no number: with a better plan the next sync brings those.
+async fn within_plan(
+    app: &App,
+    context: &Context,
+    observations: Vec<Observation>,
+) -> Result<(Vec<Observation>, u64), Error> {
+    let allowed = allowance::of(app, context.tenant_id).await;
+    let allowed = allowed.map_err(allowance::Error::from)?;
+    let Some(limit) = allowed.and_then(|allowed| allowed.allowance.products) else {
+        return Ok((observations, 0));
+    };
+    let ids: Vec<Uuid> = observations.iter().map(product_id).collect();
+    let room = app.places.room(context.tenant_id, limit, &ids).await;
+    let room = room.map_err(allowance::Error::from)?;
+    // Those that were there before come before new ones.
+    let returns = |(id, observation): &(&Uuid, &Observation)| {
+        let known = room.known.get(*id);
+        observation.is_in_catalogue() && known.is_some_and(|known| known.delisted && !known.beyond)
+    };
+    let returning = ids.iter().zip(&observations).filter(returns).count() as u64;
+    let mut free = room.free.saturating_sub(returning);
+    let mut beyond = 0;
+    let recorded = ids.iter().zip(observations).filter_map(|(id, observation)| {
+        match room.known.get(id) {
+            Some(known) if !known.beyond => return Some(observation),
+            Some(known) if !known.delisted && observation.card != Card::Missing => {
+                beyond += 1;
+                return None;
+            }
+            None if !observation.lists() => return Some(observation),
+            None if free > 0 => {
+                free -= 1;
+                return Some(observation);
+            }
+            Some(_) | None => {}
+        }
+        beyond += u64::from(observation.is_in_catalogue());
+        Some(observation.without_numbers())
+    });
+    let recorded = recorded.collect();
+    Ok((recorded, beyond))
 }
 
 fn product_id(observation: &Observation) -> Uuid {

@@ -1,12 +1,13 @@
 //! Somebody wants a cabinet brought up to date. While one sync is outstanding, the caller is given that one.
 
 use domain::cabinet::Cabinet;
+use domain::plans::Limit;
 use domain::sync::{Sync, SyncCommand, SyncRefusal};
 use event_store::{Loaded, ReadError};
 use events::ids::{CabinetId, SyncId};
 use events::sync::Trigger;
 
-use crate::{App, Context, ExecuteError, Folded, Receipt};
+use crate::{App, Context, ExecuteError, Folded, Receipt, allowance};
 
 /// Why no sync was begun.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum Error {
     /// The log could not be read.
     #[error("the cabinet could not be read")]
     Read(#[from] ReadError),
+    /// The plan allows fewer cabinets, and this is one of the newest.
+    #[error(transparent)]
+    Allowance(#[from] allowance::Error),
     /// The log failed.
     #[error("the sync was not requested")]
     Execute(#[from] ExecuteError<SyncRefusal>),
@@ -62,6 +66,12 @@ pub async fn execute(
     }
     if let Some(reason) = cabinet.rejected {
         return Err(Error::CredentialRejected { reason });
+    }
+    if cabinet.paused_by_plan {
+        let connected = app.places.cabinets(context.tenant_id).await;
+        let used = connected.map_err(allowance::Error::from)?.len() as u64;
+        // Nothing to refuse where the plan has become better and the cabinet is about to go on.
+        allowance::check(app, context.tenant_id, Limit::Cabinets, used, 0).await?;
     }
     let wanted = SyncId(context.new_id("sync"));
     let command = SyncCommand::Request {

@@ -9,6 +9,7 @@
 mod credentials;
 mod erasure;
 mod observations;
+mod plan_limits;
 mod reconnecting;
 mod registration;
 mod repetition;

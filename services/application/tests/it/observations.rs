@@ -17,7 +17,7 @@ use support::{SOON, eventually};
 use crate::world::{World, at, context, new_id};
 
 /// What a sync sees of an article: its card and two warehouses.
-fn observation(cabinet_id: CabinetId, nm_id: i64, available: i64) -> Observation {
+pub(crate) fn observation(cabinet_id: CabinetId, nm_id: i64, available: i64) -> Observation {
     let level = |warehouse: &str, name: &str, available| StockLevel {
         warehouse: warehouse.into(),
         name: name.into(),
@@ -62,14 +62,14 @@ fn observation(cabinet_id: CabinetId, nm_id: i64, available: i64) -> Observation
     }
 }
 
-fn observations(cabinet: CabinetId, count: i64, available: i64) -> Vec<Observation> {
+pub(crate) fn observations(cabinet: CabinetId, count: i64, available: i64) -> Vec<Observation> {
     (1..=count)
         .map(|nm_id| observation(cabinet, nm_id, available))
         .collect()
 }
 
 /// In chunks, as the worker does it.
-async fn record(app: &App, context: &Context, observations: &[Observation]) -> Recorded {
+pub(crate) async fn record(app: &App, context: &Context, observations: &[Observation]) -> Recorded {
     let mut recorded = Recorded::default();
     for (chunk, number) in observations.chunks(record_observations::CHUNK).zip(0..) {
         let part = context.part(&format!("observe:{number}"));
