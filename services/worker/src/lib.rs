@@ -3,6 +3,7 @@
 //!
 //! - [`policy`] reads the log and knows what is outstanding; it puts jobs on the queue, again and again until
 //!   the log says that they ended. A wiped broker or a dead worker therefore leaves nothing hanging.
+//! - [`plans`] pauses and resumes cabinets as their tenants' plans ask for.
 //! - [`jobs`] takes jobs off the queue and runs them with a lease, a soft and a hard limit.
 //! - [`sync`] is one such job.
 //! - [`check`] tries a cabinet's key before anything depends on it.
@@ -22,6 +23,7 @@ pub mod marketplaces;
 pub mod memory;
 pub mod paused;
 pub mod payloads;
+pub mod plans;
 pub mod policy;
 pub mod reports;
 pub mod scheduler;

@@ -10,6 +10,8 @@ pub struct Paused {
     pub key_refused: u64,
     /// The marketplace wants to be paid.
     pub payment: u64,
+    /// The plan allows fewer cabinets.
+    pub plan: u64,
     /// A person has paused the schedule.
     pub person: u64,
 }
@@ -17,10 +19,11 @@ pub struct Paused {
 impl Paused {
     /// The figures by the reason's name.
     #[must_use]
-    pub const fn by_reason(self) -> [(&'static str, u64); 3] {
+    pub const fn by_reason(self) -> [(&'static str, u64); 4] {
         [
             ("key_refused", self.key_refused),
             ("payment", self.payment),
+            ("plan", self.plan),
             ("person", self.person),
         ]
     }
@@ -37,9 +40,10 @@ pub async fn count(pool: &Pool) -> Result<Paused, DatabaseError> {
         .prepare_cached(
             "SELECT count(*) FILTER (WHERE NOT usable AND unusable_why IS DISTINCT FROM 'payment_required'), \
                     count(*) FILTER (WHERE NOT usable AND unusable_why = 'payment_required'), \
-                    count(*) FILTER (WHERE usable) \
+                    count(*) FILTER (WHERE usable AND paused_by_plan), \
+                    count(*) FILTER (WHERE usable AND NOT paused_by_plan) \
                FROM core.cabinet_work \
-              WHERE (NOT usable OR paused) AND unusable_why IS DISTINCT FROM 'disconnected'",
+              WHERE (NOT usable OR paused OR paused_by_plan) AND unusable_why IS DISTINCT FROM 'disconnected'",
         )
         .await?;
     let row = session.query_one(&statement, &[]).await?;
@@ -49,6 +53,7 @@ pub async fn count(pool: &Pool) -> Result<Paused, DatabaseError> {
     Ok(Paused {
         key_refused: counted(0)?,
         payment: counted(1)?,
-        person: counted(2)?,
+        plan: counted(2)?,
+        person: counted(3)?,
     })
 }

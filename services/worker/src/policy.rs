@@ -10,6 +10,7 @@ mod due;
 use std::time::Duration;
 
 use application::domain::plans::Plans;
+use billing::Month;
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{DatabaseError, Pool};
 use deadpool_postgres::Transaction;
@@ -121,7 +122,10 @@ impl SyncPolicy {
             };
             let version: u16 = row.get::<_, &str>(5).parse().unwrap_or_default();
             match events::codec::decode(row.get(3), row.get(4), version, row.get(6)) {
-                Ok(Decoded::Known(event)) => apply(&transaction, tenant, cabinet, &event, row.get(7)).await?,
+                Ok(Decoded::Known(event)) => {
+                    apply(&transaction, tenant, cabinet, &event, row.get(7)).await?;
+                    meter(&transaction, tenant, &event, row.get(7)).await?;
+                }
                 Ok(Decoded::Unknown) => {}
                 // Every other cabinet goes on; the projector parks the stream and shows the reason.
                 Err(error) => {
@@ -222,6 +226,9 @@ enum Change {
         interval_seconds: i32,
         paused: bool,
     },
+    ByPlan {
+        paused: bool,
+    },
     Outstanding {
         sync_id: SyncId,
         queue_at: DateTime<Utc>,
@@ -271,6 +278,8 @@ fn change(event: &Event) -> Option<Change> {
                 interval_seconds: i32::try_from(changed.interval_seconds).unwrap_or(i32::MAX),
                 paused: changed.paused,
             },
+            CabinetEvent::CabinetPaused(_) => Change::ByPlan { paused: true },
+            CabinetEvent::CabinetResumed(_) => Change::ByPlan { paused: false },
         },
         Event::Sync(event) => match event {
             SyncEvent::SyncRequested(requested) => Change::Outstanding {
@@ -333,7 +342,7 @@ async fn apply(
             // As if it were new: due at once, whenever it was last read.
             let sql = format!(
                 "UPDATE {table} SET usable = true, unusable_why = NULL, key_offered = false, \
-                        key_ends_at = $4, paused = false, connected_at = $3, requested_at = NULL, \
+                        key_ends_at = $4, paused = false, paused_by_plan = false, connected_at = $3, requested_at = NULL, \
                         ended_at = NULL, due_at = NULL {mine}"
             );
             let values: [&(dyn ToSql + Sync); 4] = [&tenant, &cabinet, &recorded_at, &key_ends_at];
@@ -378,6 +387,10 @@ async fn apply(
             )
             .await?
         }
+        Change::ByPlan { paused } => {
+            let sql = format!("UPDATE {table} SET paused_by_plan = $3, due_at = NULL {mine}");
+            run(transaction, &sql, &[&tenant, &cabinet, &paused]).await?
+        }
         Change::Outstanding { sync_id, queue_at } => {
             let sql = format!(
                 "UPDATE {table} SET sync_id = $3, attempt = 0, queue_at = $4, requested_at = $4, \
@@ -407,6 +420,25 @@ async fn apply(
             run(transaction, &sql, &[&tenant, &cabinet, &at]).await?
         }
     };
+    Ok(())
+}
+
+/// Counts what happened in the calendar month in which it was recorded; with the position, so that nothing is
+/// counted twice.
+async fn meter(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    event: &Event,
+    recorded_at: DateTime<Utc>,
+) -> Result<(), PolicyError> {
+    let syncs: i64 = match event {
+        Event::Sync(SyncEvent::SyncCompleted(_)) => 1,
+        Event::Cabinet(CabinetEvent::CabinetConnected(_) | CabinetEvent::CabinetReconnected(_)) => 0,
+        _ => return Ok(()),
+    };
+    let month = Month::of(recorded_at).first_day();
+    let sql = "SELECT core.note_usage($1, $2, $3)";
+    run(transaction, sql, &[&tenant.uuid(), &month, &syncs]).await?;
     Ok(())
 }
 

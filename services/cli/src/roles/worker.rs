@@ -11,6 +11,7 @@ use worker::gauges;
 use worker::maintenance::Maintenance;
 use worker::paused::{self, Paused};
 use worker::payloads::{PayloadLimits, Payloads};
+use worker::plans::PlanPolicy;
 use worker::policy::SyncPolicy;
 use worker::reports::KeptReports;
 use worker::sync::{Limits, Syncs};
@@ -78,6 +79,15 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     let (wake, stop) = (assembly.wake.subscribe(), assembly.lifecycle.soft());
     assembly.lifecycle.spawn("sync policy", async move {
         policy.run(wake, stop).await;
+        Ok::<(), Failure>(())
+    });
+    let plans = PlanPolicy {
+        app: syncs.app.clone(),
+        clock: assembly.clock.clone(),
+    };
+    let (wake, stop) = (assembly.wake.subscribe(), assembly.lifecycle.soft());
+    assembly.lifecycle.spawn("plan policy", async move {
+        plans.run(wake, stop).await;
         Ok::<(), Failure>(())
     });
     let erasures = Erasures {

@@ -16,6 +16,7 @@ mod outstanding;
 mod ozon;
 mod paused;
 mod payloads;
+mod plans;
 mod rest;
 mod schedule;
 mod service_secret;

@@ -97,7 +97,7 @@ async fn the_figures_are_told_at_once_each_under_its_reason() {
     assert_eq!(*told.lock().unwrap(), [counted.by_reason()]);
     assert_eq!(
         counted.by_reason(),
-        [("key_refused", 0), ("payment", 0), ("person", 1)]
+        [("key_refused", 0), ("payment", 0), ("plan", 0), ("person", 1)]
     );
 }
 

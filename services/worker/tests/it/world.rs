@@ -194,7 +194,7 @@ impl World {
         world
     }
 
-    async fn connect(&self, api: &App, marketplace: Marketplace, secret: &str) -> CabinetId {
+    pub(crate) async fn connect(&self, api: &App, marketplace: Marketplace, secret: &str) -> CabinetId {
         let context = self.context();
         let secret = secret.to_owned().into();
         let connected = connect_cabinet::execute(api, &context, marketplace, &secret, None)
