@@ -54,7 +54,7 @@ impl Call {
     /// service, a role (and for a key a scope) that may do what the route's line in the table says.
     ///
     /// # Errors
-    /// 401 or 403.
+    /// 401, 402 where a program has used up the month's quota, 403 or 429.
     pub async fn enter(request: &HttpRequest) -> Result<Self, Problem> {
         let state = state(request)?;
         let trace = Trace::of(request);
@@ -76,6 +76,7 @@ impl Call {
             );
             return Err(problem);
         }
+        crate::quota::admit(request, &state, &standing, scopes.is_some()).await?;
         Ok(Self {
             state,
             principal: standing.principal,

@@ -85,6 +85,7 @@ pub async fn frame(
         trace.id = %trace.trace_id.simple(), request.id = %trace.request_id, "request answered"
     );
     let mut response = response?;
+    crate::quota::settle(&response).await;
     crate::gate::finish(&mut response);
     add_headers(response.headers_mut(), &trace);
     Ok(response.map_body(|_head, body| BoxBody::new(Sent::new(body, busy))))

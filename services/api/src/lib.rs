@@ -9,6 +9,7 @@
 //! | [`gate`] | where a request comes from, and whether it may |
 //! | [`connections`] | ending connections that nobody uses |
 //! | [`limits`] | how many requests are answered |
+//! | `quota` | how many calls programs make a month |
 //! | [`call`] | who calls, for which tenant; reading your own writes |
 //! | [`command`] | commands that happen once |
 //! | [`problem`] | every error there is |
@@ -28,6 +29,7 @@ pub mod input;
 pub mod limits;
 pub mod openapi;
 pub mod problem;
+mod quota;
 pub mod reply;
 pub mod routes;
 pub mod server;

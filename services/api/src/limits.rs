@@ -15,6 +15,7 @@ use limits::Decision;
 
 use crate::gate::Gate;
 use crate::problem::{Code, Problem};
+use crate::quota;
 use crate::trace::Trace;
 
 /// Asked by whoever watches the process; a refusal would be taken for its death.
@@ -95,35 +96,32 @@ fn seconds(time: std::time::Duration) -> u64 {
 /// Writes the headers.
 pub(crate) fn tell(response: &mut ServiceResponse<BoxBody>) {
     let told = response.request().extensions().get::<Told>().cloned();
-    let Some(Told(decided)) = told.filter(|told| !told.0.is_empty()) else {
+    let month = response.request().extensions().get::<quota::Told>().copied();
+    let windows = told.iter().flat_map(|told| &told.0).map(items);
+    let (policy, left): (Vec<_>, Vec<_>) = windows.chain(month.map(quota::Told::items)).unzip();
+    if policy.is_empty() {
         return;
-    };
-    let list = |item: &dyn Fn(&Decision) -> String| decided.iter().map(item).collect::<Vec<_>>().join(", ");
-    let policy = list(&|decision| {
-        let quota = decision.quota;
-        format!(
-            "\"{}\";q={};w={}",
-            decision.kind, quota.requests, quota.window_seconds
-        )
-    });
-    let left = list(&|decision| {
-        let reset = if decision.admitted {
-            decision.reset
-        } else {
-            decision.retry_after
-        };
-        format!(
-            "\"{}\";r={};t={}",
-            decision.kind,
-            decision.remaining,
-            seconds(reset)
-        )
-    });
-    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+    }
+    for (name, values) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+        let value = values.join(", ");
         if let Ok(value) = HeaderValue::from_str(&value) {
             response
                 .headers_mut()
                 .insert(HeaderName::from_static(name), value);
         }
     }
+}
+
+/// The items of `RateLimit-Policy` and `RateLimit`.
+fn items(decision: &Decision) -> (String, String) {
+    let (kind, quota) = (decision.kind, decision.quota);
+    let reset = if decision.admitted {
+        decision.reset
+    } else {
+        decision.retry_after
+    };
+    (
+        format!("\"{kind}\";q={};w={}", quota.requests, quota.window_seconds),
+        format!("\"{kind}\";r={};t={}", decision.remaining, seconds(reset)),
+    )
 }

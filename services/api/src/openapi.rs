@@ -18,6 +18,7 @@ use crate::handlers::{
 };
 use crate::limits::NEVER_LIMITED;
 use crate::problem::{Code, FieldProblem, ProblemBody};
+use crate::quota;
 use crate::routes::{Access, ROUTES, Route};
 
 #[derive(OpenApi)]
@@ -37,6 +38,7 @@ use crate::routes::{Access, ROUTES, Route};
         auth::change_password::handle, auth::sessions::list, auth::sessions::end_others,
         auth::sessions::end_one,
         api_keys::create::handle, api_keys::list::handle, api_keys::revoke::handle,
+        billing::usage::handle,
         erasure::tenant, erasure::user,
         tenants::show::handle, tenants::rename::handle, tenants::members::list, tenants::members::invite,
         tenants::members::change_role, tenants::members::remove, tenants::members::reset_password,
@@ -216,6 +218,12 @@ fn add_problems(operation: &mut Operation, route: &Route) {
     }
     if route.access != Access::Public {
         statuses.extend([400, 401, 403, 422, 503]);
+    }
+    if let Access::Needs(action) = route.access
+        && action.scope().is_some()
+        && quota::is_counted(route.path)
+    {
+        statuses.push(402);
     }
     if route.method != "get" {
         statuses.extend([400, 408, 413, 415, 422, 503]);

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
-use application::AppendError;
+use application::domain::plans::PlanLimit;
+use application::{AppendError, allowance};
 use database::{DatabaseError, ErrorClass};
+use events::subscription::Plan;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -56,6 +58,8 @@ codes! {
     WrongCredentials = "wrong-credentials" 401 "The e-mail address or the password is wrong";
     /// The bank refused a payment.
     PaymentDeclined = "payment-declined" 402 "The payment was declined";
+    /// The tenant's plan does not allow it.
+    PlanLimit = "plan-limit" 402 "The plan does not allow this";
     /// The password that was asked for again is wrong.
     ReauthenticationFailed = "reauthentication-failed" 403 "The password given for this is wrong";
     /// A one-time code that is not accepted.
@@ -154,6 +158,40 @@ pub struct ProblemBody {
     pub trace_id: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
+    /// Which limit of the plan, for `plan-limit`.
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub plan_limit: Option<PlanLimitView>,
+}
+
+/// Which limit of the plan is in the way.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct PlanLimitView {
+    /// `cabinets`, `sync_interval_seconds`, `products`, `api_calls`, `webhooks` or `history_days`.
+    #[schema(example = "cabinets")]
+    pub limit: &'static str,
+    /// How much is used; of an interval or of days of history, what was asked for.
+    pub used: u64,
+    /// How much the plan allows; of an interval, the shortest.
+    pub allowed: u64,
+    /// The plan.
+    #[schema(example = "starter")]
+    pub plan: &'static str,
+    /// The cheapest plan that allows it; none where no plan does.
+    #[schema(example = "pro")]
+    pub lifted_by: Option<&'static str>,
+}
+
+impl From<PlanLimit> for PlanLimitView {
+    fn from(limit: PlanLimit) -> Self {
+        Self {
+            limit: limit.limit.as_str(),
+            used: limit.used,
+            allowed: limit.allowed,
+            plan: limit.plan.as_str(),
+            lifted_by: limit.lifted_by.map(Plan::as_str),
+        }
+    }
 }
 
 /// A refusal on its way out.
@@ -164,6 +202,7 @@ pub struct Problem {
     errors: Vec<FieldProblem>,
     headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    plan_limit: Option<PlanLimit>,
 }
 
 impl Problem {
@@ -176,6 +215,16 @@ impl Problem {
             errors: Vec::new(),
             headers: Vec::new(),
             cause: None,
+            plan_limit: None,
+        }
+    }
+
+    /// What the tenant's plan does not allow.
+    #[must_use]
+    pub fn plan_limit(limit: PlanLimit) -> Self {
+        Self {
+            plan_limit: Some(limit),
+            ..Self::new(Code::PlanLimit, limit.to_string())
         }
     }
 
@@ -241,6 +290,13 @@ impl Problem {
         }
     }
 
+    /// With more about this request.
+    #[must_use]
+    pub fn more(mut self, text: &str) -> Self {
+        self.detail.push_str(text);
+        self
+    }
+
     /// With the field it is about.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
@@ -294,6 +350,7 @@ impl Problem {
             errors: self.errors.clone(),
             trace_id: trace_id.to_owned(),
             retryable: retryable || self.code == Code::RateLimited,
+            plan_limit: self.plan_limit.map(Into::into),
         };
         let mut response = HttpResponse::build(status);
         for (name, value) in &self.headers {
@@ -350,6 +407,22 @@ fn database_class(error: &(dyn std::error::Error + 'static)) -> Option<ErrorClas
 impl From<auth::StoreError> for Problem {
     fn from(error: auth::StoreError) -> Self {
         Self::failure(error)
+    }
+}
+
+impl From<billing::StoreError> for Problem {
+    fn from(error: billing::StoreError) -> Self {
+        Self::failure(error)
+    }
+}
+
+impl From<allowance::Error> for Problem {
+    fn from(error: allowance::Error) -> Self {
+        match error {
+            allowance::Error::Limit(limit) => Self::plan_limit(limit),
+            allowance::Error::Terms(error) => error.into(),
+            allowance::Error::Usage(error) => error.into(),
+        }
     }
 }
 

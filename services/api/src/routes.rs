@@ -116,6 +116,7 @@ routes! {
     post   "/api/v1/billing/cancel"             Needs(Action::ManageBilling) => billing::end::cancel;
     post   "/api/v1/billing/resume"             Needs(Action::ManageBilling) => billing::end::resume;
     post   "/api/v1/billing/change-plan"        Needs(Action::ManageBilling) => billing::change_plan::handle;
+    get    "/api/v1/billing/usage"              Needs(Action::ReadBilling) => billing::usage::handle;
 
     post   "/api/v1/cabinets"                   Needs(Action::ManageCabinets) => cabinets::connect::handle;
     get    "/api/v1/cabinets"                   Needs(Action::ReadCabinets) => cabinets::list::handle;

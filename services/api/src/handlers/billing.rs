@@ -7,6 +7,7 @@ pub mod end;
 pub mod plans;
 pub mod portal;
 pub mod subscription;
+pub mod usage;
 
 use application::billing::{BillingError, ObserveError, Stands};
 use application::domain::subscription::SubscriptionRefusal;

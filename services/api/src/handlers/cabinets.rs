@@ -142,8 +142,11 @@ impl SourceFreshnessView {
 pub struct ScheduleView {
     /// Seconds between two syncs; none means the service's own rhythm.
     pub interval_seconds: Option<i64>,
-    /// Whether it rests.
+    /// Whether it rests because somebody wants it to.
     pub paused: bool,
+    /// Whether it rests because the plan allows fewer cabinets; the oldest work. It goes on by itself with a
+    /// plan that allows it, or when an older cabinet is disconnected.
+    pub paused_by_plan: bool,
 }
 
 /// A cabinet's newest sync in short.
@@ -192,6 +195,7 @@ impl CabinetView {
             schedule: ScheduleView {
                 interval_seconds: cabinet.interval_seconds,
                 paused: cabinet.paused,
+                paused_by_plan: cabinet.paused_by_plan,
             },
             last_sync: cabinet.last_sync.map(|sync| LastSyncView {
                 id: sync.sync_id,
@@ -276,6 +280,7 @@ fn credential_problem(error: connect_cabinet::Error) -> Problem {
         }
         connect_cabinet::Error::Store(error) => error.into(),
         connect_cabinet::Error::Read(error) => Problem::failure(error),
+        connect_cabinet::Error::Allowance(error) => error.into(),
     }
 }
 

@@ -7,12 +7,16 @@ pub mod sync_all;
 
 use std::collections::BTreeMap;
 
+use application::allowance;
 use chrono::{DateTime, NaiveDate, Utc};
 use measures::{KnownWindows, Pace, Tenths, differs_notably, round_half_even, turnover};
 use read_models::inventory::queries::{OrderCounts, Paces, ProductSummary};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::call::Call;
+use crate::problem::Problem;
 
 /// A product in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,6 +39,9 @@ pub struct ProductView {
     pub subject: String,
     /// Whether it left the catalogue.
     pub delisted: bool,
+    /// Whether its numbers are not kept up to date, because the plan allows fewer products or cabinets; the
+    /// oldest are. They are as they were last known, and the first sync under a better plan brings new ones.
+    pub paused_by_plan: bool,
     /// Units that can be sold, over all warehouses that were not left out of totals.
     pub total_stock: i64,
     /// Units at warehouses that were left out; turnover and days of stock do not count them either.
@@ -194,6 +201,7 @@ impl From<ProductSummary> for ProductView {
             brand: product.brand,
             subject: product.subject,
             delisted: product.delisted,
+            paused_by_plan: false,
             total_stock: product.available,
             excluded_units: product.excluded_units,
             warehouse_stock: product.available_at_warehouse,
@@ -208,6 +216,24 @@ impl From<ProductSummary> for ProductView {
             position: product.position,
         }
     }
+}
+
+/// Marks those of these products that the plan keeps from being updated.
+pub(crate) async fn mark_paused<'a>(
+    call: &Call,
+    products: impl IntoIterator<Item = &'a mut ProductView>,
+) -> Result<(), Problem> {
+    let Some(allowed) = allowance::of(&call.state.app, call.tenant()).await? else {
+        return Ok(());
+    };
+    let products: Vec<&mut ProductView> = products.into_iter().collect();
+    let ids: Vec<Uuid> = products.iter().map(|product| product.id).collect();
+    let limit = allowed.allowance.products;
+    let paused = call.state.app.places.paused(call.tenant(), limit, &ids).await?;
+    for product in products {
+        product.paused_by_plan = paused.contains(&product.id);
+    }
+    Ok(())
 }
 
 /// Turnover with its one decimal, as a JSON number; none where orders are not known.

@@ -29,6 +29,7 @@ mod members;
 mod outage;
 mod people;
 mod permissions;
+mod plan_limits;
 mod plans;
 mod products;
 mod sheet_layout;

@@ -44,7 +44,7 @@ async fn selling(counted: bool) -> World {
 }
 
 impl World {
-    async fn grant(&self, root: &Seller, to: &Seller, plan: &str) {
+    pub(crate) async fn grant(&self, root: &Seller, to: &Seller, plan: &str) {
         let path = format!("/api/v1/admin/users/{}/access", self.user(to));
         let granted = self.patch(root, &path, &json!({"plan": plan})).await;
         granted.is(StatusCode::OK);
@@ -176,10 +176,11 @@ async fn a_rhythm_shorter_than_the_plan_allows_is_refused_by_its_field_until_a_b
             .await
     };
     let refused = change(json!({"interval_seconds": 1800})).await;
-    refused.is(StatusCode::UNPROCESSABLE_ENTITY);
-    let error = &refused.body["errors"][0];
-    assert_eq!(error["pointer"], "#/interval_seconds");
-    assert!(error.to_string().contains("7200 seconds or more"), "{error}");
+    refused.is(StatusCode::PAYMENT_REQUIRED).is_problem("plan-limit");
+    assert_eq!(refused.pointers(), ["#/interval_seconds"]);
+    let fields = ["limit", "used", "allowed", "plan", "lifted_by"].map(|field| &refused.body[field]);
+    let named = json!(["sync_interval_seconds", 1800, 7200, "starter", "pro"]);
+    assert_eq!(json!(fields), named);
     world.grant(&root, &anna, "pro").await;
     change(json!({"interval_seconds": 1800})).await.is(StatusCode::OK);
 }

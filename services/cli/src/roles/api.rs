@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api::{ApiState, Google, ServerOptions, Times};
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
+use billing::Usage;
 use database::Role;
 use limits::{Decision, Limiter};
 use messaging::Bucket;
@@ -15,6 +16,8 @@ use crate::errands::Errands;
 
 /// How often slices of limits that were not used are given back.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// How often calls of a month's quota that were not used are given back.
+const SETTLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Binds and answers. In a process that also projects, positions are known without asking the database.
 pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Positions>) -> Result<(), Failure> {
@@ -62,10 +65,30 @@ pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Position
         },
         ..ServerOptions::new(http.address)
     };
+    settle_usage(assembly, state.app.usage.clone());
     let bound = api::build_with(state, options)?;
     tracing::info!(address = %bound.address(), "API listens");
     assembly.lifecycle.spawn("api", bound.run());
     Ok(())
+}
+
+/// Gives back what was taken of months' quotas and not used, now and then and at the end.
+fn settle_usage(assembly: &Assembly, usage: Usage) {
+    let stop = assembly.lifecycle.soft();
+    assembly.lifecycle.spawn("usage", async move {
+        let mut tick = tokio::time::interval(SETTLE_EVERY);
+        let mut ends = false;
+        while !ends {
+            tokio::select! {
+                () = stop.cancelled() => ends = true,
+                _ = tick.tick() => {}
+            }
+            if let Err(error) = usage.settle(ends).await {
+                tracing::debug!(error = ?error, "unused calls were not given back");
+            }
+        }
+        Ok::<(), Failure>(())
+    });
 }
 
 /// Counts requests together with the other replicas, and tidies its counts up until the end.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::dashboard::decimal;
 use crate::call::Call;
 use crate::freshness::Model;
-use crate::handlers::products::ProductView;
+use crate::handlers::products::{ProductView, mark_paused};
 use crate::input::{self, Fields, Input, shape};
 use crate::problem::Problem;
 use crate::reply::{Page, Reply};
@@ -72,11 +72,9 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     };
     let question = async |tx: &Transaction<'_>| queries::products(tx, &query).await;
     let (page, position) = call.read(&request, Model::Inventory, question).await?;
-    let data = page
-        .items
-        .into_iter()
-        .map(|product| ProductView::from(product).into())
-        .collect();
+    let mut products: Vec<ProductView> = page.items.into_iter().map(Into::into).collect();
+    mark_paused(&call, &mut products).await?;
+    let data = products.into_iter().map(Into::into).collect();
     Ok(Reply::json(200, &Page::<TopProductView>::whole(data))?
         .position(position)
         .into())

@@ -120,5 +120,6 @@ fn schedule_problem(error: change_schedule::Error) -> Problem {
     match error {
         change_schedule::Error::Execute(error) => execute_problem(error, cabinet_refusal),
         change_schedule::Error::Terms(error) => error.into(),
+        change_schedule::Error::Limit(limit) => Problem::plan_limit(limit).at("#/interval_seconds"),
     }
 }

@@ -48,10 +48,10 @@ pub struct SyncAccepted {
 /// Ask for a sync. While one is outstanding, that one is returned.
 ///
 /// # Errors
-/// 404; 409 while the cabinet's credential is rejected.
+/// 404; 402 while the cabinet rests because of the plan; 409 while its credential is rejected.
 #[utoipa::path(post, path = "/api/v1/cabinets/{id}/syncs", tag = "cabinets", operation_id = "request_sync",
     params(("id" = Uuid, Path, description = "Id of the cabinet")),
-    request_body = SyncRequest, responses((status = 202, body = SyncAccepted)))]
+    request_body = SyncRequest, responses((status = 202, body = SyncAccepted), (status = 402)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let id = path_id(&request, "cabinet")?;
@@ -83,6 +83,7 @@ pub(crate) fn problem(error: request_sync::Error) -> Problem {
             Problem::new(Code::CredentialRejected, format!("{error}; replace it first"))
         }
         request_sync::Error::Read(error) => Problem::failure(error),
+        request_sync::Error::Allowance(error) => error.into(),
         request_sync::Error::Execute(error) => execute_problem(error, |refusal: &SyncRefusal| {
             Problem::new(Code::Conflict, refusal.to_string())
         }),

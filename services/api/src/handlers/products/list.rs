@@ -7,7 +7,7 @@ use read_models::inventory::queries::{self, Cursor, LOW_STOCK, ProductQuery, Sor
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::ProductView;
+use super::{ProductView, mark_paused};
 use crate::call::Call;
 use crate::cursor::{Binding, next_address};
 use crate::freshness::Model;
@@ -143,7 +143,8 @@ pub(crate) async fn page(
         .map(|cursor| binding.encode(cursor))
         .transpose()?;
     let link = next.as_ref().map(|cursor| next_address(request, cursor));
-    let data = page.items.into_iter().map(ProductView::from).collect();
+    let mut data: Vec<ProductView> = page.items.into_iter().map(Into::into).collect();
+    mark_paused(call, &mut data).await?;
     Ok(Reply::json(200, &Page::part(data, next))?
         .next_page(link)
         .position(position)

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::super::warehouses::list::ExclusionView;
-use super::{OrdersView, PacesView, ProductView, days, tenth, thousandth};
+use super::{OrdersView, PacesView, ProductView, days, mark_paused, tenth, thousandth};
 use crate::call::{Call, path_id};
 use crate::freshness::Model;
 use crate::input::{self, Fields, Input, shape};
@@ -262,7 +262,7 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let question = async |tx: &Transaction<'_>| queries::product(tx, id, now, as_known).await;
     let (product, position) = call.read(&request, Model::Inventory, question).await?;
     let product = product.ok_or_else(|| Problem::not_found("product"))?;
-    Ok(Reply::json(200, &ProductDetailView::from(product))?
-        .position(position)
-        .into())
+    let mut view = ProductDetailView::from(product);
+    mark_paused(&call, [&mut view.product]).await?;
+    Ok(Reply::json(200, &view)?.position(position).into())
 }
