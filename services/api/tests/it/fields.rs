@@ -13,7 +13,7 @@ use crate::world::{fresh_key, listening, world, world_and_state};
 
 /// What is no data of anybody's, or goes on for ever: the last one's events hold what the operation itself
 /// shows.
-const WITHOUT_FIELDS: [&str; 11] = [
+const WITHOUT_FIELDS: [&str; 12] = [
     "/api/v1/exports/stock.csv",
     "/api/v1/exports/stock.xlsx",
     "/api/v1/health",

@@ -47,7 +47,7 @@ async fn everybody_sees_the_plans_with_their_prices_and_limits() {
 #[tokio::test]
 async fn a_new_user_has_pro_for_fourteen_days_and_then_the_plan_that_costs_nothing() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     let trial = shop.subscription(&anna).await;
     assert_eq!(super::world::stands(&trial), "pro trialing trial");
     let ends: chrono::DateTime<chrono::Utc> = trial["trial_end_date"].as_str().unwrap().parse().unwrap();
@@ -59,14 +59,18 @@ async fn a_new_user_has_pro_for_fourteen_days_and_then_the_plan_that_costs_nothi
         .is(StatusCode::OK);
     assert_eq!(shop.stands(&anna).await, "none");
     shop.api.project().await;
-    let tenant = shop.api.get(&anna, "/api/v1/tenants/me").send().await;
+    let tenant = shop
+        .api
+        .get(&shop.seller(&anna).await, "/api/v1/tenants/me")
+        .send()
+        .await;
     assert_eq!(tenant.body["plan"], "free");
 }
 
 #[tokio::test]
 async fn the_trial_goes_on_at_stripe_and_the_plan_is_paid_when_it_ends() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     let trial_end = shop.subscription(&anna).await["trial_end_date"].clone();
     shop.advance(TimeDelta::days(3));
     shop.bought(&anna, "pro").await;
@@ -91,7 +95,7 @@ async fn the_trial_goes_on_at_stripe_and_the_plan_is_paid_when_it_ends() {
 #[tokio::test]
 async fn a_trial_that_ends_within_two_days_is_not_prolonged_by_buying() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     shop.advance(TimeDelta::days(13));
     shop.bought(&anna, "pro").await;
     assert_eq!(shop.stands(&anna).await, "pro active stripe");
@@ -100,7 +104,7 @@ async fn a_trial_that_ends_within_two_days_is_not_prolonged_by_buying() {
 #[tokio::test]
 async fn asking_again_gives_the_same_page_and_another_plan_closes_it() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     let ask = async |plan: &str| shop.post(&anna, "checkout-session", json!({"plan": plan})).await;
     let first = ask("pro").await;
     let again = ask("pro").await;
@@ -119,7 +123,7 @@ async fn asking_again_gives_the_same_page_and_another_plan_closes_it() {
 #[tokio::test]
 async fn requests_at_the_same_moment_end_with_one_page_that_can_be_paid() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     let ask = async || shop.post(&anna, "checkout-session", json!({"plan": "pro"})).await;
     let answers = tokio::join!(ask(), ask(), ask());
     let mut sessions: Vec<String> = [answers.0, answers.1, answers.2]
@@ -134,11 +138,15 @@ async fn requests_at_the_same_moment_end_with_one_page_that_can_be_paid() {
 #[tokio::test]
 async fn a_repeated_request_gets_the_same_page() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     let key = fresh_key();
     let ask = async || {
         let path = "/api/v1/billing/checkout-session";
-        let ask = shop.api.ask(Method::POST, path).token(&anna.access).key(&key);
+        let ask = shop
+            .api
+            .ask(Method::POST, path)
+            .token(&shop.seller(&anna).await.access)
+            .key(&key);
         ask.json(&json!({"plan": "pro"})).send().await
     };
     let first = ask().await;
@@ -150,7 +158,7 @@ async fn a_repeated_request_gets_the_same_page() {
 #[tokio::test]
 async fn nobody_pays_twice_whatever_became_of_the_first_payment() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     shop.post(&anna, "cancel", json!({"immediately": true})).await;
     let session = shop.checkout(&anna, "pro").await;
     assert!(shop.stripe.complete_checkout(&session, Card::Pays));
@@ -179,7 +187,7 @@ async fn nobody_pays_twice_whatever_became_of_the_first_payment() {
 #[tokio::test]
 async fn a_second_subscription_that_came_to_be_all_the_same_is_ended() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     shop.bought(&anna, "pro").await;
     let customer = shop.customer(&anna).await.customer;
     let first = shop.subscription(&anna).await["id"].as_str().unwrap().to_owned();
@@ -203,7 +211,10 @@ impl Shop {
         let checkout = connectors::stripe::Checkout {
             customer: &connectors::stripe::CustomerId::parse(customer).unwrap(),
             price: card.prices.of(events::subscription::Plan::Pro).unwrap(),
-            metadata: &connectors::stripe::Metadata::default(),
+            metadata: &connectors::stripe::Metadata {
+                tenant_id: None,
+                user_id: Some("dashboard".to_owned()),
+            },
             reference: "dashboard",
             success_url: RETURN_URL,
             cancel_url: RETURN_URL,
@@ -221,7 +232,7 @@ impl Shop {
 #[tokio::test]
 async fn while_stripe_is_away_nothing_is_sold_and_the_same_request_succeeds_later() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     shop.stripe.fail(Failure {
         times: 1,
         ..Failure::default()
@@ -229,7 +240,11 @@ async fn while_stripe_is_away_nothing_is_sold_and_the_same_request_succeeds_late
     let key = fresh_key();
     let ask = async || {
         let path = "/api/v1/billing/checkout-session";
-        let ask = shop.api.ask(Method::POST, path).token(&anna.access).key(&key);
+        let ask = shop
+            .api
+            .ask(Method::POST, path)
+            .token(&shop.seller(&anna).await.access)
+            .key(&key);
         ask.json(&json!({"plan": "pro"})).send().await
     };
     let failed = ask().await;
@@ -240,7 +255,7 @@ async fn while_stripe_is_away_nothing_is_sold_and_the_same_request_succeeds_late
 #[tokio::test]
 async fn prices_and_addresses_are_never_the_clients() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     let body = json!({"plan": "pro", "price_id": "price_evil", "success_url": "https://evil.example"});
     let refused = shop.post(&anna, "checkout-session", body).await;
     refused.is(StatusCode::UNPROCESSABLE_ENTITY);
@@ -254,8 +269,12 @@ async fn prices_and_addresses_are_never_the_clients() {
 #[tokio::test]
 async fn an_administrator_sees_the_owners_contract_and_cannot_touch_it() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
-    let vera = shop.api.joined(&anna, "admin", "vera@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
+    let vera = shop
+        .api
+        .joined(&shop.seller(&anna).await, "admin", "vera@shop.ru")
+        .await;
+    let vera = shop.buyer("vera@shop.ru", vera);
     let shown = shop.subscription(&vera).await;
     assert_eq!(super::world::stands(&shown), "pro trialing trial");
     assert_eq!((&shown["is_yours"], &shown["next"]), (&json!(false), &json!([])));

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use simulators::stripe::Card;
 
 use super::Shop;
-use crate::world::Seller;
+use super::world::Buyer;
 
 /// A seller who pays for a plan, without a trial.
-async fn paying(shop: &Shop, plan: &str) -> Seller {
-    let anna = shop.api.registered("anna@shop.ru").await;
+async fn paying(shop: &Shop, plan: &str) -> Buyer {
+    let anna = shop.registered("anna@shop.ru").await;
     shop.post(&anna, "cancel", json!({"immediately": true})).await;
     shop.bought(&anna, plan).await;
     assert_eq!(shop.stands(&anna).await, format!("{plan} active stripe"));
@@ -18,7 +18,7 @@ async fn paying(shop: &Shop, plan: &str) -> Seller {
 }
 
 impl Shop {
-    async fn preview(&self, seller: &Seller, plan: &str) -> Value {
+    async fn preview(&self, seller: &Buyer, plan: &str) -> Value {
         let shown = self.post(seller, "change-plan", json!({"plan": plan})).await;
         shown.is(StatusCode::OK).body["preview"].clone()
     }
@@ -127,7 +127,7 @@ async fn the_plan_that_one_has_and_a_plan_without_a_subscription_are_refused() {
     let same = shop.post(&anna, "change-plan", json!({"plan": "pro"})).await;
     same.is(StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(same.pointers(), ["#/plan"]);
-    let boris = shop.api.registered("boris@shop.ru").await;
+    let boris = shop.registered("boris@shop.ru").await;
     let without = shop.post(&boris, "change-plan", json!({"plan": "pro"})).await;
     without.is(StatusCode::NOT_FOUND);
     assert!(without.text.contains("checkout-session"), "{}", without.text);
@@ -175,7 +175,7 @@ async fn a_subscription_that_ends_at_once_is_gone_and_another_can_be_bought() {
 #[tokio::test]
 async fn the_portal_opens_for_whoever_has_bought_something() {
     let shop = Shop::open().await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let anna = shop.registered("anna@shop.ru").await;
     let early = shop.post(&anna, "portal-session", json!({})).await;
     early.is(StatusCode::NOT_FOUND);
     shop.bought(&anna, "pro").await;

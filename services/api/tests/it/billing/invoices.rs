@@ -5,10 +5,11 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::Shop;
-use crate::world::{Answer, Seller, listening, world_and_state};
+use super::world::Buyer;
+use crate::world::{Answer, listening, world_and_state};
 
 impl Shop {
-    async fn paid(&self, root: &Seller, seller: &Seller, change: &[(&str, Value)]) -> Answer {
+    async fn paid(&self, root: &Buyer, seller: &Buyer, change: &[(&str, Value)]) -> Answer {
         let mut invoice = json!({
             "plan": "enterprise", "until": (self.api.now() + TimeDelta::days(90)).to_rfc3339(),
             "invoice": "2026-117", "amount": 2_700_000, "currency": "rub", "reason": "three months in advance"
@@ -16,16 +17,16 @@ impl Shop {
         for (name, value) in change {
             invoice[name] = value.clone();
         }
-        let path = format!("/api/v1/admin/users/{}/payments", self.api.user(seller));
-        self.api.post(root, &path, &invoice).await
+        let path = format!("/api/v1/admin/users/{}/payments", seller.user);
+        self.api.post(&self.seller(root).await, &path, &invoice).await
     }
 }
 
 #[tokio::test]
 async fn a_paid_invoice_gives_the_plan_and_takes_the_place_of_the_trial() {
     let shop = Shop::open().await;
-    let root = shop.api.administrator("root@platform.ru").await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let root = shop.administrator().await;
+    let anna = shop.registered("anna@shop.ru").await;
     shop.paid(&root, &anna, &[]).await.is(StatusCode::OK);
     let shown = shop.subscription(&anna).await;
     assert_eq!(super::world::stands(&shown), "enterprise active invoice");
@@ -55,8 +56,8 @@ async fn a_paid_invoice_gives_the_plan_and_takes_the_place_of_the_trial() {
 #[tokio::test]
 async fn wrong_invoices_are_refused_by_their_fields() {
     let shop = Shop::open().await;
-    let root = shop.api.administrator("root@platform.ru").await;
-    let anna = shop.api.registered("anna@shop.ru").await;
+    let root = shop.administrator().await;
+    let anna = shop.registered("anna@shop.ru").await;
     for (field, value) in [
         ("plan", json!("free")),
         ("until", json!("tomorrow")),
@@ -76,9 +77,9 @@ async fn wrong_invoices_are_refused_by_their_fields() {
 #[tokio::test]
 async fn whoever_pays_at_stripe_pays_no_invoice_and_the_other_way_round() {
     let shop = Shop::open().await;
-    let root = shop.api.administrator("root@platform.ru").await;
-    let anna = shop.api.registered("anna@shop.ru").await;
-    let boris = shop.api.registered("boris@shop.ru").await;
+    let root = shop.administrator().await;
+    let anna = shop.registered("anna@shop.ru").await;
+    let boris = shop.registered("boris@shop.ru").await;
     shop.bought(&anna, "pro").await;
     shop.paid(&root, &anna, &[]).await.is(StatusCode::CONFLICT);
     let payments = shop.happened(&anna).await;
@@ -95,17 +96,20 @@ async fn whoever_pays_at_stripe_pays_no_invoice_and_the_other_way_round() {
         .await;
     covered.is(StatusCode::CONFLICT);
     shop.bought(&boris, "enterprise").await;
-    assert_eq!(shop.stands(&boris).await, "enterprise trialing stripe");
+    assert_eq!(shop.stands(&boris).await, "enterprise active stripe");
 }
 
 #[tokio::test]
 async fn a_grant_keeps_its_reason_and_ends_only_at_once_where_it_has_no_end() {
     let shop = Shop::open().await;
-    let root = shop.api.administrator("root@platform.ru").await;
-    let anna = shop.api.registered("anna@shop.ru").await;
-    let path = format!("/api/v1/admin/users/{}/access", shop.api.user(&anna));
+    let root = shop.administrator().await;
+    let anna = shop.registered("anna@shop.ru").await;
+    let path = format!("/api/v1/admin/users/{}/access", anna.user);
     let grant = json!({"plan": "enterprise", "plan_reason": "partner"});
-    shop.api.patch(&root, &path, &grant).await.is(StatusCode::OK);
+    shop.api
+        .patch(&shop.seller(&root).await, &path, &grant)
+        .await
+        .is(StatusCode::OK);
     let events = shop.api.events().await;
     let granted = events
         .iter()

@@ -1,13 +1,13 @@
 //! An API that sells plans, and the simulated Stripe that takes the payments; both have one time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use application::App;
 use application::billing::{CardSales, Customer, Prices, observe_customer};
 use chrono::TimeDelta;
 use connectors::http::{HttpClient, NoObserver};
 use connectors::stripe::{Options, PriceId, Stripe};
-use events::ids::{CommandId, UserId};
+use events::ids::{CommandId, TenantId, UserId};
 use events::subscription::Plan;
 use reqwest::StatusCode;
 use runtime::Ids;
@@ -21,6 +21,14 @@ use crate::world::{Answer, Seller, World, listening, world_and_state};
 
 /// Where Stripe's pages lead back to.
 pub(crate) const RETURN_URL: &str = "https://app.example.com/billing";
+
+/// Somebody who registered, and logs in again whenever the token is too old.
+pub(crate) struct Buyer {
+    pub(crate) tenant: TenantId,
+    pub(crate) user: UserId,
+    email: String,
+    seller: Mutex<Seller>,
+}
 
 pub(crate) struct Shop {
     pub(crate) api: World,
@@ -54,27 +62,65 @@ impl Shop {
         self.stripe.advance(by);
     }
 
-    pub(crate) async fn post(&self, seller: &Seller, path: &str, body: Value) -> Answer {
+    pub(crate) async fn registered(&self, email: &str) -> Buyer {
+        let seller = self.api.registered(email).await;
+        self.buyer(email, seller)
+    }
+
+    pub(crate) async fn administrator(&self) -> Buyer {
+        let seller = self.api.administrator("root@platform.ru").await;
+        self.buyer("root@platform.ru", seller)
+    }
+
+    pub(crate) fn buyer(&self, email: &str, seller: Seller) -> Buyer {
+        Buyer {
+            tenant: seller.tenant,
+            user: UserId(self.api.user(&seller)),
+            email: email.to_owned(),
+            seller: Mutex::new(seller),
+        }
+    }
+
+    /// The buyer with a token that is accepted.
+    pub(crate) async fn seller(&self, buyer: &Buyer) -> Seller {
+        let seller = buyer.seller.lock().unwrap().clone();
+        if self.api.tokens.verify(&seller.access, self.api.now()).is_ok() {
+            return seller;
+        }
+        let seller = self.api.logged_in(&buyer.email).await;
+        *buyer.seller.lock().unwrap() = seller.clone();
+        seller
+    }
+
+    pub(crate) async fn post(&self, buyer: &Buyer, path: &str, body: Value) -> Answer {
         self.api
-            .post(seller, &format!("/api/v1/billing/{path}"), &body)
+            .post(
+                &self.seller(buyer).await,
+                &format!("/api/v1/billing/{path}"),
+                &body,
+            )
             .await
     }
 
     /// The contract as the API shows it.
-    pub(crate) async fn subscription(&self, seller: &Seller) -> Value {
-        let shown = self.api.get(seller, "/api/v1/billing/subscription").send().await;
+    pub(crate) async fn subscription(&self, buyer: &Buyer) -> Value {
+        let shown = self
+            .api
+            .get(&self.seller(buyer).await, "/api/v1/billing/subscription")
+            .send()
+            .await;
         shown.is(StatusCode::OK);
         shown.body
     }
 
     /// Plan, state and basis as the API shows them.
-    pub(crate) async fn stands(&self, seller: &Seller) -> String {
-        stands(&self.subscription(seller).await)
+    pub(crate) async fn stands(&self, buyer: &Buyer) -> String {
+        stands(&self.subscription(buyer).await)
     }
 
     /// The session of a checkout that was opened for a plan.
-    pub(crate) async fn checkout(&self, seller: &Seller, plan: &str) -> String {
-        let opened = self.post(seller, "checkout-session", json!({"plan": plan})).await;
+    pub(crate) async fn checkout(&self, buyer: &Buyer, plan: &str) -> String {
+        let opened = self.post(buyer, "checkout-session", json!({"plan": plan})).await;
         opened.is(StatusCode::CREATED).body["session_id"]
             .as_str()
             .unwrap()
@@ -82,17 +128,17 @@ impl Shop {
     }
 
     /// Buys a plan and has Stripe's news of it arrive.
-    pub(crate) async fn bought(&self, seller: &Seller, plan: &str) {
-        let session = self.checkout(seller, plan).await;
+    pub(crate) async fn bought(&self, buyer: &Buyer, plan: &str) {
+        let session = self.checkout(buyer, plan).await;
         assert!(self.stripe.complete_checkout(&session, Card::Pays));
-        self.news(seller).await;
+        self.news(buyer).await;
     }
 
     /// Something came from Stripe about the seller's customer.
-    pub(crate) async fn news(&self, seller: &Seller) {
-        let customer = self.customer(seller).await;
+    pub(crate) async fn news(&self, buyer: &Buyer) {
+        let customer = self.customer(buyer).await;
         let context = application::Context {
-            tenant_id: seller.tenant,
+            tenant_id: buyer.tenant,
             actor: "worker".to_owned(),
             command_id: CommandId(Ids::system().next()),
             correlation_id: Ids::system().next(),
@@ -103,25 +149,24 @@ impl Shop {
         observe_customer(&self.app, &context, &customer).await.unwrap();
     }
 
-    pub(crate) async fn customer(&self, seller: &Seller) -> Customer {
-        let user = UserId(self.api.user(seller));
+    pub(crate) async fn customer(&self, buyer: &Buyer) -> Customer {
         self.app
             .customers
-            .of_user(seller.tenant, user)
+            .of_user(buyer.tenant, buyer.user)
             .await
             .unwrap()
             .unwrap()
     }
 
     /// The seller's card behaves like this from now on.
-    pub(crate) async fn card(&self, seller: &Seller, card: Card) {
-        let customer = self.customer(seller).await.customer;
+    pub(crate) async fn card(&self, buyer: &Buyer, card: Card) {
+        let customer = self.customer(buyer).await.customer;
         assert!(self.stripe.card(&customer, Some(card)));
     }
 
     /// What happened to the seller's subscription, in order.
-    pub(crate) async fn happened(&self, seller: &Seller) -> Vec<String> {
-        let user = self.api.user(seller);
+    pub(crate) async fn happened(&self, buyer: &Buyer) -> Vec<String> {
+        let user = buyer.user.uuid();
         let events = self.api.events().await.into_iter();
         events
             .filter(|event| event.stream_id == user)
