@@ -138,7 +138,7 @@ pub struct Body<T> {
 /// # Errors
 /// 413, 415, 400 for what is no JSON, 422 naming every wrong field.
 pub async fn body<T: Input>(request: &HttpRequest, payload: Payload) -> Result<Body<T>, Problem> {
-    let raw = bytes(request, payload).await?;
+    let raw = bytes(request, payload, MAX_BODY).await?;
     if raw.is_empty() {
         let value = fields(Source::Body, Map::new()).finish()?;
         return Ok(Body { value, raw });
@@ -172,44 +172,48 @@ pub async fn body<T: Input>(request: &HttpRequest, payload: Payload) -> Result<B
     })
 }
 
-async fn bytes(request: &HttpRequest, mut payload: Payload) -> Result<Bytes, Problem> {
+/// Reads a body as it comes, of at most `most` bytes.
+///
+/// # Errors
+/// 413 for a larger one, 408 for one that does not come in time, 400 for one that breaks off.
+pub async fn bytes(request: &HttpRequest, mut payload: Payload, most: usize) -> Result<Bytes, Problem> {
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok());
     if announced
         .and_then(|length| length.parse::<usize>().ok())
-        .is_some_and(|length| length > MAX_BODY)
+        .is_some_and(|length| length > most)
     {
-        return Err(too_large());
+        return Err(too_large(most));
     }
     // A client that trickles holds a connection no longer.
     let limit = request
         .app_data::<Data<Gate>>()
         .map_or_else(Times::default, |gate| gate.times)
         .body;
-    let gathered = tokio::time::timeout(limit, gather(&mut payload)).await;
+    let gathered = tokio::time::timeout(limit, gather(&mut payload, most)).await;
     gathered.unwrap_or_else(|_elapsed| {
         let detail = format!("a body has to be there within {} seconds", limit.as_secs_f64());
         Err(Problem::new(Code::BodyTooSlow, detail))
     })
 }
 
-async fn gather(payload: &mut Payload) -> Result<Bytes, Problem> {
+async fn gather(payload: &mut Payload, most: usize) -> Result<Bytes, Problem> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk
             .map_err(|error| Problem::new(Code::MalformedRequest, format!("the body broke off: {error}")))?;
-        if body.len() + chunk.len() > MAX_BODY {
-            return Err(too_large());
+        if body.len() + chunk.len() > most {
+            return Err(too_large(most));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
 }
 
-fn too_large() -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("a body has at most {MAX_BODY} bytes"))
+fn too_large(most: usize) -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("a body has at most {most} bytes"))
 }
 
 /// Reads the query.

@@ -40,4 +40,5 @@ pub use freshness::Model;
 pub use server::{BindError, Bound, ServerOptions, Times, build, build_with};
 pub use state::{
     ApiState, ErrandError, Errands, Google, NewSheetSync, SheetNotice, SheetProgress, SheetSync, SheetTest,
+    Webhook,
 };

@@ -45,7 +45,7 @@ use crate::routes::{Access, ROUTES, Route};
         admin::users, admin::access::change, admin::reset_password, admin::payments::record, admin::suspend,
         billing::done::handle, billing::plans::handle, billing::subscription::handle,
         billing::checkout::handle, billing::portal::handle, billing::end::cancel, billing::end::resume,
-        billing::change_plan::handle,
+        billing::change_plan::handle, billing::webhook::handle,
         cabinets::connect::handle, cabinets::list::handle, cabinets::show::handle, cabinets::change::handle,
         cabinets::disconnect::handle, cabinets::replace_credential::handle, cabinets::check::handle,
         cabinets::request_sync::handle, cabinets::exclusions::put, cabinets::exclusions::delete,

@@ -52,6 +52,8 @@ codes! {
     MalformedHeader = "malformed-header" 400 "A request header cannot be understood";
     /// The request as a whole cannot be understood.
     MalformedRequest = "malformed-request" 400 "The request cannot be understood";
+    /// A delivery that Stripe did not sign, or not lately.
+    SignatureRefused = "signature-refused" 400 "The signature is not accepted";
     /// No access token, or one that is not accepted.
     Unauthenticated = "unauthenticated" 401 "Authentication is required";
     /// Wrong e-mail or password.

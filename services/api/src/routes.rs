@@ -31,9 +31,10 @@ pub struct Route {
     pub access: Access,
 }
 
-/// Commands without an `Idempotency-Key`: a repeated login is another login, and a repeated refresh has to be
-/// noticed.
-const KEYLESS: [&str; 3] = [
+/// Commands without an `Idempotency-Key`: a repeated login is another login, a repeated refresh has to be
+/// noticed, and Stripe's events have ids of their own.
+const KEYLESS: [&str; 4] = [
+    WEBHOOK,
     "/api/v1/auth/login",
     "/api/v1/auth/refresh",
     "/api/v1/sheets/test",
@@ -41,6 +42,9 @@ const KEYLESS: [&str; 3] = [
 
 /// Other addresses of documented routes. Linters refuse a documented path that ends with a slash.
 pub const ALIASES: [&str; 1] = ["/api/v1/health/"];
+
+/// Where Stripe delivers.
+pub(crate) const WEBHOOK: &str = "/api/v1/billing/webhook";
 
 impl Route {
     /// Whether requests need an `Idempotency-Key`.
@@ -117,6 +121,7 @@ routes! {
     post   "/api/v1/billing/resume"             Needs(Action::ManageBilling) => billing::end::resume;
     post   "/api/v1/billing/change-plan"        Needs(Action::ManageBilling) => billing::change_plan::handle;
     get    "/api/v1/billing/usage"              Needs(Action::ReadBilling) => billing::usage::handle;
+    post   "/api/v1/billing/webhook"            Public => billing::webhook::handle;
 
     post   "/api/v1/cabinets"                   Needs(Action::ManageCabinets) => cabinets::connect::handle;
     get    "/api/v1/cabinets"                   Needs(Action::ReadCabinets) => cabinets::list::handle;
@@ -240,6 +245,7 @@ mod tests {
                 "/api/v1/auth/password/reset",
                 "/billing/done",
                 "/api/v1/billing/plans",
+                "/api/v1/billing/webhook",
             ]
         );
     }
@@ -256,6 +262,7 @@ mod tests {
             [
                 "/api/v1/auth/login",
                 "/api/v1/auth/refresh",
+                "/api/v1/billing/webhook",
                 "/api/v1/sheets/test"
             ]
         );

@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use application::App;
 use application::wire::CredentialCheck;
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
+use billing::Inbox;
 use chrono::{DateTime, Utc};
 use connectors::google::{Accounts, KeyError, ServiceAccount, SheetsClient, SheetsOptions, TokenHosts};
 use connectors::http::HttpClient;
@@ -39,6 +41,8 @@ pub struct ApiState {
     pub errands: Arc<dyn Errands>,
     /// Google, for trying a spreadsheet before it is linked.
     pub google: Google,
+    /// Stripe's deliveries; none where the installation sells nothing by card.
+    pub webhook: Option<Webhook>,
     /// Time.
     pub clock: Clock,
     /// Ids.
@@ -57,6 +61,17 @@ impl ApiState {
         self.sessions.forget();
         self.app.api_keys.forget();
     }
+}
+
+/// How Stripe's deliveries are taken.
+#[derive(Clone)]
+pub struct Webhook {
+    /// Where they are kept.
+    pub inbox: Inbox,
+    /// The endpoint's secrets: two while one is replaced by another.
+    pub secrets: Vec<SecretString>,
+    /// How far the time of a signature may be from ours.
+    pub tolerance: Duration,
 }
 
 /// Things that need a credential opened and are therefore done by another process (the worker, the sheets

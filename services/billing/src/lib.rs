@@ -3,14 +3,18 @@
 
 mod checkouts;
 mod customers;
+mod former;
 mod inbox;
 mod places;
+mod reconciliation;
 mod usage;
 
 pub use checkouts::{Checkout, Checkouts};
 pub use customers::{Customer, Customers, Lease};
-pub use inbox::Inbox;
+pub use former::FormerCustomers;
+pub use inbox::{Backlog, Claimed, End, Inbox, Received};
 pub use places::{CabinetPlace, Places, ProductCount, Room, Standing, Uncompared};
+pub use reconciliation::Reconciliation;
 pub use usage::{Counted, FRESH, Month, MonthUsage, PART_OF_QUOTA, Usage};
 
 /// Why the tables of this crate could not be used.

@@ -8,6 +8,7 @@ pub mod plans;
 pub mod portal;
 pub mod subscription;
 pub mod usage;
+pub mod webhook;
 
 use application::billing::{BillingError, ObserveError, Stands};
 use application::domain::subscription::SubscriptionRefusal;

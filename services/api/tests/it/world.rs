@@ -162,6 +162,7 @@ async fn world_at(url: SecretString, database: Option<support::Database>) -> (Wo
             own_key: None,
             shared_drive: None,
         },
+        webhook: None,
         clock: clock.clone(),
         ids: Ids::system(),
         health: health.clone(),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiState, Google, ServerOptions, Times};
+use api::{ApiState, Google, ServerOptions, Times, Webhook};
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
-use billing::Usage;
+use billing::{Inbox, Usage};
 use database::Role;
 use limits::{Decision, Limiter};
 use messaging::Bucket;
@@ -43,6 +43,7 @@ pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Position
             own_key: assembly.settings.google.service_account.clone(),
             shared_drive: assembly.settings.google.shared_drive.clone(),
         },
+        webhook: webhook(assembly, &pool),
         clock: assembly.clock.clone(),
         ids: assembly.ids.clone(),
         health: assembly.health.clone(),
@@ -89,6 +90,16 @@ fn settle_usage(assembly: &Assembly, usage: Usage) {
         }
         Ok::<(), Failure>(())
     });
+}
+
+/// Stripe's deliveries, where something is sold by card.
+fn webhook(assembly: &Assembly, pool: &database::Pool) -> Option<Webhook> {
+    let stripe = &assembly.settings.stripe;
+    stripe.account.as_ref().map(|_account| Webhook {
+        inbox: Inbox::new(pool.clone()),
+        secrets: stripe.webhook_secrets.clone(),
+        tolerance: stripe.webhook_tolerance,
+    })
 }
 
 /// Counts requests together with the other replicas, and tidies its counts up until the end.

@@ -135,6 +135,7 @@ fn state(
             own_key: None,
             shared_drive: None,
         },
+        webhook: None,
         clock: Clock::system(),
         ids: Ids::system(),
         health: Health::default(),
