@@ -7,13 +7,16 @@
 pub mod card;
 pub mod change_plan;
 pub mod end;
+pub mod farewell;
 pub mod manual;
 pub mod next;
 pub mod observe;
 pub mod portal;
 pub mod provider;
+pub mod reconcile;
 pub mod standing;
 pub mod start_checkout;
+pub mod take;
 
 use std::collections::BTreeMap;
 

@@ -49,7 +49,7 @@ pub use profiles::Profiles;
 pub use resets::PasswordResets;
 pub use sellers::Sellers;
 pub use sessions::{Sessions, Standing};
-pub use terms::Terms;
+pub use terms::{Lapsed, Terms};
 
 /// Why the tables of this crate could not be used.
 #[derive(Debug, thiserror::Error)]

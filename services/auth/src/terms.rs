@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use database::Pool;
 use events::ids::{TenantId, UserId};
 use events::subscription::Plan;
+use uuid::Uuid;
 
 use crate::StoreError;
 
@@ -16,6 +17,17 @@ pub struct TenantTerms {
     pub plan: Option<Plan>,
     /// IANA time zone of daily things.
     pub time_zone: String,
+}
+
+/// A user with a contract to which the passing of time has done something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lapsed {
+    /// The user's tenant.
+    pub tenant_id: TenantId,
+    /// The user.
+    pub user_id: UserId,
+    /// Whether it is the contract at Stripe, or that one as well.
+    pub at_stripe: bool,
 }
 
 /// Zone of a tenant of which nothing is known.
@@ -83,7 +95,8 @@ impl Terms {
         row.map(|row| Ok(UserId(row.try_get(0)?))).transpose()
     }
 
-    /// Contracts of all tenants that nobody prolonged, up to `limit`; for the worker.
+    /// Users of all tenants to whose contracts the passing of time has done something, up to `limit` of them
+    /// behind `after`, in the order of their ids; for the worker.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -91,19 +104,32 @@ impl Terms {
         &self,
         now: DateTime<Utc>,
         grace: TimeDelta,
+        after: Option<&Lapsed>,
         limit: i32,
-    ) -> Result<Vec<(TenantId, UserId)>, StoreError> {
+    ) -> Result<Vec<Lapsed>, StoreError> {
         let session = self.pool.get().await?;
         let select = session
             .prepare_cached(
-                "SELECT tenant_id, user_id FROM core.lapsed_subscriptions($1, make_interval(secs => $2), $3)",
+                "SELECT tenant_id, user_id, at_stripe
+                   FROM core.lapsed_contracts($1, make_interval(secs => $2), $3, $4, $5)",
             )
             .await?;
         #[expect(clippy::cast_precision_loss, reason = "a few days in seconds")]
         let grace = grace.num_seconds() as f64;
-        let rows = session.query(&select, &[&now, &grace, &limit]).await?;
+        let (tenant, user) = after.map_or((Uuid::nil(), Uuid::nil()), |after| {
+            (after.tenant_id.uuid(), after.user_id.uuid())
+        });
+        let rows = session
+            .query(&select, &[&now, &grace, &tenant, &user, &limit])
+            .await?;
         rows.iter()
-            .map(|row| Ok((TenantId(row.try_get(0)?), UserId(row.try_get(1)?))))
+            .map(|row| {
+                Ok(Lapsed {
+                    tenant_id: TenantId(row.try_get(0)?),
+                    user_id: UserId(row.try_get(1)?),
+                    at_stripe: row.try_get(2)?,
+                })
+            })
             .collect()
     }
 }

@@ -125,7 +125,8 @@ impl Inbox {
         Ok(stored > 0)
     }
 
-    /// Takes up to `limit` events that wait, those that are due longest first. Nobody else gets them before `until`.
+    /// Takes the event that is due longest, with up to `limit` others of the same customer, whose state at Stripe is then
+    /// asked for once. Nobody else gets them before `until`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -138,10 +139,16 @@ impl Inbox {
         let session = self.pool.get().await?;
         let claim = session
             .prepare_cached(
-                "WITH due AS (
-                     SELECT event_id FROM core.stripe_events
+                "WITH first AS (
+                     SELECT event_id, customer FROM core.stripe_events
                       WHERE state = 'pending' AND next_at <= $1
-                      ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+                      ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED),
+                 due AS (
+                     SELECT event_id FROM first
+                     UNION
+                     (SELECT e.event_id FROM core.stripe_events e JOIN first ON e.customer = first.customer
+                       WHERE e.state = 'pending' AND e.next_at <= $1
+                       LIMIT $3 FOR UPDATE OF e SKIP LOCKED))
                  UPDATE core.stripe_events e SET attempts = e.attempts + 1, next_at = $2
                    FROM due WHERE e.event_id = due.event_id
                  RETURNING e.event_id, e.customer, e.body, e.attempts, e.received_at",

@@ -108,6 +108,8 @@ pub enum SubscriptionCommand {
     RecordPayment(PaymentSucceeded),
     /// A payment could not be collected.
     RecordFailure(PaymentFailed),
+    /// Stripe says that the trial of the contract there ends soon.
+    Announce,
     /// Time has passed: what is over ends, what is overdue stops counting, a trial that ends soon is
     /// announced.
     Pass {
@@ -221,6 +223,15 @@ impl Subscription {
         happened
     }
 
+    /// Stripe chooses the moment, so it counts also when the news is late.
+    fn announce_at_stripe(&self) -> Option<SubscriptionEvent> {
+        let trial_end = self.stripe.as_ref()?.trial_end?;
+        (self.announced != Some(trial_end)).then(|| {
+            let slot = Slot::Stripe;
+            TrialEnding { slot, trial_end }.into()
+        })
+    }
+
     fn announce(&self, slot: Slot, trial_end: DateTime<Utc>, at: DateTime<Utc>) -> Option<SubscriptionEvent> {
         let due = trial_end - TRIAL_NOTICE <= at && self.announced != Some(trial_end);
         due.then(|| TrialEnding { slot, trial_end }.into())
@@ -248,6 +259,7 @@ impl Decider for Subscription {
             SubscriptionCommand::Observe { contract, reason, at } => self.observe(contract, &reason, at),
             SubscriptionCommand::RecordPayment(payment) => vec![payment.into()],
             SubscriptionCommand::RecordFailure(failure) => vec![failure.into()],
+            SubscriptionCommand::Announce => self.announce_at_stripe().into_iter().collect(),
             SubscriptionCommand::Pass { at } => self.pass(at),
         })
     }

@@ -54,6 +54,9 @@ struct Inner {
     append_batch_size: Histogram<u64>,
     dlq_messages: Gauge<u64>,
     cabinets_paused: Gauge<u64>,
+    billing_events: Gauge<u64>,
+    billing_oldest_seconds: Gauge<f64>,
+    billing_differences: Counter<u64>,
     http_limits: Counter<u64>,
     http_request_duration: Histogram<f64>,
 }
@@ -145,6 +148,18 @@ impl Metrics {
             cabinets_paused: meter
                 .u64_gauge("stock.cabinets.paused")
                 .with_description("Cabinets whose syncs rest, by reason; every worker tells the same")
+                .build(),
+            billing_events: meter
+                .u64_gauge("stock.billing.events")
+                .with_description("Stripe's events that wait (pending) or cannot be used (failed)")
+                .build(),
+            billing_oldest_seconds: meter
+                .f64_gauge("stock.billing.oldest.seconds")
+                .with_description("Age of the oldest of Stripe's events that wait; 0 without one")
+                .build(),
+            billing_differences: meter
+                .u64_counter("stock.billing.differences")
+                .with_description("Contracts that stood otherwise than at Stripe when they were compared")
                 .build(),
             http_limits: meter
                 .u64_counter("stock.http.limits")
@@ -244,6 +259,22 @@ impl Metrics {
         self.inner.cabinets_paused.record(cabinets, &labels);
     }
 
+    /// What is in the inbox of Stripe's events, with the age of the oldest that waits.
+    pub fn billing_inbox(&self, pending: u64, failed: u64, oldest: Duration) {
+        for (state, events) in [("pending", pending), ("failed", failed)] {
+            let labels = [KeyValue::new("state", state)];
+            self.inner.billing_events.record(events, &labels);
+        }
+        self.inner
+            .billing_oldest_seconds
+            .record(oldest.as_secs_f64(), &[]);
+    }
+
+    /// Contracts that stood otherwise than at Stripe.
+    pub fn billing_differences(&self, contracts: u64) {
+        self.inner.billing_differences.add(contracts, &[]);
+    }
+
     /// One decision about a limit of requests: `admitted` or `refused`, with `_alone` where this process
     /// counted for itself because the shared counts were away.
     pub fn http_limit(&self, kind: &'static str, outcome: &'static str) {
@@ -314,6 +345,8 @@ mod tests {
         metrics.append_batch(40);
         metrics.dead_letters(2);
         metrics.cabinets_paused("payment", 3);
+        metrics.billing_inbox(4, 1, Duration::from_secs(9));
+        metrics.billing_differences(2);
         let duration = Duration::from_millis(20);
         metrics.http_request(HttpRequest {
             method: "GET",
@@ -337,6 +370,10 @@ mod tests {
             "stock_append_batch_size_sum 40",
             "stock_dlq_messages 2",
             "stock_cabinets_paused{reason=\"payment\"} 3",
+            "stock_billing_events{state=\"pending\"} 4",
+            "stock_billing_events{state=\"failed\"} 1",
+            "stock_billing_oldest_seconds 9",
+            "stock_billing_differences_total 2",
             "http_route=\"/api/v1/products\",le=\"0.025\"} 1",
             "http_server_request_duration_seconds_count{",
         ] {

@@ -5,13 +5,17 @@
 use std::time::Duration;
 
 use application::App;
+use application::billing::farewell::FarewellError;
 use application::erasure::{self, Error};
 use auth::StoreError;
 use auth::erasures::{Erasure, Subject, Unfinished};
+use billing::FormerCustomers;
 use chrono::TimeDelta;
 use messaging::{Broker, WorkError, forget};
 use runtime::Clock;
 use tokio_util::sync::CancellationToken;
+
+use crate::billing::Deliveries;
 
 /// How often the ledger is looked at; it is almost always empty.
 const EVERY: Duration = Duration::from_secs(5);
@@ -31,6 +35,12 @@ pub enum FinishError {
     /// The log failed.
     #[error("an erasure was not carried out")]
     Erasure(#[from] Error),
+    /// A customer could not be deleted at Stripe.
+    #[error("Stripe may still know somebody who was erased")]
+    Stripe(#[from] FarewellError),
+    /// The tables of billing failed.
+    #[error("the tables of billing failed")]
+    Billing(#[from] billing::StoreError),
     /// The broker failed.
     #[error("the broker still keeps something of an erased tenant")]
     Broker(#[from] WorkError),
@@ -66,7 +76,9 @@ impl Erasures {
     /// # Errors
     /// The last [`FinishError`].
     pub async fn round(&self) -> Result<(), FinishError> {
-        let mut outcome = Ok(());
+        // Stripe first: an act is closed only when it knows nobody of it any more.
+        let billing = Deliveries::new(self.app.clone(), self.clock.clone());
+        let mut outcome = billing.say_farewell().await.map(drop).map_err(Into::into);
         for entry in erasure::ledger(&self.app).unfinished(BATCH).await? {
             if let Err(error) = self.one(&entry).await {
                 outcome = Err(error);
@@ -92,10 +104,22 @@ impl Erasures {
             Err(error) => return Err(error.into()),
         }
         self.clean_broker(wanted).await?;
+        if self.known_at_stripe(wanted).await? {
+            return Ok(());
+        }
         if age >= ALL_ENDED && erasure::ledger(&self.app).finish(wanted, now).await? {
             tracing::info!(erasure.id = %wanted.erasure_id, "an erasure is complete");
         }
         Ok(())
+    }
+
+    async fn known_at_stripe(&self, wanted: &Erasure) -> Result<bool, FinishError> {
+        let user = match wanted.subject {
+            Subject::Tenant(_) => None,
+            Subject::User(user) => Some(user),
+        };
+        let former = FormerCustomers::new(self.app.store.pool().clone());
+        Ok(former.has_leaving(wanted.tenant_id, user).await?)
     }
 
     async fn clean_broker(&self, wanted: &Erasure) -> Result<(), FinishError> {

@@ -9,10 +9,12 @@
 //! - [`check`] tries a cabinet's key before anything depends on it.
 //! - [`paused`] counts cabinets that rest, for operators.
 //! - [`payloads`] keeps what the marketplaces sent, for audits.
+//! - [`billing`] turns what Stripe sent into what is in the log.
 //! - [`maintenance`] is what is done now and then for the installation as a whole.
 //! - [`scheduler`] asks over NATS which cabinets are due and requests their syncs; it holds no database
 //!   password.
 
+pub mod billing;
 pub mod check;
 pub mod erasures;
 pub mod errands;

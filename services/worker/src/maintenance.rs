@@ -5,16 +5,19 @@ mod keys;
 
 use std::time::Duration;
 
+use application::billing::ObserveError;
+use application::billing::reconcile::{self, ReconcileError};
 use application::domain::subscription::GRACE;
 use application::{Context, subscriptions};
-use auth::{IdempotencyKeys, StoreError};
-use events::ids::CommandId;
+use auth::{IdempotencyKeys, Lapsed, StoreError};
+use events::ids::{CommandId, TenantId, UserId};
 use messaging::{Job, Queue, WorkError, WorkQueue};
-use runtime::Clock;
+use runtime::{Clock, Metrics};
 use tokio_util::sync::CancellationToken;
 
 pub use keys::watch_keys;
 
+use crate::billing::Deliveries;
 use crate::payloads::{self, PayloadLimits};
 use crate::sync::Syncs;
 
@@ -26,8 +29,17 @@ pub const WATCH_KEYS: &str = "work.maintenance.watch_keys";
 pub const END_CONTRACTS: &str = "work.maintenance.end_contracts";
 /// Destroys kept raw answers that are too old or too many.
 pub const PURGE_PAYLOADS: &str = "work.maintenance.purge_payloads";
+/// Asks Stripe for events that were not delivered and for contracts that stand otherwise there, and destroys what
+/// it sent long ago.
+pub const RECONCILE_BILLING: &str = "work.maintenance.reconcile_billing";
 /// Every job, to be queued once per [`EVERY`].
-pub const JOBS: [&str; 4] = [PURGE_ANSWERS, WATCH_KEYS, END_CONTRACTS, PURGE_PAYLOADS];
+pub const JOBS: [&str; 5] = [
+    PURGE_ANSWERS,
+    WATCH_KEYS,
+    END_CONTRACTS,
+    PURGE_PAYLOADS,
+    RECONCILE_BILLING,
+];
 /// How often: answers are kept for a day and contracts for a month, so an hour more is little.
 pub const EVERY: Duration = Duration::from_secs(3600);
 
@@ -61,6 +73,8 @@ pub struct Maintenance {
     pub payload_limits: PayloadLimits,
     /// Syncs, whose means open keys.
     pub syncs: Syncs,
+    /// Numbers for operators.
+    pub metrics: Metrics,
     /// Now.
     pub clock: Clock,
 }
@@ -74,6 +88,12 @@ pub enum MaintenanceError {
     /// Keys could not be listed, or raw answers not be purged.
     #[error("the maintenance's tables cannot be used")]
     Database(#[from] database::DatabaseError),
+    /// Stripe's events could not be listed, or contracts not be compared.
+    #[error("billing could not be reconciled with Stripe")]
+    Reconcile(#[from] ReconcileError),
+    /// The inbox could not be purged.
+    #[error("old events of Stripe's could not be forgotten")]
+    Inbox(#[from] billing::StoreError),
     /// A contract could not be ended.
     #[error("a contract could not be ended")]
     Contracts(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -105,6 +125,7 @@ impl Maintenance {
             PURGE_PAYLOADS => self.purge_payloads().await,
             WATCH_KEYS => keys::watch_keys(&self.syncs).await.map_err(Into::into),
             END_CONTRACTS => self.end_contracts().await,
+            RECONCILE_BILLING => self.reconcile_billing().await,
             // A newer scheduler's job; an operator replays it when the workers are new as well.
             _ => return report(job.dead("this worker does not know the job").await),
         };
@@ -117,12 +138,22 @@ impl Maintenance {
         });
     }
 
-    /// Ends every contract whose time is over; returns when none is left.
+    /// Ends every contract whose time is over. One with Stripe ends only if Stripe says nothing else; while Stripe
+    /// cannot be asked, it stays as it is.
     async fn end_contracts(&self) -> Result<(), MaintenanceError> {
+        let (app, mut after) = (&self.syncs.app, None);
         loop {
             let now = self.clock.now();
-            let over = self.syncs.app.terms.lapsed(now, GRACE, CONTRACTS).await?;
-            for (tenant_id, user_id) in &over {
+            let over = app.terms.lapsed(now, GRACE, after.as_ref(), CONTRACTS).await?;
+            for Lapsed {
+                tenant_id,
+                user_id,
+                at_stripe,
+            } in &over
+            {
+                if *at_stripe && !self.stripe_was_asked(*tenant_id, *user_id).await {
+                    continue;
+                }
                 let command_id = CommandId::derived(user_id.uuid(), &format!("lapse {now}"));
                 let context = Context {
                     tenant_id: *tenant_id,
@@ -133,7 +164,7 @@ impl Maintenance {
                     traceparent: runtime::trace::current(),
                     now,
                 };
-                subscriptions::pass(&self.syncs.app, &context, *user_id)
+                subscriptions::pass(app, &context, *user_id)
                     .await
                     .map_err(|error| MaintenanceError::Contracts(Box::new(error)))?;
                 tracing::info!(user.id = %user_id, "a contract followed the clock");
@@ -141,7 +172,31 @@ impl Maintenance {
             if over.len() < usize::try_from(CONTRACTS).unwrap_or(usize::MAX) {
                 return Ok(());
             }
+            after = over.into_iter().next_back();
         }
+    }
+
+    async fn stripe_was_asked(&self, tenant: TenantId, user: UserId) -> bool {
+        match reconcile::ask_first(&self.syncs.app, tenant, user, self.clock.now()).await {
+            // An installation that has left Stripe has nobody to ask.
+            Ok(()) | Err(ObserveError::NotSelling) => true,
+            Err(error) => {
+                tracing::warn!(error = ?error, user.id = %user, "a contract does not end before Stripe was asked");
+                false
+            }
+        }
+    }
+
+    async fn reconcile_billing(&self) -> Result<(), MaintenanceError> {
+        let billing = Deliveries::new(self.syncs.app.clone(), self.clock.clone());
+        billing.taking.inbox.purge(self.clock.now()).await?;
+        match billing.fetch_missed().await {
+            Err(ReconcileError::NotSelling) => return Ok(()),
+            fetched => fetched?,
+        };
+        let compared = billing.compare().await?;
+        self.metrics.billing_differences(compared.differed);
+        Ok(())
     }
 
     async fn purge_payloads(&self) -> Result<(), MaintenanceError> {

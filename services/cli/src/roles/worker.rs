@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use application::App;
 use auth::IdempotencyKeys;
+use billing::Backlog;
 use connectors::http::Turns;
 use database::{Pool, Role};
 use messaging::{Cache, DeadLetters, Queue, QueueState, WorkQueue};
+use worker::billing::Deliveries;
 use worker::erasures::Erasures;
 use worker::gauges;
 use worker::maintenance::Maintenance;
@@ -65,8 +68,10 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         answers: IdempotencyKeys::new(pool.clone()),
         payload_limits,
         syncs: syncs.clone(),
+        metrics: assembly.metrics.clone(),
         clock: assembly.clock.clone(),
     };
+    take_deliveries(assembly, syncs.app.clone());
     check_queues(assembly, &queue);
     tell_figures(assembly, pool.clone());
     let policy = SyncPolicy {
@@ -112,6 +117,31 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     });
     Ok(())
+}
+
+/// Handles what Stripe sends, where something is sold by card.
+fn take_deliveries(assembly: &Assembly, app: App) {
+    if app.card.is_none() {
+        return;
+    }
+    let deliveries = Deliveries::new(app, assembly.clock.clone());
+    let (inbox, clock) = (deliveries.taking.inbox.clone(), assembly.clock.clone());
+    let stop = assembly.lifecycle.soft();
+    assembly.lifecycle.spawn("Stripe's events", async move {
+        deliveries.run(&stop).await;
+        Ok::<(), Failure>(())
+    });
+    let (metrics, stop) = (assembly.metrics.clone(), assembly.lifecycle.soft());
+    assembly.lifecycle.spawn("billing figures", async move {
+        let tell = |backlog: Backlog| {
+            let count = |events: i64| u64::try_from(events).unwrap_or(0);
+            let age = backlog.oldest.map(|arrived| clock.now() - arrived);
+            let oldest = age.and_then(|age| age.to_std().ok()).unwrap_or_default();
+            metrics.billing_inbox(count(backlog.pending), count(backlog.failed), oldest);
+        };
+        gauges::watch(|| inbox.backlog(), tell, &stop).await;
+        Ok::<(), Failure>(())
+    });
 }
 
 /// Ready means as well: the jobs that wait are delivered, and someone takes them. A queue that stands still

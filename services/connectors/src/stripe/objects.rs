@@ -307,6 +307,8 @@ pub struct Invoice {
     /// When payment is tried again; none after the last try.
     #[serde(default, deserialize_with = "time")]
     pub next_payment_attempt: Option<DateTime<Utc>>,
+    /// When it was paid, among others. Ask [`Invoice::paid_at`].
+    pub status_transitions: Option<StatusTransitions>,
     /// When it was made.
     #[serde(default, deserialize_with = "time")]
     pub created: Option<DateTime<Utc>>,
@@ -341,6 +343,12 @@ impl Invoice {
             .or_else(|| self.lines.iter().find_map(InvoiceLine::subscription))
     }
 
+    /// When it was paid; none while it is not.
+    #[must_use]
+    pub fn paid_at(&self) -> Option<DateTime<Utc>> {
+        self.status_transitions.as_ref().and_then(|at| at.paid_at)
+    }
+
     /// What we wrote on the subscription, copied to the invoice when it was finalized; else on the invoice.
     #[must_use]
     pub fn our_metadata(&self) -> &Metadata {
@@ -354,6 +362,14 @@ impl Invoice {
             .find(|metadata| !metadata.is_empty())
             .unwrap_or(&self.metadata)
     }
+}
+
+/// When an invoice came to its states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct StatusTransitions {
+    /// When it was paid.
+    #[serde(default, deserialize_with = "time")]
+    pub paid_at: Option<DateTime<Utc>>,
 }
 
 /// What an invoice was made for.

@@ -8,7 +8,7 @@ use database::{Pool, Role};
 use events::ids::UserId;
 use events::subscription::{Basis, Plan, SubscriptionStatus};
 use messaging::{Broker, BrokerOptions, WorkQueue, topology, users};
-use runtime::Ids;
+use runtime::{Ids, Metrics};
 use tokio_util::sync::CancellationToken;
 use worker::maintenance::Maintenance;
 use worker::scheduler::Scheduler;
@@ -52,6 +52,7 @@ async fn answers_are_forgotten_after_a_day_and_not_before() {
         answers: IdempotencyKeys::new(pool(Role::Worker)),
         payload_limits: crate::world::PAYLOADS,
         syncs: world.syncs.clone(),
+        metrics: Metrics::new("test").unwrap(),
         clock: world.clock.clone(),
     };
     let (queue, stopping) = (world.queue.clone(), stop.clone());
@@ -105,6 +106,7 @@ async fn a_contract_whose_time_is_over_ends_and_one_that_goes_on_does_not() {
         answers: IdempotencyKeys::new(world.app.store.pool().clone()),
         payload_limits: crate::world::PAYLOADS,
         syncs: world.syncs.clone(),
+        metrics: Metrics::new("test").unwrap(),
         clock: world.clock.clone(),
     };
     let queue = world.queue.clone();

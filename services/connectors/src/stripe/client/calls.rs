@@ -25,6 +25,7 @@ const PAGES: usize = 50;
 
 const CREATE_CUSTOMER: &str = "POST /v1/customers";
 const CUSTOMER: &str = "GET /v1/customers/{id}";
+const DELETE_CUSTOMER: &str = "DELETE /v1/customers/{id}";
 const CREATE_CHECKOUT: &str = "POST /v1/checkout/sessions";
 const CHECKOUT: &str = "GET /v1/checkout/sessions/{id}";
 const EXPIRE_CHECKOUT: &str = "POST /v1/checkout/sessions/{id}/expire";
@@ -85,6 +86,20 @@ impl Stripe {
     pub async fn customer(&self, id: &CustomerId) -> Result<Customer, StripeError> {
         self.ask(Request::get(CUSTOMER, format!("/v1/customers/{id}")))
             .await
+    }
+
+    /// Deletes a customer with what Stripe knows of who pays, and ends its subscriptions. One that was deleted before,
+    /// or never was, is no error.
+    ///
+    /// # Errors
+    /// [`StripeError`].
+    pub async fn delete_customer(&self, key: &IdempotencyKey, id: &CustomerId) -> Result<(), StripeError> {
+        let request = Request::delete(DELETE_CUSTOMER, format!("/v1/customers/{id}"), key);
+        match self.ask::<Customer>(request).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_missing() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes a session in which a subscription can be paid, at its [`CheckoutSession::url`].
