@@ -143,14 +143,12 @@ impl Inbox {
                      SELECT event_id, customer FROM core.stripe_events
                       WHERE state = 'pending' AND next_at <= $1
                       ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED),
-                 due AS (
-                     SELECT event_id FROM first
-                     UNION
-                     (SELECT e.event_id FROM core.stripe_events e JOIN first ON e.customer = first.customer
-                       WHERE e.state = 'pending' AND e.next_at <= $1
-                       LIMIT $3 FOR UPDATE OF e SKIP LOCKED))
+                 others AS (
+                     SELECT event_id FROM core.stripe_events
+                      WHERE customer = (SELECT customer FROM first) AND state = 'pending' AND next_at <= $1
+                      LIMIT $3 FOR UPDATE SKIP LOCKED)
                  UPDATE core.stripe_events e SET attempts = e.attempts + 1, next_at = $2
-                   FROM due WHERE e.event_id = due.event_id
+                  WHERE e.event_id IN (SELECT event_id FROM first UNION ALL SELECT event_id FROM others)
                  RETURNING e.event_id, e.customer, e.body, e.attempts, e.received_at",
             )
             .await?;

@@ -1,20 +1,18 @@
 //! What is done now and then for the installation as a whole. The scheduler queues it by the clock, any
 //! worker does it; each job may be done twice, or late.
 
+mod contracts;
 mod keys;
 
 use std::time::Duration;
 
-use application::billing::ObserveError;
-use application::billing::reconcile::{self, ReconcileError};
-use application::domain::subscription::GRACE;
-use application::{Context, subscriptions};
-use auth::{IdempotencyKeys, Lapsed, StoreError};
-use events::ids::{CommandId, TenantId, UserId};
+use application::billing::reconcile::ReconcileError;
+use auth::{IdempotencyKeys, StoreError};
 use messaging::{Job, Queue, WorkError, WorkQueue};
 use runtime::{Clock, Metrics};
 use tokio_util::sync::CancellationToken;
 
+pub use contracts::{EndError, end_contracts};
 pub use keys::watch_keys;
 
 use crate::billing::Deliveries;
@@ -47,8 +45,6 @@ pub const EVERY: Duration = Duration::from_secs(3600);
 const WAIT: Duration = Duration::from_secs(5);
 /// Pause after the queue could not be asked.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Contracts ended in one go.
-const CONTRACTS: i32 = 100;
 /// A job that failed comes again after this.
 const AGAIN: Duration = Duration::from_secs(60);
 
@@ -94,9 +90,9 @@ pub enum MaintenanceError {
     /// The inbox could not be purged.
     #[error("old events of Stripe's could not be forgotten")]
     Inbox(#[from] billing::StoreError),
-    /// A contract could not be ended.
-    #[error("a contract could not be ended")]
-    Contracts(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Contracts whose time is over still stand.
+    #[error("contracts could not be ended")]
+    Contracts(#[from] EndError),
 }
 
 impl Maintenance {
@@ -124,7 +120,9 @@ impl Maintenance {
             PURGE_ANSWERS => self.purge_answers().await,
             PURGE_PAYLOADS => self.purge_payloads().await,
             WATCH_KEYS => keys::watch_keys(&self.syncs).await.map_err(Into::into),
-            END_CONTRACTS => self.end_contracts().await,
+            END_CONTRACTS => end_contracts(&self.syncs.app, &self.clock)
+                .await
+                .map_err(Into::into),
             RECONCILE_BILLING => self.reconcile_billing().await,
             // A newer scheduler's job; an operator replays it when the workers are new as well.
             _ => return report(job.dead("this worker does not know the job").await),
@@ -136,55 +134,6 @@ impl Maintenance {
                 job.nak(AGAIN).await
             }
         });
-    }
-
-    /// Ends every contract whose time is over. One with Stripe ends only if Stripe says nothing else; while Stripe
-    /// cannot be asked, it stays as it is.
-    async fn end_contracts(&self) -> Result<(), MaintenanceError> {
-        let (app, mut after) = (&self.syncs.app, None);
-        loop {
-            let now = self.clock.now();
-            let over = app.terms.lapsed(now, GRACE, after.as_ref(), CONTRACTS).await?;
-            for Lapsed {
-                tenant_id,
-                user_id,
-                at_stripe,
-            } in &over
-            {
-                if *at_stripe && !self.stripe_was_asked(*tenant_id, *user_id).await {
-                    continue;
-                }
-                let command_id = CommandId::derived(user_id.uuid(), &format!("lapse {now}"));
-                let context = Context {
-                    tenant_id: *tenant_id,
-                    actor: "worker".to_owned(),
-                    command_id,
-                    correlation_id: command_id.uuid(),
-                    causation_id: None,
-                    traceparent: runtime::trace::current(),
-                    now,
-                };
-                subscriptions::pass(app, &context, *user_id)
-                    .await
-                    .map_err(|error| MaintenanceError::Contracts(Box::new(error)))?;
-                tracing::info!(user.id = %user_id, "a contract followed the clock");
-            }
-            if over.len() < usize::try_from(CONTRACTS).unwrap_or(usize::MAX) {
-                return Ok(());
-            }
-            after = over.into_iter().next_back();
-        }
-    }
-
-    async fn stripe_was_asked(&self, tenant: TenantId, user: UserId) -> bool {
-        match reconcile::ask_first(&self.syncs.app, tenant, user, self.clock.now()).await {
-            // An installation that has left Stripe has nobody to ask.
-            Ok(()) | Err(ObserveError::NotSelling) => true,
-            Err(error) => {
-                tracing::warn!(error = ?error, user.id = %user, "a contract does not end before Stripe was asked");
-                false
-            }
-        }
     }
 
     async fn reconcile_billing(&self) -> Result<(), MaintenanceError> {

@@ -6,6 +6,7 @@
     reason = "helpers of tests end the test where they fail"
 )]
 
+mod billing;
 mod doubts;
 mod erasures;
 mod failures;
