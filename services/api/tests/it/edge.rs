@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::world::{World, world_and_state};
 
-fn table(requests: u32) -> Table {
+pub(crate) fn table(requests: u32) -> Table {
     let quota = format!("requests = {requests}\nwindow_seconds = 60\n");
     let wide = "requests = 10000\nwindow_seconds = 60\n";
     Table::parse(&format!(
@@ -22,7 +22,7 @@ fn table(requests: u32) -> Table {
     .unwrap()
 }
 
-async fn limiter(table: Table) -> Arc<Limiter> {
+pub(crate) async fn limiter(table: Table) -> Arc<Limiter> {
     let broker = Broker::connect(BrokerOptions::new(support::nats().await.url(), "edge"))
         .await
         .unwrap();

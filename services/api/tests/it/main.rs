@@ -38,4 +38,5 @@ mod sheets;
 mod slow;
 mod syncs;
 mod tenants;
+mod webhook;
 mod world;
