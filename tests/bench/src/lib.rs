@@ -12,6 +12,7 @@ mod report;
 mod request;
 pub mod sheet;
 mod sync;
+mod webhook;
 mod world;
 
 use std::io::Write as _;
@@ -26,8 +27,8 @@ use world::Servers;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The benchmarks by name, in order.
-pub const NAMES: [&str; 8] = [
-    "append", "reading", "latency", "request", "sheet", "sync", "fairness", "memory",
+pub const NAMES: [&str; 9] = [
+    "append", "reading", "latency", "request", "webhook", "sheet", "sync", "fairness", "memory",
 ];
 
 /// How much is measured.
@@ -125,6 +126,7 @@ pub async fn run(sizes: &Sizes, quick: bool, only: &[String]) -> Result<Report, 
             "reading" => Box::pin(reading::run(&servers, sizes)).await?,
             "latency" => Box::pin(latency::run(&servers, sizes)).await?,
             "request" => Box::pin(request::run(&servers, sizes)).await?,
+            "webhook" => Box::pin(webhook::run(&servers, sizes)).await?,
             "sheet" => sheet::run(sizes)?,
             "fairness" => Box::pin(fairness::run(sizes)).await?,
             "memory" => Box::pin(memory::run(&servers, sizes)).await?,

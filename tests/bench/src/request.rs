@@ -4,7 +4,7 @@
 //! each, so that whatever else the machine does meets all four; a cost is the median of the differences
 //! within a turn.
 
-mod contenders;
+pub(crate) mod contenders;
 
 use std::time::Instant;
 

@@ -29,7 +29,7 @@ use crate::child::MASTER_KEY;
 use crate::world::{Database, TENANT};
 
 /// So much that nobody is refused.
-const TABLE: &str = "default_plan = \"p\"\n\
+pub(crate) const TABLE: &str = "default_plan = \"p\"\n\
     [address]\nrequests = 1_000_000\nwindow_seconds = 60\n\
     [user]\nrequests = 1_000_000\nwindow_seconds = 60\n\
     [plan.p]\nrequests = 1_000_000\nwindow_seconds = 60\n";
@@ -111,7 +111,8 @@ impl Contenders {
     }
 }
 
-fn state(
+/// What a listener is made of.
+pub(crate) fn state(
     database: &Database,
     tokens: AccessTokens,
     stopping: CancellationToken,
