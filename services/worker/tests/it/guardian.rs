@@ -77,7 +77,7 @@ impl World {
     }
 
     /// The next attempt of the newest sync, which failed and is tried again.
-    async fn tried_again(&self) -> End {
+    pub(crate) async fn tried_again(&self) -> End {
         let events = self.sync_events().await.into_iter().rev();
         let mut failures = events.filter_map(|event| match event {
             SyncEvent::SyncFailed(failed) => Some(failed),

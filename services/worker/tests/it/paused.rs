@@ -6,6 +6,7 @@ use simulators::{Effect, Fault};
 use tokio_util::sync::CancellationToken;
 use worker::gauges;
 use worker::paused::{self, Paused};
+use worker::sync::End;
 
 use crate::world::{World, api_app, seller};
 
@@ -33,7 +34,10 @@ impl World {
             content_type: None,
         };
         self.simulator.script(Fault::on("/", no));
-        self.sync(true).await;
+        // A balance that is asked for is believed at the second moment.
+        if self.sync(true).await == End::WillRetry {
+            self.tried_again().await;
+        }
         self.simulator.clear_faults();
     }
 }
