@@ -1,5 +1,6 @@
-//! What a damaged marketplace leaves in the log: sources that are missing, came in part or are held back, cards
-//! without their texts, warehouses with strange names; and a seller who leaves warehouses out because of it.
+//! What a damaged marketplace leaves in the log: sources that are missing, came in part or are held back,
+//! cards without their texts, warehouses with strange names; and a seller who leaves warehouses out because
+//! of it.
 
 use events::cabinet::{WarehouseExcluded, WarehouseIncluded};
 use events::catalog::{CabinetEvent, SyncEvent};
