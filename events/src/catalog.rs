@@ -222,10 +222,10 @@ catalog! {
         ScheduleChanged = "schedule_changed" v FIRST;
         CabinetDisconnected = "cabinet_disconnected" v FIRST;
         CabinetReconnected = "cabinet_reconnected" v FIRST;
-        WarehouseExcluded = "warehouse_excluded" v FIRST;
-        WarehouseIncluded = "warehouse_included" v FIRST;
         CabinetPaused = "cabinet_paused" v FIRST;
         CabinetResumed = "cabinet_resumed" v FIRST;
+        WarehouseExcluded = "warehouse_excluded" v FIRST;
+        WarehouseIncluded = "warehouse_included" v FIRST;
     }
     Sync SyncEvent sync {
         SyncRequested = "sync_requested" v FIRST;
