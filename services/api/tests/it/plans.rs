@@ -50,6 +50,20 @@ impl World {
         granted.is(StatusCode::OK);
     }
 
+    /// Somebody who registered, and whose trial is over.
+    async fn after_the_trial(&self, email: &str) -> Seller {
+        let seller = self.registered(email).await;
+        let ended = events::subscription::SubscriptionEnded {
+            slot: events::subscription::Slot::Manual,
+            reference: None,
+            reason: "trial_ended".to_owned(),
+        };
+        let ended = events::catalog::SubscriptionEvent::from(ended);
+        self.record(seller.tenant, self.user(&seller), 1, vec![ended.into()])
+            .await;
+        seller
+    }
+
     /// Requests that are admitted before one is refused.
     async fn admitted(&self, seller: &Seller) -> usize {
         for count in 0..20 {
@@ -72,8 +86,8 @@ async fn a_better_plan_admits_more_requests_and_a_change_counts_at_once() {
     let world = selling(true).await;
     let root = world.administrator("root@platform.ru").await;
     let (anna, boris) = (
-        world.registered("anna@shop.ru").await,
-        world.registered("boris@shop.ru").await,
+        world.after_the_trial("anna@shop.ru").await,
+        world.after_the_trial("boris@shop.ru").await,
     );
     world.grant(&root, &anna, "pro").await;
     assert_eq!(world.admitted(&boris).await, 3);
@@ -89,7 +103,7 @@ async fn a_better_plan_admits_more_requests_and_a_change_counts_at_once() {
 async fn another_replica_counts_a_changed_plan_within_a_second() {
     let world = selling(true).await;
     let root = world.administrator("root@platform.ru").await;
-    let anna = world.registered("anna@shop.ru").await;
+    let anna = world.after_the_trial("anna@shop.ru").await;
     assert_eq!(world.admitted(&anna).await, 3);
     // Granted elsewhere: this replica is not told, and looks again a second later.
     let contract = events::subscription::Contract {
@@ -106,7 +120,7 @@ async fn another_replica_counts_a_changed_plan_within_a_second() {
     let started = events::subscription::SubscriptionStarted { contract };
     let started = events::catalog::SubscriptionEvent::from(started);
     world
-        .record(anna.tenant, world.user(&anna), 0, vec![started.into()])
+        .record(anna.tenant, world.user(&anna), 2, vec![started.into()])
         .await;
     assert_eq!(world.me(&anna).await.status, StatusCode::TOO_MANY_REQUESTS);
     world.clock.advance(TimeDelta::seconds(1));
@@ -118,7 +132,7 @@ async fn another_replica_counts_a_changed_plan_within_a_second() {
 async fn a_business_has_the_best_plan_of_its_owners_and_of_nobody_else() {
     let world = selling(false).await;
     let root = world.administrator("root@platform.ru").await;
-    let anna = world.registered("anna@shop.ru").await;
+    let anna = world.after_the_trial("anna@shop.ru").await;
     let (boris, vera) = (
         world.joined(&anna, "owner", "boris@shop.ru").await,
         world.joined(&anna, "admin", "vera@shop.ru").await,
@@ -164,7 +178,7 @@ async fn a_business_has_the_best_plan_of_its_owners_and_of_nobody_else() {
 async fn a_rhythm_shorter_than_the_plan_allows_is_refused_by_its_field_until_a_better_plan_is_granted() {
     let world = selling(false).await;
     let root = world.administrator("root@platform.ru").await;
-    let anna = world.registered("anna@shop.ru").await;
+    let anna = world.after_the_trial("anna@shop.ru").await;
     let path = format!("/api/v1/cabinets/{}", world.cabinet(&anna).await);
     world.project().await;
     let tag = world.get(&anna, &path).send().await.header("etag").to_owned();
@@ -189,7 +203,7 @@ async fn a_rhythm_shorter_than_the_plan_allows_is_refused_by_its_field_until_a_b
 async fn a_plan_that_would_be_over_and_a_plan_that_nobody_sells_are_refused_by_their_fields() {
     let world = selling(false).await;
     let root = world.administrator("root@platform.ru").await;
-    let anna = world.registered("anna@shop.ru").await;
+    let anna = world.after_the_trial("anna@shop.ru").await;
     let path = format!("/api/v1/admin/users/{}/access", world.user(&anna));
     let yesterday = (world.clock.now() - TimeDelta::days(1)).to_rfc3339();
     let pointer = async |body: serde_json::Value| {
@@ -216,7 +230,7 @@ async fn a_plan_that_would_be_over_and_a_plan_that_nobody_sells_are_refused_by_t
 #[tokio::test]
 async fn a_business_keeps_its_days_by_a_zone_that_exists() {
     let world = selling(false).await;
-    let anna = world.registered("anna@shop.ru").await;
+    let anna = world.after_the_trial("anna@shop.ru").await;
     world.project().await;
     let me = "/api/v1/tenants/me";
     let zone = async || world.get(&anna, me).send().await.body["time_zone"].clone();
