@@ -190,7 +190,7 @@ mod tests {
         let table = Table::built_in().unwrap();
         let of = |plan| table.tenant(Some(plan)).requests;
         assert!(of("starter") < of("pro") && of("pro") < of("enterprise"));
-        assert_eq!(table.tenant(None), table.tenant(Some("starter")));
+        assert_eq!(table.tenant(None), table.tenant(Some("free")));
         assert_eq!(table.tenant(Some("unheard of")), table.tenant(None));
         let plans = table.plans().unwrap();
         let every = Plan::ALL.map(|plan| plans.shortest_seconds(Some(plan)) / 60);
@@ -235,7 +235,7 @@ mod tests {
         assert!(matches!(Table::parse(&broken), Err(TableError::Quota(name)) if name == "address"));
         let endless = DECLARED.replacen("window_seconds = 60", "window_seconds = 7200", 1);
         assert!(matches!(Table::parse(&endless), Err(TableError::Quota(_))));
-        let without = DECLARED.replace("default_plan = \"starter\"", "default_plan = \"gone\"");
+        let without = DECLARED.replace("default_plan = \"free\"", "default_plan = \"gone\"");
         assert!(matches!(Table::parse(&without), Err(TableError::NoDefault(_))));
         assert!(matches!(Table::parse("requets = 1"), Err(TableError::Toml(_))));
     }

@@ -214,6 +214,12 @@ impl World {
         self.ask(Method::GET, path).token(&seller.access)
     }
 
+    /// Posts nothing to another server, as the owner of this key there.
+    pub(crate) async fn elsewhere(&self, url: &str, key: &str) -> StatusCode {
+        let request = self.client.post(url).bearer_auth(key);
+        request.send().await.unwrap().status()
+    }
+
     /// A command with a key of its own.
     pub(crate) fn command(&self, seller: &Seller, method: Method, path: &str, body: &Value) -> Ask {
         self.ask(method, path)

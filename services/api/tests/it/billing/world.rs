@@ -1,12 +1,19 @@
 //! An API that sells plans, and the simulated Stripe that takes the payments; both have one time.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use application::App;
+use api::Webhook;
+use application::billing::take::Taking;
 use application::billing::{CardSales, Customer, Prices, observe_customer};
+use application::domain::subscription::GRACE;
+use application::{App, Context, subscriptions};
+use billing::{FormerCustomers, Inbox};
 use chrono::TimeDelta;
 use connectors::http::{HttpClient, NoObserver};
 use connectors::stripe::{Options, PriceId, Stripe};
+use database::{Pool, Role};
+use event_store::{EventStore, Wake};
 use events::ids::{CommandId, TenantId, UserId};
 use events::subscription::Plan;
 use reqwest::StatusCode;
@@ -14,11 +21,16 @@ use runtime::Ids;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use simulators::stripe::{
-    Card, PRICE_ENTERPRISE, PRICE_PRO, PRICE_STARTER, Signing, Stripe as SimulatedStripe, StripeConfig,
+    Card, EndpointConfig, PRICE_ENTERPRISE, PRICE_PRO, PRICE_STARTER, Signing, Stripe as SimulatedStripe,
+    StripeConfig,
 };
+
+use vault::{MasterKeys, Vault};
 
 use crate::world::{Answer, Seller, World, listening, world_and_state};
 
+/// With which deliveries are signed.
+const SECRET: &str = "whsec_shop";
 /// Where Stripe's pages lead back to.
 pub(crate) const RETURN_URL: &str = "https://app.example.com/billing";
 
@@ -34,6 +46,7 @@ pub(crate) struct Shop {
     pub(crate) api: World,
     pub(crate) app: App,
     pub(crate) stripe: SimulatedStripe,
+    taking: Taking,
 }
 
 impl Shop {
@@ -45,16 +58,103 @@ impl Shop {
             ..StripeConfig::default()
         };
         let stripe = SimulatedStripe::start(config).await.unwrap();
-        let table = limits::Table::built_in().unwrap();
-        let app = state.app.clone();
-        state.app = app
-            .selling(table.plans().unwrap())
+        let plans = limits::Table::built_in().unwrap().plans().unwrap();
+        let url = SecretString::from(world.database_url());
+        state.app = state
+            .app
+            .clone()
+            .selling(plans.clone())
             .by_card(Some(card_sales(&stripe)));
-        Self {
+        state.webhook = Some(Webhook {
+            inbox: Inbox::new(Pool::open(&url, Role::Api, 2).unwrap()),
+            secrets: vec![SecretString::from(SECRET)],
+            tolerance: Duration::from_secs(300),
+        });
+        let pool = Pool::open(&url, Role::Worker, 2).unwrap();
+        let (store, _combiner) = EventStore::start(pool.clone(), Wake::default());
+        let masters = MasterKeys::parse(&MasterKeys::generate().unwrap()).ok().unwrap();
+        let worker = App::new(store, Vault::new(pool.clone(), masters))
+            .selling(plans)
+            .by_card(Some(card_sales(&stripe)));
+        let shop = Self {
             app: state.app.clone(),
             api: listening((world, state)),
+            taking: Taking {
+                app: worker,
+                inbox: Inbox::new(pool.clone()),
+                former: FormerCustomers::new(pool),
+            },
             stripe,
+        };
+        shop.stripe.add_endpoint(EndpointConfig {
+            urls: vec![format!("{}/api/v1/billing/webhook", shop.api.base)],
+            secrets: vec![SECRET.to_owned()],
+            ..EndpointConfig::default()
+        });
+        shop
+    }
+
+    /// Time passes; what Stripe sent meanwhile is taken up, and what is over ends.
+    pub(crate) async fn pass(&self, by: TimeDelta) {
+        self.advance(by);
+        self.arrived().await;
+        self.end_contracts().await;
+    }
+
+    /// Everything that Stripe has sent so far is in the log.
+    pub(crate) async fn arrived(&self) {
+        self.stripe.until_quiet().await;
+        let now = self.api.now();
+        loop {
+            let claimed = self
+                .taking
+                .inbox
+                .claim(now, now + TimeDelta::minutes(1), 100)
+                .await
+                .unwrap();
+            if claimed.is_empty() {
+                return;
+            }
+            for taken in self.taking.take(&claimed, now).await {
+                let end = taken.outcome.unwrap();
+                let customer = taken.customer.as_deref();
+                self.taking
+                    .inbox
+                    .finish(&taken.event_id, customer, &end, now)
+                    .await
+                    .unwrap();
+            }
         }
+    }
+
+    /// What the worker does every few minutes.
+    async fn end_contracts(&self) {
+        let app = &self.taking.app;
+        let lapsed = app.terms.lapsed(self.api.now(), GRACE, None, 100).await.unwrap();
+        for one in lapsed {
+            let context = self.context(one.tenant_id);
+            subscriptions::pass(app, &context, one.user_id).await.unwrap();
+        }
+    }
+
+    fn context(&self, tenant_id: TenantId) -> Context {
+        Context {
+            tenant_id,
+            actor: "worker".to_owned(),
+            command_id: CommandId(Ids::system().next()),
+            correlation_id: Ids::system().next(),
+            causation_id: None,
+            traceparent: None,
+            now: self.api.now(),
+        }
+    }
+
+    /// The plan that the seller's business has.
+    pub(crate) async fn plan(&self, buyer: &Buyer) -> String {
+        self.api.project_operations().await;
+        let seller = self.seller(buyer).await;
+        let shown = self.api.get(&seller, "/api/v1/tenants/me").send().await;
+        shown.is(StatusCode::OK).body["plan"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn advance(&self, by: TimeDelta) {
@@ -137,15 +237,7 @@ impl Shop {
     /// Something came from Stripe about the seller's customer.
     pub(crate) async fn news(&self, buyer: &Buyer) {
         let customer = self.customer(buyer).await;
-        let context = application::Context {
-            tenant_id: buyer.tenant,
-            actor: "worker".to_owned(),
-            command_id: CommandId(Ids::system().next()),
-            correlation_id: Ids::system().next(),
-            causation_id: None,
-            traceparent: None,
-            now: self.api.now(),
-        };
+        let context = self.context(buyer.tenant);
         observe_customer(&self.app, &context, &customer).await.unwrap();
     }
 
