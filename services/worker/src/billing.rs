@@ -59,8 +59,13 @@ impl Deliveries {
 
     /// Runs until told to stop; what was missed while nobody ran is asked for first.
     pub async fn run(&self, stop: &CancellationToken) {
+        tokio::join!(self.catch_up(stop), self.handle(stop));
+    }
+
+    /// Handles what is in the inbox, and what comes into it, until told to stop.
+    pub async fn handle(&self, stop: &CancellationToken) {
         let lanes = (0..LANES).map(|_| self.lane(stop));
-        tokio::join!(self.catch_up(stop), futures_util::future::join_all(lanes));
+        futures_util::future::join_all(lanes).await;
     }
 
     async fn catch_up(&self, stop: &CancellationToken) {

@@ -113,7 +113,9 @@ async fn every_answer_shows_each_role_the_listed_fields_and_no_others() {
 async fn no_command_takes_a_field_that_it_does_not_know() {
     let world = world().await;
     let root = world.administrator("root@platform.ru").await;
-    for route in ROUTES.iter().filter(|route| route.method != "get") {
+    let commands = ROUTES.iter().filter(|route| route.method != "get");
+    // Stripe's events have fields that nobody here knows.
+    for route in commands.filter(|route| route.path != "/api/v1/billing/webhook") {
         let ask = world
             .ask(method(route.method), &filled(route.path))
             .key(&fresh_key())

@@ -51,7 +51,7 @@ impl Victim {
         let token = json!({"credential": world.wildberries_token(1)});
         let none = || json!({});
         Some(match (method, path) {
-            (_, "/billing/done" | "/api/v1/billing/plans") => Nothing,
+            (_, "/billing/done" | "/api/v1/billing/plans" | "/api/v1/billing/webhook") => Nothing,
             (_, "/docs" | "/docs/script.js" | "/docs/style.css" | "/api/v1/openapi.json")
             | (_, "/api/v1/health" | "/api/v1/health/" | "/api/v1/health/live" | "/api/v1/health/ready") => {
                 Nothing

@@ -153,19 +153,23 @@ impl Taking {
             Err(error) => return Ok(Read::Ended(End::Failed(error.to_string()))),
         };
         let concern = match subject(&event) {
-            Subject::Concerns(concern) => concern,
+            Subject::Concerns(concern) => Some(concern),
+            Subject::Unclear(_) => None,
             Subject::Unknown => return Ok(ignored("a kind that does not count here")),
             Subject::NotOurs(foreign) => return Ok(ignored(why(foreign))),
-            Subject::Unclear(_) => {
-                let why = "it names no object that could be asked for".to_owned();
-                return Ok(Read::Ended(End::Failed(why)));
-            }
         };
         if let Some(snapshot) = &event.snapshot_event
             && self.stands_for(snapshot, now).await?
         {
             return Ok(ignored(&format!("it says the same as {snapshot}")));
         }
+        let Some(concern) = concern else {
+            if Kind::parse(&event.kind) == Some(Kind::InvoiceUpcoming) {
+                return Ok(ignored("it announces an invoice and names nobody"));
+            }
+            let why = "it names no object that could be asked for".to_owned();
+            return Ok(Read::Ended(End::Failed(why)));
+        };
         let Some(customer) = self.customer(&concern).await? else {
             return Ok(ignored("its object names no customer, or is not there"));
         };

@@ -11,6 +11,7 @@
 mod accidents;
 mod canaries;
 mod checks;
+mod deliveries;
 mod input;
 mod installation;
 mod journey;
