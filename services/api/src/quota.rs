@@ -1,9 +1,9 @@
-//! The month's quota of calls by programs, as HTTP tells it: 402 where it is used up, and an item `month` in
-//! the headers of the limits of requests. The counting is done by the crate [`billing`].
+//! The month's quota of calls by programs, as HTTP tells it: 402 where it is used up, and an item `month`
+//! in the headers of the limits of requests. The counting is done by the crate [`billing`].
 //!
 //! A call with an API key counts when it is answered. What was not answered does not: 304, a refusal of who
-//! or what calls (401, 402, 403, 429), and a failure of ours (5xx). Neither do the routes of billing, by which
-//! a program finds out why it is refused.
+//! or what calls (401, 402, 403, 429), and a failure of ours (5xx). Neither do the routes of billing, by
+//! which a program finds out why it is refused.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceResponse;

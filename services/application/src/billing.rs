@@ -1,8 +1,8 @@
-//! Selling plans: what Stripe says becomes the contract that counts here, and what a user wants becomes a call
-//! to Stripe or a command on the user's own subscription.
+//! Selling plans: what Stripe says becomes the contract that counts here, and what a user wants becomes a
+//! call to Stripe or a command on the user's own subscription.
 //!
-//! A contract is paid by card at Stripe, or kept by us: a trial, a grant, a paid invoice. [`provider`] is what
-//! both can be asked; [`card`] and [`manual`] are the two.
+//! A contract is paid by card at Stripe, or kept by us: a trial, a grant, a paid invoice. [`provider`] is
+//! what both can be asked; [`card`] and [`manual`] are the two.
 
 pub mod card;
 pub mod change_plan;
@@ -216,7 +216,7 @@ pub async fn began(
             Ok(Decoded::Known(Event::Subscription(SubscriptionEvent::SubscriptionEnded(ended))))
                 if ended.slot == slot =>
             {
-                began = None
+                began = None;
             }
             _ => {}
         }

@@ -67,7 +67,8 @@ pub fn tenant_of(command_id: events::ids::CommandId) -> TenantId {
     TenantId(events::ids::CommandId::derived(command_id.uuid(), "tenant").uuid())
 }
 
-/// Signs somebody up, and begins the trial where plans are sold. `context.tenant_id` must be [`tenant_of`] the command.
+/// Signs somebody up, and begins the trial where plans are sold. `context.tenant_id` must be [`tenant_of`]
+/// the command.
 ///
 /// # Errors
 /// [`Error`].

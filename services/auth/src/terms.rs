@@ -85,8 +85,8 @@ impl Terms {
                    JOIN core.accounts a
                      ON a.tenant_id = s.tenant_id AND a.user_id = s.user_id AND a.role = 'owner'
                   WHERE s.tenant_id = $1 AND s.status IN ('trialing', 'active', 'past_due')
-                  ORDER BY array_position(ARRAY['free', 'starter', 'pro', 'enterprise'], s.plan) DESC NULLS LAST,
-                        s.user_id
+                  ORDER BY array_position(ARRAY['free', 'starter', 'pro', 'enterprise'], s.plan)
+                           DESC NULLS LAST, s.user_id
                   LIMIT 1",
             )
             .await?;

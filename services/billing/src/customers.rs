@@ -165,7 +165,8 @@ impl Customers {
         let take = transaction
             .prepare_cached(
                 "UPDATE core.billing_customers
-                    SET busy_until = clock_timestamp() + make_interval(secs => $4), busy_by = gen_random_uuid()
+                    SET busy_until = clock_timestamp() + make_interval(secs => $4),
+                        busy_by = gen_random_uuid()
                   WHERE tenant_id = $1 AND user_id = $2 AND customer = $3
                     AND (busy_until IS NULL OR busy_until <= clock_timestamp())
                  RETURNING busy_by",

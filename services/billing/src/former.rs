@@ -1,5 +1,5 @@
-//! Customers that Stripe has no more, or that it is to have no more: those that were deleted there while their
-//! user stays, and those whose user or tenant was erased.
+//! Customers that Stripe has no more, or that it is to have no more: those that were deleted there while
+//! their user stays, and those whose user or tenant was erased.
 
 use chrono::{DateTime, Utc};
 use database::Pool;
@@ -21,8 +21,8 @@ impl FormerCustomers {
         Self { pool }
     }
 
-    /// Notes that a user's customer was deleted at Stripe, so that the next purchase makes another one; nothing where
-    /// it is nobody's by now.
+    /// Notes that a user's customer was deleted at Stripe, so that the next purchase makes another one;
+    /// nothing where it is nobody's by now.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -86,7 +86,7 @@ impl FormerCustomers {
                                  WHERE of_tenant = $1 AND ($2::uuid IS NULL OR of_user = $2))",
             )
             .await?;
-        let user: Option<Uuid> = user.map(|user| user.uuid());
+        let user: Option<Uuid> = user.map(UserId::uuid);
         let row = session.query_one(&select, &[&tenant.uuid(), &user]).await?;
         Ok(row.try_get(0)?)
     }

@@ -95,8 +95,8 @@ impl Inbox {
         &self.pool
     }
 
-    /// Stores an event that arrived at `now`; false if it is known. One statement, which is its own transaction:
-    /// once this returns, the event is not lost.
+    /// Stores an event that arrived at `now`; false if it is known. One statement, which is its own
+    /// transaction: once this returns, the event is not lost.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -125,8 +125,8 @@ impl Inbox {
         Ok(stored > 0)
     }
 
-    /// Takes the event that is due longest, with up to `limit` others of the same customer, whose state at Stripe is then
-    /// asked for once. Nobody else gets them before `until`.
+    /// Takes the event that is due longest, with up to `limit` others of the same customer, whose state at
+    /// Stripe is then asked for once. Nobody else gets them before `until`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -237,8 +237,8 @@ impl Inbox {
         })
     }
 
-    /// Destroys bodies that are older than 30 days and forgets what was not ours after 60; returns how many rows
-    /// that concerned. Events that still wait keep their bodies.
+    /// Destroys bodies that are older than 30 days and forgets what was not ours after 60; returns how many
+    /// rows that concerned. Events that still wait keep their bodies.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -258,7 +258,8 @@ impl Inbox {
         Ok(emptied + gone)
     }
 
-    /// Destroys what arrived for a customer. The ids of the events stay, so that none of them is taken for new.
+    /// Destroys what arrived for a customer. The ids of the events stay, so that none of them is taken for
+    /// new.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,5 +1,6 @@
 //! The tables of billing beside the log: which customer of Stripe's a user is, the checkout that a user may
-//! still pay, what Stripe sent, what a tenant has of what its plan counts, and what it used. Rules are in `domain`, use cases in `application`.
+//! still pay, what Stripe sent, what a tenant has of what its plan counts, and what it used. Rules are in
+//! `domain`, use cases in `application`.
 
 mod checkouts;
 mod customers;

@@ -95,8 +95,8 @@ struct Slice {
     /// Used and taken by all replicas, as last seen.
     used: u64,
     seen_at: Option<DateTime<Utc>>,
-    /// Under this quota the answer was no at this moment. For a while asking again is no use, unless the quota
-    /// grows.
+    /// Under this quota the answer was no at this moment. For a while asking again is no use, unless the
+    /// quota grows.
     refused: Option<(u64, DateTime<Utc>)>,
     /// Whether a call came since the slice was last settled.
     active: bool,

@@ -1,6 +1,7 @@
 //! What Stripe sent is taken up: a few lanes claim events by customer, ask Stripe, record, and note in the
-//! inbox what became of each. The inbox is a table, so neither the broker nor the process that stored the event
-//! is needed, any number of workers may do this, and what a dead one had taken up comes again by itself.
+//! inbox what became of each. The inbox is a table, so neither the broker nor the process that stored the
+//! event is needed, any number of workers may do this, and what a dead one had taken up comes again by
+//! itself.
 
 use std::time::Duration;
 
@@ -91,7 +92,8 @@ impl Deliveries {
         }
     }
 
-    /// Takes up what is due longest, with what else concerns the same customer. Returns how many events that were.
+    /// Takes up what is due longest, with what else concerns the same customer. Returns how many events
+    /// that were.
     ///
     /// # Errors
     /// [`StoreError`]; what was taken up comes again.

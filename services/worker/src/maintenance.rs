@@ -27,8 +27,8 @@ pub const WATCH_KEYS: &str = "work.maintenance.watch_keys";
 pub const END_CONTRACTS: &str = "work.maintenance.end_contracts";
 /// Destroys kept raw answers that are too old or too many.
 pub const PURGE_PAYLOADS: &str = "work.maintenance.purge_payloads";
-/// Asks Stripe for events that were not delivered and for contracts that stand otherwise there, and destroys what
-/// it sent long ago.
+/// Asks Stripe for events that were not delivered and for contracts that stand otherwise there, and
+/// destroys what it sent long ago.
 pub const RECONCILE_BILLING: &str = "work.maintenance.reconcile_billing";
 /// Every job, to be queued once per [`EVERY`].
 pub const JOBS: [&str; 5] = [

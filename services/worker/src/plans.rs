@@ -1,6 +1,7 @@
-//! Cabinets follow their tenants' plans: a policy that looks for tenants whose plan or cabinets have changed and
-//! has the use case pause or resume what differs. The change is marked in the transaction of the append that
-//! made it, and unmarked when everything is done, so nothing is lost however the process ends.
+//! Cabinets follow their tenants' plans: a policy that looks for tenants whose plan or cabinets have
+//! changed and has the use case pause or resume what differs. The change is marked in the transaction of
+//! the append that made it, and unmarked when everything is done, so nothing is lost however the process
+//! ends.
 
 use std::time::Duration;
 

@@ -331,19 +331,15 @@ async fn apply(
                 "INSERT INTO {table} (tenant_id, cabinet_id, usable, connected_at, key_ends_at) \
                  VALUES ($1, $2, true, $3, $4) ON CONFLICT DO NOTHING"
             );
-            run(
-                transaction,
-                &sql,
-                &[&tenant, &cabinet, &recorded_at, &key_ends_at],
-            )
-            .await?
+            let values: [&(dyn ToSql + Sync); 4] = [&tenant, &cabinet, &recorded_at, &key_ends_at];
+            run(transaction, &sql, &values).await?
         }
         Change::Reconnected { key_ends_at } => {
             // As if it were new: due at once, whenever it was last read.
             let sql = format!(
                 "UPDATE {table} SET usable = true, unusable_why = NULL, key_offered = false, \
-                        key_ends_at = $4, paused = false, paused_by_plan = false, connected_at = $3, requested_at = NULL, \
-                        ended_at = NULL, due_at = NULL {mine}"
+                        key_ends_at = $4, paused = false, paused_by_plan = false, connected_at = $3, \
+                        requested_at = NULL, ended_at = NULL, due_at = NULL {mine}"
             );
             let values: [&(dyn ToSql + Sync); 4] = [&tenant, &cabinet, &recorded_at, &key_ends_at];
             run(transaction, &sql, &values).await?
@@ -396,12 +392,8 @@ async fn apply(
                 "UPDATE {table} SET sync_id = $3, attempt = 0, queue_at = $4, requested_at = $4, \
                         offered_at = NULL {mine}"
             );
-            run(
-                transaction,
-                &sql,
-                &[&tenant, &cabinet, &sync_id.uuid(), &queue_at],
-            )
-            .await?
+            let values: [&(dyn ToSql + Sync); 4] = [&tenant, &cabinet, &sync_id.uuid(), &queue_at];
+            run(transaction, &sql, &values).await?
         }
         Change::Started { attempt } => {
             let sql = format!("UPDATE {table} SET attempt = $3 {mine}");

@@ -1,5 +1,5 @@
-//! How Stripe's deliveries are acknowledged while the broker is stopped: their times at a steady rate, and how
-//! many there can be at all, beside a bare `INSERT` of the same bytes behind the same HTTP server.
+//! How Stripe's deliveries are acknowledged while the broker is stopped: their times at a steady rate, and
+//! how many there can be at all, beside a bare `INSERT` of the same bytes behind the same HTTP server.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

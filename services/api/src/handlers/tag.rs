@@ -1,6 +1,6 @@
-//! Entity tags of things that can be changed: `"<position>.<hash>"`. The hash is of what is shown, so a cached
-//! copy is never too old; the position is of the thing's own last change, and only that is compared before a
-//! change, since a sync that ran meanwhile does not contradict anybody.
+//! Entity tags of things that can be changed: `"<position>.<hash>"`. The hash is of what is shown, so a
+//! cached copy is never too old; the position is of the thing's own last change, and only that is compared
+//! before a change, since a sync that ran meanwhile does not contradict anybody.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};

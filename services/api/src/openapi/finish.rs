@@ -39,6 +39,7 @@ pub(super) fn finish(document: &mut OpenApi) {
             // Said of each, since none is the default.
             operation.security.get_or_insert_default();
             describe_responses(operation);
+            take_headings_out(operation);
             allow_for_broken_requests(operation);
         }
     }
@@ -72,6 +73,13 @@ fn describe_responses(operation: &mut Operation) {
             }
             .to_owned();
         }
+    }
+}
+
+/// A handler's documentation has its errors under a heading, as Rust has it; here they are a paragraph.
+fn take_headings_out(operation: &mut Operation) {
+    if let Some(text) = &mut operation.description {
+        *text = text.replace("# Errors\n", "Errors: ").trim().to_owned();
     }
 }
 
@@ -183,6 +191,8 @@ mod tests {
             }
             assert!(tags.contains(operation["tags"][0].as_str().unwrap()), "{name}");
             assert!(operation["security"].is_array(), "{name}");
+            let text = operation["description"].as_str().unwrap_or_default();
+            assert!(!text.contains("# "), "{name}: a heading in {text:?}");
         }
     }
 

@@ -1,6 +1,6 @@
-//! What Stripe knows of somebody who was erased here is destroyed there as well, with what Stripe sent about
-//! them. Which customers that are was noted in the transaction that erased the user; a customer is struck from
-//! the list last, so everything is repeated until it is done.
+//! What Stripe knows of somebody who was erased here is destroyed there as well, with what Stripe sent
+//! about them. Which customers that are was noted in the transaction that erased the user; a customer is
+//! struck from the list last, so everything is repeated until it is done.
 
 use ::billing::{FormerCustomers, Inbox, StoreError};
 use chrono::{DateTime, Utc};

@@ -1,6 +1,6 @@
-//! What is sold without a card: an administrator grants a plan with a reason and an end, or records an invoice
-//! that was paid by bank transfer, since many sellers cannot pay abroad by card. Both give the events that a
-//! payment by card gives.
+//! What is sold without a card: an administrator grants a plan with a reason and an end, or records an
+//! invoice that was paid by bank transfer, since many sellers cannot pay abroad by card. Both give the
+//! events that a payment by card gives.
 
 use chrono::{DateTime, Utc};
 use domain::subscription::{SubscriptionCommand, SubscriptionRefusal};
@@ -69,7 +69,8 @@ pub async fn grant(
 /// Records a paid invoice: the user has the plan up to the end of what was paid for.
 ///
 /// # Errors
-/// [`ExecuteError::Refused`] if that is over already, or the user pays at Stripe. Then no payment is recorded.
+/// [`ExecuteError::Refused`] if that is over already, or the user pays at Stripe. Then no payment is
+/// recorded.
 pub async fn record_invoice(
     app: &App,
     context: &Context,

@@ -1,9 +1,9 @@
-//! Reads a customer at Stripe and records how it stands. Whatever arrives about a customer, and whatever a user
-//! changed there, ends here; nothing is taken out of the news itself.
+//! Reads a customer at Stripe and records how it stands. Whatever arrives about a customer, and whatever a
+//! user changed there, ends here; nothing is taken out of the news itself.
 //!
-//! Two readers at different moments must not record in the other order. One reads at a time, by a lease; and
-//! what was read is recorded only if the lease lasts and the stream is as it was before reading, which holds
-//! for a process that was halted in between as well.
+//! Two readers at different moments must not record in the other order. One reads at a time, by a lease;
+//! and what was read is recorded only if the lease lasts and the stream is as it was before reading, which
+//! holds for a process that was halted in between as well.
 
 use std::time::Duration;
 
@@ -217,8 +217,8 @@ impl Read {
     }
 }
 
-/// Ends a subscription that a customer has beside the one that counts. It cannot come from our checkout, which
-/// sells one at a time, but from two payments at the same moment or from Stripe's dashboard.
+/// Ends a subscription that a customer has beside the one that counts. It cannot come from our checkout,
+/// which sells one at a time, but from two payments at the same moment or from Stripe's dashboard.
 async fn end_surplus(stripe: &Stripe, extra: &Subscription, customer: &Customer) -> Result<(), ObserveError> {
     tracing::error!(
         subscription = %extra.id,

@@ -70,7 +70,7 @@ pub(crate) trait PaymentProvider: Sync {
 
 /// Who keeps a user's contract.
 pub(crate) enum Keeper<'a> {
-    Stripe(AtStripe<'a>),
+    Stripe(Box<AtStripe<'a>>),
     Here(KeptHere<'a>),
 }
 
@@ -82,12 +82,12 @@ impl<'a> Keeper<'a> {
         if let (Some(card), Some(customer)) = (&app.card, customer) {
             let observed = settled(app, context, &customer).await?;
             if let Some(at_stripe) = observed.at_stripe {
-                return Ok(Self::Stripe(AtStripe {
+                return Ok(Self::Stripe(Box::new(AtStripe {
                     app,
                     card,
                     customer,
                     subscription: at_stripe,
-                }));
+                })));
             }
         }
         let subscription = super::of_user(app, context.tenant_id, user).await?;

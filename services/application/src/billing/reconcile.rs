@@ -16,7 +16,8 @@ use crate::{App, Context, ExecuteError, Folded};
 
 /// Stripe lists events of 30 days.
 const LISTED: TimeDelta = TimeDelta::days(30);
-/// What was listed before is listed again for so long: Stripe shows an event a little later than its time says.
+/// What was listed before is listed again for so long: Stripe shows an event a little later than its time
+/// says.
 const OVERLAP: TimeDelta = TimeDelta::hours(1);
 /// How long a comparison is good for.
 const COMPARED: TimeDelta = TimeDelta::hours(24);
@@ -45,8 +46,8 @@ pub enum ReconcileError {
     Execute(#[from] ExecuteError<SubscriptionRefusal>),
 }
 
-/// Lists what happened at Stripe since the last time and puts what is missing into the inbox. Returns how many
-/// events that were. A process that dies in between repeats all of it.
+/// Lists what happened at Stripe since the last time and puts what is missing into the inbox. Returns how
+/// many events that were. A process that dies in between repeats all of it.
 ///
 /// # Errors
 /// [`ReconcileError`].

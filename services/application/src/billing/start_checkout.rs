@@ -1,5 +1,5 @@
-//! A user is going to buy a plan by card: opens the one checkout that the user may pay, after making sure that
-//! nothing would be paid twice.
+//! A user is going to buy a plan by card: opens the one checkout that the user may pay, after making sure
+//! that nothing would be paid twice.
 
 use billing::{Checkout, Customer};
 use chrono::{DateTime, TimeDelta, Utc};

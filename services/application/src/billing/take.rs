@@ -1,7 +1,7 @@
-//! What Stripe sent becomes what is in the log. An event says that something happened to a customer of ours;
-//! how the customer stands is asked of Stripe, so neither the order of events nor how often they come matters.
-//! Only what Stripe's objects do not keep is taken out of the event itself: that an attempt to collect a
-//! payment failed.
+//! What Stripe sent becomes what is in the log. An event says that something happened to a customer of
+//! ours; how the customer stands is asked of Stripe, so neither the order of events nor how often they come
+//! matters. Only what Stripe's objects do not keep is taken out of the event itself: that an attempt to
+//! collect a payment failed.
 //!
 //! Everything here may be done twice.
 
@@ -114,8 +114,8 @@ enum Owner {
 }
 
 impl Taking {
-    /// Takes up events, which the inbox gives out by customer. Says of each what became of it; to note that in the
-    /// inbox is the caller's.
+    /// Takes up events, which the inbox gives out by customer. Says of each what became of it; to note that
+    /// in the inbox is the caller's.
     pub async fn take(&self, claimed: &[Claimed], now: DateTime<Utc>) -> Vec<Taken> {
         let mut taken = Vec::with_capacity(claimed.len());
         let mut known = None;
@@ -180,8 +180,8 @@ impl Taking {
         })))
     }
 
-    /// Whether the snapshot of what a thin event tells is in the inbox, now at the latest: it says more, and one of
-    /// both is enough.
+    /// Whether the snapshot of what a thin event tells is in the inbox, now at the latest: it says more,
+    /// and one of both is enough.
     async fn stands_for(&self, snapshot: &EventId, now: DateTime<Utc>) -> Result<bool, TakeError> {
         if self.inbox.has(snapshot.as_str()).await? {
             return Ok(true);
@@ -217,7 +217,8 @@ impl Taking {
         }
     }
 
-    /// Records what an event says about a customer. `known` is whether it was recorded how the customer stands.
+    /// Records what an event says about a customer. `known` is whether it was recorded how the customer
+    /// stands.
     async fn about(
         &self,
         news: &News,
@@ -302,8 +303,8 @@ impl Taking {
         outcome.map_err(TakeError::Observe)
     }
 
-    /// What is no longer true of our own tables: a session that is over is no open checkout, and a customer that was
-    /// deleted at Stripe buys nothing.
+    /// What is no longer true of our own tables: a session that is over is no open checkout, and a customer
+    /// that was deleted at Stripe buys nothing.
     async fn tidy_up(&self, news: &News, customer: &Customer, now: DateTime<Utc>) -> Result<(), TakeError> {
         match news.concern.kind {
             Kind::CheckoutCompleted | Kind::CheckoutExpired => {

@@ -73,8 +73,8 @@ fn currency(given: Given<'_>) -> Result<String, String> {
         .ok_or_else(|| "must be a currency such as RUB or USD".to_owned())
 }
 
-/// Record an invoice that was paid outside Stripe: the user has the plan up to the given end, in the place of a
-/// trial or of what was granted before.
+/// Record an invoice that was paid outside Stripe: the user has the plan up to the given end, in the place
+/// of a trial or of what was granted before.
 ///
 /// # Errors
 /// 404; 409 if the user pays at Stripe; 422 for an end that is past.

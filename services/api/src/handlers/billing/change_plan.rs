@@ -114,14 +114,14 @@ impl From<Quote> for PreviewView {
 /// Show what another plan costs, and change to it.
 ///
 /// Without `confirm` nothing changes: the answer is the price. With it, and with `proration_date` and
-/// `amount_due_now` of that answer, the plan changes at once for just that price. A better plan is charged for
-/// the rest of the period; for a lesser one the rest of the better plan is credited. Nothing is deleted by a
-/// lesser plan.
+/// `amount_due_now` of that answer, the plan changes at once for just that price. A better plan is charged
+/// for the rest of the period; for a lesser one the rest of the better plan is credited. Nothing is deleted
+/// by a lesser plan.
 ///
 /// # Errors
-/// 402 `payment-declined` if the bank refuses; nothing has changed then. 404 without a subscription. 409 if the
-/// price is no longer the one that was shown, a payment is missing, or the operator of the service keeps the
-/// contract. 422 for the plan that the caller has. 502 if Stripe does not answer.
+/// 402 `payment-declined` if the bank refuses; nothing has changed then. 404 without a subscription. 409 if
+/// the price is no longer the one that was shown, a payment is missing, or the operator of the service
+/// keeps the contract. 422 for the plan that the caller has. 502 if Stripe does not answer.
 #[utoipa::path(post, path = "/api/v1/billing/change-plan", tag = "billing", operation_id = "change_plan",
     request_body = ChangePlanRequest, responses((status = 200, body = ChangePlanView)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {

@@ -50,9 +50,9 @@ pub struct CheckoutView {
 /// payment, if it lasts at least 49 hours more. The plan changes once Stripe confirms the payment.
 ///
 /// # Errors
-/// 409 `subscription-exists` if there is a subscription that is not over, so that nothing is paid twice: change
-/// its plan, or pay in the portal. 409 if plans are not sold by card here, or the plan is granted or paid by
-/// invoice already. 502 if Stripe does not answer.
+/// 409 `subscription-exists` if there is a subscription that is not over, so that nothing is paid twice:
+/// change its plan, or pay in the portal. 409 if plans are not sold by card here, or the plan is granted or
+/// paid by invoice already. 502 if Stripe does not answer.
 #[utoipa::path(post, path = "/api/v1/billing/checkout-session", tag = "billing", operation_id = "start_checkout",
     request_body = CheckoutRequest, responses((status = 201, body = CheckoutView)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {

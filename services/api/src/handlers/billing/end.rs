@@ -27,14 +27,14 @@ impl Input for CancelRequest {
     }
 }
 
-/// End the caller's subscription, with the paid period or now. Until then the plan holds, and `resume` takes it
-/// back. One whose first payment is missing, or that is unpaid or paused, ends now in either case.
+/// End the caller's subscription, with the paid period or now. Until then the plan holds, and `resume`
+/// takes it back. One whose first payment is missing, or that is unpaid or paused, ends now in either case.
 ///
 /// The answer is the subscription after it, `null` if none is left.
 ///
 /// # Errors
-/// 404 if there is no subscription. 422 for a grant without an end, which can only end now. 502 if Stripe does
-/// not answer.
+/// 404 if there is no subscription. 422 for a grant without an end, which can only end now. 502 if Stripe
+/// does not answer.
 #[utoipa::path(post, path = "/api/v1/billing/cancel", tag = "billing", operation_id = "cancel_subscription",
     request_body = CancelRequest, responses((status = 200, body = Option<SubscriptionView>)))]
 pub async fn cancel(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
@@ -54,12 +54,12 @@ pub async fn cancel(request: HttpRequest, payload: Payload) -> Result<HttpRespon
     .await
 }
 
-/// Take back that the caller's subscription is going to end, or let a paused one go on; a new period is paid
-/// then.
+/// Take back that the caller's subscription is going to end, or let a paused one go on; a new period is
+/// paid then.
 ///
 /// # Errors
-/// 404 if there is no subscription. 409 if it is neither paused nor going to end, or is kept by the operator of
-/// the service. 502 if Stripe does not answer.
+/// 404 if there is no subscription. 409 if it is neither paused nor going to end, or is kept by the
+/// operator of the service. 502 if Stripe does not answer.
 #[utoipa::path(post, path = "/api/v1/billing/resume", tag = "billing", operation_id = "resume_subscription",
     responses((status = 200, body = Option<SubscriptionView>)))]
 pub async fn resume(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {

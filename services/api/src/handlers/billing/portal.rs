@@ -37,11 +37,12 @@ pub struct PortalView {
     pub portal_url: String,
 }
 
-/// Open Stripe's portal, in which the caller pays open invoices, changes the card, sees past invoices and ends
-/// the subscription.
+/// Open Stripe's portal, in which the caller pays open invoices, changes the card, sees past invoices and
+/// ends the subscription.
 ///
 /// # Errors
-/// 404 if nothing was bought by card yet. 409 if plans are not sold by card here. 502 if Stripe does not answer.
+/// 404 if nothing was bought by card yet. 409 if plans are not sold by card here. 502 if Stripe does not
+/// answer.
 #[utoipa::path(post, path = "/api/v1/billing/portal-session", tag = "billing", operation_id = "open_portal",
     request_body = PortalRequest, responses((status = 201, body = PortalView)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {

@@ -24,8 +24,8 @@ pub struct SubscriptionView {
     /// `free`, `starter`, `pro`, `enterprise`.
     #[schema(example = "pro")]
     pub plan_name: &'static str,
-    /// `incomplete`: the first payment is missing; `trialing`; `active`; `past_due`: a payment is late, and the
-    /// plan holds until `grace_until`; `unpaid`, `paused`: the plan does not hold.
+    /// `incomplete`: the first payment is missing; `trialing`; `active`; `past_due`: a payment is late, and
+    /// the plan holds until `grace_until`; `unpaid`, `paused`: the plan does not hold.
     #[schema(example = "active")]
     pub status: &'static str,
     /// `trial`, `grant`, `invoice`, `stripe`.
@@ -110,11 +110,11 @@ impl SubscriptionView {
     }
 }
 
-/// Show the caller's own contract, or else the one of an owner that gives the business its plan. `null` where
-/// there is none: then the business has the plan that costs nothing.
+/// Show the caller's own contract, or else the one of an owner that gives the business its plan. `null`
+/// where there is none: then the business has the plan that costs nothing.
 ///
-/// A user may have a contract with Stripe and another one that is kept here (a trial, a grant, a paid invoice);
-/// shown is the one that counts.
+/// A user may have a contract with Stripe and another one that is kept here (a trial, a grant, a paid
+/// invoice); shown is the one that counts.
 ///
 /// # Errors
 /// None of its own.

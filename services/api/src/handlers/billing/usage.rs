@@ -22,8 +22,8 @@ pub struct UsageView {
     pub plan: Option<&'static str>,
     /// The calendar month (UTC) of which the figures are.
     pub period: PeriodView,
-    /// Calls with an API key in this month that were answered. A call that is refused, fails on our side or is
-    /// answered with 304 does not count, nor do calls of the routes under `billing`.
+    /// Calls with an API key in this month that were answered. A call that is refused, fails on our side or
+    /// is answered with 304 does not count, nor do calls of the routes under `billing`.
     #[schema(example = 2_750)]
     pub api_calls_used: u64,
     /// Calls that the plan allows in a month; none is no limit.

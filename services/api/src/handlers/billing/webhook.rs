@@ -1,6 +1,6 @@
-//! Stripe delivers an event. It is stored and nothing else: what it means is worked out by a worker, so that
-//! the answer needs neither the broker nor Stripe's API. Whatever is answered with an error Stripe sends again
-//! for three days.
+//! Stripe delivers an event. It is stored and nothing else: what it means is worked out by a worker, so
+//! that the answer needs neither the broker nor Stripe's API. Whatever is answered with an error Stripe
+//! sends again for three days.
 
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Bytes, Data, Payload};
@@ -32,12 +32,13 @@ pub struct Stored {
 
 /// Receive an event from Stripe.
 ///
-/// For Stripe only: the header `Stripe-Signature` has to sign the body with the endpoint's secret, at most five
-/// minutes ago. Each event is stored once by its id; a repeated delivery gets the same answer. Its effect shows
-/// within seconds, not at once. 404 where the installation has no endpoint at Stripe.
+/// For Stripe only: the header `Stripe-Signature` has to sign the body with the endpoint's secret, at most
+/// five minutes ago. Each event is stored once by its id; a repeated delivery gets the same answer. Its
+/// effect shows within seconds, not at once. 404 where the installation has no endpoint at Stripe.
 ///
 /// # Errors
-/// 400 for a signature that is missing, wrong or too old, and for a body that is no event; 413 above 256 KiB.
+/// 400 for a signature that is missing, wrong or too old, and for a body that is no event; 413 above 256
+/// KiB.
 #[utoipa::path(post, path = "/api/v1/billing/webhook", tag = "billing", operation_id = "billing_webhook",
     params(("Stripe-Signature" = String, Header,
         description = "`t=` seconds since 1970, `v1=` HMAC-SHA256 of `t`, a full stop and the body, in hexadecimal",

@@ -96,9 +96,11 @@ pub struct Connected {
 /// history and its interval; a schedule that was paused runs again.
 ///
 /// # Errors
-/// 402 where the plan allows no further cabinet; 422 for a credential that cannot be used, saying why; 409 where the seller account is connected already.
+/// 402 where the plan allows no further cabinet; 422 for a credential that cannot be used, saying why; 409
+/// where the seller account is connected already.
 #[utoipa::path(post, path = "/api/v1/cabinets", tag = "cabinets", operation_id = "connect_cabinet",
-    request_body = ConnectRequest, responses((status = 201, body = Connected), (status = 402), (status = 409)))]
+    request_body = ConnectRequest,
+    responses((status = 201, body = Connected), (status = 402), (status = 409)))]
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let body = input::body::<ConnectRequest>(&request, payload).await?;

@@ -1,3 +1,5 @@
+//! Which of a customer's subscriptions counts, and as which contract.
+
 use connectors::stripe::{Invoice, PriceId, Subscription};
 use events::subscription::{Plan, SubscriptionStatus};
 use proptest::prelude::{Just, prop_oneof};

@@ -88,8 +88,8 @@ impl Stripe {
             .await
     }
 
-    /// Deletes a customer with what Stripe knows of who pays, and ends its subscriptions. One that was deleted before,
-    /// or never was, is no error.
+    /// Deletes a customer with what Stripe knows of who pays, and ends its subscriptions. One that was
+    /// deleted before, or never was, is no error.
     ///
     /// # Errors
     /// [`StripeError`].

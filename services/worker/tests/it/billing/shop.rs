@@ -1,5 +1,5 @@
-//! Sellers, a simulated Stripe that sells to them, and a worker that handles what it sends. Deliveries are put
-//! into the inbox by the test itself, one by one.
+//! Sellers, a simulated Stripe that sells to them, and a worker that handles what it sends. Deliveries are
+//! put into the inbox by the test itself, one by one.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! A database with the buyers in it, replicas of the API that take deliveries, and workers that can be killed.
+//! A database with the buyers in it, replicas of the API that take deliveries, and workers that can be
+//! killed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
