@@ -181,6 +181,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use domain::plans::{Limit, PlanLimit};
     use events::subscription::Plan;
 
     use super::{DECLARED, Plans, Table, TableError};
@@ -238,5 +239,64 @@ mod tests {
         let without = DECLARED.replace("default_plan = \"free\"", "default_plan = \"gone\"");
         assert!(matches!(Table::parse(&without), Err(TableError::NoDefault(_))));
         assert!(matches!(Table::parse("requets = 1"), Err(TableError::Toml(_))));
+    }
+
+    #[test]
+    fn every_limit_of_every_plan_is_admitted_and_one_more_is_lifted_by_the_cheapest_plan_that_allows_it() {
+        use Plan::{Enterprise, Free, Pro, Starter};
+        let plans = Table::built_in().unwrap().plans().unwrap();
+        let sold = [
+            (Free, Limit::Products, 100, Some(Pro)),
+            (Free, Limit::Cabinets, 1, Some(Pro)),
+            (Free, Limit::ApiCalls, 100, Some(Starter)),
+            (Free, Limit::HistoryDays, 30, Some(Starter)),
+            (Free, Limit::Webhooks, 0, Some(Pro)),
+            (Starter, Limit::Products, 100, Some(Pro)),
+            (Starter, Limit::Cabinets, 1, Some(Pro)),
+            (Starter, Limit::ApiCalls, 1_000, Some(Pro)),
+            (Starter, Limit::HistoryDays, 90, Some(Pro)),
+            (Starter, Limit::Webhooks, 0, Some(Pro)),
+            (Pro, Limit::Products, 1_000, Some(Enterprise)),
+            (Pro, Limit::Cabinets, 2, Some(Enterprise)),
+            (Pro, Limit::ApiCalls, 10_000, Some(Enterprise)),
+            (Pro, Limit::HistoryDays, 365, Some(Enterprise)),
+            (Enterprise, Limit::Products, 10_000, None),
+            (Enterprise, Limit::ApiCalls, 100_000, None),
+        ];
+        for (plan, limit, allowed, lifted_by) in sold {
+            assert_eq!(
+                plans.check(Some(plan), limit, allowed, 0),
+                Ok(()),
+                "{plan:?} {limit:?}"
+            );
+            let refused = PlanLimit {
+                limit,
+                used: allowed,
+                allowed,
+                plan,
+                lifted_by,
+            };
+            assert_eq!(plans.check(Some(plan), limit, allowed, 1), Err(refused));
+        }
+        let unlimited = [
+            (Pro, Limit::Webhooks),
+            (Enterprise, Limit::Cabinets),
+            (Enterprise, Limit::HistoryDays),
+        ];
+        for (plan, limit) in unlimited {
+            assert_eq!(
+                plans.check(Some(plan), limit, u64::MAX, 1),
+                Ok(()),
+                "{plan:?} {limit:?}"
+            );
+        }
+        let intervals = [(Free, 86_400), (Starter, 7_200), (Pro, 1_800), (Enterprise, 600)];
+        for (plan, shortest) in intervals {
+            assert_eq!(plans.check(Some(plan), Limit::SyncInterval, shortest, 0), Ok(()));
+            let refused = plans
+                .check(Some(plan), Limit::SyncInterval, shortest - 1, 0)
+                .unwrap_err();
+            assert_eq!((refused.used, refused.allowed), (shortest - 1, shortest));
+        }
     }
 }

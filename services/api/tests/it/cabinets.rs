@@ -196,7 +196,7 @@ async fn a_change_needs_the_tag_of_what_it_changes() {
     shown.is(StatusCode::OK);
     assert_eq!(
         shown.body["schedule"],
-        json!({"interval_seconds": 600, "paused": false})
+        json!({"interval_seconds": 600, "paused": false, "paused_by_plan": false})
     );
 }
 

@@ -201,6 +201,7 @@ async fn every_right_of_every_role_is_the_one_that_is_checked_in() {
 
 /// Policies without a tenant in them, each for a process that serves all tenants at once.
 const WIDE_POLICIES: &[&str] = &[
+    "core.cabinet_places policy_all to st_worker",
     "core.cabinet_work policy_all to st_worker",
     "core.credentials all_tenants to st_keys",
     "core.credentials audit_reads to st_audit", // keys of raw answers only
@@ -208,6 +209,7 @@ const WIDE_POLICIES: &[&str] = &[
     "core.destroyed_keys all_tenants to st_keys",
     "core.events whole_log to st_projector st_relay",
     "core.key_rotations all_tenants to st_keys",
+    "core.product_places policy_all to st_worker",
     "core.sheet_layouts all_tenants to st_sheets",
     "core.sheet_states all_tenants to st_sheets",
     "core.sheet_syncs all_tenants to st_sheets",
@@ -216,6 +218,7 @@ const WIDE_POLICIES: &[&str] = &[
     "core.tenant_keys all_tenants to st_keys",
     "core.tenant_keys audit_reads to st_audit",
     "core.tenant_terms policy_all to st_worker",
+    "core.usage_months policy_all to st_worker",
 ];
 
 /// Unique keys that do not begin with the tenant.
