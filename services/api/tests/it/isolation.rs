@@ -81,7 +81,7 @@ impl Victim {
             }
             ("post", "/api/v1/billing/portal-session" | "/api/v1/billing/cancel")
             | ("post", "/api/v1/billing/resume")
-            | ("get", "/api/v1/billing/subscription") => Own(none()),
+            | ("get", "/api/v1/billing/subscription" | "/api/v1/billing/usage") => Own(none()),
             ("post", "/api/v1/admin/users/{id}/payments") => Theirs(
                 self.member,
                 json!({"plan": "pro", "until": "2099-01-01T00:00:00Z", "invoice": "7", "amount": 1,
