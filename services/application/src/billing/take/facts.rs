@@ -3,7 +3,7 @@
 //! one succeeded; it is asked for where the event has no copy that can be read.
 
 use chrono::{DateTime, Utc};
-use connectors::stripe::{Invoice, InvoiceId, Kind};
+use connectors::stripe::{Invoice, InvoiceId, InvoiceStatus, Kind};
 use events::subscription::{Basis, PaymentFailed, PaymentSucceeded};
 
 use super::{News, TakeError, Taking};
@@ -32,6 +32,7 @@ impl Taking {
             Kind::TrialWillEnd => return Ok(Fact::TrialEnds),
             _ => return Ok(Fact::None),
         };
+        let is_failure = news.concern.kind != Kind::InvoicePaid;
         let Some(id) = &news.concern.invoice else {
             return Ok(Fact::Unclear("the invoice has no id"));
         };
@@ -41,6 +42,8 @@ impl Taking {
             return Ok(fact);
         }
         match self.stripe()?.invoice(id).await {
+            // What failed cannot be told any more from an invoice that is no longer open.
+            Ok(invoice) if is_failure && invoice.status != Some(InvoiceStatus::Open) => Ok(Fact::None),
             Ok(invoice) => Ok(read(id, &invoice, created).unwrap_or(Fact::Unclear(
                 "the invoice lacks an amount, a currency or an attempt",
             ))),

@@ -21,10 +21,17 @@ const STEP: TimeDelta = TimeDelta::days(6);
 const STEPS: usize = 45;
 const PRICES: [&str; 3] = [PRICE_STARTER, PRICE_PRO, PRICE_ENTERPRISE];
 
+/// An event that counts.
+pub(super) struct Event {
+    pub(super) id: String,
+    /// When it was heard of first.
+    pub(super) at: DateTime<Utc>,
+}
+
 pub(super) struct Buyers {
     pub(super) stripe: Stripe,
-    /// Ids of the events, in the order in which they were made.
-    pub(super) events: Vec<String>,
+    /// In the order in which they were made.
+    pub(super) events: Vec<Event>,
     /// Endpoints, each with another version; the last one gets thin events.
     pub(super) endpoints: usize,
     pub(super) accounts: Vec<Account>,
@@ -119,7 +126,10 @@ impl Buyers {
             let body = self.body(&event, 3);
             self.live.put(&body).await;
             self.live.rounds().await;
-            self.events.push(event);
+            self.events.push(Event {
+                id: event,
+                at: self.now(),
+            });
         }
     }
 

@@ -59,6 +59,28 @@ pub(super) struct Truth {
     pub(super) payments: BTreeSet<(String, String, String)>,
 }
 
+impl Truth {
+    /// What only one of both says.
+    pub(super) fn differs_from(&self, other: &Self) -> Vec<String> {
+        let (ours, theirs) = (self.lines(), other.lines());
+        let only_ours = ours.difference(&theirs).map(|line| format!("+ {line}"));
+        only_ours
+            .chain(theirs.difference(&ours).map(|line| format!("- {line}")))
+            .collect()
+    }
+
+    fn lines(&self) -> BTreeSet<String> {
+        let plans = self.plans.iter().map(|line| format!("{line:?}"));
+        let payments = self.payments.iter().map(|line| format!("{line:?}"));
+        self.contracts
+            .iter()
+            .cloned()
+            .chain(plans)
+            .chain(payments)
+            .collect()
+    }
+}
+
 pub(super) struct Place {
     pub(super) clock: Clock,
     database: Database,
@@ -173,6 +195,16 @@ impl Place {
     pub(super) fn worker(&self) -> JoinHandle<()> {
         let deliveries = deliveries(&self.database, &self.card, &self.clock);
         tokio::spawn(async move { deliveries.handle(&CancellationToken::new()).await })
+    }
+
+    /// Kills a worker. The minute for which it may still hold a customer passes by the database's clock, which no test
+    /// moves.
+    pub(super) async fn kill(&self, worker: JoinHandle<()>) {
+        worker.abort();
+        assert!(worker.await.unwrap_err().is_cancelled());
+        let admin = support::connect(&self.database.url).await;
+        let passed = "UPDATE core.billing_customers SET busy_until = clock_timestamp()";
+        admin.execute(passed, &[]).await.unwrap();
     }
 
     /// A delivery past the API.
