@@ -4,5 +4,6 @@
     reason = "a test that cannot set up its world cannot go on"
 )]
 
+mod inbox;
 mod sales;
 mod usage;

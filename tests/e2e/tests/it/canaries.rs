@@ -1,6 +1,7 @@
 //! Nothing leaks: secrets and personal data that can be recognised are put into every input, right and wrong,
 //! and looked for wherever the program writes.
 
+mod payer;
 mod places;
 mod search;
 mod strays;
@@ -12,7 +13,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use simulators::google::Role;
 use simulators::wildberries::{TokenKind, scope};
-use simulators::{Clock, Effect, Fault};
+use simulators::{Clock, Effect, Fault, Stripe};
 use support::{SOON, connect, eventually};
 use uuid::Uuid;
 
@@ -40,7 +41,9 @@ const INVITED_PERSON: &str = "Борис Канарейкин-Синий";
 const BUYER: &str = "Покупатель Канареечников, +7 999 123-45-67, ул. Канареечная, 17-42";
 
 /// Where personal data belong: data, table and column. Nowhere else may anything be.
-const HOMES: [(&str, &str); 14] = [
+const HOMES: [(&str, &str); 15] = [
+    // What Stripe sends names who pays; it is kept as it came, for 30 days or until the person is erased.
+    ("e-mail", "core.stripe_events.body"),
     ("e-mail", "core.accounts.email"),
     ("e-mail", "core.accounts.email_key"),
     ("person", "core.accounts.display_name"),
@@ -85,6 +88,7 @@ fn stray(place: &str) -> String {
 struct Journey {
     world: World,
     collector: Collector,
+    stripe: Stripe,
     planted: Planted,
     refusals: Vec<String>,
     seller: Seller,
@@ -103,6 +107,7 @@ async fn no_secret_and_no_personal_datum_is_found_anywhere_but_where_it_belongs(
     journey.installation();
     journey.seller_enters().await;
     journey.buyers();
+    journey.pays().await;
     journey.people_and_keys().await;
     journey.strays_in_bodies().await;
     journey.strays_around_bodies().await;
@@ -145,7 +150,9 @@ impl Journey {
         let mut world = World::with_broker(vec![shop(71), shop(72)], &["--trace"]).await;
         world.set("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.address);
         world.set("RUST_LOG", LOUD);
+        let stripe = payer::stripe(&mut world).await;
         world.begin_all().await;
+        payer::deliver_to(&stripe, &world.address());
         let seller = Seller {
             base: format!("{}/api/v1", world.address()),
             token: String::new(),
@@ -158,6 +165,7 @@ impl Journey {
         Self {
             world,
             collector,
+            stripe,
             planted: Planted::default(),
             refusals: Vec::new(),
             seller,
@@ -382,6 +390,7 @@ impl Journey {
             Ok(())
         })
         .await;
+        self.gone_at_stripe().await;
     }
 
     /// What is everywhere, and shows that the search sees the places.
