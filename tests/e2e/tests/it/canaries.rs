@@ -152,7 +152,7 @@ impl Journey {
         world.set("RUST_LOG", LOUD);
         let stripe = payer::stripe(&mut world).await;
         world.begin_all().await;
-        payer::deliver_to(&stripe, &world.address());
+        payer::deliver_to(&stripe, world.address());
         let seller = Seller {
             base: format!("{}/api/v1", world.address()),
             token: String::new(),
