@@ -10,6 +10,7 @@ mod worker;
 
 use std::sync::Arc;
 
+use database::DatabaseError;
 use runtime::Settings;
 use runtime::metrics_server::MetricsServer;
 
@@ -62,6 +63,7 @@ async fn prepare(settings: &Settings) -> Result<(), Failure> {
 }
 
 async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
+    prove(role, &assembly.settings).await?;
     match role {
         Role::Api => api::start(assembly, None)?,
         Role::Gateway => gateway::start(assembly)?,
@@ -83,6 +85,42 @@ async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A way to the database that would give wrong rights ends the start. A database that is away does not: it is
+/// waited for, and each connection proves itself again.
+async fn prove(role: &Role, settings: &Settings) -> Result<(), Failure> {
+    for role in database_roles(role) {
+        match database::prove(settings.database.required_url()?, *role).await {
+            Err(error @ DatabaseError::Identity(_)) => return Err(error.into()),
+            Err(error) => tracing::warn!(error = ?error, "the database is not reachable yet"),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What a role of the program is to the database.
+const fn database_roles(role: &Role) -> &'static [database::Role] {
+    use database::Role as Is;
+
+    match role {
+        Role::Api => &[Is::Api],
+        Role::Gateway => &[Is::Gateway],
+        Role::Relay => &[Is::Relay],
+        Role::Projector => &[Is::Projector],
+        Role::Sheets(_) => &[Is::Sheets],
+        Role::Worker => &[Is::Worker],
+        Role::Scheduler => &[],
+        Role::All(_) => &[
+            Is::Api,
+            Is::Gateway,
+            Is::Relay,
+            Is::Projector,
+            Is::Sheets,
+            Is::Worker,
+        ],
+    }
 }
 
 async fn serve_metrics(assembly: &Assembly) -> Result<(), Failure> {

@@ -2,6 +2,8 @@
 
 use tokio_postgres::error::SqlState;
 
+use crate::IdentityError;
+
 /// A failure of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -11,12 +13,21 @@ pub enum DatabaseError {
     /// The authorities that may vouch for the server cannot be read.
     #[error("the database's certificates cannot be checked")]
     Authorities(#[source] tls::TlsError),
-    /// No connection within the time allowed.
-    #[error("no database connection")]
-    Pool(#[from] deadpool_postgres::PoolError),
+    /// No connection could be made: the server is away, refuses, or cannot prove who it is.
+    #[error("no connection to the database")]
+    Connect(#[source] tokio_postgres::Error),
+    /// All connections of the pool were in use for as long as a caller may wait.
+    #[error("no database connection was free: {0}")]
+    Exhausted(String),
+    /// The server did not answer a new connection within five seconds.
+    #[error("the database does not answer")]
+    Slow,
+    /// A connection is not who it has to be.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The pool cannot be set up.
     #[error("the connection pool cannot be built")]
-    Build(#[from] deadpool_postgres::BuildError),
+    Build(#[from] deadpool::managed::BuildError),
     /// A statement failed.
     #[error("a database statement failed")]
     Query(#[from] tokio_postgres::Error),
@@ -47,11 +58,9 @@ impl DatabaseError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Query(error) => classify(error),
-            Self::Pool(deadpool_postgres::PoolError::Backend(error)) => match classify(error) {
-                ErrorClass::Other if error.as_db_error().is_none() => ErrorClass::ConnectionLost,
-                class => class,
-            },
-            Self::Pool(_) => ErrorClass::ConnectionLost,
+            Self::Connect(error) if error.as_db_error().is_none() => ErrorClass::ConnectionLost,
+            Self::Connect(error) => classify(error),
+            Self::Exhausted(_) | Self::Slow => ErrorClass::ConnectionLost,
             _ => ErrorClass::Other,
         }
     }

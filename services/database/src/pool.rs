@@ -1,17 +1,14 @@
 //! Pools and sessions. A pool acts as exactly one database role, whatever login its address names, because
-//! row security and grants are written for roles. The role is a start-up parameter of the connection, so no
-//! reset can lead back to the login's own rights.
+//! row security and grants are written for roles. A connection proves its role before anybody gets it.
 
-use std::time::Duration;
-
-use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime, Transaction};
+use deadpool::managed;
+use deadpool_postgres::{Runtime, Transaction};
 use events::ids::TenantId;
-use secrecy::{ExposeSecret, SecretString};
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Config, IsolationLevel, Socket};
+use secrecy::SecretString;
+use tokio_postgres::IsolationLevel;
 
 use crate::DatabaseError;
-use crate::protection::{self, Protection};
+use crate::connections::{Connections, WAIT};
 
 /// The database role a process acts as; see `migrations/core/V1__roles.sql`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,19 +48,10 @@ impl Role {
     }
 }
 
-/// How long a caller waits for a free or new connection.
-const WAIT: Duration = Duration::from_secs(5);
-/// After this the server ends a session whose process stopped in the middle of a transaction: it may hold
-/// what the others wait for, and a halted process or a lost network does not let go by itself.
-const HALTED: &str = "20s";
-/// A host that is gone is found out within a minute, and what it held is free: leaders' locks live as long as
-/// their connection, and the server's own patience is two hours.
-const GONE: &str = " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3";
-
 /// A bounded set of connections that act as one role.
 #[derive(Clone)]
 pub struct Pool {
-    inner: deadpool_postgres::Pool,
+    inner: managed::Pool<Connections>,
     role: Role,
 }
 
@@ -76,7 +64,7 @@ impl std::fmt::Debug for Pool {
 }
 
 /// One connection out of a pool, returned on drop. No tenant is set on it.
-pub type Session = deadpool_postgres::Object;
+pub type Session = managed::Object<Connections>;
 
 /// One connection out of a pool whose transactions see one tenant.
 pub struct TenantSession {
@@ -90,15 +78,7 @@ impl Pool {
     /// # Errors
     /// [`DatabaseError::Address`] when the address cannot be understood.
     pub fn open(url: &SecretString, role: Role, max_size: usize) -> Result<Self, DatabaseError> {
-        let settings = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let (config, protection) = config(url, Some(role))?;
-        let manager = match protection {
-            Protection::None(none) => Manager::from_config(config, none, settings),
-            Protection::Full(full) => Manager::from_config(config, full, settings),
-        };
-        let inner = deadpool_postgres::Pool::builder(manager)
+        let inner = managed::Pool::builder(Connections::to(url, role)?)
             .max_size(max_size)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT))
@@ -117,15 +97,22 @@ impl Pool {
     /// A connection without a tenant: for the log, and for functions that are meant to work without one.
     ///
     /// # Errors
-    /// [`DatabaseError::Pool`] when none is free within five seconds.
+    /// [`DatabaseError::Exhausted`] when none is free within five seconds, [`DatabaseError::Slow`] when the
+    /// server does not answer in that time, and whatever [`connect`](crate::connect) fails with.
     pub async fn get(&self) -> Result<Session, DatabaseError> {
-        Ok(self.inner.get().await?)
+        use managed::{PoolError, TimeoutType};
+
+        self.inner.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => DatabaseError::Slow,
+            other => DatabaseError::Exhausted(other.to_string()),
+        })
     }
 
     /// A connection for the work of one tenant.
     ///
     /// # Errors
-    /// [`DatabaseError::Pool`] when none is free within five seconds.
+    /// As [`Pool::get`].
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantSession, DatabaseError> {
         Ok(TenantSession {
             session: self.get().await?,
@@ -172,52 +159,4 @@ impl TenantSession {
         transaction.execute(&statement, &[&tenant]).await?;
         Ok(transaction)
     }
-}
-
-/// A connection of its own, outside any pool: for leader locks, which live as long as their connection.
-/// Without a role it acts as the login itself, which only administration needs.
-///
-/// # Errors
-/// [`DatabaseError::Address`] or [`DatabaseError::Query`].
-pub async fn connect(
-    url: &SecretString,
-    role: Option<Role>,
-) -> Result<tokio_postgres::Client, DatabaseError> {
-    match config(url, role)? {
-        (config, Protection::None(none)) => connect_over(&config, none).await,
-        (config, Protection::Full(full)) => connect_over(&config, full).await,
-    }
-}
-
-async fn connect_over<T>(config: &Config, tls: T) -> Result<tokio_postgres::Client, DatabaseError>
-where
-    T: MakeTlsConnect<Socket>,
-    T::Stream: Send + 'static,
-{
-    let (client, connection) = config.connect(tls).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::warn!(error = %error, "database connection ended");
-        }
-    });
-    Ok(client)
-}
-
-fn config(url: &SecretString, role: Option<Role>) -> Result<(Config, Protection), DatabaseError> {
-    let (mut config, protection) = protection::of(url.expose_secret())?;
-    let mut options = config.get_options().unwrap_or_default().to_owned();
-    options.push_str(" -c search_path=core");
-    options.push_str(GONE);
-    if let Some(role) = role {
-        options.push_str(" -c role=");
-        options.push_str(role.name());
-        options.push_str(" -c idle_in_transaction_session_timeout=");
-        options.push_str(HALTED);
-        config.application_name(role.name());
-    }
-    config
-        .options(options.trim_start())
-        .connect_timeout(WAIT)
-        .keepalives_idle(Duration::from_secs(30));
-    Ok((config, protection))
 }

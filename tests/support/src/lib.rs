@@ -24,6 +24,7 @@ mod databases;
 mod eventually;
 mod golden;
 mod log;
+mod pooler;
 mod scratch;
 mod servers;
 
@@ -32,5 +33,6 @@ pub use embedded::{Nats, NatsOptions, Postgres, PostgresOptions};
 pub use eventually::{SOON, eventually};
 pub use golden::golden;
 pub use log::broken_log;
+pub use pooler::{Pooler, Pooling};
 pub use scratch::scratch_folder;
 pub use servers::{Own, nats, own_nats, own_nats_with, own_postgres, own_postgres_with, postgres};
