@@ -16,7 +16,11 @@ pub(crate) enum Command {
     #[command(flatten)]
     Role(Role),
     /// Bring the database's schema up to date
-    Migrate,
+    Migrate {
+        /// Only make the database's roles: before a backup is restored on a new server
+        #[arg(long)]
+        roles_only: bool,
+    },
     /// NATS: streams, consumers and buckets
     Nats {
         #[command(subcommand)]

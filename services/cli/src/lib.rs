@@ -100,7 +100,8 @@ async fn run(command: Command, settings: Settings) -> Result<u8, Failure> {
                 }),
         })) => migrate_sheets::run(&settings, tenant, Choice { dry_run, backup }).await,
         Command::Role(role) => roles::run(role, settings).await,
-        Command::Migrate => tools::migrate(&settings).await,
+        Command::Migrate { roles_only: true } => tools::make_roles(&settings).await,
+        Command::Migrate { roles_only: false } => tools::migrate(&settings).await,
         Command::Nats {
             action: args::NatsAction::Apply,
         } => tools::nats_apply(&settings).await,

@@ -24,6 +24,13 @@ pub(crate) async fn migrate(settings: &Settings) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// `migrate --roles-only`: the roles, before a backup is restored.
+pub(crate) async fn make_roles(settings: &Settings) -> Result<u8, Failure> {
+    database::make_roles(settings.database.required_url()?).await?;
+    tracing::info!("the database's roles are there");
+    Ok(0)
+}
+
 /// `nats apply`: creates what is missing, refuses what differs.
 pub(crate) async fn nats_apply(settings: &Settings) -> Result<u8, Failure> {
     let broker = broker(settings).await?;

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
-use deadpool_postgres::ClientWrapper;
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::task::JoinHandle;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Socket};
 
@@ -16,24 +14,15 @@ use crate::{DatabaseError, Role, identity};
 /// How long a caller waits for a free connection, and how long for a new one.
 pub(crate) const WAIT: Duration = Duration::from_secs(5);
 
-/// Makes a pool's connections.
-pub struct Connections {
+/// How connections to one address are made.
+pub(crate) struct Connections {
     config: Config,
     protection: Protection,
     role: Option<Role>,
 }
 
-impl std::fmt::Debug for Connections {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connections")
-            .field("role", &self.role)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Connections {
-    pub(crate) fn to(url: &SecretString, role: impl Into<Option<Role>>) -> Result<Self, DatabaseError> {
-        let role = role.into();
+    pub(crate) fn to(url: &SecretString, role: Option<Role>) -> Result<Self, DatabaseError> {
         let (mut config, protection) = protection::of(url.expose_secret())?;
         if let Some(role) = role {
             config.application_name(role.name());
@@ -48,36 +37,37 @@ impl Connections {
         })
     }
 
-    async fn make(&self) -> Result<(Client, JoinHandle<()>, Mark), DatabaseError> {
+    /// What a pool makes its connections with. They still have to be settled.
+    pub(crate) fn manager(self) -> Manager {
+        let settings = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        match self.protection {
+            Protection::None(none) => Manager::from_config(self.config, none, settings),
+            Protection::Full(full) => Manager::from_config(self.config, full, settings),
+        }
+    }
+
+    async fn make(&self) -> Result<(Client, Mark), DatabaseError> {
         let making = async {
-            let (client, task) = match self.protection.clone() {
+            match self.protection.clone() {
                 Protection::None(none) => over(&self.config, none).await,
                 Protection::Full(full) => over(&self.config, full).await,
-            }?;
-            let mark = identity::take(&client, self.role).await?;
-            Ok((client, task, mark))
+            }
         };
-        tokio::time::timeout(WAIT, making)
+        let client = tokio::time::timeout(WAIT, making)
             .await
-            .map_err(|_elapsed| DatabaseError::Slow)?
+            .map_err(|_elapsed| DatabaseError::Slow)??;
+        let mark = settle(&client, self.role).await?;
+        Ok((client, mark))
     }
 }
 
-impl Manager for Connections {
-    type Type = ClientWrapper;
-    type Error = DatabaseError;
-
-    async fn create(&self) -> Result<ClientWrapper, DatabaseError> {
-        let (client, task, _mark) = self.make().await?;
-        Ok(ClientWrapper::new(client, task))
-    }
-
-    async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<DatabaseError> {
-        if client.is_closed() {
-            return Err(RecycleError::message("the connection is closed"));
-        }
-        Ok(())
-    }
+/// Makes a new connection act as `role`, or as its login, and proves it, within the time of a new connection.
+pub(crate) async fn settle(client: &Client, role: Option<Role>) -> Result<Mark, DatabaseError> {
+    tokio::time::timeout(WAIT, identity::take(client, role))
+        .await
+        .map_err(|_elapsed| DatabaseError::Slow)?
 }
 
 /// A connection of its own, outside any pool: for leader locks, which live as long as their connection.
@@ -88,8 +78,7 @@ impl Manager for Connections {
 /// [`DatabaseError::Connect`] when the server is away or refuses, [`DatabaseError::Slow`] when it does not answer within
 /// five seconds, [`DatabaseError::Identity`] when the connection cannot prove that it acts as the role.
 pub async fn connect(url: &SecretString, role: Option<Role>) -> Result<Client, DatabaseError> {
-    // The task ends with the client.
-    let (client, _task, _mark) = Connections::to(url, role)?.make().await?;
+    let (client, _mark) = Connections::to(url, role)?.make().await?;
     Ok(client)
 }
 
@@ -99,9 +88,9 @@ pub async fn connect(url: &SecretString, role: Option<Role>) -> Result<Client, D
 /// # Errors
 /// As [`connect`].
 pub async fn prove(url: &SecretString, role: Role) -> Result<(), DatabaseError> {
-    let connections = Connections::to(url, role)?;
-    let (first, _task, first_mark) = connections.make().await?;
-    let (second, _task, second_mark) = connections.make().await?;
+    let connections = Connections::to(url, Some(role))?;
+    let (first, first_mark) = connections.make().await?;
+    let (second, second_mark) = connections.make().await?;
     for (client, mark) in [
         (&first, &first_mark),
         (&second, &second_mark),
@@ -112,16 +101,17 @@ pub async fn prove(url: &SecretString, role: Role) -> Result<(), DatabaseError> 
     Ok(())
 }
 
-async fn over<T>(config: &Config, tls: T) -> Result<(Client, JoinHandle<()>), DatabaseError>
+async fn over<T>(config: &Config, tls: T) -> Result<Client, DatabaseError>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
 {
     let (client, connection) = config.connect(tls).await.map_err(DatabaseError::Connect)?;
-    let task = tokio::spawn(async move {
+    // Its end is the client's end, and the other way round.
+    tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(error = %error, "database connection ended");
         }
     });
-    Ok((client, task))
+    Ok(client)
 }

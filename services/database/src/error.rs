@@ -27,13 +27,22 @@ pub enum DatabaseError {
     Identity(#[from] IdentityError),
     /// The pool cannot be set up.
     #[error("the connection pool cannot be built")]
-    Build(#[from] deadpool::managed::BuildError),
+    Build(#[from] deadpool_postgres::BuildError),
     /// A statement failed.
     #[error("a database statement failed")]
     Query(#[from] tokio_postgres::Error),
     /// A migration failed; nothing of it remains.
     #[error("a migration failed")]
     Migration(#[source] Box<refinery::Error>),
+    /// The user may not make the roles that the program needs.
+    #[error("an administrator has to run this with psql first:\n{script}")]
+    Administrator {
+        /// Statements for psql, as a superuser in any database of the server.
+        script: String,
+        /// What the user may not do.
+        #[source]
+        source: tokio_postgres::Error,
+    },
     /// The database is not what the program needs.
     #[error("{0}")]
     Unsuitable(String),

@@ -8,9 +8,10 @@ mod identity;
 mod migrate;
 mod pool;
 mod protection;
+mod roles;
 
-pub use connections::{Connections, connect, prove};
+pub use connections::{connect, prove};
 pub use error::{DatabaseError, ErrorClass};
 pub use identity::IdentityError;
-pub use migrate::migrate;
+pub use migrate::{make_roles, migrate};
 pub use pool::{Pool, Role, Session, TenantSession};

@@ -1,14 +1,13 @@
 //! Pools and sessions. A pool acts as exactly one database role, whatever login its address names, because
 //! row security and grants are written for roles. A connection proves its role before anybody gets it.
 
-use deadpool::managed;
-use deadpool_postgres::{Runtime, Transaction};
+use deadpool_postgres::{Hook, HookError, PoolError, Runtime, TimeoutType, Transaction};
 use events::ids::TenantId;
 use secrecy::SecretString;
 use tokio_postgres::IsolationLevel;
 
 use crate::DatabaseError;
-use crate::connections::{Connections, WAIT};
+use crate::connections::{self, Connections, WAIT};
 
 /// The database role a process acts as; see `migrations/core/V1__roles.sql`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +31,18 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role.
+    pub const ALL: [Self; 8] = [
+        Self::Api,
+        Self::Gateway,
+        Self::Relay,
+        Self::Projector,
+        Self::Worker,
+        Self::Sheets,
+        Self::Keys,
+        Self::Audit,
+    ];
+
     /// Name of the role in the database.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -51,7 +62,7 @@ impl Role {
 /// A bounded set of connections that act as one role.
 #[derive(Clone)]
 pub struct Pool {
-    inner: managed::Pool<Connections>,
+    inner: deadpool_postgres::Pool,
     role: Role,
 }
 
@@ -64,7 +75,7 @@ impl std::fmt::Debug for Pool {
 }
 
 /// One connection out of a pool, returned on drop. No tenant is set on it.
-pub type Session = managed::Object<Connections>;
+pub type Session = deadpool_postgres::Object;
 
 /// One connection out of a pool whose transactions see one tenant.
 pub struct TenantSession {
@@ -78,12 +89,19 @@ impl Pool {
     /// # Errors
     /// [`DatabaseError::Address`] when the address cannot be understood.
     pub fn open(url: &SecretString, role: Role, max_size: usize) -> Result<Self, DatabaseError> {
-        let inner = managed::Pool::builder(Connections::to(url, role)?)
+        let inner = deadpool_postgres::Pool::builder(Connections::to(url, Some(role))?.manager())
             .max_size(max_size)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(WAIT))
             .recycle_timeout(Some(WAIT))
+            .post_create(Hook::async_fn(move |client, _metrics| {
+                Box::pin(async move {
+                    connections::settle(client, Some(role))
+                        .await
+                        .map_or_else(refused, |_| Ok(()))
+                })
+            }))
             .build()?;
         Ok(Self { inner, role })
     }
@@ -98,12 +116,16 @@ impl Pool {
     ///
     /// # Errors
     /// [`DatabaseError::Exhausted`] when none is free within five seconds, [`DatabaseError::Slow`] when the
-    /// server does not answer in that time, and whatever [`connect`](crate::connect) fails with.
+    /// server does not answer in that time, [`DatabaseError::Connect`] and [`DatabaseError::Query`] when it refuses,
+    /// [`DatabaseError::Unsuitable`] when a new connection cannot prove that it acts as the role.
     pub async fn get(&self) -> Result<Session, DatabaseError> {
-        use managed::{PoolError, TimeoutType};
-
         self.inner.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => error,
+            PoolError::Backend(error) => DatabaseError::Connect(error),
+            PoolError::PostCreateHook(HookError::Backend(error)) => DatabaseError::Query(error),
+            PoolError::PostCreateHook(HookError::Message(text)) if text == SLOW => DatabaseError::Slow,
+            PoolError::PostCreateHook(HookError::Message(text)) => {
+                DatabaseError::Unsuitable(text.into_owned())
+            }
             PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => DatabaseError::Slow,
             other => DatabaseError::Exhausted(other.to_string()),
         })
@@ -119,6 +141,17 @@ impl Pool {
             tenant,
         })
     }
+}
+
+/// What the pool's hook says of a server that does not answer; the pool has words only, no errors of ours.
+const SLOW: &str = "slow";
+
+fn refused(error: DatabaseError) -> Result<(), HookError> {
+    Err(match error {
+        DatabaseError::Query(error) => HookError::Backend(error),
+        DatabaseError::Slow => HookError::message(SLOW),
+        other => HookError::message(other.to_string()),
+    })
 }
 
 impl TenantSession {

@@ -17,7 +17,7 @@ async fn through(pooling: Pooling, server: &Postgres) -> SecretString {
     pooler.url(&server.url("postgres"), server.port()).into()
 }
 
-async fn refusal(server: &Postgres, sql: &str) -> DatabaseError {
+async fn refusal(server: &Own<Postgres>, sql: &str) -> DatabaseError {
     let admin = support::connect(&server.url("postgres")).await;
     admin.batch_execute(sql).await.unwrap();
     let pool = Pool::open(&server.url("postgres").into(), Role::Api, 1).unwrap();
@@ -57,22 +57,18 @@ async fn a_pooler_that_shares_connections_by_transaction_is_refused_with_the_rea
 
 #[tokio::test]
 async fn a_role_that_became_a_superuser_is_refused() {
-    let error = refusal(&*server().await, "ALTER ROLE st_api SUPERUSER").await;
-    let IdentityError::Unbound { role, reason } = identity(error) else {
-        panic!("another reason");
-    };
-    assert_eq!((role, reason), ("st_api", "it is a superuser"));
+    let error = refusal(&server().await, "ALTER ROLE st_api SUPERUSER").await;
+    assert!(
+        error.to_string().contains("`st_api` (it is a superuser)"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_role_that_passes_row_security_is_refused() {
-    let error = refusal(&*server().await, "ALTER ROLE st_api BYPASSRLS").await;
-    assert!(matches!(identity(error), IdentityError::Unbound { .. }));
-}
-
-fn identity(error: DatabaseError) -> IdentityError {
-    match error {
-        DatabaseError::Identity(identity) => identity,
-        other => panic!("refused for another reason: {other}"),
-    }
+    let error = refusal(&server().await, "ALTER ROLE st_api BYPASSRLS").await;
+    assert!(
+        error.to_string().contains("`st_api` (it has BYPASSRLS)"),
+        "{error}"
+    );
 }

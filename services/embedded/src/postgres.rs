@@ -145,6 +145,12 @@ impl Postgres {
         log_file(&self.options.data_dir)
     }
 
+    /// Folder of the programs that the server was started from; `psql` and `pg_dump` lie there in packages of
+    /// distributions.
+    pub fn programs(&self) -> &Path {
+        &self.programs.folder
+    }
+
     /// Version of the server program, such as `15.18`.
     pub fn version(&self) -> &str {
         &self.programs.version
