@@ -53,9 +53,90 @@ async fn with_tls(folder: &Path) -> Own<Postgres> {
 }
 
 fn address(server: &Postgres, authority: &Path) -> SecretString {
-    let (url, ca) = (server.url("postgres"), authority.display());
-    let mark = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{mark}sslmode=verify-full&sslrootcert={ca}").into()
+    asking(
+        server,
+        &format!("sslmode=verify-full&sslrootcert={}", authority.display()),
+    )
+}
+
+/// The server's address with these words about TLS.
+fn asking(server: &Postgres, words: &str) -> SecretString {
+    format!("{}?{words}", server.url("postgres")).into()
+}
+
+/// The same address by a name that the certificate is not for.
+fn by_another_name(server: &Postgres, words: &str) -> SecretString {
+    format!(
+        "{}?{words}",
+        server.url("postgres").replace("127.0.0.1", "localhost")
+    )
+    .into()
+}
+
+async fn protected(url: &SecretString) -> bool {
+    let client = database::connect(url, None).await.unwrap();
+    let asked = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    client.query_one(asked, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn each_sslmode_asks_of_the_server_what_libpq_says() {
+    let folder = support::scratch_folder("pg-modes");
+    let (right, wrong) = (authority(&folder, "right"), authority(&folder, "wrong"));
+    let server = with_tls(&folder).await;
+    for words in ["sslmode=prefer", "sslmode=require"] {
+        assert!(protected(&by_another_name(&server, words)).await, "{words}");
+    }
+    assert!(!protected(&asking(&server, "sslmode=disable")).await);
+    for mode in ["require", "verify-ca"] {
+        let of = |ca: &Path| format!("sslmode={mode}&sslrootcert={}", ca.display());
+        assert!(protected(&by_another_name(&server, &of(&right))).await, "{mode}");
+        assert!(
+            database::connect(&asking(&server, &of(&wrong)), None)
+                .await
+                .is_err(),
+            "{mode}"
+        );
+    }
+    let full = format!("sslmode=verify-full&sslrootcert={}", right.display());
+    assert!(
+        database::connect(&by_another_name(&server, &full), None)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn without_tls_on_the_server_prefer_goes_on_and_require_does_not() {
+    let server = support::own_postgres().await;
+    assert!(!protected(&asking(&server, "sslmode=prefer")).await);
+    assert!(
+        database::connect(&asking(&server, "sslmode=require"), None)
+            .await
+            .is_err()
+    );
+}
+
+/// The machine's authorities are named by a variable, so the question is put to a program of its own.
+#[tokio::test]
+async fn the_systems_authorities_are_those_of_the_machine() {
+    const ADDRESS: &str = "STOCK_TEST_ADDRESS";
+    if let Ok(url) = std::env::var(ADDRESS) {
+        assert!(protected(&url.into()).await);
+        return;
+    }
+    let folder = support::scratch_folder("pg-system");
+    let (right, wrong) = (authority(&folder, "right"), authority(&folder, "wrong"));
+    let server = with_tls(&folder).await;
+    let url = format!("{}?sslrootcert=system", server.url("postgres"));
+    for (trusted, accepted) in [(right, true), (wrong, false)] {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "the_systems_authorities_are_those_of_the_machine"]);
+        again.env(ADDRESS, &url).env("SSL_CERT_FILE", &trusted);
+        let output = again.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), accepted, "{said}");
+    }
 }
 
 #[tokio::test]

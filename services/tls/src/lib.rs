@@ -1,6 +1,8 @@
 //! TLS of both sides from PEM files, so that the database, the broker and the listener agree on one library
 //! (rustls with ring), one lowest version (TLS 1.2) and one strictness: whoever names an authority trusts
-//! that one and no other, and there is no way to switch the check of names off.
+//! that one and no other. The weaker checks are for addresses of databases that ask for them by name.
+
+mod lenient;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 
 /// Certificates or a key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,12 @@ pub enum TlsError {
         /// Which.
         path: PathBuf,
     },
+    /// This machine trusts no authority, or its list cannot be read.
+    #[error("this machine has no usable list of trusted authorities")]
+    System(#[source] Option<rustls_native_certs::Error>),
+    /// TLS itself cannot be set up.
+    #[error("TLS cannot be set up")]
+    Setup(#[source] rustls::Error),
     /// Certificate and key cannot be used, or not together.
     #[error("the certificates of {} cannot be used", path.display())]
     Unusable {
@@ -44,18 +52,57 @@ pub enum TlsError {
 /// # Errors
 /// [`TlsError`] naming the file.
 pub fn trusting(ca_file: &Path) -> Result<ClientConfig, TlsError> {
-    let unusable = |source| TlsError::Unusable {
-        path: ca_file.to_path_buf(),
-        source,
-    };
+    let roots = roots(ca_file)?;
+    Ok(client()?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A client's side that trusts the authorities that this machine trusts. `SSL_CERT_FILE` and `SSL_CERT_DIR`
+/// name others, as for other programs of the machine.
+///
+/// # Errors
+/// [`TlsError::System`] where none can be read.
+pub fn trusting_system() -> Result<ClientConfig, TlsError> {
+    let mut found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // A list may hold certificates that cannot be used; the others still count.
+    let (usable, _unusable) = roots.add_parsable_certificates(found.certs);
+    if usable == 0 {
+        return Err(TlsError::System(found.errors.pop()));
+    }
+    Ok(client()?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// As [`trusting`], whatever name the certificate is for.
+///
+/// # Errors
+/// [`TlsError`] naming the file.
+pub fn trusting_for_any_name(ca_file: &Path) -> Result<ClientConfig, TlsError> {
+    lenient::any_name(client()?, roots(ca_file)?)
+}
+
+/// A client's side that accepts every certificate: it is safe from listeners, not from impostors.
+///
+/// # Errors
+/// [`TlsError::Setup`].
+pub fn trusting_anybody() -> Result<ClientConfig, TlsError> {
+    Ok(lenient::anybody(client()?))
+}
+
+fn client() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Setup)
+}
+
+fn roots(ca_file: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(ca_file)? {
-        roots.add(certificate).map_err(unusable)?;
+        roots.add(certificate).map_err(|source| TlsError::Unusable {
+            path: ca_file.to_path_buf(),
+            source,
+        })?;
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    Ok(roots)
 }
 
 /// A server's side: its certificate with the chain above it, and its key, both PEM.
