@@ -36,7 +36,15 @@ async fn stands(
     user: UserId,
     stands: &Stands,
 ) -> Result<Reply, Problem> {
-    let view = SubscriptionView::of(state, context.tenant_id, user, true, &stands.subscription).await?;
+    let view = SubscriptionView::of(
+        state,
+        context.tenant_id,
+        user,
+        true,
+        &stands.subscription,
+        context.now,
+    )
+    .await?;
     let reply = Reply::json(200, &view)?;
     Ok(if stands.position > 0 {
         reply.position(stands.position)

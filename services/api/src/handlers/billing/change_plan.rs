@@ -150,7 +150,15 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         let after = change_plan::confirm(&state.app, &context, me, wanted.plan, agreed).await;
         state.forget_callers();
         let after = after.map_err(problem)?;
-        let shown = SubscriptionView::of(&state, context.tenant_id, me, true, &after.subscription).await?;
+        let shown = SubscriptionView::of(
+            &state,
+            context.tenant_id,
+            me,
+            true,
+            &after.subscription,
+            context.now,
+        )
+        .await?;
         let view = ChangePlanView {
             preview: None,
             subscription: shown,

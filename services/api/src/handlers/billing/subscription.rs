@@ -1,7 +1,8 @@
 //! The contract that counts.
 
 use actix_web::{HttpRequest, HttpResponse};
-use application::billing::{self, next::next};
+use application::billing;
+use application::billing::next::{Next, next};
 use application::domain::subscription::{Contract, Subscription};
 use chrono::{DateTime, Utc};
 use events::ids::{TenantId, UserId};
@@ -43,8 +44,10 @@ pub struct SubscriptionView {
     pub cancel_at: Option<DateTime<Utc>>,
     /// Until when a late payment takes nothing away.
     pub grace_until: Option<DateTime<Utc>>,
-    /// Calls with API keys that the plan allows in a calendar month (UTC); null is no limit. How many were
-    /// made is in `GET /api/v1/billing/usage`.
+    /// Calls with API keys that the business made in this calendar month (UTC).
+    #[schema(example = 2_750)]
+    pub api_calls_used: u64,
+    /// Calls with API keys that the plan allows in a calendar month (UTC); null is no limit.
     #[schema(example = 10_000)]
     pub api_calls_limit: Option<u32>,
     /// Shortest time between two syncs, in minutes; null where the installation limits nothing.
@@ -67,6 +70,7 @@ impl SubscriptionView {
         user: UserId,
         is_yours: bool,
         subscription: &Subscription,
+        now: DateTime<Utc>,
     ) -> Result<Option<Self>, Problem> {
         let Some(contract) = subscription.contract() else {
             return Ok(None);
@@ -74,22 +78,24 @@ impl SubscriptionView {
         let start_date = billing::began(&state.app, tenant, user, contract.basis.slot())
             .await
             .map_err(Problem::failure)?;
+        let used = state.app.usage.api_calls(tenant, now).await?;
         let by_card = state.app.card.is_some();
         let next = if is_yours {
             next(subscription, by_card)
         } else {
             Vec::new()
         };
-        Ok(Some(Self::shown(state, contract, is_yours, start_date, next)))
+        Ok(Some(Self {
+            is_yours,
+            start_date,
+            api_calls_used: used,
+            next: next.into_iter().map(Next::as_str).collect(),
+            ..Self::shown(state, contract)
+        }))
     }
 
-    fn shown(
-        state: &ApiState,
-        contract: &Contract,
-        is_yours: bool,
-        start_date: Option<DateTime<Utc>>,
-        next: Vec<billing::next::Next>,
-    ) -> Self {
+    /// What the contract itself says.
+    fn shown(state: &ApiState, contract: &Contract) -> Self {
         let gives = contract.status.gives_plan().then_some(contract.plan);
         let allowance = state.app.plans.allowance(gives);
         Self {
@@ -97,15 +103,16 @@ impl SubscriptionView {
             plan_name: contract.plan.as_str(),
             status: contract.status.as_str(),
             basis: contract.basis.as_str(),
-            is_yours,
-            start_date,
+            is_yours: false,
+            start_date: None,
             end_date: contract.period_end,
             trial_end_date: contract.trial_end,
             cancel_at: contract.cancel_at,
             grace_until: contract.grace_until,
+            api_calls_used: 0,
             api_calls_limit: allowance.and_then(|allowance| allowance.api_calls),
             sync_frequency_minutes: allowance.map(|allowance| allowance.sync_interval_minutes),
-            next: next.into_iter().map(billing::next::Next::as_str).collect(),
+            next: Vec::new(),
         }
     }
 }
@@ -123,15 +130,15 @@ impl SubscriptionView {
 pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let Nothing = input::query(&request)?;
-    let (tenant, me) = (call.tenant(), call.principal.user_id);
+    let (tenant, me, now) = (call.tenant(), call.principal.user_id, call.trace.now);
     let own = of_user(&call.state, tenant, me).await?;
-    if let Some(view) = SubscriptionView::of(&call.state, tenant, me, true, &own).await? {
+    if let Some(view) = SubscriptionView::of(&call.state, tenant, me, true, &own, now).await? {
         return Ok(Reply::json(200, &view)?.into());
     }
     let view = match call.state.app.terms.plan_from(tenant).await? {
         Some(owner) if owner != me => {
             let theirs = of_user(&call.state, tenant, owner).await?;
-            SubscriptionView::of(&call.state, tenant, owner, false, &theirs).await?
+            SubscriptionView::of(&call.state, tenant, owner, false, &theirs, now).await?
         }
         _ => None,
     };

@@ -54,6 +54,10 @@ async fn a_new_user_has_pro_for_fourteen_days_and_then_the_plan_that_costs_nothi
     assert_eq!(ends, shop.api.now() + TimeDelta::days(14));
     assert_eq!(trial["next"], json!(["checkout", "cancel"]));
     assert_eq!(trial["sync_frequency_minutes"], 30);
+    assert_eq!(
+        (&trial["api_calls_used"], &trial["api_calls_limit"]),
+        (&json!(0), &json!(10_000))
+    );
     shop.post(&anna, "cancel", json!({"immediately": true}))
         .await
         .is(StatusCode::OK);
