@@ -22,8 +22,9 @@ async fn the_preview_shows_the_table_without_a_sheet_as_json_and_as_a_page() {
     let body = &shown.is(StatusCode::OK).body;
     assert_eq!(
         body["groups"],
-        json!([{"title": "Основная информация", "columns": 4}, {"title": "Общие метрики", "columns": 5},
-            {"title": "Коледино", "columns": 3}])
+        json!([{"title": "Основная информация", "columns": 4, "note": null},
+            {"title": "Общие метрики", "columns": 5, "note": null},
+            {"title": "Коледино", "columns": 3, "note": null}])
     );
     assert_eq!(
         body["rows"],

@@ -78,10 +78,13 @@ async fn every_table_forces_row_security_but_those_that_belong_to_no_tenant() {
 
 /// Tables without a tenant's row in them.
 const NO_TENANTS: &[&str] = &[
+    "core.billing_leaving",        // customers that are to be deleted at Stripe
+    "core.billing_reconciliation", // how far Stripe's events were listed
     "core.google_quotas",
     "core.log_head",            // the length of the log
     "core.policy_positions",    // how far the policies have read
     "core.sheet_position",      // how far the sheets role has read
+    "core.stripe_events",       // what Stripe sent; whose it is is found out later
     "rm_inventory.projection",  // how far the projection has come
     "rm_operations.projection", // the same
 ];
@@ -201,6 +204,9 @@ async fn every_right_of_every_role_is_the_one_that_is_checked_in() {
 
 /// Policies without a tenant in them, each for a process that serves all tenants at once.
 const WIDE_POLICIES: &[&str] = &[
+    "core.billing_checkouts worker_all to st_worker",
+    "core.billing_customers worker_all to st_worker",
+    "core.billing_former_customers worker_all to st_worker",
     "core.cabinet_places policy_all to st_worker",
     "core.cabinet_work policy_all to st_worker",
     "core.credentials all_tenants to st_keys",
@@ -213,6 +219,7 @@ const WIDE_POLICIES: &[&str] = &[
     "core.sheet_layouts all_tenants to st_sheets",
     "core.sheet_states all_tenants to st_sheets",
     "core.sheet_syncs all_tenants to st_sheets",
+    "core.subscriptions worker_reads to st_worker",
     "core.sync_payload_parts audit_reads to st_audit",
     "core.sync_payloads audit_reads to st_audit",
     "core.tenant_keys all_tenants to st_keys",
@@ -224,8 +231,10 @@ const WIDE_POLICIES: &[&str] = &[
 /// Unique keys that do not begin with the tenant.
 const KEYS_WITHOUT_TENANT: &[&str] = &[
     "core.accounts (email_key)", // one login per address; registration answers without saying whose
+    "core.billing_customers (customer)", // Stripe gives them
+    "core.billing_former_customers (customer)",
     "core.events (aggregate_id, sequence, aggregate_type)", // ids of streams are derived or random
-    "core.events (position)",    // given by the log
+    "core.events (position)",                               // given by the log
     "core.heads (aggregate_id, aggregate_type)",
     "core.states (aggregate_id, aggregate_type)",
 ];
