@@ -1,12 +1,12 @@
 //! Reading one's own writes: waiting until a read model has read up to a position. In the projector's process
-//! a watch tells it at once; from any other process the position's row is polled, which costs one primary-key
-//! read.
+//! a watch tells it at once; in any other process one of those who wait looks at the position's row, a
+//! primary-key read every 15 ms, and tells the others. However many wait, that is one query.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use database::Pool;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use crate::{Inventory, Operations, Projection, QueryError};
@@ -18,7 +18,28 @@ const POLL: Duration = Duration::from_millis(15);
 /// know.
 #[derive(Debug, Clone)]
 pub struct Positions {
-    known: Arc<[(&'static str, watch::Sender<i64>)]>,
+    known: Arc<[(&'static str, Place)]>,
+}
+
+/// What is known of one projection.
+#[derive(Debug)]
+struct Place {
+    /// What this process's projector has committed.
+    told: watch::Sender<i64>,
+    /// What was last read of the position's row, and when that was asked.
+    read: watch::Sender<(i64, Option<Instant>)>,
+    /// Held by the one who looks for all.
+    looking: Mutex<()>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            told: watch::Sender::new(0),
+            read: watch::Sender::new((0, None)),
+            looking: Mutex::default(),
+        }
+    }
 }
 
 /// The answer to a wait.
@@ -34,8 +55,8 @@ impl Default for Positions {
     fn default() -> Self {
         Self {
             known: Arc::new([
-                (Inventory::NAME, watch::Sender::new(0)),
-                (Operations::NAME, watch::Sender::new(0)),
+                (Inventory::NAME, Place::default()),
+                (Operations::NAME, Place::default()),
             ]),
         }
     }
@@ -44,15 +65,17 @@ impl Default for Positions {
 impl Positions {
     /// The projection has committed everything up to `position`. For the projector.
     pub fn reached(&self, projection: &str, position: i64) {
-        if let Some(sender) = self.of(projection) {
-            sender.send_if_modified(|known| std::mem::replace(known, position) != position);
+        if let Some(place) = self.of(projection) {
+            place
+                .told
+                .send_if_modified(|known| std::mem::replace(known, position) != position);
         }
     }
 
     /// What this process knows: 0 unless it runs the projection itself.
     #[must_use]
     pub fn known(&self, projection: &str) -> i64 {
-        self.of(projection).map_or(0, |sender| *sender.borrow())
+        self.of(projection).map_or(0, |place| *place.told.borrow())
     }
 
     /// Waits until `P` has read up to `position`, at most `patience`. A projection that has never run is at
@@ -66,35 +89,55 @@ impl Positions {
         position: i64,
         patience: Duration,
     ) -> Result<Reached, QueryError> {
-        let deadline = Instant::now() + patience;
-        let mut changes = self.of(P::NAME).map(watch::Sender::subscribe);
+        let began = Instant::now();
+        let deadline = began + patience;
+        let Some(place) = self.of(P::NAME) else {
+            return Ok(judged(stored::<P>(pool).await?, position));
+        };
+        let (mut told, mut read) = (place.told.subscribe(), place.read.subscribe());
         loop {
-            let known = self.known(P::NAME);
+            let known = *told.borrow_and_update();
             if known >= position {
                 return Ok(Reached::Yes(known));
             }
-            let stored = stored::<P>(pool).await?;
-            if stored >= position {
-                return Ok(Reached::Yes(stored));
+            // An older answer may be from before the database was put back.
+            let (seen, asked) = *read.borrow_and_update();
+            let fresh = asked.is_some_and(|asked| asked >= began);
+            if fresh && (seen >= position || Instant::now() >= deadline) {
+                return Ok(judged(seen, position));
             }
-            let now = Instant::now();
-            if now >= deadline {
-                return Ok(Reached::NotYet(stored));
-            }
-            let pause = POLL.min(deadline - now);
-            match &mut changes {
-                // Woken or not: both are looked at again.
-                Some(changes) => drop(tokio::time::timeout(pause, changes.changed()).await),
-                None => tokio::time::sleep(pause).await,
+            tokio::select! {
+                _ = told.changed() => {}
+                _ = read.changed() => {}
+                looking = place.looking.lock() => {
+                    let asked = Instant::now();
+                    let stored = stored::<P>(pool).await?;
+                    place.read.send_replace((stored, Some(asked)));
+                    if stored >= position || asked >= deadline {
+                        return Ok(judged(stored, position));
+                    }
+                    let pause = POLL.min(deadline - asked);
+                    // Held meanwhile, so that nobody else looks; woken early, it is looked at again.
+                    drop(tokio::time::timeout(pause, told.changed()).await);
+                    drop(looking);
+                }
             }
         }
     }
 
-    fn of(&self, projection: &str) -> Option<&watch::Sender<i64>> {
+    fn of(&self, projection: &str) -> Option<&Place> {
         self.known
             .iter()
             .find(|(name, _)| *name == projection)
-            .map(|(_, sender)| sender)
+            .map(|(_, place)| place)
+    }
+}
+
+const fn judged(at: i64, wanted: i64) -> Reached {
+    if at >= wanted {
+        Reached::Yes(at)
+    } else {
+        Reached::NotYet(at)
     }
 }
 

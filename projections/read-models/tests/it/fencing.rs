@@ -145,3 +145,34 @@ async fn waiting_for_a_position_ends_when_another_process_reaches_it_or_the_time
     );
     assert_eq!(reached.unwrap(), Reached::Yes(40));
 }
+
+/// How often the inventory's position was read in the whole database so far. The statistics of a session are
+/// written out between its transactions once that was asked for.
+async fn looks(pool: &database::Pool) -> i64 {
+    let session = pool.get().await.unwrap();
+    session
+        .batch_execute("SELECT pg_stat_force_next_flush()")
+        .await
+        .unwrap();
+    let asked = "SELECT (seq_scan + coalesce(idx_scan, 0))::bigint FROM pg_stat_all_tables \
+                 WHERE schemaname = 'rm_inventory' AND relname = 'projection'";
+    session.query_one(asked, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn however_many_wait_for_a_position_it_is_looked_at_once() {
+    const WAITING: usize = 100;
+    let world = World::new().await;
+    // One connection: its statistics are all there are.
+    let api = database::Pool::open(&world.database.url.clone().into(), database::Role::Api, 1).unwrap();
+    let positions = Positions::default();
+    let before = looks(&api).await;
+    let patience = std::time::Duration::from_millis(300);
+    let waits = (0..WAITING).map(|_| positions.wait_for::<Inventory>(&api, 40, patience));
+    for reached in futures_util::future::join_all(waits).await {
+        assert_eq!(reached.unwrap(), Reached::NotYet(0));
+    }
+    // 300 ms in steps of 15 ms are 20; each for itself would be 2,000.
+    let made = looks(&api).await - before;
+    assert!((1..=40).contains(&made), "{made} looks");
+}
