@@ -25,8 +25,6 @@ use worker::Marketplaces;
 
 use crate::Failure;
 
-/// Connections of one role in one process.
-const CONNECTIONS: usize = 12;
 /// Writes a minute to Google with one service account; Google allows 60.
 const SHEET_WRITES: u32 = 50;
 
@@ -86,11 +84,8 @@ impl Assembly {
 
     /// Connections that act as a role.
     pub(crate) fn pool(&self, role: Role) -> Result<Pool, Failure> {
-        Ok(Pool::open(
-            self.settings.database.required_url()?,
-            role,
-            CONNECTIONS,
-        )?)
+        let database = &self.settings.database;
+        Ok(Pool::open(database.required_url()?, role, database.connections)?)
     }
 
     /// The vault over these connections.
@@ -102,7 +97,11 @@ impl Assembly {
     pub(crate) fn app(&self, pool: Pool) -> Result<App, Failure> {
         let metrics = self.metrics.clone();
         let observer = Arc::new(move |commands: usize| metrics.append_batch(commands as u64));
-        let (store, combiner) = EventStore::new(pool.clone(), self.wake.clone(), Some(observer));
+        let database = &self.settings.database;
+        let url = database.required_url()?;
+        let appends = Pool::open(url, pool.role(), database.append_connections)?;
+        let (store, combiner) =
+            EventStore::with_appends_over(appends, pool.clone(), self.wake.clone(), Some(observer));
         self.lifecycle.spawn("combiner", async move {
             combiner.run().await;
             Ok::<(), Failure>(())

@@ -4,6 +4,7 @@
 mod admin;
 mod args;
 mod assembly;
+mod connections;
 mod embedded_servers;
 mod erase;
 mod errands;

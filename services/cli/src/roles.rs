@@ -63,6 +63,8 @@ async fn prepare(settings: &Settings) -> Result<(), Failure> {
 }
 
 async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
+    let most = crate::connections::needed(role, &assembly.settings.database);
+    tracing::info!(connections = most, "connections to the database, at most");
     prove(role, &assembly.settings).await?;
     match role {
         Role::Api => api::start(assembly, None)?,

@@ -64,10 +64,23 @@ impl EventStore {
     /// A store and the loop that must be run for it.
     #[must_use]
     pub fn new(pool: Pool, wake: Wake, observer: Option<BatchObserver>) -> (Self, CombinerTask) {
+        let appends = pool.clone();
+        Self::with_appends_over(appends, pool, wake, observer)
+    }
+
+    /// As [`EventStore::new`], with connections of the combiner's own: however many readers wait for `pool`, an
+    /// append has its connection.
+    #[must_use]
+    pub fn with_appends_over(
+        appends: Pool,
+        pool: Pool,
+        wake: Wake,
+        observer: Option<BatchObserver>,
+    ) -> (Self, CombinerTask) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let task = CombinerTask {
             queue: receiver,
-            pool: pool.clone(),
+            pool: appends,
             wake: wake.clone(),
             observer,
         };

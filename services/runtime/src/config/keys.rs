@@ -47,6 +47,17 @@ pub const KEYS: &[Key] = &[
         "DATABASE_URL",
         "Address of PostgreSQL, `postgres://…`; not needed with `--embedded`",
     ),
+    plain(
+        "ST_DATABASE_CONNECTIONS",
+        "12",
+        "Most connections to PostgreSQL that one role of one process keeps for requests, jobs and reading, 4 to 500. What \
+         an installation needs in all: `deploy/README.md`",
+    ),
+    plain(
+        "ST_DATABASE_APPEND_CONNECTIONS",
+        "2",
+        "Further connections of roles that append to the log, for appending only, 1 to 16; readers cannot take them",
+    ),
     secret(
         "NATS_URL",
         "Address of NATS, `nats://…`, several separated by commas; not needed with `--embedded`",
