@@ -14,6 +14,10 @@ use crate::{DatabaseError, Role, identity};
 /// How long a caller waits for a free connection, and how long for a new one.
 pub(crate) const WAIT: Duration = Duration::from_secs(5);
 
+/// After this without the other host's acknowledgement a connection counts as lost. The system's own patience is
+/// a quarter of an hour, in which a caller would hang. A link that acknowledges and delivers nothing is not found.
+const UNHEARD: Duration = Duration::from_secs(10);
+
 /// How connections to one address are made.
 pub(crate) struct Connections {
     config: Config,
