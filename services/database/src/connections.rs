@@ -14,8 +14,9 @@ use crate::{DatabaseError, Role, identity};
 /// How long a caller waits for a free connection, and how long for a new one.
 pub(crate) const WAIT: Duration = Duration::from_secs(5);
 
-/// After this without the other host's acknowledgement a connection counts as lost. The system's own patience is
-/// a quarter of an hour, in which a caller would hang. A link that acknowledges and delivers nothing is not found.
+/// After this without the other host's acknowledgement a connection counts as lost. The system's own
+/// patience is a quarter of an hour, in which a caller would hang. A link that acknowledges and delivers
+/// nothing is not found.
 const UNHEARD: Duration = Duration::from_secs(10);
 
 /// How connections to one address are made.
@@ -79,8 +80,9 @@ pub(crate) async fn settle(client: &Client, role: Option<Role>) -> Result<Mark, 
 ///
 /// # Errors
 /// [`DatabaseError::Address`] or [`DatabaseError::Authorities`] when the address cannot be used,
-/// [`DatabaseError::Connect`] when the server is away or refuses, [`DatabaseError::Slow`] when it does not answer within
-/// five seconds, [`DatabaseError::Identity`] when the connection cannot prove that it acts as the role.
+/// [`DatabaseError::Connect`] when the server is away or refuses, [`DatabaseError::Slow`] when it does not
+/// answer within five seconds, [`DatabaseError::Identity`] when the connection cannot prove that it acts as
+/// the role.
 pub async fn connect(url: &SecretString, role: Option<Role>) -> Result<Client, DatabaseError> {
     let (client, _mark) = Connections::to(url, role)?.make().await?;
     Ok(client)

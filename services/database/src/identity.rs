@@ -11,8 +11,8 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::{DatabaseError, Role};
 
-/// The server ends a session whose process stopped in the middle of a transaction: it may hold what the others
-/// wait for, and a halted process or a lost network does not let go by itself.
+/// The server ends a session whose process stopped in the middle of a transaction: it may hold what the
+/// others wait for, and a halted process or a lost network does not let go by itself.
 const HALTED: &str = "20s";
 /// The server finds out within a minute that a client's host is gone, and frees what it held: leaders' locks
 /// live as long as their connection, and the server's own patience is two hours.
@@ -57,8 +57,8 @@ pub(crate) struct Mark(String);
 /// Makes a new connection act as `role`, or as its login without one, and proves it.
 ///
 /// # Errors
-/// [`DatabaseError::Identity`] when it is not who it has to be, [`DatabaseError::Query`] when the login may not
-/// act as the role.
+/// [`DatabaseError::Identity`] when it is not who it has to be, [`DatabaseError::Query`] when the login may
+/// not act as the role.
 pub(crate) async fn take(client: &Client, role: Option<Role>) -> Result<Mark, DatabaseError> {
     if !mark(client).await?.is_empty() {
         return Err(IdentityError::Shared.into());

@@ -116,8 +116,8 @@ impl Pool {
     ///
     /// # Errors
     /// [`DatabaseError::Exhausted`] when none is free within five seconds, [`DatabaseError::Slow`] when the
-    /// server does not answer in that time, [`DatabaseError::Connect`] and [`DatabaseError::Query`] when it refuses,
-    /// [`DatabaseError::Unsuitable`] when a new connection cannot prove that it acts as the role.
+    /// server does not answer in that time, [`DatabaseError::Connect`] and [`DatabaseError::Query`] when it
+    /// refuses, [`DatabaseError::Unsuitable`] when a new connection cannot prove that it acts as the role.
     pub async fn get(&self) -> Result<Session, DatabaseError> {
         self.inner.get().await.map_err(|error| match error {
             PoolError::Backend(error) => DatabaseError::Connect(error),

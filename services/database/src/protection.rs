@@ -1,6 +1,6 @@
-//! TLS on the way to PostgreSQL, by the words `sslmode` and `sslrootcert` of the address with the meanings that
-//! libpq gives them (<https://www.postgresql.org/docs/18/libpq-ssl.html>). The client's library knows some of
-//! them and means others, so both are taken out here; what is left it gets to see.
+//! TLS on the way to PostgreSQL, by the words `sslmode` and `sslrootcert` of the address with the meanings
+//! that libpq gives them (<https://www.postgresql.org/docs/18/libpq-ssl.html>). The client's library knows
+//! some of them and means others, so both are taken out here; what is left it gets to see.
 //!
 //! One difference: without `sslmode` the way is not protected, where libpq tries TLS first.
 

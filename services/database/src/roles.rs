@@ -1,5 +1,5 @@
-//! The roles of the database, made before the first migration and before a backup is restored. Roles belong to
-//! the server and are in no dump of a database; who migrates has to be able to act as each of them, also
+//! The roles of the database, made before the first migration and before a backup is restored. Roles belong
+//! to the server and are in no dump of a database; who migrates has to be able to act as each of them, also
 //! without being a superuser.
 
 use tokio_postgres::Client;
@@ -17,8 +17,8 @@ const OLDEST: i32 = 15;
 /// Makes the roles that are missing, and lets the present user act as each of them.
 ///
 /// # Errors
-/// [`DatabaseError::Unsuitable`] for a server that is too old, [`DatabaseError::Administrator`] where the user
-/// may not make roles.
+/// [`DatabaseError::Unsuitable`] for a server that is too old, [`DatabaseError::Administrator`] where the
+/// user may not make roles.
 pub(crate) async fn make(client: &Client) -> Result<(), DatabaseError> {
     let row = client
         .query_one("SELECT current_setting('server_version_num')::int / 10000", &[])

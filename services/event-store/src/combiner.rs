@@ -68,8 +68,8 @@ impl EventStore {
         Self::with_appends_over(appends, pool, wake, observer)
     }
 
-    /// As [`EventStore::new`], with connections of the combiner's own: however many readers wait for `pool`, an
-    /// append has its connection.
+    /// As [`EventStore::new`], with connections of the combiner's own: however many readers wait for
+    /// `pool`, an append has its connection.
     #[must_use]
     pub fn with_appends_over(
         appends: Pool,

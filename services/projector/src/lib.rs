@@ -33,7 +33,8 @@ pub use unpark::{UnparkError, unpark};
 
 /// Connections: a session per projection, and readers of the log.
 const POOL_SIZE: usize = 6;
-/// Of each projection: the lock of whoever is active, and, while it is built anew, the rebuild's lock and writer.
+/// Of each projection: the lock of whoever is active, and, while it is built anew, the rebuild's lock and
+/// writer.
 const OF_PROJECTION: usize = 3;
 /// Most connections that one process opens for all projections.
 pub const CONNECTIONS: usize = POOL_SIZE + 2 * OF_PROJECTION;

@@ -1,6 +1,6 @@
 //! A pooler between a client and PostgreSQL, as small as one can be that shows what poolers do to sessions.
-//! Like PgBouncer it refuses start-up parameters that it does not know, and in its transaction mode it gives a
-//! server's connection to whichever client has a transaction to run, settings of others and all.
+//! Like PgBouncer it refuses start-up parameters that it does not know, and in its transaction mode it
+//! gives a server's connection to whichever client has a transaction to run, settings of others and all.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
