@@ -34,7 +34,10 @@ impl Connections {
         }
         config
             .connect_timeout(WAIT)
-            .keepalives_idle(Duration::from_secs(30));
+            .tcp_user_timeout(UNHEARD)
+            .keepalives_idle(UNHEARD)
+            .keepalives_interval(Duration::from_secs(5))
+            .keepalives_retries(3);
         Ok(Self {
             config,
             protection,
