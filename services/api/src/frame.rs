@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError};
 use futures_util::FutureExt as _;
-use runtime::metrics::HttpRequest as Measured;
+use runtime::metrics::{HttpRequest as Measured, labels};
 use tracing::Instrument as _;
 
 use crate::connections::{Sent, Watched};
@@ -30,8 +30,12 @@ pub async fn frame(
     };
     let began = Instant::now();
     let busy = request.conn_data::<Watched>().map(Watched::busy);
-    let (method, path) = (request.method().clone(), request.path().to_owned());
-    let (trace, span) = Trace::begin(request.headers(), known(&method), &state.ids, state.clock.now());
+    // A client can send any word; only a known one may stand in a name.
+    let (method, path) = (
+        labels::method(request.method().as_str()),
+        request.path().to_owned(),
+    );
+    let (trace, span) = Trace::begin(request.headers(), method, &state.ids, state.clock.now());
     request.extensions_mut().insert(trace.clone());
     // The request itself cannot be kept: routing needs to own it. So a failure below leaves as an error that
     // knows path and trace.
@@ -74,14 +78,14 @@ pub async fn frame(
         .as_ref()
         .map_or_else(ResponseError::status_code, ServiceResponse::status);
     state.metrics.http_request(Measured {
-        method: method.as_str(),
+        method,
         route: route.as_deref().unwrap_or("unmatched"),
         status: status.as_u16(),
         duration: began.elapsed(),
     });
-    runtime::trace::answered(&span, known(&method), route.as_deref(), status.as_u16());
+    runtime::trace::answered(&span, method, route.as_deref(), status.as_u16());
     tracing::debug!(
-        http.method = %method, http.route = route.as_deref(), http.status = status.as_u16(),
+        http.method = method, http.route = route.as_deref(), http.status = status.as_u16(),
         trace.id = %trace.trace_id.simple(), request.id = %trace.request_id, "request answered"
     );
     let mut response = response?;
@@ -89,16 +93,6 @@ pub async fn frame(
     crate::gate::finish(&mut response);
     add_headers(response.headers_mut(), &trace);
     Ok(response.map_body(|_head, body| BoxBody::new(Sent::new(body, busy))))
-}
-
-/// A method that may stand in a name: a client can send any word.
-fn known(method: &Method) -> &str {
-    match *method {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
-            method.as_str()
-        }
-        _ => "_OTHER",
-    }
 }
 
 /// A problem that left a handler gets its path and trace.

@@ -298,9 +298,7 @@ struct CountedCalls(Metrics);
 
 impl CallObserver for CountedCalls {
     fn observe(&self, record: &CallRecord<'_>) {
-        let status = record
-            .status
-            .map_or_else(|| "none".to_owned(), |status| status.to_string());
-        self.0.marketplace_request(record.host, record.endpoint, &status);
+        self.0
+            .marketplace_request(record.host, record.endpoint, record.status);
     }
 }

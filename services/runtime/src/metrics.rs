@@ -1,5 +1,8 @@
 //! The project's own numbers for Prometheus, made once and under fixed names. No label carries a tenant:
-//! their number is unbounded, and who asks about one tenant looks into logs or read models.
+//! their number is unbounded, and who asks about one tenant looks into logs or read models. Labels that a
+//! client or a vendor has a say in are cut down by [`labels`].
+
+pub mod labels;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,6 +47,7 @@ struct Inner {
     projection_lag_seconds: Gauge<f64>,
     relay_position: Gauge<u64>,
     marketplace_requests: Counter<u64>,
+    marketplace_hosts: labels::Hosts,
     sync_duration: Histogram<f64>,
     sync_sources: Counter<u64>,
     sheet_writes: Counter<u64>,
@@ -64,7 +68,7 @@ struct Inner {
 /// One answered HTTP request, as the semantic conventions describe it (`http.server.request.duration`).
 #[derive(Debug, Clone, Copy)]
 pub struct HttpRequest<'a> {
-    /// `http.request.method`.
+    /// `http.request.method`; what no route has is counted as `_OTHER`.
     pub method: &'a str,
     /// `http.route`: the pattern, such as `/api/v1/products/{id}`, never the path with ids.
     pub route: &'a str,
@@ -110,6 +114,7 @@ impl Metrics {
                 .u64_counter("stock.marketplace.requests")
                 .with_description("Requests to marketplaces by host, endpoint and status")
                 .build(),
+            marketplace_hosts: labels::Hosts::default(),
             sync_duration: meter
                 .f64_histogram("stock.sync.duration.seconds")
                 .with_description("Duration of a sync from its start to its outcome")
@@ -193,10 +198,13 @@ impl Metrics {
         self.inner.relay_position.record(position, &[]);
     }
 
-    /// One request to a marketplace; `status` is the HTTP status or a word such as `timeout`.
-    pub fn marketplace_request(&self, host: &str, endpoint: &str, status: &str) {
-        let labels = [("host", host), ("endpoint", endpoint), ("status", status)];
-        let labels = labels.map(|(key, value)| KeyValue::new(key, value.to_owned()));
+    /// One request to a marketplace and the HTTP status, `None` where no answer came.
+    pub fn marketplace_request(&self, host: &str, endpoint: &'static str, status: Option<u16>) {
+        let labels = [
+            KeyValue::new("host", self.inner.marketplace_hosts.label(host)),
+            KeyValue::new("endpoint", endpoint),
+            KeyValue::new("status", labels::status(status)),
+        ];
         self.inner.marketplace_requests.add(1, &labels);
     }
 
@@ -230,16 +238,18 @@ impl Metrics {
         *at = Some(Instant::now());
     }
 
-    /// One request to Google; `status` is the HTTP status or `none`.
-    pub fn sheet_call(&self, endpoint: &str, status: &str) {
-        let labels = [("endpoint", endpoint), ("status", status)];
-        let labels = labels.map(|(key, value)| KeyValue::new(key, value.to_owned()));
+    /// One request to Google and the HTTP status, `None` where no answer came.
+    pub fn sheet_call(&self, endpoint: &'static str, status: Option<u16>) {
+        let labels = [
+            KeyValue::new("endpoint", endpoint),
+            KeyValue::new("status", labels::status(status)),
+        ];
         self.inner.sheet_calls.add(1, &labels);
     }
 
     /// A sheet that was not written.
-    pub fn sheet_failed(&self, class: &str) {
-        let labels = [KeyValue::new("class", class.to_owned())];
+    pub fn sheet_failed(&self, class: &'static str) {
+        let labels = [KeyValue::new("class", class)];
         self.inner.sheet_failures.add(1, &labels);
     }
 
@@ -285,7 +295,7 @@ impl Metrics {
     /// One answered HTTP request.
     pub fn http_request(&self, request: HttpRequest<'_>) {
         let labels = [
-            KeyValue::new("http.request.method", request.method.to_owned()),
+            KeyValue::new("http.request.method", labels::method(request.method)),
             KeyValue::new("http.route", request.route.to_owned()),
             KeyValue::new("http.response.status_code", i64::from(request.status)),
         ];
@@ -334,13 +344,13 @@ mod tests {
         let metrics = Metrics::new("test").unwrap();
         metrics.projection_lag("inventory", 12, Duration::from_millis(1500));
         metrics.relay_position(77);
-        metrics.marketplace_request("content-api", "cards", "429");
+        metrics.marketplace_request("content-api", "cards", Some(429));
         metrics.sync_ended("wildberries", "completed", Duration::from_secs(3));
         metrics.source_ended("wildberries", "orders", "degraded");
         let before = String::from_utf8(metrics.render().unwrap()).unwrap();
         assert!(!before.contains("stock_sheet_last_write_seconds"), "{before}");
         metrics.sheet_written(5);
-        metrics.sheet_call("POST /v4/spreadsheets/{id}:batchUpdate", "200");
+        metrics.sheet_call("POST /v4/spreadsheets/{id}:batchUpdate", Some(200));
         metrics.sheet_failed("not_shared");
         metrics.append_batch(40);
         metrics.dead_letters(2);
@@ -380,5 +390,30 @@ mod tests {
             assert!(page.contains(line), "{line} is missing in\n{page}");
         }
         assert!(!page.contains("otel_scope"), "{page}");
+    }
+    #[test]
+    fn values_that_others_invent_do_not_become_series() {
+        let metrics = Metrics::new("test").unwrap();
+        for number in 0..3_000_u16 {
+            metrics.marketplace_request(&format!("host-{number}"), "cards", Some(200 + number % 800));
+            metrics.http_request(HttpRequest {
+                method: &format!("WORD{number}"),
+                route: "unmatched",
+                status: 405,
+                duration: Duration::ZERO,
+            });
+        }
+        metrics.marketplace_request("host-0", "prices", None);
+        let page = String::from_utf8(metrics.render().unwrap()).unwrap();
+        let series = |name: &str| page.lines().filter(|line| line.starts_with(name)).count();
+        assert_eq!(series("http_server_request_duration_seconds_count"), 1, "{page}");
+        let statuses = (100..1_000).map(|status| labels::status(Some(status)));
+        assert!(statuses.collect::<std::collections::BTreeSet<_>>().len() < 100);
+        assert!(!page.contains("otel_metric_overflow"), "{page}");
+        assert!(
+            page.contains("endpoint=\"prices\",host=\"host-0\",status=\"none\""),
+            "{page}"
+        );
+        assert!(page.contains("http_request_method=\"_OTHER\""), "{page}");
     }
 }

@@ -210,3 +210,35 @@ async fn a_database_that_is_away_is_a_problem_without_its_words() {
         .await;
     command.is(StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+#[tokio::test]
+async fn words_for_methods_that_a_client_invents_do_not_become_series() {
+    let (mut world, state) = crate::world::world_and_state().await;
+    let metrics = state.metrics.clone();
+    let bound = api::build(state, "127.0.0.1:0".parse().unwrap()).unwrap();
+    world.base = format!("http://127.0.0.1:{}", bound.port());
+    tokio::spawn(bound.run());
+    for number in 0..40 {
+        let method = Method::from_bytes(format!("WORD{number}").as_bytes()).unwrap();
+        for path in ["/api/v1/products", "/api/v1/no/such/path"] {
+            let answer = world.ask(method.clone(), path).send().await;
+            assert!(
+                answer.status.is_client_error(),
+                "{method} {path}: {}",
+                answer.status
+            );
+        }
+    }
+    let page = String::from_utf8(metrics.render().unwrap()).unwrap();
+    let counts = page
+        .lines()
+        .filter(|line| line.starts_with("http_server_request_duration_seconds_count"));
+    let counts: Vec<_> = counts.collect();
+    assert!(counts.len() <= 2, "{counts:#?}");
+    assert!(
+        counts
+            .iter()
+            .all(|line| line.contains("http_request_method=\"_OTHER\"")),
+        "{counts:#?}"
+    );
+}
