@@ -9,6 +9,7 @@ use async_nats::jetstream;
 use async_nats::{Auth, AuthError, Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
 
+use crate::condition::{self, ConditionError};
 use crate::users;
 
 /// Requests to the broker's own interface are answered within this time or count as failed.
@@ -31,6 +32,8 @@ pub struct BrokerOptions {
     pub user: Option<BrokerUser>,
     /// How the way there is protected.
     pub tls: BrokerTls,
+    /// Servers that keep a copy of each stream; `None` for what `nats/streams.toml` declares.
+    pub replicas: Option<usize>,
 }
 
 /// A user of `nats/users.toml`.
@@ -60,6 +63,7 @@ impl BrokerOptions {
             name: name.into(),
             user: None,
             tls: BrokerTls::default(),
+            replicas: None,
         }
     }
 
@@ -101,6 +105,9 @@ pub enum BrokerError {
     /// The broker is there and refuses this user, or it is not the broker that it should be.
     #[error("the broker refuses us, or cannot prove who it is")]
     Refused(#[source] async_nats::ConnectError),
+    /// The broker cannot do what is needed.
+    #[error("the broker cannot be used")]
+    Unsuitable(#[source] ConditionError),
 }
 
 /// State of the link.
@@ -118,6 +125,7 @@ pub struct Broker {
     client: Client,
     jetstream: jetstream::Context,
     connection: watch::Receiver<Connection>,
+    replicas: Option<usize>,
 }
 
 impl fmt::Debug for Broker {
@@ -132,7 +140,7 @@ impl Broker {
     /// Starts to connect and returns at once; attempts go on for ever, in the background.
     ///
     /// # Errors
-    /// [`BrokerError`] when the address or the credentials can never work.
+    /// [`BrokerError`] when the address or the credentials can never work, or the server that answers is too old.
     pub async fn connect(options: BrokerOptions) -> Result<Self, BrokerError> {
         let servers = options
             .url
@@ -140,9 +148,7 @@ impl Broker {
             .map(|server| server.trim().parse::<ServerAddr>())
             .collect::<Result<Vec<_>, _>>()
             .map_err(BrokerError::Address)?;
-        if options.user.is_some() || options.tls.required || options.tls.ca_file.is_some() {
-            try_once(&options, &servers).await?;
-        }
+        try_once(&options, &servers).await?;
         let (state, connection) = watch::channel(Connection::default());
         let client = client_options(&options)?
             .retry_on_initial_connect()
@@ -166,6 +172,7 @@ impl Broker {
             client,
             jetstream,
             connection,
+            replicas: options.replicas,
         })
     }
 
@@ -180,6 +187,18 @@ impl Broker {
     #[must_use]
     pub const fn jetstream(&self) -> &jetstream::Context {
         &self.jetstream
+    }
+
+    /// Servers that keep a copy of each stream, where the installation says so.
+    #[must_use]
+    pub const fn replicas(&self) -> Option<usize> {
+        self.replicas
+    }
+
+    /// Version of the server at the other end, such as `2.15.1`; empty while there was none.
+    #[must_use]
+    pub fn server_version(&self) -> String {
+        self.client.server_info().version
     }
 
     /// The link's state, to be watched. After a change of [`Connection::epoch`] nothing that was known about
@@ -230,14 +249,15 @@ fn sign(seed_file: &std::path::Path, nonce: &[u8]) -> Result<Auth, Box<dyn std::
     Ok(auth)
 }
 
-/// Waiting for a broker that is away is right; waiting for one that refuses us, or that is somebody else,
+/// Waiting for a broker that is away is right; waiting for one that refuses us, that is somebody else or too old
 /// is not: the client would try for ever and tell nobody.
 async fn try_once(options: &BrokerOptions, servers: &[ServerAddr]) -> Result<(), BrokerError> {
     match client_options(options)?.connect(servers).await {
         Ok(client) => {
+            let version = client.server_info().version;
             // Its end is seen by nobody.
             drop(client.drain().await);
-            Ok(())
+            condition::new_enough(&version).map_err(BrokerError::Unsuitable)
         }
         Err(error) if is_final(&error) => Err(BrokerError::Refused(error)),
         Err(error) => {

@@ -5,6 +5,7 @@
 
 pub mod broker;
 pub mod bucket;
+pub mod condition;
 pub mod dead;
 pub mod events_consumer;
 pub mod forget;
@@ -17,11 +18,12 @@ pub mod work;
 
 pub use broker::{Broker, BrokerError, BrokerOptions, BrokerTls, BrokerUser, Connection};
 pub use bucket::{Bucket, BucketError, Cache};
+pub use condition::ConditionError;
 pub use dead::{DeadLetter, DeadLetters};
 pub use events_consumer::{ConsumeError, EventsConsumer};
 pub use hints::Hints;
 pub use topology::TopologyError;
-pub use work::{Enqueued, Job, JobConsumer, Queue, QueueState, WorkError, WorkQueue};
+pub use work::{Enqueued, Job, JobConsumer, Queue, QueueFigures, QueueState, WorkError, WorkQueue};
 
 /// The broker's client, for callers that need its types.
 pub use async_nats;

@@ -44,6 +44,12 @@ pub enum TopologyError {
         /// Value found.
         found: String,
     },
+    /// It is there, but no server that holds it is up.
+    #[error("`{name}` exists, but no server that holds it answers")]
+    Offline {
+        /// Name of the stream.
+        name: String,
+    },
     /// The broker did not answer or refused.
     #[error("the broker could not be asked about `{name}`")]
     Broker {
@@ -108,14 +114,46 @@ struct DeclaredBucket {
 pub struct Applied {
     /// What had to be created: streams (buckets as `KV_<name>`) and `stream/consumer`.
     pub created: Vec<String>,
+    /// Streams that are kept by another number of servers now.
+    pub scaled: Vec<String>,
 }
 
-/// Creates what is missing, then verifies everything.
+/// What happens to things that are not as declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Missing ones are created, numbers of replicas are changed; for the tool.
+    Apply,
+    /// Missing ones are created; how many servers keep a stream is the tool's business.
+    Restore,
+    /// Nothing is changed.
+    Verify,
+}
+
+/// Called with the number of things that are done, of how many, and the name of the next.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize, &str) + Sync);
+
+/// Creates what is missing, brings every stream to the installation's number of replicas, then verifies everything.
 ///
 /// # Errors
-/// [`TopologyError::Drift`] when something differs; nothing that exists is changed.
+/// [`TopologyError::Drift`] when something else differs; nothing else that exists is changed.
 pub async fn apply(broker: &Broker) -> Result<Applied, TopologyError> {
-    walk(broker, true).await
+    apply_with(broker, &|_, _, _| {}).await
+}
+
+/// As [`apply`], telling how far it is.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn apply_with(broker: &Broker, progress: Progress<'_>) -> Result<Applied, TopologyError> {
+    walk(broker, Mode::Apply, progress).await
+}
+
+/// Creates whatever is missing; for the one role that makes everything. Numbers of replicas stay as they are.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn restore_all(broker: &Broker) -> Result<Applied, TopologyError> {
+    walk(broker, Mode::Restore, &|_, _, _| {}).await
 }
 
 /// Verifies everything and creates nothing.
@@ -123,7 +161,7 @@ pub async fn apply(broker: &Broker) -> Result<Applied, TopologyError> {
 /// # Errors
 /// [`TopologyError::Missing`] or [`TopologyError::Drift`] for the first difference.
 pub async fn verify(broker: &Broker) -> Result<(), TopologyError> {
-    walk(broker, false).await.map(|_| ())
+    walk(broker, Mode::Verify, &|_, _, _| {}).await.map(|_| ())
 }
 
 /// The declared configuration of one stream (a bucket under `KV_<name>`).
@@ -131,7 +169,7 @@ pub async fn verify(broker: &Broker) -> Result<(), TopologyError> {
 /// # Errors
 /// [`TopologyError::Missing`] when no such stream is declared.
 pub fn declared_stream(name: &str) -> Result<Config, TopologyError> {
-    streams(&parse()?)
+    streams(&parse()?, None)
         .into_iter()
         .find(|stream| stream.name == name)
         .ok_or_else(|| TopologyError::Missing {
@@ -147,17 +185,27 @@ pub fn declared_stream(name: &str) -> Result<Config, TopologyError> {
 pub async fn restore(broker: &Broker, wanted: &[&str]) -> Result<Applied, TopologyError> {
     let declared = parse()?;
     let mut applied = Applied::default();
-    for config in streams(&declared) {
+    for config in streams(&declared, broker.replicas()) {
         if wanted.contains(&config.name.as_str()) {
-            stream(broker.jetstream(), config, true, &mut applied).await?;
+            stream(broker.jetstream(), config, Mode::Restore, &mut applied).await?;
         }
     }
     for declared in &declared.consumer {
         if wanted.contains(&declared.stream.as_str()) {
-            consumer(broker.jetstream(), declared, true, &mut applied).await?;
+            consumer(broker.jetstream(), declared, Mode::Restore, &mut applied).await?;
         }
     }
     Ok(applied)
+}
+
+/// The sequence of the last message of a stream; for users that may look at it.
+///
+/// # Errors
+/// [`TopologyError::Broker`], also when there is no such stream.
+pub async fn last_sequence(broker: &Broker, name: &str) -> Result<u64, TopologyError> {
+    let found = broker.jetstream().get_stream(name).await;
+    let found = found.map_err(|error| refused(name, error))?;
+    Ok(found.cached_info().state.last_sequence)
 }
 
 /// What is declared, by name.
@@ -172,20 +220,28 @@ pub(crate) struct Names {
 pub(crate) fn names() -> Result<Names, TopologyError> {
     let declared = parse()?;
     Ok(Names {
-        streams: streams(&declared).into_iter().map(|stream| stream.name).collect(),
+        streams: streams(&declared, None)
+            .into_iter()
+            .map(|stream| stream.name)
+            .collect(),
         consumers: declared.consumer,
     })
 }
 
-async fn walk(broker: &Broker, create: bool) -> Result<Applied, TopologyError> {
+async fn walk(broker: &Broker, mode: Mode, progress: Progress<'_>) -> Result<Applied, TopologyError> {
     let declared = parse()?;
+    let streams = streams(&declared, broker.replicas());
+    let all = streams.len() + declared.consumer.len();
     let mut applied = Applied::default();
-    for config in streams(&declared) {
-        stream(broker.jetstream(), config, create, &mut applied).await?;
+    for (done, config) in streams.into_iter().enumerate() {
+        progress(done, all, &config.name);
+        stream(broker.jetstream(), config, mode, &mut applied).await?;
     }
-    for declared in &declared.consumer {
-        consumer(broker.jetstream(), declared, create, &mut applied).await?;
+    for (done, declared) in (all - declared.consumer.len()..).zip(&declared.consumer) {
+        progress(done, all, &format!("{}/{}", declared.stream, declared.durable));
+        consumer(broker.jetstream(), declared, mode, &mut applied).await?;
     }
+    progress(all, all, "");
     Ok(applied)
 }
 
@@ -193,13 +249,19 @@ fn parse() -> Result<Declared, TopologyError> {
     toml::from_str(DECLARED).map_err(TopologyError::Declaration)
 }
 
-fn streams(declared: &Declared) -> Vec<Config> {
-    declared
+fn streams(declared: &Declared, replicas: Option<usize>) -> Vec<Config> {
+    let mut streams: Vec<Config> = declared
         .stream
         .iter()
         .map(stream_config)
         .chain(declared.bucket.iter().map(bucket_config))
-        .collect()
+        .collect();
+    if let Some(replicas) = replicas {
+        for stream in &mut streams {
+            stream.num_replicas = replicas;
+        }
+    }
+    streams
 }
 
 fn stream_config(declared: &DeclaredStream) -> Config {
@@ -251,15 +313,25 @@ fn bucket_config(declared: &DeclaredBucket) -> Config {
 async fn stream(
     jetstream: &jetstream::Context,
     config: Config,
-    create: bool,
+    mode: Mode,
     applied: &mut Applied,
 ) -> Result<(), TopologyError> {
     let name = config.name.clone();
     match jetstream.get_stream(&name).await {
-        Ok(found) => return same_stream(&config, &found.cached_info().config),
-        Err(error) if !is_missing_stream(&error.kind()) => return Err(refused(&name, error)),
-        Err(_) if !create => return Err(TopologyError::Missing { name }),
+        Ok(found) => return as_declared(jetstream, config, &found.cached_info().config, mode, applied).await,
+        Err(error) if is_without_holder(&error.kind()) => return Err(TopologyError::Offline { name }),
+        Err(error) if !is_missing_stream(&error.kind()) => {
+            return Err(offline_or(jetstream, &config, refused(&name, error)).await);
+        }
         Err(_) => {}
+    }
+    // In a cluster a stream whose only holder is down may be answered for as if there was none, and a second one
+    // of its name would be empty.
+    if is_listed(jetstream, &config).await {
+        return Err(TopologyError::Offline { name });
+    }
+    if mode == Mode::Verify {
+        return Err(TopologyError::Missing { name });
     }
     match jetstream.create_stream(config.clone()).await {
         Ok(_) => {
@@ -275,14 +347,81 @@ async fn stream(
                 .map_err(|error| refused(&name, error))?;
             same_stream(&config, &found.cached_info().config)
         }
-        Err(error) => Err(refused(&name, error)),
+        Err(error) => Err(offline_or(jetstream, &config, refused(&name, error)).await),
     }
+}
+
+/// Compares what is there. How many servers keep it is changed by the tool and not looked at by roles.
+async fn as_declared(
+    jetstream: &jetstream::Context,
+    declared: Config,
+    found: &Config,
+    mode: Mode,
+    applied: &mut Applied,
+) -> Result<(), TopologyError> {
+    let mut expected = declared;
+    let wanted = expected.num_replicas;
+    if mode != Mode::Verify {
+        expected.num_replicas = found.num_replicas;
+    }
+    same_stream(&expected, found)?;
+    if mode != Mode::Apply || wanted == found.num_replicas {
+        return Ok(());
+    }
+    let scaled = Config {
+        num_replicas: wanted,
+        ..found.clone()
+    };
+    let name = scaled.name.clone();
+    let changed = jetstream.update_stream(scaled).await;
+    changed.map_err(|error| refused(&name, error))?;
+    tracing::info!(stream = %name, replicas = wanted, "number of replicas changed");
+    applied.scaled.push(name);
+    Ok(())
+}
+
+/// What a failure means: that the stream has no holder, where the cluster knows it by name.
+async fn offline_or(
+    jetstream: &jetstream::Context,
+    config: &Config,
+    failure: TopologyError,
+) -> TopologyError {
+    if is_listed(jetstream, config).await {
+        return TopologyError::Offline {
+            name: config.name.clone(),
+        };
+    }
+    failure
+}
+
+/// Whether the cluster knows the stream by name. `false` where it cannot be asked.
+async fn is_listed(jetstream: &jetstream::Context, config: &Config) -> bool {
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(default)]
+        streams: Option<Vec<String>>,
+    }
+    // The subjects of two streams never overlap, so the answer is one name and needs no second page.
+    let about = serde_json::json!({ "subject": config.subjects.first() });
+    let listed = jetstream.request::<_, _, Listed>("STREAM.NAMES", &about).await;
+    match listed {
+        Ok(listed) => listed.streams.unwrap_or_default().contains(&config.name),
+        Err(error) => {
+            tracing::debug!(%error, stream = %config.name, "names of streams cannot be listed");
+            false
+        }
+    }
+}
+
+fn is_without_holder(kind: &GetStreamErrorKind) -> bool {
+    let codes = [ErrorCode::STREAM_OFFLINE, ErrorCode::STREAM_OFFLINE_REASON];
+    matches!(kind, GetStreamErrorKind::JetStream(error) if codes.contains(&error.error_code()))
 }
 
 async fn consumer(
     jetstream: &jetstream::Context,
     declared: &DeclaredConsumer,
-    create: bool,
+    mode: Mode,
     applied: &mut Applied,
 ) -> Result<(), TopologyError> {
     let name = format!("{}/{}", declared.stream, declared.durable);
@@ -296,7 +435,7 @@ async fn consumer(
         Err(error) if error.kind() != async_nats::jetstream::context::ConsumerInfoErrorKind::NotFound => {
             return Err(refused(&name, error));
         }
-        Err(_) if !create => return Err(TopologyError::Missing { name }),
+        Err(_) if mode == Mode::Verify => return Err(TopologyError::Missing { name }),
         Err(_) => {}
     }
     let created = stream.create_consumer(wanted).await;

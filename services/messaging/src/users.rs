@@ -268,6 +268,10 @@ fn permissions(user: &DeclaredUser, names: &topology::Names, all: &Declared) -> 
         .iter()
         .filter(|other| other.asks.iter().any(|subject| serves(user, subject)));
     publish.extend(askers.map(|other| format!("{}.>", inbox_prefix(&other.name))));
+    if !user.makes.is_empty() {
+        // To tell a stream whose holder is down from one that is not there.
+        publish.insert("$JS.API.STREAM.NAMES".to_owned());
+    }
     for stream in &user.makes {
         publish.insert(format!("$JS.API.STREAM.INFO.{stream}"));
         publish.insert(format!("$JS.API.STREAM.CREATE.{stream}"));

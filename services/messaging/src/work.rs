@@ -140,6 +140,14 @@ impl WorkQueue {
         }
     }
 
+    /// How many jobs a queue has, and since when the oldest is there.
+    ///
+    /// # Errors
+    /// [`WorkError`] when the broker is away, or the queue is missing.
+    pub async fn figures(&self, queue: Queue) -> Result<QueueFigures, WorkError> {
+        place::figures(&self.broker, queue).await
+    }
+
     /// How a queue stands as of `now`, for readiness: jobs may be there and never be delivered.
     ///
     /// # Errors
@@ -147,6 +155,17 @@ impl WorkQueue {
     pub async fn state(&self, queue: Queue, now: DateTime<Utc>) -> Result<QueueState, WorkError> {
         place::state(&self.broker, queue, now).await
     }
+}
+
+/// What waits in a queue or is being worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueFigures {
+    /// Jobs that are given out at the moment.
+    pub in_hand: u64,
+    /// Jobs that wait.
+    pub waiting: u64,
+    /// When the oldest job was published, given out or not; `None` for an empty queue.
+    pub oldest: Option<DateTime<Utc>>,
 }
 
 enum PublishFailure {

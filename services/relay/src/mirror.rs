@@ -182,6 +182,9 @@ pub async fn replace(
     leadership: &Leadership,
 ) -> Result<Copy, MirrorError> {
     let mut config = topology::declared_stream(topology::EVENTS)?;
+    if let Some(replicas) = broker.replicas() {
+        config.num_replicas = replicas;
+    }
     let head = reader.head().await?;
     let from = beginning(head, &config);
     config.first_sequence = (from > 1).then_some(unsigned(from));
@@ -193,7 +196,7 @@ pub async fn replace(
     }
     let made = broker.jetstream().create_stream(config).await.map_err(broken)?;
     let made = copy(made.cached_info());
-    if let Err(error) = topology::apply(broker).await {
+    if let Err(error) = topology::restore_all(broker).await {
         // Somebody else's stream differs; that stops its users, not the events.
         tracing::warn!(%error, "not everything is as declared");
     }

@@ -9,7 +9,7 @@ use async_nats::jetstream::consumer::Info;
 use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Queue, WorkError};
+use super::{Queue, QueueFigures, WorkError};
 use crate::{Broker, TopologyError, topology};
 
 /// What looks lost is looked at again after this: a job that is being acknowledged this moment is not.
@@ -41,6 +41,7 @@ struct Look {
     delivered: u64,
     acknowledged: u64,
     in_hand: usize,
+    waiting: u64,
     last: u64,
     /// The oldest job of the queue, and when it was published; unknown where it could not be asked for.
     oldest: Option<(u64, DateTime<Utc>)>,
@@ -76,6 +77,19 @@ pub(super) async fn state(
             QueueState::Untaken { since }
         }
         _ => QueueState::Moves,
+    })
+}
+
+/// How many jobs a queue has, and since when.
+///
+/// # Errors
+/// [`WorkError`] when the broker is away, or stream or consumer are missing.
+pub(super) async fn figures(broker: &Broker, queue: Queue) -> Result<QueueFigures, WorkError> {
+    let look = look(broker, queue).await?;
+    Ok(QueueFigures {
+        in_hand: look.in_hand as u64,
+        waiting: look.waiting,
+        oldest: look.oldest.map(|(_, at)| at),
     })
 }
 
@@ -136,6 +150,7 @@ async fn look(broker: &Broker, queue: Queue) -> Result<Look, WorkError> {
         delivered: info.delivered.stream_sequence,
         acknowledged: info.ack_floor.stream_sequence,
         in_hand: info.num_ack_pending,
+        waiting: info.num_pending,
         last,
         oldest,
     })
@@ -174,6 +189,7 @@ mod tests {
                 delivered,
                 acknowledged,
                 in_hand,
+                waiting: 0,
                 last,
                 oldest,
             }

@@ -8,6 +8,8 @@
     reason = "helpers of tests end the test where they fail"
 )]
 
+mod cluster;
+mod condition;
 mod consume;
 mod exchange;
 mod forget;

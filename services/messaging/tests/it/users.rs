@@ -195,6 +195,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "pub events.t.product.p.stock_observed",
             "pub hints.positions",
+            "pub $JS.API.STREAM.NAMES",
             "pub $JS.API.STREAM.INFO.EVENTS",
             "pub $JS.API.STREAM.CREATE.EVENTS",
             "pub $JS.API.STREAM.CREATE.WORK",
@@ -250,6 +251,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pub $KV.marketplace_cache.k",
             "pub $KV.pending_reports.k",
             "pub $KV.marketplace_limits.k",
+            "pub $JS.API.STREAM.NAMES",
             "pub $JS.API.STREAM.CREATE.WORK",
             "pub $JS.API.STREAM.PURGE.WORK",
             "pub $JS.API.DIRECT.GET.WORK",
@@ -300,6 +302,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pub worker.check_credential",
             "pub sheets.sync",
             "pub $KV.limits.k",
+            "pub $JS.API.STREAM.NAMES",
             "pub $JS.API.DIRECT.GET.KV_limits.$KV.limits.k",
             "sub hints.positions",
             "sub _INBOX_api.>",
