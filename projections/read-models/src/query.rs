@@ -41,6 +41,18 @@ pub async fn position<P: Projection>(
     row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
 }
 
+/// How many streams of all tenants are parked. For the projector's role.
+///
+/// # Errors
+/// [`QueryError::Database`].
+pub async fn parked_count<P: Projection>(client: &impl GenericClient) -> Result<u64, QueryError> {
+    // Scans: parked streams are few, and each is a defect to be mended.
+    let sql = format!("SELECT count(*) FROM {}.parked_streams", P::SCHEMA);
+    let statement = client.prepare_cached(&sql).await?;
+    let parked: i64 = client.query_one(&statement, &[]).await?.try_get(0)?;
+    Ok(u64::try_from(parked).unwrap_or(0))
+}
+
 /// A stream that waits because one of its events could not be applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parked {

@@ -19,6 +19,6 @@ mod wake;
 pub use append::{Append, Appended, StreamId};
 pub use combiner::{BatchObserver, CombinerTask, EventStore};
 pub use error::{AppendError, ReadError};
-pub use read::{GlobalReader, columns};
+pub use read::{Behind, GlobalReader, columns};
 pub use states::{Loaded, State, States};
 pub use wake::{Subscription, Wake};

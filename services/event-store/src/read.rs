@@ -1,5 +1,6 @@
 //! Reading the log: in its global order, and stream by stream.
 
+use chrono::{DateTime, Utc};
 use database::{Pool, Session};
 use events::ids::{CommandId, EventId, TenantId};
 use events::{Metadata, Recorded, StreamType};
@@ -12,6 +13,17 @@ use crate::ReadError;
 pub const fn columns() -> &'static str {
     "position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text, \
      metadata::text, tenant_id, command_id, correlation_id, causation_id, actor, recorded_at"
+}
+
+/// How far a reader is behind the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind {
+    /// Length of the log.
+    pub head: i64,
+    /// Events that the reader has not read.
+    pub events: u64,
+    /// When the oldest of them was recorded.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// Reads the log in its one order. Needs a pool whose role may see the whole log (relay, projector).
@@ -43,6 +55,23 @@ impl GlobalReader {
             .prepare_cached("SELECT position FROM core.log_head WHERE id = 1")
             .await?;
         Ok(session.query_one(&statement, &[]).await?.get(0))
+    }
+
+    /// How far a reader at `position` is behind the log.
+    ///
+    /// # Errors
+    /// As [`GlobalReader::read_after`].
+    pub async fn behind(&self, position: i64) -> Result<Behind, ReadError> {
+        let head = self.head().await?;
+        let next = match head > position {
+            true => self.read_after(position, 1).await?,
+            false => Vec::new(),
+        };
+        Ok(Behind {
+            head,
+            events: u64::try_from(head - position).unwrap_or(0),
+            since: next.first().map(|event| event.recorded_at),
+        })
     }
 
     /// At most `limit` events after `position`, in order.

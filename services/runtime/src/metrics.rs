@@ -46,6 +46,14 @@ struct Inner {
     projection_lag_events: Gauge<u64>,
     projection_lag_seconds: Gauge<f64>,
     relay_position: Gauge<u64>,
+    relay_lag_events: Gauge<u64>,
+    relay_lag_seconds: Gauge<f64>,
+    log_head: Gauge<u64>,
+    policy_lag_events: Gauge<u64>,
+    policy_lag_seconds: Gauge<f64>,
+    parked_streams: Gauge<u64>,
+    queue_jobs: Gauge<u64>,
+    queue_oldest_seconds: Gauge<f64>,
     marketplace_requests: Counter<u64>,
     marketplace_hosts: labels::Hosts,
     sync_duration: Histogram<f64>,
@@ -109,6 +117,40 @@ impl Metrics {
             relay_position: meter
                 .u64_gauge("stock.relay.position")
                 .with_description("Position of the last event that the broker has acknowledged")
+                .build(),
+            relay_lag_events: meter
+                .u64_gauge("stock.relay.lag.events")
+                .with_description("Events that are not in the broker yet")
+                .build(),
+            relay_lag_seconds: meter
+                .f64_gauge("stock.relay.lag.seconds")
+                .with_description("Age of the oldest event that is not in the broker yet")
+                .build(),
+            log_head: meter
+                .u64_gauge("stock.log.head")
+                .with_description("Position of the last event of the log")
+                .build(),
+            policy_lag_events: meter
+                .u64_gauge("stock.policy.lag.events")
+                .with_description("Events that a policy has not taken up yet, counted up to 10,000")
+                .build(),
+            policy_lag_seconds: meter
+                .f64_gauge("stock.policy.lag.seconds")
+                .with_description("Age of the oldest event that a policy has not taken up yet")
+                .build(),
+            parked_streams: meter
+                .u64_gauge("stock.projection.parked.streams")
+                .with_description(
+                    "Streams that a projection has parked, because an event of theirs cannot be applied",
+                )
+                .build(),
+            queue_jobs: meter
+                .u64_gauge("stock.queue.jobs")
+                .with_description("Jobs of a queue, by state: waiting or running")
+                .build(),
+            queue_oldest_seconds: meter
+                .f64_gauge("stock.queue.oldest.job.seconds")
+                .with_description("Age of the oldest job of a queue, waiting or running; 0 for an empty one")
                 .build(),
             marketplace_requests: meter
                 .u64_counter("stock.marketplace.requests")
@@ -196,6 +238,38 @@ impl Metrics {
     /// The relay's position: the last event that the broker has acknowledged.
     pub fn relay_position(&self, position: u64) {
         self.inner.relay_position.record(position, &[]);
+    }
+
+    /// Length of the log, and how far the relay is behind it.
+    pub fn relay_lag(&self, head: u64, events: u64, age: Duration) {
+        self.inner.log_head.record(head, &[]);
+        self.inner.relay_lag_events.record(events, &[]);
+        self.inner.relay_lag_seconds.record(age.as_secs_f64(), &[]);
+    }
+
+    /// How far a policy is behind the log: events that it has to take up, and the age of the oldest of them.
+    pub fn policy_lag(&self, policy: &str, events: u64, age: Duration) {
+        let labels = [KeyValue::new("policy", policy.to_owned())];
+        self.inner.policy_lag_events.record(events, &labels);
+        self.inner.policy_lag_seconds.record(age.as_secs_f64(), &labels);
+    }
+
+    /// Streams that a projection has parked.
+    pub fn parked_streams(&self, projection: &'static str, streams: u64) {
+        let labels = [KeyValue::new("projection", projection)];
+        self.inner.parked_streams.record(streams, &labels);
+    }
+
+    /// Jobs of a queue that wait and that are being worked on, and the age of the oldest of both.
+    pub fn queue(&self, queue: &'static str, waiting: u64, running: u64, oldest: Duration) {
+        for (state, jobs) in [("waiting", waiting), ("running", running)] {
+            let labels = [KeyValue::new("queue", queue), KeyValue::new("state", state)];
+            self.inner.queue_jobs.record(jobs, &labels);
+        }
+        let labels = [KeyValue::new("queue", queue)];
+        self.inner
+            .queue_oldest_seconds
+            .record(oldest.as_secs_f64(), &labels);
     }
 
     /// One request to a marketplace and the HTTP status, `None` where no answer came.
@@ -344,6 +418,10 @@ mod tests {
         let metrics = Metrics::new("test").unwrap();
         metrics.projection_lag("inventory", 12, Duration::from_millis(1500));
         metrics.relay_position(77);
+        metrics.relay_lag(80, 3, Duration::from_secs(2));
+        metrics.policy_lag("syncs", 4, Duration::from_secs(5));
+        metrics.parked_streams("inventory", 1);
+        metrics.queue("sync", 6, 2, Duration::from_secs(9));
         metrics.marketplace_request("content-api", "cards", Some(429));
         metrics.sync_ended("wildberries", "completed", Duration::from_secs(3));
         metrics.source_ended("wildberries", "orders", "degraded");
@@ -369,6 +447,15 @@ mod tests {
             "stock_projection_lag_events{projection=\"inventory\"} 12",
             "stock_projection_lag_seconds{projection=\"inventory\"} 1.5",
             "stock_relay_position 77",
+            "stock_log_head 80",
+            "stock_relay_lag_events 3",
+            "stock_relay_lag_seconds 2",
+            "stock_policy_lag_events{policy=\"syncs\"} 4",
+            "stock_policy_lag_seconds{policy=\"syncs\"} 5",
+            "stock_projection_parked_streams{projection=\"inventory\"} 1",
+            "stock_queue_jobs{queue=\"sync\",state=\"waiting\"} 6",
+            "stock_queue_jobs{queue=\"sync\",state=\"running\"} 2",
+            "stock_queue_oldest_job_seconds{queue=\"sync\"} 9",
             "stock_marketplace_requests_total{endpoint=\"cards\",host=\"content-api\",status=\"429\"} 1",
             "stock_sync_duration_seconds_sum{marketplace=\"wildberries\",outcome=\"completed\"} 3",
             "stock_sync_sources_total{marketplace=\"wildberries\",outcome=\"degraded\",source=\"orders\"} 1",

@@ -20,6 +20,7 @@ pub mod erasures;
 pub mod errands;
 pub mod gauges;
 pub mod jobs;
+pub mod lag;
 pub mod maintenance;
 pub mod marketplaces;
 pub mod memory;
