@@ -28,7 +28,7 @@ use runtime::clock::Clock;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-pub use rebuild::{RebuildError, Rebuilt, rebuild};
+pub use rebuild::{RebuildError, Rebuilt, rebuild, rebuild_with};
 pub use unpark::{UnparkError, unpark};
 
 /// Connections: a session per projection, and readers of the log.

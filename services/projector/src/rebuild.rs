@@ -66,6 +66,19 @@ pub async fn rebuild<P: Projection>(
     reader: &GlobalReader,
     shutdown: &CancellationToken,
 ) -> Result<Rebuilt, RebuildError> {
+    rebuild_with::<P>(database_url, reader, shutdown, &|_, _| {}).await
+}
+
+/// As [`rebuild`]; `progress` is called with the position that was read and the one to be reached.
+///
+/// # Errors
+/// As [`rebuild`].
+pub async fn rebuild_with<P: Projection>(
+    database_url: &SecretString,
+    reader: &GlobalReader,
+    shutdown: &CancellationToken,
+    progress: &(dyn Fn(i64, i64) + Sync),
+) -> Result<Rebuilt, RebuildError> {
     // Held by this connection until the end, whatever that is.
     let lock = database::connect(database_url, Some(Role::Projector)).await?;
     let row = lock
@@ -82,13 +95,14 @@ pub async fn rebuild<P: Projection>(
     let mut session = pool.get().await?;
     let next = schema::prepare::<P>(&mut session).await?;
     let cursor = schema::take_over::<P>(&session, &next).await?;
-    let mut copy = Copy::<P> {
+    let mut copy = Copy::<'_, P> {
         session,
         reader: reader.clone(),
         shutdown: shutdown.clone(),
         schema: next,
         cursor,
         parked: 0,
+        progress,
         projection: std::marker::PhantomData,
     };
     copy.fill().await?;
@@ -123,24 +137,25 @@ pub async fn rebuild<P: Projection>(
     Err(RebuildError::Contended)
 }
 
-struct Copy<P: Projection> {
+struct Copy<'a, P: Projection> {
     session: database::Session,
     reader: GlobalReader,
     shutdown: CancellationToken,
     schema: String,
     cursor: Cursor,
     parked: u64,
+    progress: &'a (dyn Fn(i64, i64) + Sync),
     projection: std::marker::PhantomData<P>,
 }
 
-impl<P: Projection> Copy<P> {
+impl<P: Projection> Copy<'_, P> {
     /// Folds up to the present end of the log, in chunks, into the copy that is not sealed yet.
     async fn fill(&mut self) -> Result<(), RebuildError> {
         let end = self.reader.head().await?;
         let mut pages = self.pages(end);
         while self.cursor.position < end {
             let began = self.cursor.position;
-            match self.chunk(&mut pages).await {
+            match self.chunk(&mut pages, end).await {
                 // A log that ends before it should is not this one's concern.
                 Ok(applied) if applied.position == began => return Ok(()),
                 Ok(applied) => self.advance(applied),
@@ -161,7 +176,7 @@ impl<P: Projection> Copy<P> {
     }
 
     /// One chunk: as many pages as memory may be used for.
-    async fn chunk(&mut self, pages: &mut Pages<P>) -> Result<Applied, Interrupted> {
+    async fn chunk(&mut self, pages: &mut Pages<P>, end: i64) -> Result<Applied, Interrupted> {
         let mut reached = self.cursor.position;
         let at = |reached| move |error| Interrupted::at(reached, error);
         let mut bulk = Bulk::<P>::begin(&mut self.session, &self.schema, self.cursor)
@@ -173,6 +188,7 @@ impl<P: Projection> Copy<P> {
             }
             reached = page.last().map_or(reached, |last| last.event().position);
             bulk.add(&page).await.map_err(at(reached))?;
+            (self.progress)(reached, end);
             if bulk.is_full() {
                 break;
             }
@@ -194,6 +210,7 @@ impl<P: Projection> Copy<P> {
             }
             let applied = apply_read(&mut self.session, &self.schema, self.cursor, &page).await?;
             self.advance(applied);
+            (self.progress)(self.cursor.position, end);
         }
         Ok(())
     }

@@ -452,6 +452,25 @@ impl Keeper {
         })
     }
 
+    /// The data keys that the given master keys do not open: whose, which version, and why. A rotated master key
+    /// may be missing, or the key given under its version be another one.
+    ///
+    /// # Errors
+    /// [`VaultError::Database`].
+    pub async fn locked(&self) -> Result<Vec<(TenantId, i32, VaultError)>, VaultError> {
+        let session = self.pool.get().await?;
+        let select = "SELECT tenant_id, version, master_version, wrapped FROM core.tenant_keys
+                       ORDER BY tenant_id, version";
+        let mut locked = Vec::new();
+        for row in session.query(select, &[]).await? {
+            let (tenant, version) = (TenantId(row.try_get(0)?), row.try_get(1)?);
+            if let Err(error) = unwrap(&self.masters, tenant, version, row.try_get(2)?, row.try_get(3)?) {
+                locked.push((tenant, version, error));
+            }
+        }
+        Ok(locked)
+    }
+
     /// Opens every secret once and forgets it at once.
     ///
     /// # Errors

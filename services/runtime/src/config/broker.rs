@@ -15,6 +15,8 @@ pub struct BrokerSettings {
     pub seed_dir: Option<PathBuf>,
     /// `ST_NATS_CA_FILE`: the only authorities to be trusted; `None` for the operating system's.
     pub ca_file: Option<PathBuf>,
+    /// `ST_NATS_REPLICAS`: servers that keep a copy of each stream; `None` for what `nats/streams.toml` declares.
+    pub replicas: Option<usize>,
 }
 
 impl BrokerSettings {
@@ -48,6 +50,10 @@ pub(super) fn read(source: &Source) -> Result<BrokerSettings, Problem> {
         )),
         _ => Ok(BrokerSettings {
             url,
+            replicas: source.parsed("ST_NATS_REPLICAS", "1, 3 or 5", |text| {
+                // An even number survives no more than the odd one below it.
+                text.parse().ok().filter(|replicas| [1, 3, 5].contains(replicas))
+            })?,
             seed_dir: source.text("ST_NATS_SEED_DIR").map(PathBuf::from),
             ca_file: source.text("ST_NATS_CA_FILE").map(PathBuf::from),
         }),

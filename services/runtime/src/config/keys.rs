@@ -71,6 +71,11 @@ pub const KEYS: &[Key] = &[
         "ST_NATS_CA_FILE",
         "Certificates (PEM) of the only authorities trusted for NATS; those of the operating system if not set",
     ),
+    optional(
+        "ST_NATS_REPLICAS",
+        "Servers of a NATS cluster that keep a copy of each stream and bucket (1, 3 or 5); with 3 one server may fail, \
+         with 5 two. The same for all processes; `nats apply` changes what is there. One if not set",
+    ),
     plain(
         "ST_REQUIRE_TLS",
         "false",
