@@ -20,6 +20,8 @@ pub(crate) enum Command {
         /// Only make the database's roles: before a backup is restored on a new server
         #[arg(long)]
         roles_only: bool,
+        #[command(flatten)]
+        output: Output,
     },
     /// NATS: streams, consumers and buckets
     Nats {
@@ -30,9 +32,11 @@ pub(crate) enum Command {
     Rebuild {
         /// `inventory`, `operations` or `all`
         projection: String,
+        #[command(flatten)]
+        output: Output,
     },
-    /// Say whether everything this installation needs is there and right
-    Doctor,
+    /// Say whether everything this installation needs is there and right; exit code 1 if not, 3 for warnings only
+    Doctor(Output),
     /// Platform administrators: the first one is made here; plans that are granted or paid by invoice
     Admin {
         #[command(subcommand)]
@@ -53,6 +57,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: KeysAction,
     },
+}
+
+/// For whom a tool writes.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Output {
+    /// Print JSON on standard output, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// One role, or all of them.
@@ -111,8 +123,8 @@ pub(crate) enum SheetsAction {
 /// What to do with NATS.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum NatsAction {
-    /// Create what is missing and check the rest; drift is an error
-    Apply,
+    /// Create what is missing, bring streams to ST_NATS_REPLICAS, and check the rest; drift is an error
+    Apply(Output),
     /// Make a key pair for every user that has none, and the server's configuration with the rights of all
     Users {
         /// Where seeds (`<user>.nk`) and configuration (`users.conf`) are kept

@@ -234,6 +234,7 @@ pub(crate) async fn link(settings: &Settings, user: &str) -> Result<Broker, Fail
         required: settings.transport.require_tls,
         ca_file: broker.ca_file.clone(),
     };
+    options.replicas = broker.replicas;
     if let Some(folder) = &broker.seed_dir {
         options = options.as_user(user, folder);
     }

@@ -5,13 +5,16 @@ mod admin;
 mod args;
 mod assembly;
 mod connections;
+mod doctor;
 mod embedded_servers;
 mod erase;
 mod errands;
 mod keys;
 mod migrate_sheets;
 mod payloads;
+mod progress;
 mod roles;
+mod schema;
 mod tools;
 
 use std::process::ExitCode;
@@ -24,12 +27,13 @@ use runtime::{Settings, telemetry};
 use sheets::Choice;
 
 use crate::args::{Arguments, Command, Role, SheetsAction, SheetsArguments};
+use crate::progress::Form;
 
 /// Any failure that ends the program; printed with its causes.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Parses the command line, runs it, and returns the exit code: 0 in order, 1 for a failure, 78 for settings
-/// that cannot be used.
+/// Parses the command line, runs it, and returns the exit code: 0 in order, 1 for a failure, 2 for a command line that
+/// cannot be understood, 3 for warnings of `doctor`, 78 for settings that cannot be used.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -101,16 +105,18 @@ async fn run(command: Command, settings: Settings) -> Result<u8, Failure> {
                 }),
         })) => migrate_sheets::run(&settings, tenant, Choice { dry_run, backup }).await,
         Command::Role(role) => roles::run(role, settings).await,
-        Command::Migrate { roles_only: true } => tools::make_roles(&settings).await,
-        Command::Migrate { roles_only: false } => tools::migrate(&settings).await,
+        Command::Migrate { roles_only: true, .. } => tools::make_roles(&settings).await,
+        Command::Migrate { output, .. } => tools::migrate(&settings, Form::chosen(output.json)).await,
         Command::Nats {
-            action: args::NatsAction::Apply,
-        } => tools::nats_apply(&settings).await,
+            action: args::NatsAction::Apply(output),
+        } => tools::nats_apply(&settings, Form::chosen(output.json)).await,
         Command::Nats {
             action: args::NatsAction::Users { folder },
         } => tools::nats_users(&folder),
-        Command::Rebuild { projection } => tools::rebuild(&settings, &projection).await,
-        Command::Doctor => tools::doctor(&settings).await,
+        Command::Rebuild { projection, output } => {
+            tools::rebuild(&settings, &projection, Form::chosen(output.json)).await
+        }
+        Command::Doctor(output) => doctor::run(&settings, output.json).await,
         Command::Admin { action } => admin::run(&settings, &action).await,
         Command::Erase { action } => erase::run(&settings, &action).await,
         Command::Payloads { action } => payloads::run(&settings, &action).await,

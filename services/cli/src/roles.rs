@@ -1,6 +1,7 @@
 //! Starts one role or all of them under one lifecycle, waits for the end, and says how it was.
 
 mod api;
+mod figures;
 mod gateway;
 mod projector;
 mod relay;
@@ -17,6 +18,7 @@ use runtime::metrics_server::MetricsServer;
 use crate::args::{AllArguments, Role};
 use crate::assembly::Assembly;
 use crate::embedded_servers::EmbeddedServers;
+use crate::progress::Form;
 use crate::{Failure, tools};
 
 /// Runs until a signal, or until a part fails for good; returns the exit code.
@@ -57,8 +59,8 @@ pub(crate) async fn run(role: Role, mut settings: Settings) -> Result<u8, Failur
 /// An embedded installation brings its own servers up to date; others are prepared by `migrate` and `nats
 /// apply`.
 async fn prepare(settings: &Settings) -> Result<(), Failure> {
-    tools::migrate(settings).await?;
-    tools::nats_apply(settings).await?;
+    tools::migrate(settings, Form::Lines).await?;
+    tools::nats_apply(settings, Form::Lines).await?;
     Ok(())
 }
 

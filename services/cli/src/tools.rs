@@ -7,20 +7,43 @@ use event_store::GlobalReader;
 use messaging::{Broker, topology, users};
 use read_models::{Inventory, Operations, Projection};
 use runtime::Settings;
-use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, assembly};
+use crate::progress::{Form, Progress};
+use crate::{Failure, assembly, schema};
 
 /// How long a tool waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a running migration is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// `migrate`: core schema, then the read models' schemas.
-pub(crate) async fn migrate(settings: &Settings) -> Result<u8, Failure> {
+pub(crate) async fn migrate(settings: &Settings, form: Form) -> Result<u8, Failure> {
     let url = settings.database.required_url()?;
-    let applied = database::migrate(url).await?;
+    let before = schema::standing(url).await?;
+    let total = before.missing.len() as u64;
+    let progress = Progress::new(form, "migrate", "migrations");
+    let applying = database::migrate(url);
+    tokio::pin!(applying);
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    let applied = loop {
+        tokio::select! {
+            applied = &mut applying => break applied?,
+            // Every migration commits by itself, so another connection sees how many are left.
+            _ = tick.tick(), if total > 0 => if let Ok(now) = schema::standing(url).await {
+                let next = now.missing.first().map_or("", String::as_str);
+                progress.at(total.saturating_sub(now.missing.len() as u64), total, next);
+            }
+        }
+    };
+    progress.at(total, total, "");
     read_models::schema::install(url).await?;
+    progress.end();
     tracing::info!(applied = ?applied, "database is up to date");
+    outcome(
+        form,
+        &serde_json::json!({ "tool": "migrate", "applied": applied }),
+    );
     Ok(0)
 }
 
@@ -31,12 +54,31 @@ pub(crate) async fn make_roles(settings: &Settings) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// `nats apply`: creates what is missing, refuses what differs.
-pub(crate) async fn nats_apply(settings: &Settings) -> Result<u8, Failure> {
+/// `nats apply`: creates what is missing, changes numbers of replicas, refuses what differs otherwise.
+pub(crate) async fn nats_apply(settings: &Settings, form: Form) -> Result<u8, Failure> {
     let broker = broker(settings).await?;
-    let applied = topology::apply(&broker).await?;
-    tracing::info!(created = ?applied.created, "streams, consumers and buckets are as declared");
+    let progress = Progress::new(form, "nats apply", "streams and consumers");
+    let tell = |done: usize, all: usize, name: &str| progress.at(done as u64, all as u64, name);
+    let applied = topology::apply_with(&broker, &tell).await;
+    progress.end();
+    let applied = applied?;
+    tracing::info!(
+        created = ?applied.created, scaled = ?applied.scaled,
+        "streams, consumers and buckets are as declared"
+    );
+    outcome(
+        form,
+        &serde_json::json!({ "tool": "nats apply", "created": applied.created, "scaled": applied.scaled }),
+    );
     Ok(0)
+}
+
+/// What came out, as the last line, where JSON is wanted.
+#[expect(clippy::print_stdout, reason = "the outcome is what was asked for")]
+fn outcome(form: Form, what: &serde_json::Value) {
+    if form == Form::Json {
+        println!("{what}");
+    }
 }
 
 /// `nats users`: seeds that are missing, and the server's configuration.
@@ -57,7 +99,7 @@ pub(crate) fn nats_users(folder: &std::path::Path) -> Result<u8, Failure> {
 }
 
 /// `rebuild`: a new copy beside the live one, then swapped.
-pub(crate) async fn rebuild(settings: &Settings, projection: &str) -> Result<u8, Failure> {
+pub(crate) async fn rebuild(settings: &Settings, projection: &str, form: Form) -> Result<u8, Failure> {
     let known = [Inventory::NAME, Operations::NAME];
     if projection != "all" && !known.contains(&projection) {
         return Err(format!(
@@ -67,18 +109,25 @@ pub(crate) async fn rebuild(settings: &Settings, projection: &str) -> Result<u8,
         .into());
     }
     if projection == "all" || projection == Inventory::NAME {
-        rebuild_one::<Inventory>(settings).await?;
+        rebuild_one::<Inventory>(settings, form).await?;
     }
     if projection == "all" || projection == Operations::NAME {
-        rebuild_one::<Operations>(settings).await?;
+        rebuild_one::<Operations>(settings, form).await?;
     }
     Ok(0)
 }
 
-async fn rebuild_one<P: Projection>(settings: &Settings) -> Result<(), Failure> {
+async fn rebuild_one<P: Projection>(settings: &Settings, form: Form) -> Result<(), Failure> {
     let url = settings.database.required_url()?;
     let reader = GlobalReader::new(Pool::open(url, Role::Projector, 2)?);
-    let rebuilt = projector::rebuild::<P>(url, &reader, &CancellationToken::new()).await?;
+    let progress = Progress::new(form, "rebuild", "events");
+    let tell = |read: i64, end: i64| {
+        let count = |position| u64::try_from(position).unwrap_or(0);
+        progress.at(count(read), count(end), P::NAME);
+    };
+    let rebuilt = projector::rebuild_with::<P>(url, &reader, &CancellationToken::new(), &tell).await;
+    progress.end();
+    let rebuilt = rebuilt?;
     tracing::info!(
         projection = P::NAME,
         position = rebuilt.position,
@@ -86,67 +135,14 @@ async fn rebuild_one<P: Projection>(settings: &Settings) -> Result<(), Failure> 
         parked = rebuilt.parked,
         "rebuilt and swapped"
     );
+    outcome(
+        form,
+        &serde_json::json!({
+            "tool": "rebuild", "projection": P::NAME, "position": rebuilt.position, "events": rebuilt.events,
+            "parked": rebuilt.parked,
+        }),
+    );
     Ok(())
-}
-
-/// `doctor`: every check is made, and each failure says what to do.
-#[expect(clippy::print_stdout, reason = "the report is what the tool is for")]
-pub(crate) async fn doctor(settings: &Settings) -> Result<u8, Failure> {
-    let checks = [
-        ("database", check_database(settings).await),
-        ("broker", check_broker(settings).await),
-        ("master keys", check_master_keys(settings)),
-        ("token key", check_token_key(settings)),
-        ("service account", check_service_account(settings).await),
-    ];
-    let mut sound = true;
-    for (name, outcome) in checks {
-        match outcome {
-            Ok(found) => println!("ok    {name}: {found}"),
-            Err(error) => {
-                sound = false;
-                println!("FAIL  {name}: {error}");
-            }
-        }
-    }
-    Ok(u8::from(!sound))
-}
-
-async fn check_database(settings: &Settings) -> Result<String, Failure> {
-    let url = settings.database.required_url()?;
-    let reader = GlobalReader::new(Pool::open(url, Role::Projector, 1)?);
-    let head = reader
-        .head()
-        .await
-        .map_err(|error| format!("{error}; run `stock-tracker migrate`"))?;
-    Ok(format!("the log holds {head} events"))
-}
-
-async fn check_broker(settings: &Settings) -> Result<String, Failure> {
-    let broker = broker(settings).await?;
-    topology::verify(&broker)
-        .await
-        .map_err(|error| format!("{error}; run `stock-tracker nats apply`"))?;
-    Ok("streams, consumers and buckets are as declared".to_owned())
-}
-
-fn check_master_keys(settings: &Settings) -> Result<String, Failure> {
-    crate::keys::masters(settings)?;
-    Ok("can be read".to_owned())
-}
-
-fn check_token_key(settings: &Settings) -> Result<String, Failure> {
-    auth::AccessTokens::from_pem(settings.secret_keys.required_jwt_key()?)?;
-    Ok("can be read".to_owned())
-}
-
-async fn check_service_account(settings: &Settings) -> Result<String, Failure> {
-    let Some(key) = &settings.google.service_account else {
-        return Ok("none; every tenant links its sheet with an account of its own".to_owned());
-    };
-    let hosts = connectors::google::TokenHosts::Any;
-    let account = connectors::google::ServiceAccount::from_key(key.expose_secret(), hosts).await?;
-    Ok(account.email().to_owned())
 }
 
 async fn broker(settings: &Settings) -> Result<Broker, Failure> {

@@ -13,6 +13,12 @@ pub(crate) fn start(assembly: &Assembly) -> Result<read_models::Positions, Failu
         assembly.settings.database.required_url()?.clone(),
         assembly.clock.clone(),
     );
+    let figures = database::Pool::open(
+        assembly.settings.database.required_url()?,
+        database::Role::Projector,
+        1,
+    )?;
+    super::figures::projections(assembly, &figures);
     let positions = read_models::Positions::default();
     let metrics = assembly.metrics.clone();
     let observer: projector::Observer = Arc::new(move |projection, notice| match notice {

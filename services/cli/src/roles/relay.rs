@@ -12,8 +12,10 @@ use crate::assembly::Assembly;
 
 /// Copies the log to JetStream while this process leads.
 pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
+    let reader = GlobalReader::new(assembly.pool(Role::Relay)?);
+    super::figures::relay(assembly, reader.clone());
     let options = RelayOptions {
-        reader: GlobalReader::new(assembly.pool(Role::Relay)?),
+        reader,
         broker: assembly.broker.clone(),
         wake: assembly.wake.clone(),
         lock: relay::lock_connection(assembly.settings.database.required_url()?.clone()),

@@ -73,6 +73,8 @@ pub(crate) fn start(assembly: &Assembly) -> Result<(), Failure> {
     };
     take_deliveries(assembly, syncs.app.clone());
     check_queues(assembly, &queue);
+    super::figures::jetstream(assembly);
+    super::figures::work(assembly, pool.clone(), &queue);
     tell_figures(assembly, pool.clone());
     let policy = SyncPolicy {
         pool,

@@ -6,7 +6,11 @@
 
 mod admin;
 mod catalogue;
+mod doctor;
 mod erase;
+mod installed;
 mod keys;
 mod payloads;
+mod progress;
+mod series;
 mod sheets;
