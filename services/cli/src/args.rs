@@ -35,7 +35,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Say whether everything this installation needs is there and right; exit code 1 if not, 3 for warnings only
+    /// Say whether everything this installation needs is there and right; exit code 1 if not, 3 for
+    /// warnings only
     Doctor(Output),
     /// Platform administrators: the first one is made here; plans that are granted or paid by invoice
     Admin {

@@ -1,5 +1,5 @@
-//! `doctor`: makes every check, whatever the others found, and says for each failure what is wrong and which command
-//! mends it. It changes nothing.
+//! `doctor`: makes every check, whatever the others found, and says for each failure what is wrong and
+//! which command mends it. It changes nothing.
 
 mod broker;
 mod database;
@@ -80,8 +80,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Makes every check and prints a line for each, or one JSON document. Exit code 0 where all is well, 1 where something
-/// is wrong, 3 where there are warnings only.
+/// Makes every check and prints a line for each, or one JSON document. Exit code 0 where all is well, 1
+/// where something is wrong, 3 where there are warnings only.
 #[expect(clippy::print_stdout, reason = "the report is what the tool is for")]
 pub(crate) async fn run(settings: &Settings, json: bool) -> Result<u8, Failure> {
     let mut findings = database::check(settings).await;

@@ -32,8 +32,8 @@ use crate::progress::Form;
 /// Any failure that ends the program; printed with its causes.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Parses the command line, runs it, and returns the exit code: 0 in order, 1 for a failure, 2 for a command line that
-/// cannot be understood, 3 for warnings of `doctor`, 78 for settings that cannot be used.
+/// Parses the command line, runs it, and returns the exit code: 0 in order, 1 for a failure, 2 for a
+/// command line that cannot be understood, 3 for warnings of `doctor`, 78 for settings that cannot be used.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();

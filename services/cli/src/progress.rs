@@ -1,4 +1,5 @@
-//! How far a tool is: one line that is rewritten on a terminal, a line now and then elsewhere, JSON for programs.
+//! How far a tool is: one line that is rewritten on a terminal, a line now and then elsewhere, JSON for
+//! programs.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! Which migrations this program has and a database lacks: what `doctor` reports and `migrate` counts by. It only
-//! looks; applying them is the database crate's.
+//! Which migrations this program has and a database lacks: what `doctor` reports and `migrate` counts by.
+//! It only looks; applying them is the database crate's.
 
 use database::DatabaseError;
 use secrecy::SecretString;

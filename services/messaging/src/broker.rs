@@ -140,7 +140,8 @@ impl Broker {
     /// Starts to connect and returns at once; attempts go on for ever, in the background.
     ///
     /// # Errors
-    /// [`BrokerError`] when the address or the credentials can never work, or the server that answers is too old.
+    /// [`BrokerError`] when the address or the credentials can never work, or the server that answers is
+    /// too old.
     pub async fn connect(options: BrokerOptions) -> Result<Self, BrokerError> {
         let servers = options
             .url
@@ -249,8 +250,8 @@ fn sign(seed_file: &std::path::Path, nonce: &[u8]) -> Result<Auth, Box<dyn std::
     Ok(auth)
 }
 
-/// Waiting for a broker that is away is right; waiting for one that refuses us, that is somebody else or too old
-/// is not: the client would try for ever and tell nobody.
+/// Waiting for a broker that is away is right; waiting for one that refuses us, that is somebody else or
+/// too old is not: the client would try for ever and tell nobody.
 async fn try_once(options: &BrokerOptions, servers: &[ServerAddr]) -> Result<(), BrokerError> {
     match client_options(options)?.connect(servers).await {
         Ok(client) => {

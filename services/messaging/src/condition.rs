@@ -1,13 +1,14 @@
-//! Whether the broker can do what it is there for. A server that is connected may be too old, run without JetStream, or
-//! have no room left; none of that is seen on the link, and a publisher learns it one message at a time.
+//! Whether the broker can do what it is there for. A server that is connected may be too old, run without
+//! JetStream, or have no room left; none of that is seen on the link, and a publisher learns it one message
+//! at a time.
 
 use async_nats::jetstream::context::{AccountErrorKind, PublishErrorKind};
 use async_nats::jetstream::{self, ErrorCode};
 
 use crate::Broker;
 
-/// The oldest server that has everything that is used here: direct batches of `allow_direct` streams and consumers that
-/// keep their place, both since 2.12.
+/// The oldest server that has everything that is used here: direct batches of `allow_direct` streams and
+/// consumers that keep their place, both since 2.12.
 pub const OLDEST: (u32, u32) = (2, 12);
 /// Where the room is tried: in a bucket on disk whose values nobody misses, under a key that no answer has.
 const PROBE: &str = "$KV.marketplace_cache.probe";

@@ -132,7 +132,8 @@ enum Mode {
 /// Called with the number of things that are done, of how many, and the name of the next.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize, &str) + Sync);
 
-/// Creates what is missing, brings every stream to the installation's number of replicas, then verifies everything.
+/// Creates what is missing, brings every stream to the installation's number of replicas, then verifies
+/// everything.
 ///
 /// # Errors
 /// [`TopologyError::Drift`] when something else differs; nothing else that exists is changed.
@@ -187,12 +188,19 @@ pub async fn restore(broker: &Broker, wanted: &[&str]) -> Result<Applied, Topolo
     let mut applied = Applied::default();
     for config in streams(&declared, broker.replicas()) {
         if wanted.contains(&config.name.as_str()) {
-            stream(broker.jetstream(), config, Mode::Restore, &mut applied).await?;
+            // Boxed: this is a rare end of many calls' ways, and would make each of them large.
+            Box::pin(stream(broker.jetstream(), config, Mode::Restore, &mut applied)).await?;
         }
     }
     for declared in &declared.consumer {
         if wanted.contains(&declared.stream.as_str()) {
-            consumer(broker.jetstream(), declared, Mode::Restore, &mut applied).await?;
+            Box::pin(consumer(
+                broker.jetstream(),
+                declared,
+                Mode::Restore,
+                &mut applied,
+            ))
+            .await?;
         }
     }
     Ok(applied)
@@ -235,11 +243,11 @@ async fn walk(broker: &Broker, mode: Mode, progress: Progress<'_>) -> Result<App
     let mut applied = Applied::default();
     for (done, config) in streams.into_iter().enumerate() {
         progress(done, all, &config.name);
-        stream(broker.jetstream(), config, mode, &mut applied).await?;
+        Box::pin(stream(broker.jetstream(), config, mode, &mut applied)).await?;
     }
     for (done, declared) in (all - declared.consumer.len()..).zip(&declared.consumer) {
         progress(done, all, &format!("{}/{}", declared.stream, declared.durable));
-        consumer(broker.jetstream(), declared, mode, &mut applied).await?;
+        Box::pin(consumer(broker.jetstream(), declared, mode, &mut applied)).await?;
     }
     progress(all, all, "");
     Ok(applied)
@@ -325,8 +333,8 @@ async fn stream(
         }
         Err(_) => {}
     }
-    // In a cluster a stream whose only holder is down may be answered for as if there was none, and a second one
-    // of its name would be empty.
+    // In a cluster a stream whose only holder is down may be answered for as if there was none, and a
+    // second one of its name would be empty.
     if is_listed(jetstream, &config).await {
         return Err(TopologyError::Offline { name });
     }

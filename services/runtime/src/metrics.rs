@@ -3,6 +3,7 @@
 //! client or a vendor has a say in are cut down by [`labels`].
 
 pub mod labels;
+mod readers;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,14 +47,7 @@ struct Inner {
     projection_lag_events: Gauge<u64>,
     projection_lag_seconds: Gauge<f64>,
     relay_position: Gauge<u64>,
-    relay_lag_events: Gauge<u64>,
-    relay_lag_seconds: Gauge<f64>,
-    log_head: Gauge<u64>,
-    policy_lag_events: Gauge<u64>,
-    policy_lag_seconds: Gauge<f64>,
-    parked_streams: Gauge<u64>,
-    queue_jobs: Gauge<u64>,
-    queue_oldest_seconds: Gauge<f64>,
+    readers: readers::Readers,
     marketplace_requests: Counter<u64>,
     marketplace_hosts: labels::Hosts,
     sync_duration: Histogram<f64>,
@@ -114,43 +108,10 @@ impl Metrics {
                 .f64_gauge("stock.projection.lag.seconds")
                 .with_description("Age of the oldest event that a projection has not applied yet")
                 .build(),
+            readers: readers::Readers::new(&meter),
             relay_position: meter
                 .u64_gauge("stock.relay.position")
                 .with_description("Position of the last event that the broker has acknowledged")
-                .build(),
-            relay_lag_events: meter
-                .u64_gauge("stock.relay.lag.events")
-                .with_description("Events that are not in the broker yet")
-                .build(),
-            relay_lag_seconds: meter
-                .f64_gauge("stock.relay.lag.seconds")
-                .with_description("Age of the oldest event that is not in the broker yet")
-                .build(),
-            log_head: meter
-                .u64_gauge("stock.log.head")
-                .with_description("Position of the last event of the log")
-                .build(),
-            policy_lag_events: meter
-                .u64_gauge("stock.policy.lag.events")
-                .with_description("Events that a policy has not taken up yet, counted up to 10,000")
-                .build(),
-            policy_lag_seconds: meter
-                .f64_gauge("stock.policy.lag.seconds")
-                .with_description("Age of the oldest event that a policy has not taken up yet")
-                .build(),
-            parked_streams: meter
-                .u64_gauge("stock.projection.parked.streams")
-                .with_description(
-                    "Streams that a projection has parked, because an event of theirs cannot be applied",
-                )
-                .build(),
-            queue_jobs: meter
-                .u64_gauge("stock.queue.jobs")
-                .with_description("Jobs of a queue, by state: waiting or running")
-                .build(),
-            queue_oldest_seconds: meter
-                .f64_gauge("stock.queue.oldest.job.seconds")
-                .with_description("Age of the oldest job of a queue, waiting or running; 0 for an empty one")
                 .build(),
             marketplace_requests: meter
                 .u64_counter("stock.marketplace.requests")
@@ -242,32 +203,39 @@ impl Metrics {
 
     /// Length of the log, and how far the relay is behind it.
     pub fn relay_lag(&self, head: u64, events: u64, age: Duration) {
-        self.inner.log_head.record(head, &[]);
-        self.inner.relay_lag_events.record(events, &[]);
-        self.inner.relay_lag_seconds.record(age.as_secs_f64(), &[]);
+        self.inner.readers.log_head.record(head, &[]);
+        self.inner.readers.relay_lag_events.record(events, &[]);
+        self.inner
+            .readers
+            .relay_lag_seconds
+            .record(age.as_secs_f64(), &[]);
     }
 
     /// How far a policy is behind the log: events that it has to take up, and the age of the oldest of them.
     pub fn policy_lag(&self, policy: &str, events: u64, age: Duration) {
         let labels = [KeyValue::new("policy", policy.to_owned())];
-        self.inner.policy_lag_events.record(events, &labels);
-        self.inner.policy_lag_seconds.record(age.as_secs_f64(), &labels);
+        self.inner.readers.policy_lag_events.record(events, &labels);
+        self.inner
+            .readers
+            .policy_lag_seconds
+            .record(age.as_secs_f64(), &labels);
     }
 
     /// Streams that a projection has parked.
     pub fn parked_streams(&self, projection: &'static str, streams: u64) {
         let labels = [KeyValue::new("projection", projection)];
-        self.inner.parked_streams.record(streams, &labels);
+        self.inner.readers.parked_streams.record(streams, &labels);
     }
 
     /// Jobs of a queue that wait and that are being worked on, and the age of the oldest of both.
     pub fn queue(&self, queue: &'static str, waiting: u64, running: u64, oldest: Duration) {
         for (state, jobs) in [("waiting", waiting), ("running", running)] {
             let labels = [KeyValue::new("queue", queue), KeyValue::new("state", state)];
-            self.inner.queue_jobs.record(jobs, &labels);
+            self.inner.readers.queue_jobs.record(jobs, &labels);
         }
         let labels = [KeyValue::new("queue", queue)];
         self.inner
+            .readers
             .queue_oldest_seconds
             .record(oldest.as_secs_f64(), &labels);
     }

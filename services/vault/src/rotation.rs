@@ -452,8 +452,8 @@ impl Keeper {
         })
     }
 
-    /// The data keys that the given master keys do not open: whose, which version, and why. A rotated master key
-    /// may be missing, or the key given under its version be another one.
+    /// The data keys that the given master keys do not open: whose, which version, and why. A rotated
+    /// master key may be missing, or the key given under its version be another one.
     ///
     /// # Errors
     /// [`VaultError::Database`].

@@ -1,5 +1,5 @@
-//! Figures for operators that nobody comes by in the course of work: asked for four times a minute, as often as they are
-//! usually scraped.
+//! Figures for operators that nobody comes by in the course of work: asked for four times a minute, as
+//! often as they are usually scraped.
 
 use std::fmt::Debug;
 use std::time::Duration;

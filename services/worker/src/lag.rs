@@ -1,5 +1,6 @@
-//! How far policies are behind the log: a figure for operators. A policy passes over events of other streams than its
-//! own, so its position may stand still while the log grows; only what it has to take up counts.
+//! How far policies are behind the log: a figure for operators. A policy passes over events of other
+//! streams than its own, so its position may stand still while the log grows; only what it has to take up
+//! counts.
 
 use chrono::{DateTime, Utc};
 use database::{DatabaseError, Pool};

@@ -1,4 +1,5 @@
-//! NATS: whether it answers, is new enough, has JetStream with what is declared and room in it, and lets every role in.
+//! NATS: whether it answers, is new enough, has JetStream with what is declared and room in it, and lets
+//! every role in.
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! PostgreSQL: whether it can be reached with the address of the settings, whether its schema is this program's, and
-//! whether the login may act as each role.
+//! PostgreSQL: whether it can be reached with the address of the settings, whether its schema is this
+//! program's, and whether the login may act as each role.
 
 use ::database::{DatabaseError, Role, connect};
 use event_store::GlobalReader;

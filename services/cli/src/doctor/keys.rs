@@ -1,4 +1,5 @@
-//! Keys: whether they can be read, and whether the master keys are those that wrapped what is in the database.
+//! Keys: whether they can be read, and whether the master keys are those that wrapped what is in the
+//! database.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! What roles tell operators without being asked: how far each reader of the log is behind, how old the oldest job is,
-//! and whether JetStream still takes what it is given. The last figure stays while its source does not answer.
+//! What roles tell operators without being asked: how far each reader of the log is behind, how old the
+//! oldest job is, and whether JetStream still takes what it is given. The last figure stays while its
+//! source does not answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +26,8 @@ const OF_WORKERS: [&str; 5] = [
     "KV_marketplace_limits",
 ];
 
-/// Tells how far the stream of events is behind the log. Every relay does, leading or not: they see the same stream.
+/// Tells how far the stream of events is behind the log. Every relay does, leading or not: they see the
+/// same stream.
 pub(super) fn relay(assembly: &Assembly, reader: GlobalReader) {
     let own = assembly.clone();
     let stop = assembly.lifecycle.soft();
@@ -50,8 +52,8 @@ pub(super) fn relay(assembly: &Assembly, reader: GlobalReader) {
     });
 }
 
-/// Tells how far a projection is behind, and how many streams it has parked. Every projector does, active or not, so
-/// that one that fails again and again does not look as if it were up to date.
+/// Tells how far a projection is behind, and how many streams it has parked. Every projector does, active
+/// or not, so that one that fails again and again does not look as if it were up to date.
 pub(super) fn projections(assembly: &Assembly, pool: &Pool) {
     projection::<Inventory>(assembly, pool.clone());
     projection::<Operations>(assembly, pool.clone());
@@ -110,8 +112,8 @@ pub(super) fn work(assembly: &Assembly, pool: Pool, queue: &WorkQueue) {
     }
 }
 
-/// Makes what is missing of the queue and its buckets, and tries whether they take anything; what is wrong shows in
-/// readiness. Full storage is refused message by message and seen nowhere else.
+/// Makes what is missing of the queue and its buckets, and tries whether they take anything; what is wrong
+/// shows in readiness. Full storage is refused message by message and seen nowhere else.
 pub(super) fn jetstream(assembly: &Assembly) {
     let problem: Arc<Mutex<Option<String>>> = Arc::default();
     let shown = Arc::clone(&problem);

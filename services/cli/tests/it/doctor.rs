@@ -1,5 +1,5 @@
-//! `doctor` on installations that are broken in one way each: it names the cause and what mends it, for every role and
-//! key.
+//! `doctor` on installations that are broken in one way each: it names the cause and what mends it, for
+//! every role and key.
 
 use messaging::async_nats;
 use secrecy::ExposeSecret as _;

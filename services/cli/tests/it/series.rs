@@ -1,4 +1,5 @@
-//! The numbers that the pages promise, on the page of a running installation; readiness while JetStream is full.
+//! The numbers that the pages promise, on the page of a running installation; readiness while JetStream is
+//! full.
 
 use std::collections::BTreeSet;
 use std::process::{Child, Stdio};

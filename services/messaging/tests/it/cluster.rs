@@ -1,4 +1,5 @@
-//! Three servers that keep everything three times, as an installation runs them that has to survive one of them.
+//! Three servers that keep everything three times, as an installation runs them that has to survive one of
+//! them.
 
 use std::time::Duration;
 

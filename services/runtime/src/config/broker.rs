@@ -15,7 +15,8 @@ pub struct BrokerSettings {
     pub seed_dir: Option<PathBuf>,
     /// `ST_NATS_CA_FILE`: the only authorities to be trusted; `None` for the operating system's.
     pub ca_file: Option<PathBuf>,
-    /// `ST_NATS_REPLICAS`: servers that keep a copy of each stream; `None` for what `nats/streams.toml` declares.
+    /// `ST_NATS_REPLICAS`: servers that keep a copy of each stream; `None` for what `nats/streams.toml`
+    /// declares.
     pub replicas: Option<usize>,
 }
 

@@ -1,6 +1,6 @@
-//! Labels that others have a say in, cut down to few values. A series lives as long as its process, and beyond 2,000
-//! per instrument the metrics library puts whatever is new into one overflow series, so whoever may invent
-//! values could hide everybody's numbers.
+//! Labels that others have a say in, cut down to few values. A series lives as long as its process, and
+//! beyond 2,000 per instrument the metrics library puts whatever is new into one overflow series, so
+//! whoever may invent values could hide everybody's numbers.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -21,8 +21,8 @@ pub fn method(method: &str) -> &'static str {
         .unwrap_or("_OTHER")
 }
 
-/// The status of an answer as a label: the number where it has a meaning, its class (`4xx`) where the server made
-/// it up, `none` where no answer came.
+/// The status of an answer as a label: the number where it has a meaning, its class (`4xx`) where the
+/// server made it up, `none` where no answer came.
 pub(super) fn status(status: Option<u16>) -> String {
     match status {
         None => "none".to_owned(),
@@ -32,11 +32,14 @@ pub(super) fn status(status: Option<u16>) -> String {
     }
 }
 
-/// Statuses of RFC 9110 and its registry, and the four that gates before the marketplaces answer with.
+/// Statuses of RFC 9110 and its registry, and those of gates before the marketplaces.
 const fn has_meaning(status: u16) -> bool {
-    matches!(status,
-        100..=103 | 200..=208 | 226 | 300..=308 | 400..=418 | 421..=426 | 428 | 429 | 431 | 451 | 500..=508 | 510
-        | 511 | 461 | 498 | 499 | 520..=530)
+    let registered = matches!(
+        status,
+        100..=103 | 200..=208 | 226 | 300..=308 | 400..=418 | 421..=426 | 428 | 429 | 431 | 451 | 500..=508
+            | 510 | 511
+    );
+    registered || matches!(status, 461 | 498 | 499 | 520..=530)
 }
 
 /// The hosts that have a label of their own: the first so many that were called.

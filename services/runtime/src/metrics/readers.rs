@@ -1,0 +1,56 @@
+//! Figures of the log's readers and of the queues they fill: how far each is behind, and what waits.
+
+use opentelemetry::metrics::{Gauge, Meter};
+
+#[derive(Debug)]
+pub(super) struct Readers {
+    pub(super) relay_lag_events: Gauge<u64>,
+    pub(super) relay_lag_seconds: Gauge<f64>,
+    pub(super) log_head: Gauge<u64>,
+    pub(super) policy_lag_events: Gauge<u64>,
+    pub(super) policy_lag_seconds: Gauge<f64>,
+    pub(super) parked_streams: Gauge<u64>,
+    pub(super) queue_jobs: Gauge<u64>,
+    pub(super) queue_oldest_seconds: Gauge<f64>,
+}
+
+impl Readers {
+    pub(super) fn new(meter: &Meter) -> Self {
+        Self {
+            relay_lag_events: meter
+                .u64_gauge("stock.relay.lag.events")
+                .with_description("Events that are not in the broker yet")
+                .build(),
+            relay_lag_seconds: meter
+                .f64_gauge("stock.relay.lag.seconds")
+                .with_description("Age of the oldest event that is not in the broker yet")
+                .build(),
+            log_head: meter
+                .u64_gauge("stock.log.head")
+                .with_description("Position of the last event of the log")
+                .build(),
+            policy_lag_events: meter
+                .u64_gauge("stock.policy.lag.events")
+                .with_description("Events that a policy has not taken up yet, counted up to 10,000")
+                .build(),
+            policy_lag_seconds: meter
+                .f64_gauge("stock.policy.lag.seconds")
+                .with_description("Age of the oldest event that a policy has not taken up yet")
+                .build(),
+            parked_streams: meter
+                .u64_gauge("stock.projection.parked.streams")
+                .with_description(
+                    "Streams that a projection has parked, because an event of theirs cannot be applied",
+                )
+                .build(),
+            queue_jobs: meter
+                .u64_gauge("stock.queue.jobs")
+                .with_description("Jobs of a queue, by state: waiting or running")
+                .build(),
+            queue_oldest_seconds: meter
+                .f64_gauge("stock.queue.oldest.job.seconds")
+                .with_description("Age of the oldest job of a queue, waiting or running; 0 for an empty one")
+                .build(),
+        }
+    }
+}
