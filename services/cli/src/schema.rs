@@ -35,7 +35,9 @@ pub(crate) async fn standing(url: &SecretString) -> Result<Standing, DatabaseErr
         Vec::new()
     };
     let runner = core::migrations::runner();
-    let known = runner.get_migrations();
+    // Embedded in the order of their names, applied in that of their numbers.
+    let mut known: Vec<_> = runner.get_migrations().iter().collect();
+    known.sort_by_key(|migration| migration.version());
     let is_known = |version: i64| {
         known
             .iter()
