@@ -56,6 +56,7 @@ pub(super) fn all() -> Vec<Event> {
     events.extend(tenant().map(Event::from));
     events.extend(user().map(Event::from));
     events.extend(cabinet().map(Event::from));
+    events.extend(pauses().map(Event::from));
     events.extend(warehouses().map(Event::from));
     events.extend(sync().map(Event::from));
     events.extend(product().map(Event::from));
@@ -120,7 +121,7 @@ fn user() -> [UserEvent; 9] {
     ]
 }
 
-fn cabinet() -> [CabinetEvent; 13] {
+fn cabinet() -> [CabinetEvent; 11] {
     [
         CabinetConnected {
             marketplace: Marketplace::Wildberries,
@@ -218,6 +219,11 @@ fn cabinet() -> [CabinetEvent; 13] {
             },
         }
         .into(),
+    ]
+}
+
+fn pauses() -> [CabinetEvent; 2] {
+    [
         CabinetPaused {
             reason: PauseReason::Plan,
         }

@@ -1,6 +1,10 @@
 //! The backup of `deploy/README.md` holds every tenant's rows and comes back on a server that has no roles
 //! yet, taken and restored by an owner who is no superuser. The commands are read out of that page.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end the test where they fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests end the test where they fail"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -55,8 +55,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let world = world::World::start(&arguments).await?;
-    let mut product = product::Product::start(&arguments, &world).await?;
+    let http_port = product::free_port(8080);
+    let world = world::World::start(&arguments, http_port).await?;
+    let mut product = product::Product::start(&arguments, &world, http_port).await?;
     let place = product.place().clone();
     let outcome = tokio::select! {
         outcome = show(&arguments, &world, &place) => outcome,
@@ -75,10 +76,12 @@ async fn show(arguments: &Arguments, world: &world::World, product: &product::Pl
     seller.sync_and_tell().await?;
     seller.write_sheet().await?;
     print_addresses(&world.spreadsheet_url().await?, world, product);
+    seller.offer_a_plan().await?;
     let mut done = 1;
     while arguments.syncs.is_none_or(|syncs| done < syncs) {
         tokio::time::sleep(Duration::from_secs(arguments.every)).await;
         seller.sync_and_tell().await?;
+        seller.tell_plan().await?;
         done += 1;
     }
     seller.write_sheet().await
@@ -96,6 +99,11 @@ fn print_addresses(spreadsheet: &str, world: &world::World, product: &product::P
         world.wildberries_url()
     );
     println!("  Ozon           {} (simulated as well)", world.ozon_url());
+    println!(
+        "  Stripe         {} (simulated; customers, deliveries, its clock)",
+        world.stripe_url()
+    );
+    println!("  Plans          {api}/api/v1/billing/plans");
     println!("  Demo login     {} / {}", seller::EMAIL, seller::PASSWORD);
     println!("  Product's log  {}", product.log().display());
     println!();

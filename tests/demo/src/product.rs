@@ -84,8 +84,8 @@ impl Place {
 }
 
 impl Product {
-    pub(crate) async fn start(arguments: &Arguments, world: &World) -> Result<Self, Failure> {
-        let (http_port, metrics_port) = (free_port(8080), free_port(9464));
+    pub(crate) async fn start(arguments: &Arguments, world: &World, http_port: u16) -> Result<Self, Failure> {
+        let metrics_port = free_port(9464);
         let log = arguments.data_dir.join("stock-tracker.log");
         let output = File::create(&log)?;
         println!("starting the product (log: {}) …", log.display());

@@ -26,6 +26,8 @@ pub(crate) struct Seller {
     cabinets: Vec<(&'static str, String)>,
     run: String,
     syncs: u32,
+    /// The plan and its state when they were last printed.
+    plan: String,
 }
 
 impl Seller {
@@ -53,6 +55,7 @@ impl Seller {
             cabinets: Vec::new(),
             run,
             syncs: 0,
+            plan: String::new(),
         };
         seller.log_in().await?;
         seller.connect(world).await?;
@@ -175,6 +178,48 @@ impl Seller {
             }
         }
         Err(format!("the sheet was not written: {last}").into())
+    }
+
+    /// Opens a checkout and prints where it can be paid; a seller who pays already has no need of it.
+    pub(crate) async fn offer_a_plan(&mut self) -> Result<(), Failure> {
+        self.tell_plan().await?;
+        let key = format!("demo-checkout-{}", self.run);
+        let wanted = json!({ "plan": "enterprise" });
+        let opened = self
+            .call(
+                Method::POST,
+                "/billing/checkout-session",
+                Some(&key),
+                Some(&wanted),
+            )
+            .await?;
+        if opened.status != 409 {
+            let opened = opened.ok()?;
+            println!(
+                "pay for the plan `enterprise` (simulated): {}",
+                text(&opened, "checkout_url")
+            );
+        }
+        Ok(())
+    }
+
+    /// Prints the plan where it has changed.
+    pub(crate) async fn tell_plan(&mut self) -> Result<(), Failure> {
+        let contract = self
+            .call(Method::GET, "/billing/subscription", None, None)
+            .await?
+            .ok()?;
+        let (name, status) = (text(&contract, "plan_name"), text(&contract, "status"));
+        let plan = if name.is_empty() {
+            "the plan is `free`".to_owned()
+        } else {
+            format!("the plan is `{name}` ({status}, {})", text(&contract, "basis"))
+        };
+        if self.plan != plan {
+            println!("{}  {plan}", Local::now().format("%H:%M:%S"));
+            self.plan = plan;
+        }
+        Ok(())
     }
 
     /// A request as the demo seller; an access token that ended is replaced.

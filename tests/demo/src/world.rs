@@ -1,13 +1,15 @@
-//! The outside world: a simulated Wildberries and a simulated Ozon that live on by themselves, and a
-//! simulated Google that keeps its spreadsheets in the data folder.
+//! The outside world: a simulated Wildberries and a simulated Ozon that live on by themselves, a simulated
+//! Google that keeps its spreadsheets in the data folder, and a simulated Stripe where plans are paid.
 
 use std::path::PathBuf;
 
 use simulators::google::Role;
 use simulators::ozon::OzonLimits;
+use simulators::stripe::{EndpointConfig, PRICE_ENTERPRISE, PRICE_PRO, PRICE_STARTER};
 use simulators::wildberries::{Host, Limits};
 use simulators::{
-    Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, Wildberries, WildberriesConfig,
+    Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, Stripe, StripeConfig,
+    Wildberries, WildberriesConfig,
 };
 
 use crate::{Arguments, Failure};
@@ -23,12 +25,13 @@ pub(crate) struct World {
     wildberries: Wildberries,
     ozon: Ozon,
     google: Google,
+    stripe: Stripe,
     spreadsheet: String,
     key_file: PathBuf,
 }
 
 impl World {
-    pub(crate) async fn start(arguments: &Arguments) -> Result<Self, Failure> {
+    pub(crate) async fn start(arguments: &Arguments, http_port: u16) -> Result<Self, Failure> {
         let folder = arguments.data_dir.join("simulators");
         std::fs::create_dir_all(&folder)?;
         let wildberries = Wildberries::start(WildberriesConfig {
@@ -64,6 +67,16 @@ impl World {
             ..GoogleConfig::default()
         })
         .await?;
+        let stripe = Stripe::start(StripeConfig {
+            port: crate::product::free_port(9104),
+            endpoints: vec![EndpointConfig {
+                urls: vec![format!("http://127.0.0.1:{http_port}/api/v1/billing/webhook")],
+                ..EndpointConfig::default()
+            }],
+            data_dir: Some(folder.join("stripe")),
+            ..StripeConfig::default()
+        })
+        .await?;
         let spreadsheet = match google.find_spreadsheet(SPREADSHEET) {
             Some(known) => known,
             None => {
@@ -77,6 +90,7 @@ impl World {
             wildberries,
             ozon,
             google,
+            stripe,
             spreadsheet,
             key_file,
         })
@@ -100,6 +114,15 @@ impl World {
                 self.key_file.display().to_string(),
             ),
             ("ST_MARKETPLACE_SPEED", SPEED.to_string()),
+            ("ST_STRIPE_URL", self.stripe.url().to_owned()),
+            ("ST_STRIPE_API_KEY", self.stripe.api_key().to_owned()),
+            (
+                "ST_STRIPE_WEBHOOK_SECRET",
+                self.stripe.secret(0).unwrap_or_default(),
+            ),
+            ("ST_STRIPE_PRICE_STARTER", PRICE_STARTER.to_owned()),
+            ("ST_STRIPE_PRICE_PRO", PRICE_PRO.to_owned()),
+            ("ST_STRIPE_PRICE_ENTERPRISE", PRICE_ENTERPRISE.to_owned()),
         ]
     }
 
@@ -143,9 +166,14 @@ impl World {
         self.ozon.base_url()
     }
 
+    pub(crate) fn stripe_url(&self) -> String {
+        self.stripe.url().to_owned()
+    }
+
     pub(crate) async fn stop(self) {
         self.wildberries.stop().await;
         self.ozon.stop().await;
         self.google.stop().await;
+        self.stripe.stop().await;
     }
 }

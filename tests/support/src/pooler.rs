@@ -120,17 +120,21 @@ async fn run(first: Vec<u8>, client: &mut TcpStream, backend: &mut TcpStream) ->
             return Ok(false);
         }
         backend.write_all(&next).await?;
-        while asks {
-            let answer = message(backend).await?;
-            client.write_all(&answer).await?;
-            if answer.starts_with(b"Z") {
-                if answer.ends_with(b"I") {
-                    return Ok(true);
-                }
-                break;
-            }
+        if asks && answered(client, backend).await? {
+            return Ok(true);
         }
         next = message(client).await?;
+    }
+}
+
+/// Passes answers on until the server is ready; true when no transaction is open then.
+async fn answered(client: &mut TcpStream, backend: &mut TcpStream) -> Io<bool> {
+    loop {
+        let answer = message(backend).await?;
+        client.write_all(&answer).await?;
+        if answer.starts_with(b"Z") {
+            return Ok(answer.ends_with(b"I"));
+        }
     }
 }
 

@@ -70,8 +70,11 @@ async fn a_full_jetstream_is_seen_and_takes_jobs_again_when_there_is_room() {
     takes_messages(&broker).await.unwrap();
 
     let filler = bytes::Bytes::from(vec![b'x'; 200_000]);
+    let sent_so_far = std::sync::atomic::AtomicU32::new(0);
     eventually("the store to be full", SOON, || async {
-        let id = uuid::Uuid::now_v7().to_string();
+        let id = sent_so_far
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+            .to_string();
         let sent = broker
             .jetstream()
             .publish(format!("dead.work.default.{id}"), filler.clone())

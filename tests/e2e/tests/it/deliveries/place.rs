@@ -197,8 +197,8 @@ impl Place {
         tokio::spawn(async move { deliveries.handle(&CancellationToken::new()).await })
     }
 
-    /// Kills a worker. The minute for which it may still hold a customer passes by the database's clock, which no test
-    /// moves.
+    /// Kills a worker. The minute for which it may still hold a customer passes by the database's clock,
+    /// which no test moves.
     pub(super) async fn kill(&self, worker: JoinHandle<()>) {
         worker.abort();
         assert!(worker.await.unwrap_err().is_cancelled());
