@@ -1,7 +1,7 @@
 //! PostgreSQL: whether it can be reached with the address of the settings, whether its schema is this
 //! program's, and whether the login may act as each role.
 
-use ::database::{DatabaseError, Role, connect};
+use ::database::{DatabaseError, IdentityError, Role, connect};
 use event_store::GlobalReader;
 use runtime::Settings;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -74,28 +74,16 @@ async fn check_role(url: &SecretString, role: Role, address: &Address<'_>) -> Fi
     let check = format!("role {name}");
     let proved = async {
         let client = connect(url, Some(role)).await?;
-        let asked = "SELECT current_user::text, r.rolsuper OR r.rolbypassrls, \
-                            has_schema_privilege('core', 'USAGE') \
-                       FROM pg_roles r WHERE r.rolname = current_user";
-        let row = client.query_one(asked, &[]).await?;
-        let facts: (String, bool, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        Ok::<_, DatabaseError>(facts)
+        let row = client
+            .query_one("SELECT has_schema_privilege('core', 'USAGE')", &[])
+            .await?;
+        Ok::<bool, DatabaseError>(row.try_get(0)?)
     };
     match proved.await {
-        Ok((actual, ..)) if actual != name => Finding::failure(
-            check,
-            format!("the connection acts as {actual}"),
-            "connect without a pooler, or with one that keeps start-up options",
-        ),
-        Ok((_, true, _)) => Finding::failure(
-            check,
-            "it is above row security",
-            format!("run `ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS` as an administrator"),
-        ),
-        Ok((_, _, false)) => Finding::failure(check, "it may not use the schema", MIGRATE),
-        Ok(_) => Finding::ok(check, format!("{login} may act as it")),
+        Ok(false) => Finding::failure(check, "it may not use the schema", MIGRATE),
+        Ok(true) => Finding::ok(check, format!("{login} may act as it")),
+        Err(DatabaseError::Identity(error)) => misidentified(check, name, &error),
         Err(error) => match code(&error) {
-            // The role is a start-up option: a wrong value is reported as one of the option.
             Some("42501") => Finding::failure(
                 check,
                 format!("{login} may not act as it"),
@@ -107,6 +95,22 @@ async fn check_role(url: &SecretString, role: Role, address: &Address<'_>) -> Fi
                 ..unreachable(&error, address)
             },
         },
+    }
+}
+
+/// A connection that was made and may not be used.
+fn misidentified(check: String, name: &str, error: &IdentityError) -> Finding {
+    match error {
+        IdentityError::Unbound { reason, .. } => Finding::failure(
+            check,
+            format!("it is above row security: {reason}"),
+            format!("run `ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS` as an administrator"),
+        ),
+        IdentityError::Role { .. } | IdentityError::Shared => Finding::failure(
+            check,
+            error.to_string(),
+            "connect directly, or through a pooler that pools by session",
+        ),
     }
 }
 
@@ -169,7 +173,7 @@ fn on_the_way(error: &DatabaseError, place: &str) -> (String, String) {
 /// What the server said, as SQLSTATE.
 fn code(error: &DatabaseError) -> Option<&str> {
     match error {
-        DatabaseError::Query(error) => Some(error.code()?.code()),
+        DatabaseError::Query(error) | DatabaseError::Connect(error) => Some(error.code()?.code()),
         _ => None,
     }
 }

@@ -92,11 +92,12 @@ const NO_TENANTS: &[&str] = &[
 #[tokio::test]
 async fn a_policy_that_shows_more_than_one_tenant_is_listed() {
     let installed = installed().await;
+    // The role of backups reads every table, and no server runs as it.
     let wide = installed
         .list(
             "SELECT format('%s.%s %s to %s', schemaname, tablename, policyname, array_to_string(roles, ' ')) \
                FROM pg_policies \
-              WHERE roles <> '{st_owner}' AND roles <> '{st_projector}' \
+              WHERE roles <> '{st_owner}' AND roles <> '{st_projector}' AND roles <> '{st_backup}' \
                 AND coalesce(qual, '') || coalesce(with_check, '') NOT LIKE '%current_tenant%'",
         )
         .await;
