@@ -1,5 +1,6 @@
 //! The checkout: one at a time, and never beside a subscription.
 
+use application::billing::ObserveError;
 use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -300,4 +301,20 @@ async fn stripe_leads_back_to_a_page_that_runs_nothing() {
             .starts_with("default-src 'none'")
     );
     assert!(!page.text.contains("cs_1"));
+}
+
+#[tokio::test]
+async fn a_customer_whom_another_process_reads_is_not_read_meanwhile() {
+    let shop = Shop::open().await;
+    let anna = shop.registered("anna@shop.ru").await;
+    shop.bought(&anna, "pro").await;
+    let customer = shop.customer(&anna).await;
+    let minute = std::time::Duration::from_secs(60);
+    let customers = &shop.app.customers;
+    let lease = customers.take(&customer, minute).await.unwrap().unwrap();
+    let before = shop.happened(&anna).await;
+    assert!(matches!(shop.read(&anna).await, Err(ObserveError::Busy)));
+    assert_eq!(shop.happened(&anna).await, before);
+    customers.release(&customer, lease).await.unwrap();
+    assert!(shop.read(&anna).await.is_ok());
 }

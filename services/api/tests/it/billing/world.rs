@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api::Webhook;
 use application::billing::take::Taking;
-use application::billing::{CardSales, Customer, Prices, observe_customer};
+use application::billing::{CardSales, Customer, ObserveError, Observed, Prices, observe_customer};
 use application::domain::subscription::GRACE;
 use application::{App, Context, subscriptions};
 use billing::{FormerCustomers, Inbox};
@@ -236,9 +236,12 @@ impl Shop {
 
     /// Something came from Stripe about the seller's customer.
     pub(crate) async fn news(&self, buyer: &Buyer) {
+        self.read(buyer).await.unwrap();
+    }
+
+    pub(crate) async fn read(&self, buyer: &Buyer) -> Result<Observed, ObserveError> {
         let customer = self.customer(buyer).await;
-        let context = self.context(buyer.tenant);
-        observe_customer(&self.app, &context, &customer).await.unwrap();
+        observe_customer(&self.app, &self.context(buyer.tenant), &customer).await
     }
 
     pub(crate) async fn customer(&self, buyer: &Buyer) -> Customer {
