@@ -336,7 +336,11 @@ async fn stream(
     // In a cluster a stream whose only holder is down may be answered for as if there was none, and a
     // second one of its name would be empty.
     if is_listed(jetstream, &config).await {
-        return Err(TopologyError::Offline { name });
+        // Or another process made it between the two questions.
+        return match jetstream.get_stream(&name).await {
+            Ok(found) => as_declared(jetstream, config, &found.cached_info().config, mode, applied).await,
+            Err(_) => Err(TopologyError::Offline { name }),
+        };
     }
     if mode == Mode::Verify {
         return Err(TopologyError::Missing { name });
