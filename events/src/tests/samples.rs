@@ -1,5 +1,7 @@
 //! One event of every kind, with values as a real seller's log has them.
 
+mod subscription;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -11,19 +13,13 @@ use crate::cabinet::{
     CredentialOffered, CredentialRejected, CredentialRotated, Marketplace, PauseReason, Right, RightStatus,
     ScheduleChanged, TokenKind, WarehouseExcluded, WarehouseIncluded,
 };
-use crate::catalog::{
-    CabinetEvent, Event, ProductEvent, SheetEvent, SubscriptionEvent, SyncEvent, TenantEvent, UserEvent,
-};
+use crate::catalog::{CabinetEvent, Event, ProductEvent, SheetEvent, SyncEvent, TenantEvent, UserEvent};
 use crate::product::{
     Details, Fulfilment, InWay, MarketplaceTurnover, OrderLine, OrdersObserved, Price, ProductDelisted,
     ProductDetailsChanged, ProductListed, ProductRelisted, ProductSize, SizeUnits, StockLevel, StockObserved,
 };
 use crate::sheet::{
     ExtraColumn, LowStock, SheetLayoutChanged, SheetLinked, SheetUnlinked, Sizes, Sort, SortBy,
-};
-use crate::subscription::{
-    Basis, Contract, PaymentFailed, PaymentSucceeded, Plan, Slot, SubscriptionChanged, SubscriptionEnded,
-    SubscriptionStarted, SubscriptionStatus, TrialEnding,
 };
 use crate::sync::{
     SourceDegraded, SourceOutcome, SourceRecovered, SourceReport, SyncCompleted, SyncDiscarded, SyncFailed,
@@ -61,7 +57,7 @@ pub(super) fn all() -> Vec<Event> {
     events.extend(sync().map(Event::from));
     events.extend(product().map(Event::from));
     events.extend(sheet().map(Event::from));
-    events.extend(subscription().map(Event::from));
+    events.extend(subscription::samples().map(Event::from));
     events
 }
 
@@ -541,63 +537,6 @@ fn sheet() -> [SheetEvent; 3] {
             }),
             hide_empty_warehouses: true,
             number_formats: true,
-        }
-        .into(),
-    ]
-}
-
-fn subscription() -> [SubscriptionEvent; 6] {
-    let trial = Contract {
-        plan: Plan::Pro,
-        status: SubscriptionStatus::Trialing,
-        period_end: Some(at("2026-11-29T09:00:00Z")),
-        cancel_at: Some(at("2026-11-29T09:00:00Z")),
-        basis: Basis::Trial,
-        reference: None,
-        trial_end: Some(at("2026-11-29T09:00:00Z")),
-        grace_until: None,
-        note: None,
-    };
-    let paid = Contract {
-        plan: Plan::Enterprise,
-        status: SubscriptionStatus::PastDue,
-        period_end: Some(at("2026-12-29T09:00:00Z")),
-        cancel_at: None,
-        basis: Basis::Stripe,
-        reference: Some("sub_1RxHnr".into()),
-        trial_end: None,
-        grace_until: Some(at("2026-12-06T09:00:00Z")),
-        note: None,
-    };
-    [
-        SubscriptionStarted { contract: trial }.into(),
-        SubscriptionChanged { contract: paid }.into(),
-        SubscriptionEnded {
-            slot: Slot::Stripe,
-            reference: Some("sub_1RxHnr".into()),
-            reason: "canceled".into(),
-        }
-        .into(),
-        TrialEnding {
-            slot: Slot::Manual,
-            trial_end: at("2026-11-29T09:00:00Z"),
-        }
-        .into(),
-        PaymentSucceeded {
-            basis: Basis::Stripe,
-            invoice: "in_1RxHnp".into(),
-            amount_minor: 2_990,
-            currency: "USD".into(),
-            paid_at: at("2026-11-29T09:00:05Z"),
-        }
-        .into(),
-        PaymentFailed {
-            invoice: "in_1RxHnq".into(),
-            amount_minor: 2_990,
-            currency: "USD".into(),
-            attempt: 1,
-            next_attempt_at: Some(at("2026-12-02T09:00:00Z")),
-            action_required: false,
         }
         .into(),
     ]
