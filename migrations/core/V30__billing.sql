@@ -3,7 +3,6 @@
 --
 -- Functions that run with the owner's rights, the complete list of this file (V11 has the earlier versions):
 --   core.follow_terms           trigger: as in V11, with a contract in each of two slots
---   core.lapsed_subscriptions   of all tenants, for the worker: also contracts whose grace is over or whose trial ends
 --   core.list_people_and_plans  for platform administrators, who it checks for itself: one row a person
 SET LOCAL ROLE st_owner;
 
@@ -64,20 +63,6 @@ BEGIN
     END CASE;
     RETURN NULL;
 END $$;
-
--- Contracts to which the passing of time has done something that their stream does not say yet; the aggregate decides
--- what. The three days of notice are domain::subscription::TRIAL_NOTICE.
-CREATE OR REPLACE FUNCTION core.lapsed_subscriptions(p_now timestamptz, p_grace interval, p_limit integer)
-RETURNS TABLE (tenant_id uuid, user_id uuid)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = core, pg_temp
-BEGIN ATOMIC
-    SELECT DISTINCT s.tenant_id, s.user_id FROM core.subscriptions s
-     WHERE s.cancel_at <= p_now OR s.period_end + p_grace <= p_now
-        OR (s.status = 'past_due' AND s.grace_until <= p_now)
-        OR (s.basis = 'trial' AND s.trial_end - interval '3 days' <= p_now
-            AND s.announced IS DISTINCT FROM s.trial_end)
-     ORDER BY s.tenant_id, s.user_id LIMIT p_limit;
-END;
 
 CREATE OR REPLACE FUNCTION core.list_people_and_plans(p_admin uuid, p_after timestamptz, p_after_id uuid, p_limit integer)
 RETURNS TABLE (tenant_id uuid, user_id uuid, email text, display_name text, role text, state text, admin boolean,

@@ -3,7 +3,7 @@
 --
 -- Functions that run with the owner's rights, the complete list of this file:
 --   core.remember_customer   trigger: a customer that goes with a user or a tenant has to be deleted at Stripe
---   core.lapsed_contracts    of all tenants, for the worker: as core.lapsed_subscriptions, page by page
+--   core.lapsed_contracts    of all tenants, for the worker: contracts that time has overtaken, page by page
 SET LOCAL ROLE st_owner;
 
 -- Customers that were deleted at Stripe while their user stays. The user gets another customer with the next purchase; a
@@ -51,8 +51,10 @@ CREATE INDEX stripe_events_failed ON core.stripe_events (received_at) WHERE stat
 -- Finds the bodies that are too old.
 CREATE INDEX stripe_events_kept ON core.stripe_events (received_at) WHERE body IS NOT NULL;
 
--- As core.lapsed_subscriptions (V30), behind a place in the list, and whether a contract with Stripe is among them: that
--- one ends only after Stripe was asked, and meanwhile must not hide the others.
+-- Contracts to which the passing of time has done something that their stream does not say yet, behind a place in the
+-- list; the aggregate decides what. The three days of notice are domain::subscription::TRIAL_NOTICE. `at_stripe`: one of
+-- them is with Stripe; it ends only after Stripe was asked, and meanwhile must not hide the others.
+-- core.lapsed_subscriptions (V11) is for programs of before.
 CREATE FUNCTION core.lapsed_contracts(
     p_now timestamptz, p_grace interval, p_after_tenant uuid, p_after_user uuid, p_limit integer
 ) RETURNS TABLE (tenant_id uuid, user_id uuid, at_stripe boolean)

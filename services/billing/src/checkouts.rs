@@ -33,12 +33,6 @@ impl Checkouts {
         Self { pool }
     }
 
-    /// The connections it uses.
-    #[must_use]
-    pub const fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
     /// The checkout that was last opened for a user and not yet forgotten; it may be over.
     ///
     /// # Errors

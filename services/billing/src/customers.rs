@@ -48,12 +48,6 @@ impl Customers {
         Self { pool }
     }
 
-    /// The connections it uses.
-    #[must_use]
-    pub const fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
     /// The customer that a user is, if something was ever sold to the user.
     ///
     /// # Errors
