@@ -26,4 +26,5 @@ pub use account::{Placed, place};
 pub use binaries::{MINIMUM_NATS, MINIMUM_POSTGRES, NatsProgram, PostgresPrograms, find_nats, find_postgres};
 pub use error::Error;
 pub use nats::{Nats, NatsOptions};
+pub use ports::free as free_port;
 pub use postgres::{Postgres, PostgresOptions};

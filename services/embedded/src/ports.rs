@@ -32,7 +32,11 @@ pub(crate) fn demanded(server: &'static str, port: u16) -> Result<u16, Error> {
 }
 
 /// A port that was free a moment ago and that this process has given to nobody else.
-pub(crate) fn free(server: &'static str) -> Result<u16, Error> {
+///
+/// # Errors
+///
+/// [`Error::NoFreePort`] with the name of the server it was for.
+pub fn free(server: &'static str) -> Result<u16, Error> {
     let mut handed_out = HANDED_OUT.lock().unwrap_or_else(PoisonError::into_inner);
     let size = u64::from(RANGE.end - RANGE.start);
     // The standard library's hash seed is the randomness at hand: processes that start together begin

@@ -35,4 +35,4 @@ pub use golden::golden;
 pub use log::broken_log;
 pub use pooler::{Pooler, Pooling};
 pub use scratch::scratch_folder;
-pub use servers::{Own, nats, own_nats, own_nats_with, own_postgres, own_postgres_with, postgres};
+pub use servers::{Own, free_port, nats, own_nats, own_nats_with, own_postgres, own_postgres_with, postgres};

@@ -83,6 +83,15 @@ pub async fn own_nats_with(change: impl FnOnce(&mut NatsOptions)) -> Own<Nats> {
     }
 }
 
+/// A port for a server that has to know it before it listens. Never one of those that the kernel gives to
+/// outgoing connections: between the choice and the listening, it would give it to one.
+pub fn free_port() -> u16 {
+    match embedded::free_port("a server of a test") {
+        Ok(port) => port,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Options for a server that starts in a fraction of a second: an empty cluster made once per machine and
 /// user is copied, and nothing waits for the disk.
 fn fast(data_dir: PathBuf) -> PostgresOptions {

@@ -5,7 +5,7 @@ use messaging::async_nats;
 use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::installed::{Installed, assert_fails, finding, free_port};
+use crate::installed::{Installed, assert_fails, finding};
 
 const ROLES: [&str; 8] = [
     "st_api",
@@ -66,7 +66,10 @@ async fn what_is_wrong_with_the_database_is_named_with_what_mends_it() {
     );
 
     let at = at.prepared();
-    let dead = format!("postgres://postgres:hidden@127.0.0.1:{}/postgres", free_port());
+    let dead = format!(
+        "postgres://postgres:hidden@127.0.0.1:{}/postgres",
+        support::free_port()
+    );
     let (_, report) = at.doctor(&database(dead));
     assert_fails(&report, "database", "does not answer", "start PostgreSQL");
     assert!(!report.to_string().contains("hidden"), "{report:#}");
@@ -208,7 +211,7 @@ async fn old_server() -> String {
 async fn what_is_wrong_with_the_broker_is_named_with_what_mends_it() {
     let at = Installed::ready().await;
     let nats = |url: String| [("NATS_URL", url)];
-    let (_, report) = at.doctor(&nats(format!("nats://127.0.0.1:{}", free_port())));
+    let (_, report) = at.doctor(&nats(format!("nats://127.0.0.1:{}", support::free_port())));
     assert_fails(&report, "broker", "does not answer", "start nats-server");
     let (_, report) = at.doctor(&nats(old_server().await));
     assert_fails(

@@ -9,7 +9,7 @@ use support::{SOON, eventually, scratch_folder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::doctor::fill;
-use crate::installed::{Installed, free_port, program};
+use crate::installed::{Installed, program};
 
 /// A first start makes a database cluster.
 const FIRST_START: Duration = Duration::from_secs(120);
@@ -55,7 +55,7 @@ async fn every_series_that_a_page_names_is_told_by_a_running_installation() {
     let promised = promised();
     assert!(promised.len() > 10, "{promised:?}");
     let folder = scratch_folder("series");
-    let (http, metrics) = (free_port(), free_port());
+    let (http, metrics) = (support::free_port(), support::free_port());
     let mut command = program(&["all", "--embedded"]);
     command
         .env("ST_DATA_DIR", folder.join("data"))
@@ -91,7 +91,7 @@ async fn readiness_sees_a_full_jetstream_and_a_lost_stream_and_both_heal() {
         messaging::BrokerOptions::new(at.nats.url(), "test").as_user(messaging::users::ADMIN, &at.seeds);
     let admin = messaging::Broker::connect(options).await.unwrap();
     assert!(admin.wait_connected(SOON).await);
-    let port = free_port();
+    let port = support::free_port();
     let settings = [("ST_METRICS_ADDR", format!("127.0.0.1:{port}"))];
     let mut command = at.command(&["worker"], &settings);
     command.stdout(Stdio::null()).stderr(Stdio::null());

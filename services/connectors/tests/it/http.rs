@@ -85,12 +85,12 @@ async fn an_answer_beyond_the_limit_is_an_error_and_not_memory() {
 #[tokio::test]
 async fn a_failed_connection_shows_neither_query_nor_credential() {
     let world = World::start(SellerConfig::default()).await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // Bound without listening: the port stays ours and refuses.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let refusing = socket.local_addr().unwrap();
     let nowhere = Hosts {
-        analytics: format!("http://{free}/?key=hidden"),
+        analytics: format!("http://{refusing}/?key=hidden"),
         ..world.hosts()
     };
     let http = HttpClient::new(Arc::new(NoObserver)).unwrap();

@@ -9,7 +9,7 @@ use connectors::http::{HttpClient, NoObserver};
 use connectors::stripe::{IdempotencyKey, Options, Stripe, StripeError, SubscriptionId};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 const API_KEY: &str = "sk_test_canarycanarycanary";
 const SUBSCRIPTION: &str = r#"{"id":"sub_1","object":"subscription","status":"active"}"#;
@@ -198,11 +198,11 @@ async fn a_call_takes_no_longer_than_its_deadline_with_all_attempts() {
 
 #[tokio::test]
 async fn where_nobody_listens_stripe_is_unreachable() {
+    // Bound without listening: the port stays ours and refuses.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let server = Scripted {
-        url: {
-            let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            format!("http://{}", free.local_addr().unwrap())
-        },
+        url: format!("http://{}", socket.local_addr().unwrap()),
         seen: Arc::default(),
     };
     let error = server.stripe(LONG).subscription(&id()).await.unwrap_err();

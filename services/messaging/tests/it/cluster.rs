@@ -12,14 +12,9 @@ struct Cluster {
     servers: [Own<Nats>; 3],
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 impl Cluster {
     async fn start() -> Self {
-        let ports: [u16; 3] = std::array::from_fn(|_| free_port());
+        let ports: [u16; 3] = std::array::from_fn(|_| support::free_port());
         let routes = ports.map(|port| format!("nats://127.0.0.1:{port}"));
         let server = |index: usize| {
             let name = format!("n{index}");

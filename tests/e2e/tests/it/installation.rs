@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use simulators::{Google, GoogleConfig, SellerConfig, Wildberries, WildberriesConfig};
 use support::{SOON, eventually};
 
-use crate::process::{Process, Settings, free_port, run};
+use crate::process::{Process, Settings, run};
 use crate::seller::{PASSWORD, Seller, plain, send};
 use crate::world::{ROLES, World, outside, shop};
 
@@ -83,7 +83,7 @@ async fn installation(name: &str, seller: SellerConfig) -> Installation {
     let google = Google::start(GoogleConfig::default()).await.unwrap();
     let folder = support::scratch_folder(name);
     let data = folder.join("data");
-    let port = free_port();
+    let port = support::free_port();
     let mut settings = outside(&wildberries, &google);
     for (name, value) in [
         ("ST_DATA_DIR", data.display().to_string()),
@@ -187,7 +187,10 @@ async fn an_embedded_installation_keeps_its_data_ends_in_order_and_is_nobody_els
 
     // A second one in the same folder says whose it is and goes.
     let mut intruder = settings.clone();
-    intruder.push(("ST_HTTP_ADDR".to_owned(), format!("127.0.0.1:{}", free_port())));
+    intruder.push((
+        "ST_HTTP_ADDR".to_owned(),
+        format!("127.0.0.1:{}", support::free_port()),
+    ));
     let (code, said) = run(&["all", "--embedded"], &intruder);
     assert_eq!(code, Some(1), "{said}");
     assert!(

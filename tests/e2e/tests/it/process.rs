@@ -3,7 +3,6 @@
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The built program beside this test program.
 pub(crate) fn program() -> PathBuf {
@@ -51,18 +50,6 @@ pub(crate) fn run(arguments: &[&str], settings: &Settings) -> (Option<i32>, Stri
     let output = command(arguments, settings).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
-}
-
-/// A port nobody listens on, below those that the kernel gives to outgoing connections.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + (u16::try_from(std::process::id() % 500).unwrap() * 20 + offset) % 10_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// A running child; killed when dropped.

@@ -15,7 +15,7 @@ use simulators::{
 };
 use support::{Nats, Own, Postgres, SOON, eventually};
 
-use crate::process::{Process, Settings, free_port, run};
+use crate::process::{Process, Settings, run};
 use crate::seller::plain;
 
 /// Every role, in the order of their start.
@@ -128,7 +128,7 @@ impl World {
         .unwrap();
         let key_file = folder.join("service-account.json");
         std::fs::write(&key_file, google.service_account_json()).unwrap();
-        let http = format!("127.0.0.1:{}", free_port());
+        let http = format!("127.0.0.1:{}", support::free_port());
         let mut settings = outside(&wildberries, &google);
         let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
         set("ST_OZON_URL", ozon.base_url());
