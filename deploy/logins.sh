@@ -7,7 +7,7 @@ secrets=${ST_SECRETS_DIR:-/run/secrets}
 
 PGPASSWORD=$(cat "$secrets/postgres_password")
 export PGPASSWORD
-for role in api gateway relay projector worker sheets; do
+for role in api gateway relay projector worker sheets notifier; do
     psql --host="${PGHOST:-postgres}" --username=postgres --dbname=stock_tracker --quiet --set=ON_ERROR_STOP=1 \
         --set=login="login_$role" --set=role="st_$role" --set=password="$(cat "$secrets/password_$role")" <<'SQL'
 SELECT format('CREATE ROLE %I LOGIN NOSUPERUSER NOBYPASSRLS', :'login')

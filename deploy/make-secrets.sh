@@ -5,7 +5,7 @@ set -eu
 umask 077
 
 folder=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/secrets
-roles='api gateway relay projector worker sheets'
+roles='api gateway relay projector worker sheets notifier'
 
 # put FILE: writes standard input into it, unless it is there.
 put() {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::DecodeError;
-use crate::{cabinet, product, sheet, subscription, sync, tenant, user};
+use crate::{alert, alert_rule, cabinet, product, sheet, subscription, sync, tenant, user, webhook_endpoint};
 
 /// The kinds of streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,11 +24,17 @@ pub enum StreamType {
     Sheet,
     /// See [`crate::subscription`].
     Subscription,
+    /// See [`crate::alert_rule`].
+    AlertRule,
+    /// See [`crate::alert`].
+    Alert,
+    /// See [`crate::webhook_endpoint`].
+    WebhookEndpoint,
 }
 
 impl StreamType {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Tenant,
         Self::User,
         Self::Cabinet,
@@ -36,6 +42,9 @@ impl StreamType {
         Self::Product,
         Self::Sheet,
         Self::Subscription,
+        Self::AlertRule,
+        Self::Alert,
+        Self::WebhookEndpoint,
     ];
 
     /// The name used in the store, in subjects and in the API.
@@ -49,6 +58,9 @@ impl StreamType {
             Self::Product => "product",
             Self::Sheet => "sheet",
             Self::Subscription => "subscription",
+            Self::AlertRule => "alert_rule",
+            Self::Alert => "alert",
+            Self::WebhookEndpoint => "webhook_endpoint",
         }
     }
 
@@ -204,6 +216,7 @@ catalog! {
         PasswordChanged = "password_changed" v FIRST;
         TelegramLinked = "telegram_linked" v FIRST;
         TelegramUnlinked = "telegram_unlinked" v FIRST;
+        TelegramUnreachable = "telegram_unreachable" v FIRST;
         UserDeactivated = "user_deactivated" v FIRST;
         UserReactivated = "user_reactivated" v FIRST;
         AdminGranted = "admin_granted" v FIRST;
@@ -250,6 +263,8 @@ catalog! {
         SheetLinked = "sheet_linked" v FIRST;
         SheetUnlinked = "sheet_unlinked" v FIRST;
         SheetLayoutChanged = "sheet_layout_changed" v 2;
+        SheetBlocked = "sheet_blocked" v FIRST;
+        SheetUnblocked = "sheet_unblocked" v FIRST;
     }
     Subscription SubscriptionEvent subscription {
         SubscriptionStarted = "subscription_started" v 2;
@@ -258,6 +273,24 @@ catalog! {
         TrialEnding = "trial_ending" v FIRST;
         PaymentSucceeded = "payment_succeeded" v FIRST;
         PaymentFailed = "payment_failed" v FIRST;
+    }
+    AlertRule AlertRuleEvent alert_rule {
+        AlertRuleSet = "alert_rule_set" v FIRST;
+        AlertRuleRemoved = "alert_rule_removed" v FIRST;
+    }
+    Alert AlertEvent alert {
+        StockBecameLow = "stock_became_low" v FIRST;
+        StockOut = "stock_out" v FIRST;
+        StockRecovered = "stock_recovered" v FIRST;
+        AlertClosed = "alert_closed" v FIRST;
+    }
+    WebhookEndpoint WebhookEndpointEvent webhook_endpoint {
+        WebhookEndpointAdded = "webhook_endpoint_added" v FIRST;
+        WebhookEndpointChanged = "webhook_endpoint_changed" v FIRST;
+        WebhookSecretRotated = "webhook_secret_rotated" v FIRST;
+        WebhookEndpointDisabled = "webhook_endpoint_disabled" v FIRST;
+        WebhookEndpointEnabled = "webhook_endpoint_enabled" v FIRST;
+        WebhookEndpointRemoved = "webhook_endpoint_removed" v FIRST;
     }
 }
 

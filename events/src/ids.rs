@@ -54,6 +54,10 @@ ids! {
     ProductId;
     /// One secret in the vault.
     CredentialId;
+    /// One rule of a tenant's for alerts.
+    AlertRuleId;
+    /// One address that a tenant wants to be called at.
+    WebhookEndpointId;
     /// One command; the key under which its first answer is kept.
     CommandId;
     /// One event.
@@ -66,6 +70,22 @@ impl ProductId {
     #[must_use]
     pub fn of(cabinet: CabinetId, nm_id: i64) -> Self {
         Self(Uuid::new_v5(&cabinet.0, &nm_id.to_be_bytes()))
+    }
+}
+
+impl AlertRuleId {
+    /// The rule of a scope. Derived (UUIDv5), so that a tenant has one rule a scope and setting it again
+    /// replaces it.
+    #[must_use]
+    pub fn of(tenant: TenantId, scope: &crate::alert_rule::AlertScope) -> Self {
+        use crate::alert_rule::AlertScope as Scope;
+        let name = match scope {
+            Scope::Tenant => "tenant".to_owned(),
+            Scope::Cabinet { cabinet_id } => format!("cabinet:{cabinet_id}"),
+            Scope::Subject { subject } => format!("subject:{subject}"),
+            Scope::Product { product_id } => format!("product:{product_id}"),
+        };
+        Self(Uuid::new_v5(&tenant.0, name.as_bytes()))
     }
 }
 

@@ -13,10 +13,15 @@
 //! | `product` | derived from cabinet and article, [`ids::ProductId::of`] | [`product`] |
 //! | `sheet` | the tenant's id: a tenant has one sheet | [`sheet`] |
 //! | `subscription` | the user's id: a user has one contract at a time | [`subscription`] |
+//! | `alert_rule` | the tenant's id: all rules of a tenant are one history | [`alert_rule`] |
+//! | `alert` | the **product's** id | [`alert`] |
+//! | `webhook_endpoint` | endpoint id | [`webhook_endpoint`] |
 //!
 //! Start at [`catalog`]: the table of every event type and version. [`codec`] turns stored bytes into
 //! [`Event`]s and runs the [`upcast`] chain.
 
+pub mod alert;
+pub mod alert_rule;
 pub mod cabinet;
 pub mod catalog;
 pub mod codec;
@@ -30,6 +35,7 @@ pub mod sync;
 pub mod tenant;
 pub mod upcast;
 pub mod user;
+pub mod webhook_endpoint;
 
 pub use catalog::{Event, StreamType};
 pub use codec::{DecodeError, Decoded};

@@ -22,6 +22,19 @@ pub struct SheetLinked {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SheetUnlinked {}
 
+/// The spreadsheet cannot be written until somebody does something about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SheetBlocked {
+    /// Code of the reason, as the API shows it.
+    pub reason: String,
+}
+
+/// The spreadsheet can be written again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SheetUnblocked {}
+
 /// The tenant wants its table to look otherwise, in the sheet and in exports. The whole choice, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -39,6 +39,14 @@ plain! {
     AdminRevoked;
 }
 
+/// Telegram delivers nothing to the linked account any more, until it is linked again or writes to the bot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TelegramUnreachable {
+    /// `blocked`, `deactivated` or `kicked`.
+    pub reason: String,
+}
+
 /// The user's personal data were destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

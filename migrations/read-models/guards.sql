@@ -15,11 +15,11 @@ BEGIN
         EXECUTE format('ALTER TABLE %I.%I FORCE ROW LEVEL SECURITY', target, relation);
         -- Forced row security binds the owner too.
         EXECUTE format('CREATE POLICY fold ON %I.%I TO st_projector USING (true) WITH CHECK (true)', target, relation);
-        EXECUTE format('CREATE POLICY one_tenant ON %I.%I FOR SELECT TO st_api, st_gateway, st_sheets '
+        EXECUTE format('CREATE POLICY one_tenant ON %I.%I FOR SELECT TO st_api, st_gateway, st_sheets, st_notifier '
                        'USING (tenant_id = (SELECT core.current_tenant()))', target, relation);
     END LOOP;
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO st_api, st_gateway, st_sheets', target);
-    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO st_api, st_gateway, st_sheets', target);
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO st_api, st_gateway, st_sheets, st_notifier', target);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO st_api, st_gateway, st_sheets, st_notifier', target);
 END $$;
 
 -- Parked streams of all tenants, for the platform's administrators: names of streams and reasons, no contents.

@@ -1,6 +1,7 @@
 //! One event of every kind, with values as a real seller's log has them.
 
 mod subscription;
+mod warnings;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,8 @@ use crate::product::{
     ProductDetailsChanged, ProductListed, ProductRelisted, ProductSize, SizeUnits, StockLevel, StockObserved,
 };
 use crate::sheet::{
-    ExtraColumn, LowStock, SheetLayoutChanged, SheetLinked, SheetUnlinked, Sizes, Sort, SortBy,
+    ExtraColumn, LowStock, SheetBlocked, SheetLayoutChanged, SheetLinked, SheetUnblocked, SheetUnlinked,
+    Sizes, Sort, SortBy,
 };
 use crate::sync::{
     SourceDegraded, SourceOutcome, SourceRecovered, SourceReport, SyncCompleted, SyncDiscarded, SyncFailed,
@@ -30,8 +32,8 @@ use crate::tenant::{
     TenantRenamed, TenantSuspended, TenantTimeZoneChanged,
 };
 use crate::user::{
-    AdminGranted, AdminRevoked, PasswordChanged, TelegramLinked, TelegramUnlinked, UserDeactivated,
-    UserErased, UserReactivated, UserRegistered,
+    AdminGranted, AdminRevoked, PasswordChanged, TelegramLinked, TelegramUnlinked, TelegramUnreachable,
+    UserDeactivated, UserErased, UserReactivated, UserRegistered,
 };
 
 /// An id that ends in these four hexadecimal digits.
@@ -58,6 +60,9 @@ pub(super) fn all() -> Vec<Event> {
     events.extend(product().map(Event::from));
     events.extend(sheet().map(Event::from));
     events.extend(subscription::samples().map(Event::from));
+    events.extend(warnings::rules().map(Event::from));
+    events.extend(warnings::alerts().map(Event::from));
+    events.extend(warnings::endpoints().map(Event::from));
     events
 }
 
@@ -97,7 +102,7 @@ fn tenant() -> [TenantEvent; 9] {
     ]
 }
 
-fn user() -> [UserEvent; 9] {
+fn user() -> [UserEvent; 10] {
     [
         UserRegistered {
             tenant_id: id("7e01"),
@@ -106,6 +111,10 @@ fn user() -> [UserEvent; 9] {
         PasswordChanged {}.into(),
         TelegramLinked {}.into(),
         TelegramUnlinked {}.into(),
+        TelegramUnreachable {
+            reason: "blocked".into(),
+        }
+        .into(),
         UserDeactivated {}.into(),
         UserReactivated {}.into(),
         AdminGranted {}.into(),
@@ -512,7 +521,7 @@ fn orders_observed() -> OrdersObserved {
     }
 }
 
-fn sheet() -> [SheetEvent; 3] {
+fn sheet() -> [SheetEvent; 5] {
     [
         SheetLinked {
             spreadsheet_id: "1aBcD3fGh1jKlMn0pQrStUvWxYz0123456789_-AbCdE".into(),
@@ -539,5 +548,10 @@ fn sheet() -> [SheetEvent; 3] {
             number_formats: true,
         }
         .into(),
+        SheetBlocked {
+            reason: "no_access".into(),
+        }
+        .into(),
+        SheetUnblocked {}.into(),
     ]
 }

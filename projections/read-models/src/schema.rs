@@ -193,7 +193,7 @@ pub async fn swap<P: Projection>(session: &mut Session, next: &str) -> Result<Sw
             "DROP SCHEMA IF EXISTS {live}_old CASCADE;
              UPDATE {live}.projection SET epoch = epoch + 1;
              ALTER SCHEMA {live} RENAME TO {live}_old;
-             REVOKE ALL ON SCHEMA {live}_old FROM st_api, st_gateway, st_sheets"
+             REVOKE ALL ON SCHEMA {live}_old FROM st_api, st_gateway, st_sheets, st_notifier"
         ))
         .await?;
     }

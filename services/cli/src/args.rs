@@ -85,6 +85,8 @@ pub(crate) enum Role {
     Worker,
     /// Requests scheduled syncs
     Scheduler,
+    /// Warns of stock that runs out, and notifies members and webhooks
+    Notifier,
     /// All roles in one process
     All(AllArguments),
 }

@@ -14,12 +14,12 @@ pub(crate) fn needed(role: &Role, settings: &DatabaseSettings) -> usize {
     let reading = settings.connections;
     let appending = reading + settings.append_connections;
     match role {
-        Role::Api | Role::Gateway | Role::Worker => appending,
+        Role::Api | Role::Gateway | Role::Worker | Role::Notifier => appending,
         Role::Relay => reading + RELAY_LOCK,
         Role::Sheets(_) => reading,
         Role::Projector => projector::CONNECTIONS,
         Role::Scheduler => 0,
-        Role::All(_) => 3 * appending + 2 * reading + RELAY_LOCK + projector::CONNECTIONS,
+        Role::All(_) => 4 * appending + 2 * reading + RELAY_LOCK + projector::CONNECTIONS,
     }
 }
 
@@ -42,6 +42,7 @@ mod tests {
             Role::Api,
             Role::Gateway,
             Role::Worker,
+            Role::Notifier,
             Role::Relay,
             Role::Projector,
         ];

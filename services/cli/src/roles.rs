@@ -3,6 +3,7 @@
 mod api;
 mod figures;
 mod gateway;
+mod notifier;
 mod projector;
 mod relay;
 mod scheduler;
@@ -78,6 +79,7 @@ async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
         Role::Sheets(_) => sheets::start(assembly)?,
         Role::Worker => worker::start(assembly)?,
         Role::Scheduler => scheduler::start(assembly),
+        Role::Notifier => notifier::start(assembly)?,
         Role::All(_) => {
             relay::start(&assembly.acting_as("relay").await?)?;
             let positions = projector::start(&assembly.acting_as("projector").await?)?;
@@ -85,6 +87,7 @@ async fn start(role: &Role, assembly: &Assembly) -> Result<(), Failure> {
             worker::start(&assembly.acting_as("worker").await?)?;
             sheets::start(&assembly.acting_as("sheets").await?)?;
             scheduler::start(&assembly.acting_as("scheduler").await?);
+            notifier::start(&assembly.acting_as("notifier").await?)?;
             api::start(assembly, Some(positions))?;
         }
     }
@@ -116,6 +119,7 @@ const fn database_roles(role: &Role) -> &'static [database::Role] {
         Role::Sheets(_) => &[Is::Sheets],
         Role::Worker => &[Is::Worker],
         Role::Scheduler => &[],
+        Role::Notifier => &[Is::Notifier],
         Role::All(_) => &[
             Is::Api,
             Is::Gateway,
@@ -123,6 +127,7 @@ const fn database_roles(role: &Role) -> &'static [database::Role] {
             Is::Projector,
             Is::Sheets,
             Is::Worker,
+            Is::Notifier,
         ],
     }
 }
@@ -159,6 +164,7 @@ pub(crate) const fn name_of(role: &Role) -> &'static str {
         Role::Sheets(_) => "sheets",
         Role::Worker => "worker",
         Role::Scheduler => "scheduler",
+        Role::Notifier => "notifier",
         Role::All(_) => "all",
     }
 }

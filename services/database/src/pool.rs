@@ -24,6 +24,8 @@ pub enum Role {
     Worker,
     /// Reads read models, writes spreadsheets.
     Sheets,
+    /// Reads the log and names, appends alerts, calls receivers.
+    Notifier,
     /// Rotates the vault's keys; for the tool `keys`, never for a server.
     Keys,
     /// Reads kept raw answers; for the tool `payloads`, never for a server.
@@ -32,13 +34,14 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Api,
         Self::Gateway,
         Self::Relay,
         Self::Projector,
         Self::Worker,
         Self::Sheets,
+        Self::Notifier,
         Self::Keys,
         Self::Audit,
     ];
@@ -53,6 +56,7 @@ impl Role {
             Self::Projector => "st_projector",
             Self::Worker => "st_worker",
             Self::Sheets => "st_sheets",
+            Self::Notifier => "st_notifier",
             Self::Keys => "st_keys",
             Self::Audit => "st_audit",
         }

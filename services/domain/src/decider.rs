@@ -2,8 +2,8 @@
 
 use cqrs_es::DomainEvent;
 use events::catalog::{
-    CabinetEvent, Event, ProductEvent, SheetEvent, StreamType, SubscriptionEvent, SyncEvent, TenantEvent,
-    UserEvent,
+    AlertEvent, AlertRuleEvent, CabinetEvent, Event, ProductEvent, SheetEvent, StreamType, SubscriptionEvent,
+    SyncEvent, TenantEvent, UserEvent, WebhookEndpointEvent,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,9 @@ catalog_event! {
     Product ProductEvent;
     Sheet SheetEvent;
     Subscription SubscriptionEvent;
+    AlertRule AlertRuleEvent;
+    Alert AlertEvent;
+    WebhookEndpoint WebhookEndpointEvent;
 }
 
 /// An event of the catalog as `cqrs-es` wants to see it. Transparent: its JSON is the stored payload, which

@@ -5,8 +5,11 @@
 //! The aggregates implement [`cqrs_es::Aggregate`] by calling their own `decide` and `evolve` ([`decider`]),
 //! which gives them the given/when/then kit. `cqrs-es`'s stores, snapshots and replay are not used.
 
+pub mod alert;
+pub mod alert_rules;
 pub mod cabinet;
 pub mod decider;
+pub mod notice;
 pub mod plans;
 pub mod product;
 pub mod schedule;
@@ -15,5 +18,6 @@ pub mod subscription;
 pub mod sync;
 pub mod tenant;
 pub mod user;
+pub mod webhook_endpoint;
 
 pub use decider::{Decider, Fact};

@@ -3,7 +3,7 @@
 use events::StreamType;
 use events::catalog::SheetEvent;
 use events::ids::CredentialId;
-use events::sheet::{LowStock, SheetLayoutChanged, SheetLinked, SheetUnlinked};
+use events::sheet::{LowStock, SheetBlocked, SheetLayoutChanged, SheetLinked, SheetUnblocked, SheetUnlinked};
 use serde::{Deserialize, Serialize};
 
 use crate::Decider;
@@ -17,6 +17,9 @@ pub struct Sheet {
     /// How the table looks, if that was ever chosen.
     #[serde(default)]
     pub layout: Option<SheetLayoutChanged>,
+    /// Why it cannot be written, while it cannot.
+    #[serde(default)]
+    pub blocked: Option<String>,
 }
 
 /// Most cabinets that a choice can name.
@@ -42,6 +45,8 @@ pub enum SheetCommand {
     Unlink,
     /// Look otherwise, in the sheet and in exports; a sheet need not be linked.
     ChangeLayout(Box<SheetLayoutChanged>),
+    /// Writing it came out so: none when it works, else the code of what hinders it.
+    ReportWriting(Option<String>),
 }
 
 /// Why a sheet refuses.
@@ -63,7 +68,7 @@ pub enum SheetRefusal {
 
 impl Decider for Sheet {
     const STREAM: StreamType = StreamType::Sheet;
-    const FOLD_VERSION: i32 = 2;
+    const FOLD_VERSION: i32 = 3;
     type Command = SheetCommand;
     type Happened = SheetEvent;
     type Refusal = SheetRefusal;
@@ -87,6 +92,11 @@ impl Decider for Sheet {
             }
             SheetCommand::Unlink if self.linked.is_none() => Err(SheetRefusal::NotLinked),
             SheetCommand::Unlink => Ok(vec![SheetUnlinked {}.into()]),
+            SheetCommand::ReportWriting(hindered) if self.linked.is_none() || self.blocked == hindered => {
+                Ok(vec![])
+            }
+            SheetCommand::ReportWriting(Some(reason)) => Ok(vec![SheetBlocked { reason }.into()]),
+            SheetCommand::ReportWriting(None) => Ok(vec![SheetUnblocked {}.into()]),
             SheetCommand::ChangeLayout(wanted) => {
                 let wanted = checked(*wanted)?;
                 if self.layout.as_ref() == Some(&wanted) {
@@ -99,8 +109,16 @@ impl Decider for Sheet {
 
     fn evolve(&mut self, event: &SheetEvent) {
         match event {
-            SheetEvent::SheetLinked(linked) => self.linked = Some(linked.clone()),
-            SheetEvent::SheetUnlinked(_) => self.linked = None,
+            SheetEvent::SheetLinked(linked) => {
+                self.linked = Some(linked.clone());
+                self.blocked = None;
+            }
+            SheetEvent::SheetUnlinked(_) => {
+                self.linked = None;
+                self.blocked = None;
+            }
+            SheetEvent::SheetBlocked(blocked) => self.blocked = Some(blocked.reason.clone()),
+            SheetEvent::SheetUnblocked(_) => self.blocked = None,
             SheetEvent::SheetLayoutChanged(changed) => self.layout = Some(changed.clone()),
         }
     }

@@ -4,7 +4,8 @@ use events::StreamType;
 use events::catalog::UserEvent;
 use events::ids::TenantId;
 use events::user::{
-    AdminGranted, AdminRevoked, PasswordChanged, UserDeactivated, UserErased, UserReactivated, UserRegistered,
+    AdminGranted, AdminRevoked, PasswordChanged, TelegramLinked, TelegramUnlinked, TelegramUnreachable,
+    UserDeactivated, UserErased, UserReactivated, UserRegistered,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct User {
     pub erased: bool,
     /// Whether a Telegram account is linked.
     pub telegram: bool,
+    /// Whether Telegram refuses to deliver to the linked account.
+    #[serde(default)]
+    pub telegram_unreachable: bool,
 }
 
 /// What a user can be asked.
@@ -44,6 +48,15 @@ pub enum UserCommand {
     GrantAdmin,
     /// Make it an ordinary user again.
     RevokeAdmin,
+    /// Link a Telegram account, whose id is in the side table; also another one than before.
+    LinkTelegram,
+    /// Unlink the Telegram account.
+    UnlinkTelegram,
+    /// Telegram does not deliver to the account: `blocked`, `deactivated` or `kicked`.
+    MissOnTelegram {
+        /// Which of them.
+        reason: String,
+    },
     /// Destroy its personal data; for ever.
     Erase {
         /// Reference of the request.
@@ -63,11 +76,14 @@ pub enum UserRefusal {
     /// Not while deactivated.
     #[error("the user is deactivated")]
     Deactivated,
+    /// No Telegram account to do this with.
+    #[error("no Telegram account is linked")]
+    TelegramNotLinked,
 }
 
 impl Decider for User {
     const STREAM: StreamType = StreamType::User;
-    const FOLD_VERSION: i32 = 1;
+    const FOLD_VERSION: i32 = 2;
     type Command = UserCommand;
     type Happened = UserEvent;
     type Refusal = UserRefusal;
@@ -88,6 +104,13 @@ impl Decider for User {
             UserCommand::GrantAdmin => Ok(vec![AdminGranted {}.into()]),
             UserCommand::RevokeAdmin if self.admin => Ok(vec![AdminRevoked {}.into()]),
             UserCommand::RevokeAdmin => Ok(vec![]),
+            UserCommand::LinkTelegram if self.deactivated => Err(UserRefusal::Deactivated),
+            UserCommand::LinkTelegram => Ok(vec![TelegramLinked {}.into()]),
+            UserCommand::UnlinkTelegram if self.telegram => Ok(vec![TelegramUnlinked {}.into()]),
+            UserCommand::UnlinkTelegram => Err(UserRefusal::TelegramNotLinked),
+            UserCommand::MissOnTelegram { .. } if !self.telegram => Err(UserRefusal::TelegramNotLinked),
+            UserCommand::MissOnTelegram { .. } if self.telegram_unreachable => Ok(vec![]),
+            UserCommand::MissOnTelegram { reason } => Ok(vec![TelegramUnreachable { reason }.into()]),
             UserCommand::Erase { request } => Ok(vec![UserErased { request }.into()]),
         }
     }
@@ -96,8 +119,15 @@ impl Decider for User {
         match event {
             UserEvent::UserRegistered(_) => self.registered = true,
             UserEvent::PasswordChanged(_) => {}
-            UserEvent::TelegramLinked(_) => self.telegram = true,
-            UserEvent::TelegramUnlinked(_) => self.telegram = false,
+            UserEvent::TelegramLinked(_) => {
+                self.telegram = true;
+                self.telegram_unreachable = false;
+            }
+            UserEvent::TelegramUnlinked(_) => {
+                self.telegram = false;
+                self.telegram_unreachable = false;
+            }
+            UserEvent::TelegramUnreachable(_) => self.telegram_unreachable = true,
             UserEvent::UserDeactivated(_) => self.deactivated = true,
             UserEvent::UserReactivated(_) => self.deactivated = false,
             UserEvent::AdminGranted(_) => self.admin = true,

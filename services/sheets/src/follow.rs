@@ -331,6 +331,8 @@ async fn apply(
                 .await?;
             tx.execute(&statement, &[&tenant.uuid(), &now]).await?;
         }
+        // Follows from what stands in these tables.
+        SheetEvent::SheetBlocked(_) | SheetEvent::SheetUnblocked(_) => {}
         SheetEvent::SheetLayoutChanged(chosen) => {
             let layout = serde_json::to_value(chosen).unwrap_or_default();
             let statement = tx

@@ -29,7 +29,12 @@ pub(super) fn whole(rows: &mut Rows, event: &Recorded, fact: &Event) -> Result<(
             sheet(rows, event, fact);
             Ok(())
         }
-        Event::User(_) | Event::Product(_) | Event::Subscription(_) => Ok(()),
+        Event::User(_)
+        | Event::Product(_)
+        | Event::Subscription(_)
+        | Event::AlertRule(_)
+        | Event::Alert(_)
+        | Event::WebhookEndpoint(_) => Ok(()),
     }
 }
 
@@ -357,6 +362,8 @@ fn sheet(rows: &mut Rows, event: &Recorded, fact: &SheetEvent) {
             sheet.language = Some(changed.language.clone());
             sheet.layout = serde_json::to_string(changed).ok();
         }
+        // What hinders the writing is shown as it is now, from where it is written.
+        SheetEvent::SheetBlocked(_) | SheetEvent::SheetUnblocked(_) => return,
     }
     sheet.updated_at = event.recorded_at;
     sheet.position = event.position;

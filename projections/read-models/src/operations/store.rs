@@ -48,7 +48,12 @@ impl Keys {
                 Event::Sheet(_) => {
                     keys.sheets.insert(tenant);
                 }
-                Event::User(_) | Event::Product(_) | Event::Subscription(_) => {}
+                Event::User(_)
+                | Event::Product(_)
+                | Event::Subscription(_)
+                | Event::AlertRule(_)
+                | Event::Alert(_)
+                | Event::WebhookEndpoint(_) => {}
             }
         }
         keys

@@ -14,7 +14,7 @@ const CHECK: &str = "broker";
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Users of running processes.
-const ROLES: [&str; 7] = [
+const ROLES: [&str; 8] = [
     "api",
     "gateway",
     "relay",
@@ -22,6 +22,7 @@ const ROLES: [&str; 7] = [
     "worker",
     "sheets",
     "scheduler",
+    "notifier",
 ];
 
 /// One finding about the broker; one for each role's seed where it answers.

@@ -12,13 +12,14 @@ use crate::schema;
 const CHECK: &str = "database";
 const MIGRATE: &str = "run `stock-tracker migrate`";
 /// The roles of running processes and of tools.
-const ROLES: [Role; 8] = [
+const ROLES: [Role; 9] = [
     Role::Api,
     Role::Gateway,
     Role::Relay,
     Role::Projector,
     Role::Worker,
     Role::Sheets,
+    Role::Notifier,
     Role::Keys,
     Role::Audit,
 ];

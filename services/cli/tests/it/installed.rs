@@ -146,9 +146,3 @@ pub(crate) fn assert_fails(report: &Value, check: &str, reason: &str, remedy: &s
     assert!(found.contains(reason), "{check}: {found}");
     assert!(told.contains(remedy), "{check}: {told}");
 }
-
-/// A free port.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}

@@ -68,7 +68,9 @@ pub(super) fn problem(error: change_password::Error) -> Problem {
         change_password::Error::Code => Problem::new(Code::CodeRefused, "ask for another code"),
         change_password::Error::Execute(error) => execute_problem(error, |refusal| match refusal {
             UserRefusal::Deactivated => Problem::new(Code::AccountDeactivated, refusal.to_string()),
-            UserRefusal::NotRegistered | UserRefusal::AlreadyRegistered => Problem::not_found("account"),
+            UserRefusal::NotRegistered | UserRefusal::AlreadyRegistered | UserRefusal::TelegramNotLinked => {
+                Problem::not_found("account")
+            }
         }),
         change_password::Error::Store(error) => error.into(),
         error @ change_password::Error::Password(_) => Problem::failure(error),

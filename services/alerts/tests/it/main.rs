@@ -1,0 +1,1 @@
+//! The alert policy against a real log.
