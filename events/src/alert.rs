@@ -1,5 +1,5 @@
-//! Stock that runs out, as changes of state. The stream has the product's id. Only the alert policy writes it,
-//! from events alone, so that the same log always gives the same alerts.
+//! Stock that runs out, as changes of state. The stream has the product's id. Only the alert policy writes
+//! it, from events alone, so that the same log always gives the same alerts.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -214,6 +214,7 @@ const WIDE_POLICIES: &[&str] = &[
     "core.credentials audit_reads to st_audit", // keys of raw answers only
     "core.credentials only_payload_keys to st_worker", // restricts further
     "core.destroyed_keys all_tenants to st_keys",
+    "core.events notifier_reads to st_notifier",
     "core.events whole_log to st_projector st_relay",
     "core.key_rotations all_tenants to st_keys",
     "core.product_places policy_all to st_worker",

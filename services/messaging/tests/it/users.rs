@@ -184,6 +184,7 @@ const ATTEMPTS: &[&str] = &[
     "sub _INBOX_projector.>",
     "sub _INBOX_relay.>",
     "sub _INBOX_scheduler.>",
+    "sub _INBOX_notifier.>",
     "sub _INBOX_sheets.>",
     "sub _INBOX_worker.>",
 ];
@@ -293,6 +294,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pub queries.due_cabinets",
             "sub hints.positions",
             "sub _INBOX_scheduler.>",
+        ],
+    ),
+    (
+        "notifier",
+        &[
+            "pub hints.positions",
+            "sub hints.positions",
+            "sub _INBOX_notifier.>",
         ],
     ),
     (
