@@ -30,6 +30,10 @@ pub struct Cursor {
     pub epoch: i64,
 }
 
+/// Why a stream is parked whose event this program does not know. Passed over, the event would be missing from
+/// the rows for ever; the next program that knows it catches the stream up.
+pub(crate) const NEWER: &str = "the event was written by a newer program";
+
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -37,7 +41,7 @@ pub struct Applied {
     pub position: i64,
     /// Events folded.
     pub folded: u64,
-    /// Events of a type or version this program does not know.
+    /// Events of a type or version this program does not know; in streams that it knows they park the stream.
     pub unknown: u64,
     /// Events that now wait in a parked stream.
     pub parked: u64,
@@ -324,7 +328,13 @@ pub(crate) fn fold_one<E: Borrow<Recorded>, P: Projection>(
             Err(rejected) => parking.park(event, rejected.to_string()),
         },
         Ok(Reading::Irrelevant) => {}
-        Ok(Reading::Unknown) => done.unknown += 1,
+        Ok(Reading::Unknown) => {
+            done.unknown += 1;
+            // A kind of stream that this program does not know is none of its rows' concern.
+            if event.stream_type().is_some() {
+                parking.park(event, NEWER.to_owned());
+            }
+        }
         Err(reason) => parking.park(event, reason.clone()),
     }
 }

@@ -34,5 +34,5 @@ pub use inventory::Inventory;
 pub use operations::Operations;
 pub use positions::{Positions, Reached};
 pub use projection::{Projection, Rejected};
-pub use query::{Parked, QueryError, parked, parked_count, position};
+pub use query::{Parked, QueryError, parked, parked_as_newer, parked_count, position};
 pub use unpark::{Unparked, unpark};

@@ -53,6 +53,23 @@ pub async fn parked_count<P: Projection>(client: &impl GenericClient) -> Result<
     Ok(u64::try_from(parked).unwrap_or(0))
 }
 
+/// Streams of all tenants that are parked at an event which the program of then did not know: their types and
+/// ids, oldest first. For the projector's role.
+///
+/// # Errors
+/// [`QueryError::Database`].
+pub async fn parked_as_newer<P: Projection>(
+    client: &impl GenericClient,
+) -> Result<Vec<(String, Uuid)>, QueryError> {
+    let sql = format!(
+        "SELECT stream_type, stream_id FROM {}.parked_streams WHERE reason = $1 ORDER BY first_position",
+        P::SCHEMA
+    );
+    let statement = client.prepare_cached(&sql).await?;
+    let rows = client.query(&statement, &[&crate::apply::NEWER]).await?;
+    (rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))).collect()
+}
+
 /// A stream that waits because one of its events could not be applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parked {

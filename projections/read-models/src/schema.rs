@@ -171,7 +171,11 @@ pub async fn swap<P: Projection>(session: &mut Session, next: &str) -> Result<Sw
     if exists(&tx, live).await? {
         let row = tx
             .query_opt(
-                &format!("SELECT position, epoch FROM {live}.projection WHERE name = $1 FOR UPDATE"),
+                // What a copy has beyond the end of the log is of a log that lost its end.
+                &format!(
+                    "SELECT least(position, (SELECT position FROM core.log_head WHERE id = 1)), epoch \
+                       FROM {live}.projection WHERE name = $1 FOR UPDATE"
+                ),
                 &[&P::NAME],
             )
             .await?;

@@ -7,7 +7,7 @@ use database::Session;
 use events::Recorded;
 use uuid::Uuid;
 
-use crate::apply::{ApplyError, Read, begin, is_fault_of_event, reason_of};
+use crate::apply::{ApplyError, NEWER, Read, begin, is_fault_of_event, reason_of};
 use crate::projection::{Projection, Reading, Rejected};
 
 /// What became of a parked stream.
@@ -117,7 +117,8 @@ async fn one<P: Projection>(
     let read = Read::<_, P>::of(event);
     let fact = match &read.reading {
         Ok(Reading::Fact(fact)) => fact,
-        Ok(Reading::Irrelevant | Reading::Unknown) => return Ok(Ok(())),
+        Ok(Reading::Unknown) => return Ok(Err(NEWER.to_owned())),
+        Ok(Reading::Irrelevant) => return Ok(Ok(())),
         Err(reason) => return Ok(Err(reason.clone())),
     };
     let savepoint = tx.transaction().await?;

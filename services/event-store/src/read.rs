@@ -74,6 +74,22 @@ impl GlobalReader {
         })
     }
 
+    /// Whether the log has this event at this place. What a broker delivers may come from before the database
+    /// was restored, or from commits that a failover has lost.
+    ///
+    /// # Errors
+    /// [`ReadError::Database`].
+    pub async fn has(&self, event: &Recorded) -> Result<bool, ReadError> {
+        let session = self.pool.get().await?;
+        let statement = session
+            .prepare_cached("SELECT FROM core.events WHERE position = $1 AND event_id = $2")
+            .await?;
+        let found = session
+            .query_opt(&statement, &[&event.position, &event.event_id.uuid()])
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// At most `limit` events after `position`, in order.
     ///
     /// # Errors

@@ -120,6 +120,7 @@ impl<'a, P: Projection> Consumption<'a, P> {
     /// Applies what continues the cursor; drops what was seen; reads from the store what is missing in
     /// between.
     async fn take(&mut self, batch: Vec<Recorded>, worked: &mut bool) -> Result<(), ProjectorError> {
+        self.prove(&batch, worked).await?;
         let mut rest = batch.as_slice();
         while let Some(first) = rest.first() {
             let next = self.cursor.position + 1;
@@ -146,6 +147,24 @@ impl<'a, P: Projection> Consumption<'a, P> {
         Ok(())
     }
 
+    /// Refuses what is not the log's. Positions alone prove nothing: a restored log gives the positions it lost
+    /// to other events. One event of a batch stands for those before it, because what a broker has kept of an
+    /// earlier log differs from some position on to its end.
+    async fn prove(&mut self, batch: &[Recorded], worked: &mut bool) -> Result<(), ProjectorError> {
+        let Some(last) = batch.last().filter(|last| last.position > self.cursor.position) else {
+            return Ok(());
+        };
+        if self.shared.reader.has(last).await? {
+            return Ok(());
+        }
+        self.consumer.restart(self.cursor.position);
+        // The log goes on meanwhile; the relay replaces the stream.
+        self.follow_store(worked).await?;
+        Err(ProjectorError::NotInLog {
+            position: last.position,
+        })
+    }
+
     /// Reads the store up to its present end, if it is ahead.
     async fn follow_store(&mut self, worked: &mut bool) -> Result<(), ProjectorError> {
         self.head = self.shared.reader.head().await?;
@@ -166,11 +185,10 @@ impl<'a, P: Projection> Consumption<'a, P> {
             let limit = BACKLOG_BATCH.min(up_to - self.cursor.position);
             let events = self.shared.reader.read_after(self.cursor.position, limit).await?;
             if events.is_empty() {
-                let broker = up_to;
                 self.consumer.restart(self.cursor.position);
-                return Err(ProjectorError::BrokerAhead {
-                    broker,
-                    store: self.cursor.position,
+                return Err(ProjectorError::Shortened {
+                    asked: up_to,
+                    read: self.cursor.position,
                 });
             }
             self.commit(&events, Source::Store, worked).await?;

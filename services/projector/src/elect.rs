@@ -17,6 +17,7 @@ pub(crate) async fn term<P: Projection>(shared: &Shared, worked: &mut bool) -> R
     };
     make_fit::<P>(shared).await?;
     let mut session = shared.pool.get().await?;
+    catch_up_newer::<P>(shared, &session).await;
     drop_replaced::<P>(&mut session).await;
     let cursor = schema::take_over::<P>(&session, P::SCHEMA).await?;
     shared.positions.reached(P::NAME, cursor.position);
@@ -57,7 +58,14 @@ async fn elected<P: Projection>(shared: &Shared) -> Result<Option<Client>, Proje
 
 /// Rebuilds what another version of this program has left. The old copy answers questions meanwhile.
 async fn make_fit<P: Projection>(shared: &Shared) -> Result<(), ProjectorError> {
-    let condition = schema::condition::<P>(&shared.pool.get().await?, P::SCHEMA).await?;
+    let condition = {
+        let session = shared.pool.get().await?;
+        match schema::condition::<P>(&session, P::SCHEMA).await? {
+            // It was folded from a log that has lost its end since.
+            Condition::Current if is_ahead::<P>(shared, &session).await? => Condition::Outdated,
+            condition => condition,
+        }
+    };
     match condition {
         Condition::Current => Ok(()),
         Condition::Newer => Err(ProjectorError::Newer),
@@ -68,6 +76,40 @@ async fn make_fit<P: Projection>(shared: &Shared) -> Result<(), ProjectorError> 
                 .map_err(|error| ProjectorError::Rebuild(Box::new(error)))?;
             shared.tell::<P>(&Notice::Rebuilt(rebuilt));
             Ok(())
+        }
+    }
+}
+
+/// Whether the copy has events that the log does not have.
+async fn is_ahead<P: Projection>(shared: &Shared, session: &Session) -> Result<bool, ProjectorError> {
+    let sql = format!("SELECT position FROM {}.projection WHERE name = $1", P::SCHEMA);
+    let row = session.query_opt(&sql, &[&P::NAME]).await;
+    let position: i64 = match row.map_err(database::DatabaseError::from)? {
+        Some(row) => row.try_get(0).map_err(database::DatabaseError::from)?,
+        None => return Ok(false),
+    };
+    Ok(position > shared.reader.head().await?)
+}
+
+/// Streams that an older program has parked because it did not know an event of theirs are caught up by a
+/// program that does. What fails stays parked, as it was.
+async fn catch_up_newer<P: Projection>(shared: &Shared, session: &Session) {
+    let parked = match read_models::parked_as_newer::<P>(session).await {
+        Ok(parked) => parked,
+        Err(error) => {
+            tracing::info!(%error, projection = P::NAME, "parked streams stay parked for now");
+            return;
+        }
+    };
+    for (stream_type, stream_id) in parked {
+        let unparked = crate::unpark::<P>(&shared.pool, &shared.reader, &stream_type, stream_id).await;
+        match unparked {
+            Ok(outcome) => {
+                tracing::info!(projection = P::NAME, stream_type, %stream_id, ?outcome, "tried again")
+            }
+            Err(error) => {
+                tracing::info!(%error, projection = P::NAME, stream_type, %stream_id, "stays parked")
+            }
         }
     }
 }

@@ -128,13 +128,19 @@ pub enum ProjectorError {
     /// The copy was made by a newer program.
     #[error("the read model was made by a newer program")]
     Newer,
-    /// The broker delivers events that the store does not have.
-    #[error("the broker is at position {broker}, the store at {store}")]
-    BrokerAhead {
-        /// Position delivered.
-        broker: i64,
-        /// Length of the log.
-        store: i64,
+    /// The broker delivers an event that is not in the log, as after a restore or a failover.
+    #[error("the broker delivers another event at position {position} than the log has there")]
+    NotInLog {
+        /// Where.
+        position: i64,
+    },
+    /// The log ended earlier than it had said.
+    #[error("the log was at position {asked}, and ends at {read}")]
+    Shortened {
+        /// Length of the log when it was asked.
+        asked: i64,
+        /// Position of its last event.
+        read: i64,
     },
 }
 

@@ -69,6 +69,12 @@ async fn a_batch_with_a_gap_is_refused() {
 async fn a_rebuilt_copy_is_swapped_in_only_when_it_has_read_as_far_and_fences_the_old_one() {
     let world = World::new().await;
     let log = eventful(5, 300);
+    // The log itself is not here; its length is.
+    let owner = support::connect(&world.database.url).await;
+    (owner
+        .execute("UPDATE core.log_head SET position = 300", &[])
+        .await)
+        .unwrap();
     world.fold::<Inventory>(&log.events[..200], 50).await;
     let mut live = world.projector.get().await.unwrap();
     let holder = schema::take_over::<Inventory>(&live, Inventory::SCHEMA)

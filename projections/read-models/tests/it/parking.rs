@@ -35,18 +35,43 @@ async fn available(world: &World, nm_id: i64) -> i64 {
 }
 
 #[tokio::test]
-async fn unknown_types_versions_and_streams_stop_nothing() {
-    let world = World::new().await;
-    let (who, place) = (tenant(1), cabinet(1));
-    let mut log = Log::default();
-    let product = log.list(who, place, 1);
-    log.raw(who, "product", product.uuid(), "product_photographed", 1, "{}");
-    log.raw(who, "product", product.uuid(), "stock_observed", 99, "{}");
-    log.raw(who, "parcel", uuid::Uuid::from_u128(9), "parcel_lost", 1, "{}");
-    log.stock(who, product, vec![level("fbo:507", "Коледино", 5)], &[]);
-    let applied = world.fold::<Inventory>(&log.events, 100).await;
-    assert_eq!((applied.folded, applied.unknown, applied.parked), (2, 3, 0));
-    assert_eq!(available(&world, 1).await, 5);
+async fn events_of_a_newer_program_wait_and_stop_no_other_stream() {
+    for (event_type, version) in [("product_photographed", 1), ("stock_observed", 99)] {
+        let world = World::new().await;
+        let (who, place) = (tenant(1), cabinet(1));
+        let mut log = Log::default();
+        let (newer, other) = (log.list(who, place, 1), log.list(who, place, 2));
+        log.stock(who, newer, vec![level("fbo:507", "Коледино", 5)], &[]);
+        log.raw(who, "product", newer.uuid(), event_type, version, "{}");
+        log.raw(who, "parcel", uuid::Uuid::from_u128(9), "parcel_lost", 1, "{}");
+        log.stock(who, newer, vec![level("fbo:507", "Коледино", 6)], &[]);
+        log.stock(who, other, vec![level("fbo:507", "Коледино", 7)], &[]);
+        let applied = world.fold::<Inventory>(&log.events, 100).await;
+        assert_eq!((applied.folded, applied.unknown, applied.parked), (4, 2, 2));
+        assert_eq!(
+            available(&world, 1).await,
+            5,
+            "as before the event that is not known"
+        );
+        assert_eq!(available(&world, 2).await, 7);
+
+        let session = world.projector.get().await.unwrap();
+        let waiting = read_models::parked_as_newer::<Inventory>(&session).await.unwrap();
+        assert_eq!(waiting, [("product".to_owned(), newer.uuid())]);
+        drop(session);
+        // What the newer program wrote becomes readable: the stream goes on where it waited.
+        log.events[3].event_type = "stock_observed".to_owned();
+        log.events[3].event_version = 1;
+        log.events[3].payload = log.events[2].payload.clone();
+        let history: Vec<Recorded> = (log.events.iter())
+            .filter(|event| event.stream_id == newer.uuid())
+            .cloned()
+            .collect();
+        let mut session = world.projector.get().await.unwrap();
+        let outcome = unpark::<Inventory>(&mut session, Inventory::SCHEMA, newer.uuid(), &history).await;
+        assert_eq!(outcome.unwrap(), Unparked::All(2));
+        assert_eq!(available(&world, 1).await, 6);
+    }
 }
 
 #[tokio::test]

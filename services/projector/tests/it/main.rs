@@ -6,5 +6,6 @@
 )]
 
 mod following;
+mod lost;
 mod rebuilding;
 mod world;

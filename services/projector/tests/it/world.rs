@@ -132,21 +132,7 @@ impl World {
 
     /// Lists `count` articles beginning with `first`; returns the last position.
     pub(crate) async fn list(&self, first: i64, count: i64) -> i64 {
-        let appends = (first..first + count)
-            .map(|nm_id| {
-                let listed = ProductListed {
-                    cabinet_id: CABINET,
-                    marketplace: Marketplace::Wildberries,
-                    nm_id,
-                    details: Details {
-                        vendor_code: format!("A-{nm_id}"),
-                        ..Details::default()
-                    },
-                    sync_id: SyncId(Uuid::from_u128(1)),
-                };
-                append(nm_id, 0, listed.into())
-            })
-            .collect();
+        let appends = (first..first + count).map(listed).collect();
         self.append(appends).await
     }
 
@@ -185,6 +171,23 @@ impl World {
         }
     }
 
+    /// Plays a relay of before: publishes an event that the log does not have at this position.
+    pub(crate) async fn publish_ghost(&self, position: i64) {
+        let mut event = self.reader.read_after(0, 1).await.unwrap().remove(0);
+        let article = 1_000 + position;
+        let ghost = listed(article);
+        event.position = position;
+        event.event_id = ghost.events[0].event_id;
+        event.stream_id = ghost.stream.id;
+        event.payload = ghost.events[0].event.to_json().unwrap();
+        let message = PublishMessage::build()
+            .payload(event.payload.clone().into())
+            .headers(headers::to_headers(&event, Some(position - 1)));
+        let subject = events::subject::of(&event);
+        let sent = self.broker.jetstream().send_publish(subject, message).await;
+        sent.unwrap().await.unwrap();
+    }
+
     pub(crate) async fn dump<P: Projection>(&self) -> (i64, Vec<TableDump>) {
         let mut session = self.pool.get().await.unwrap();
         schema::dump(&mut session, P::SCHEMA).await.unwrap()
@@ -213,6 +216,20 @@ impl World {
             .unwrap()
             .get(0)
     }
+}
+
+fn listed(nm_id: i64) -> Append {
+    let listed = ProductListed {
+        cabinet_id: CABINET,
+        marketplace: Marketplace::Wildberries,
+        nm_id,
+        details: Details {
+            vendor_code: format!("A-{nm_id}"),
+            ..Details::default()
+        },
+        sync_id: SyncId(Uuid::from_u128(1)),
+    };
+    append(nm_id, 0, listed.into())
 }
 
 pub(crate) fn stock(nm_id: i64, version: i64, available: i64) -> Append {
