@@ -1,7 +1,7 @@
-//! Which sheets are behind: the log is followed by way of the broker, and by way of two narrow database
-//! functions wherever the broker has a hole, is silent, or is away. Marks and position are committed
-//! together, fenced by the old position, so it does not matter who follows, how often it is killed, or
-//! whether two do it at once.
+//! Which sheets are behind: the broker says that the log has grown, two narrow database functions say by what.
+//! What the broker delivers is not believed itself: after a restore it may have the end of an earlier log.
+//! Marks and position are committed together, fenced by the old position, so it does not matter who follows,
+//! how often it is killed, or whether two do it at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use database::{DatabaseError, Pool};
 use deadpool_postgres::Transaction;
 use events::catalog::SheetEvent;
 use events::ids::TenantId;
-use events::{Decoded, Event, Recorded, StreamType};
+use events::{Decoded, Event, StreamType};
 use messaging::EventsConsumer;
 use runtime::Clock;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ const DURABLE: &str = "sheets";
 const BATCH: usize = 2_000;
 /// Positions looked at in one transaction when reading from the store.
 const SPAN: i64 = 20_000;
-/// The broker's silence after which the store is asked.
+/// The broker's silence after which the store is asked all the same.
 const SILENCE: Duration = Duration::from_millis(1_000);
 /// A follower that says nothing for so long is replaced.
 const LEASE: TimeDelta = TimeDelta::seconds(10);
@@ -37,6 +37,8 @@ struct Changes {
     sheets: Vec<(i64, TenantId, SheetEvent)>,
     /// The last position that changes what a tenant's sheet shows.
     touched: BTreeMap<Uuid, i64>,
+    /// The first event that only a newer program knows.
+    newer: Option<i64>,
 }
 
 impl Changes {
@@ -48,44 +50,31 @@ impl Changes {
     fn sheet(&mut self, position: i64, tenant: TenantId, decoded: Result<Decoded, events::DecodeError>) {
         match decoded {
             Ok(Decoded::Known(Event::Sheet(event))) => self.sheets.push((position, tenant, event)),
-            Ok(_) => {}
+            Ok(Decoded::Unknown) => self.newer = self.newer.or(Some(position)),
+            Ok(Decoded::Known(_)) => {}
             // Every other sheet goes on; the projector parks the stream and shows the reason.
             Err(error) => tracing::error!(error = ?error, position, "unreadable sheet event"),
         }
     }
+}
 
-    fn of(events: &[Recorded]) -> Self {
-        let mut changes = Self::default();
-        for event in events {
-            let tenant = event.metadata.tenant_id;
-            match event.stream_type() {
-                Some(StreamType::Product) => changes.touch(tenant.uuid(), event.position),
-                // Only what a sync ends with, or a decision about what it holds, changes what the note says.
-                Some(StreamType::Sync)
-                    if matches!(
-                        event.event_type.as_str(),
-                        "sync_completed" | "sync_failed" | "sync_quarantined" | "sync_discarded"
-                    ) =>
-                {
-                    changes.touch(tenant.uuid(), event.position);
-                }
-                // Its products leave the sheet or come back to it, or totals count other warehouses.
-                Some(StreamType::Cabinet)
-                    if matches!(
-                        event.event_type.as_str(),
-                        "cabinet_disconnected"
-                            | "cabinet_reconnected"
-                            | "warehouse_excluded"
-                            | "warehouse_included"
-                    ) =>
-                {
-                    changes.touch(tenant.uuid(), event.position);
-                }
-                Some(StreamType::Sheet) => changes.sheet(event.position, tenant, event.decode()),
-                _ => {}
-            }
+/// What one look at the store brought.
+struct Taken {
+    /// The log is taken up to here.
+    end: i64,
+    /// Whether a sheet may be behind now.
+    marked: bool,
+    /// Whether the next event is one that only a newer program knows.
+    newer: bool,
+}
+
+impl Taken {
+    const fn up_to(end: i64, marked: bool) -> Self {
+        Self {
+            end,
+            marked,
+            newer: false,
         }
-        changes
     }
 }
 
@@ -143,27 +132,23 @@ impl Follower {
         };
         let consumer =
             consumer.get_or_insert_with(|| EventsConsumer::open(&shared.broker, DURABLE, position));
-        let (end, marked) = match consumer.next_batch(BATCH, SILENCE).await {
-            Ok(mut batch) => {
-                batch.retain(|event| event.position > position);
-                let dense = (position + 1..)
-                    .zip(&batch)
-                    .all(|(next, event)| event.position == next);
-                if dense && let Some(last) = batch.last().map(|event| event.position) {
-                    (last, self.take_up(position, last, Changes::of(&batch)).await?)
-                } else {
-                    self.catch_up(position).await?
-                }
-            }
-            Err(error) => {
-                tracing::debug!(error = ?error, "the store is read instead of the broker");
-                self.catch_up(position).await?
-            }
-        };
-        if marked {
+        if let Err(error) = consumer.next_batch(BATCH, SILENCE).await {
+            tracing::debug!(error = ?error, "the store is read without a word from the broker");
+        }
+        let taken = self.catch_up(position).await?;
+        if taken.marked {
             shared.changed.notify_one();
         }
-        if end > position
+        if taken.newer {
+            // A newer program has to follow from here. It gets its turn.
+            tracing::warn!(
+                position = taken.end + 1,
+                "a sheet's event was written by a newer program"
+            );
+            self.resign().await?;
+            return Ok(Progress::Elsewhere);
+        }
+        if taken.end > position
             && let Err(error) = consumer.ack_all().await
         {
             tracing::trace!(error = ?error, "housekeeping of the broker is put off");
@@ -175,19 +160,27 @@ impl Follower {
     /// and whether a sheet may be behind now.
     pub(crate) async fn catch_up_once(&self) -> Result<Option<(i64, bool)>, DatabaseError> {
         match self.lead().await? {
-            Some(position) => Ok(Some(self.catch_up(position).await?)),
+            Some(position) => {
+                let taken = self.catch_up(position).await?;
+                Ok(Some((taken.end, taken.marked)))
+            }
             None => Ok(None),
         }
     }
 
-    async fn catch_up(&self, position: i64) -> Result<(i64, bool), DatabaseError> {
+    async fn catch_up(&self, position: i64) -> Result<Taken, DatabaseError> {
         let session = self.pool.get().await?;
         let head: i64 = session
             .query_one("SELECT position FROM core.log_head WHERE id = 1", &[])
             .await?
             .try_get(0)?;
-        if head <= position {
-            return Ok((position, false));
+        if head < position {
+            drop(session);
+            self.fall_back(position, head).await?;
+            return Ok(Taken::up_to(head, true));
+        }
+        if head == position {
+            return Ok(Taken::up_to(position, false));
         }
         // Events and head are committed together and positions are dense: up to here all are visible.
         let end = head.min(position.saturating_add(SPAN));
@@ -205,6 +198,10 @@ impl Follower {
             let decoded = events::codec::decode(StreamType::Sheet.as_str(), kind, version, payload);
             changes.sheet(row.try_get(0)?, TenantId(row.try_get(1)?), decoded);
         }
+        // Not past what is not known; an event before it is taken up first.
+        let newer = changes.newer;
+        let end = newer.map_or(end, |first| first - 1);
+        changes.sheets.retain(|(at, ..)| *at <= end);
         let statement = session
             .prepare_cached("SELECT tenant_id, last_position FROM core.sheet_touches($1, $2)")
             .await?;
@@ -212,7 +209,42 @@ impl Follower {
             changes.touch(row.try_get(0)?, row.try_get(1)?);
         }
         drop(session);
-        Ok((end, self.take_up(position, end, changes).await?))
+        let marked = end > position && self.take_up(position, end, changes).await?;
+        Ok(Taken {
+            end,
+            marked,
+            newer: newer.is_some(),
+        })
+    }
+
+    /// The log has lost its end, as after a restore. It is followed from where it ends, and every sheet is
+    /// written anew, against what stands in it.
+    async fn fall_back(&self, from: i64, head: i64) -> Result<(), DatabaseError> {
+        let now = self.clock.now();
+        let mut session = self.pool.get().await?;
+        let tx = session.transaction().await?;
+        let moved = tx
+            .execute(
+                "UPDATE core.sheet_position SET position = $2 WHERE id = 1 AND position = $1",
+                &[&from, &head],
+            )
+            .await?;
+        if moved > 0 {
+            tracing::warn!(
+                from,
+                head,
+                "the log is shorter than it was; every sheet is written anew"
+            );
+            tx.execute(
+                "UPDATE core.sheet_states \
+                    SET dirty_position = $1, dirty_at = $2, dirty_since = $2, written_position = 0, \
+                        written = NULL, verify = true, link_position = least(link_position, $1) WHERE linked",
+                &[&head, &now],
+            )
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Marks and moves on, or does nothing when somebody else has moved on already.

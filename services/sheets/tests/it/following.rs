@@ -215,6 +215,35 @@ async fn a_hole_in_the_broker_and_its_silence_are_filled_from_the_store() {
 }
 
 #[tokio::test]
+async fn a_log_that_lost_its_end_is_followed_from_where_it_ends() {
+    let world = World::new().await;
+    let running = Running::start(&world, 1).await;
+    let seller = world.worked_example().await;
+    let spreadsheet = world.spreadsheet("Остатки");
+    world.link(seller, &spreadsheet, None).await;
+    world.project().await;
+    running.publish(&world, 0, &[]).await;
+    running.shows(&world, seller, &spreadsheet).await;
+    running.end().await;
+    // Restored: the sheets' own tables speak of a log that was longer.
+    let owner = support::connect(secrecy::ExposeSecret::expose_secret(&world.url)).await;
+    let longer = "UPDATE core.sheet_position SET position = position + 50, held_until = NULL";
+    owner.execute(longer, &[]).await.unwrap();
+    let longer = "UPDATE core.sheet_states SET dirty_position = dirty_position + 50, \
+                         written_position = written_position + 50";
+    owner.execute(longer, &[]).await.unwrap();
+
+    world.stock(seller, 111_111, &[("Подольск", 37)], None).await;
+    world.project().await;
+    let running = Running::start(&world, 1).await;
+    running.shows(&world, seller, &spreadsheet).await;
+    world.stock(seller, 111_111, &[("Подольск", 38)], None).await;
+    world.project().await;
+    running.shows(&world, seller, &spreadsheet).await;
+    running.end().await;
+}
+
+#[tokio::test]
 async fn three_processes_write_every_sheet_once() {
     let world = World::new().await;
     let running = Running::start(&world, 3).await;
