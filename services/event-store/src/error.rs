@@ -40,6 +40,15 @@ pub enum ReadError {
         /// Position found instead.
         found: i64,
     },
+    /// An event was written by a newer program, and what follows from it is not known here. During an update a
+    /// process of the newer program does what this one cannot.
+    #[error("the event `{event_type}` at position {position} was written by a newer program")]
+    Newer {
+        /// Type of the event.
+        event_type: String,
+        /// Its position.
+        position: i64,
+    },
     /// A row does not have the shape the schema promises.
     #[error("column `{column}` of position {position} holds {value}")]
     Inconsistent {

@@ -91,8 +91,13 @@ impl States {
             entry.version = recorded.version;
             match recorded.decode() {
                 Ok(events::Decoded::Known(event)) => entry.state.evolve(&event),
-                // A newer program's event cannot concern a state this program knows.
-                Ok(events::Decoded::Unknown) => {}
+                // A decision on a state without it could contradict it.
+                Ok(events::Decoded::Unknown) => {
+                    return Err(ReadError::Newer {
+                        event_type: recorded.event_type,
+                        position: recorded.position,
+                    });
+                }
                 Err(error) => {
                     return Err(ReadError::Inconsistent {
                         column: "payload",

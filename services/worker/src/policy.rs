@@ -68,10 +68,15 @@ pub struct SyncPolicy {
 impl SyncPolicy {
     /// Runs until told to stop. Any number of processes may: a row lock lets one at a time work.
     pub async fn run(&self, mut wake: event_store::Subscription, stop: CancellationToken) {
+        let mut waited = None;
         while !stop.is_cancelled() {
-            match self.round().await {
-                Ok(0) => {}
-                Ok(_more) => continue,
+            match self.look().await {
+                Ok(taken) => {
+                    report(&mut waited, taken.newer);
+                    if taken.events > 0 {
+                        continue;
+                    }
+                }
                 Err(error) => tracing::warn!(error = ?error, "sync policy round failed"),
             }
             tokio::select! {
@@ -87,13 +92,17 @@ impl SyncPolicy {
     /// # Errors
     /// [`PolicyError`].
     pub async fn round(&self) -> Result<usize, PolicyError> {
+        Ok(self.look().await?.events)
+    }
+
+    async fn look(&self) -> Result<Taken, PolicyError> {
         let taken = self.take_up().await?;
         while self.decide_due().await? >= due::BATCH {}
         self.offer().await?;
         Ok(taken)
     }
 
-    async fn take_up(&self) -> Result<usize, PolicyError> {
+    async fn take_up(&self) -> Result<Taken, PolicyError> {
         let mut session = self.pool.get().await?;
         let transaction = session.transaction().await?;
         let locked = transaction
@@ -102,7 +111,7 @@ impl SyncPolicy {
             )
             .await?;
         let Some(row) = transaction.query_opt(&locked, &[]).await? else {
-            return Ok(0);
+            return Ok(Taken::default());
         };
         let position: i64 = row.get(0);
         let events = transaction
@@ -112,12 +121,13 @@ impl SyncPolicy {
             )
             .await?;
         let rows = transaction.query(&events, &[&position, &BATCH]).await?;
-        let Some(last) = rows.last().map(|row| row.get::<_, i64>(0)) else {
-            return Ok(0);
-        };
+        let mut taken = Taken::default();
+        let mut last = None;
         for row in &rows {
+            let position: i64 = row.get(0);
             let (tenant, cabinet) = (TenantId(row.get(1)), row.get::<_, &str>(2));
             let Ok(cabinet) = cabinet.parse::<CabinetId>() else {
+                last = Some(position);
                 continue;
             };
             let version: u16 = row.get::<_, &str>(5).parse().unwrap_or_default();
@@ -126,19 +136,28 @@ impl SyncPolicy {
                     apply(&transaction, tenant, cabinet, &event, row.get(7)).await?;
                     meter(&transaction, tenant, &event, row.get(7)).await?;
                 }
-                Ok(Decoded::Unknown) => {}
+                // What follows from it is for a process of the newer program, which takes it up from here.
+                Ok(Decoded::Unknown) => {
+                    taken.newer = Some(position);
+                    break;
+                }
                 // Every other cabinet goes on; the projector parks the stream and shows the reason.
                 Err(error) => {
-                    tracing::error!(error = ?error, position = row.get::<_, i64>(0), "unreadable event");
+                    tracing::error!(error = ?error, position, "unreadable event");
                 }
             }
+            last = Some(position);
+            taken.events += 1;
         }
+        let Some(last) = last else {
+            return Ok(taken);
+        };
         let advance = transaction
             .prepare_cached("UPDATE core.policy_positions SET position = $1 WHERE policy = 'syncs'")
             .await?;
         transaction.execute(&advance, &[&last]).await?;
         transaction.commit().await?;
-        Ok(rows.len())
+        Ok(taken)
     }
 
     async fn offer(&self) -> Result<(), PolicyError> {
@@ -201,6 +220,27 @@ impl SyncPolicy {
             .await?;
         Ok(())
     }
+}
+
+/// What a round took up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    events: usize,
+    /// Position of the event at which it stopped, because only a newer program knows it.
+    newer: Option<i64>,
+}
+
+/// Says once that the policy waits, and that it goes on.
+fn report(waited: &mut Option<i64>, newer: Option<i64>) {
+    match (*waited, newer) {
+        (None, Some(position)) => tracing::error!(
+            position,
+            "an event was written by a newer program; the policy waits for a process of that program"
+        ),
+        (Some(_), None) => tracing::info!("the policy goes on"),
+        _ => {}
+    }
+    *waited = newer;
 }
 
 /// What an event changes in the table; the pure part, so that it can be read.

@@ -44,6 +44,33 @@ async fn a_job_that_the_broker_lost_is_queued_again() {
 }
 
 #[tokio::test]
+async fn the_policy_does_not_pass_what_only_a_newer_program_knows() {
+    let world = World::start(seller()).await;
+    while world.policy.round().await.unwrap() > 0 {}
+    let position = async || -> i64 {
+        let owner = support::connect(&world.database.url).await;
+        let sql = "SELECT position FROM core.policy_positions WHERE policy = 'syncs'";
+        owner.query_one(sql, &[]).await.unwrap().get(0)
+    };
+    let before = position().await;
+    let sync_id = world.request(false).await;
+    let owner = support::connect(&world.database.url).await;
+    let newer = "INSERT INTO core.events (aggregate_type, aggregate_id, sequence, event_type, event_version, \
+                        payload, metadata, tenant_id) \
+                 SELECT aggregate_type, aggregate_id, sequence + 1, 'sync_started', '99', '{}', '{}', tenant_id \
+                   FROM core.events WHERE position = (SELECT max(position) FROM core.events)";
+    assert_eq!(owner.execute(newer, &[]).await.unwrap(), 1);
+    assert_eq!(world.policy.round().await.unwrap(), 1, "the request before it");
+    assert_eq!(world.queued().await, Some(world.job(sync_id)));
+    assert_eq!(world.policy.round().await.unwrap(), 0);
+    assert_eq!(
+        position().await,
+        before + 1,
+        "the newer program goes on from here"
+    );
+}
+
+#[tokio::test]
 async fn a_worker_that_takes_over_from_a_dead_one_finishes_the_sync_and_the_dead_one_cannot_speak_for_it() {
     for forced in FORCED_AND_NOT {
         let world = World::start(seller()).await;

@@ -57,7 +57,7 @@ pub(crate) struct World {
     /// Ozon, where the cabinet is there.
     pub(crate) ozon: Option<Ozon>,
     ids: Ids,
-    database: Database,
+    pub(crate) database: Database,
 }
 
 /// A small seller who sells from everywhere.
