@@ -18,6 +18,11 @@ const UNOPENED: TimeDelta = TimeDelta::days(4);
 /// with its key takes over. Longer than any request is allowed to run.
 const BELIEVED_RUNNING: TimeDelta = TimeDelta::seconds(90);
 
+/// How long a session that is over is kept, for whoever looks at it.
+const OVER: TimeDelta = TimeDelta::days(1);
+/// Sessions, and tokens, that are removed in one transaction.
+const AT_ONCE: i32 = 5_000;
+
 const TABLE: &str = "idempotency_keys";
 
 /// Names one request. The scope is the tenant, or the nil uuid before there is one. Not to be printed:
@@ -207,7 +212,8 @@ impl IdempotencyKeys {
         Ok(())
     }
 
-    /// Forgets answers of all tenants that are older than [`KEPT`]; returns how many.
+    /// Forgets answers of all tenants that are older than [`KEPT`], and beside them codes, half-made logins and
+    /// sessions that are over; returns how many answers.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -222,6 +228,17 @@ impl IdempotencyKeys {
             .await?;
         let (codes, logins) = (now - resets::REPEATED, now - UNOPENED);
         session.query_one(&leftovers, &[&codes, &logins]).await?;
-        Ok(answers)
+        let sessions = session
+            .prepare_cached("SELECT core.purge_sessions($1, $2)")
+            .await?;
+        loop {
+            let over: i64 = session
+                .query_one(&sessions, &[&(now - OVER), &AT_ONCE])
+                .await?
+                .try_get(0)?;
+            if over == 0 {
+                return Ok(answers);
+            }
+        }
     }
 }

@@ -378,3 +378,31 @@ async fn a_login_that_meets_a_deactivation_leaves_no_session() {
     closing.commit().await.unwrap();
     assert!(matches!(login.await.unwrap(), Err(OpenError::Closed)));
 }
+
+#[tokio::test]
+async fn sessions_and_tokens_that_are_over_are_removed_and_no_other() {
+    let (world, mut issued) = logged_in().await;
+    world.registered(BORIS, "boris@shop.ru").await;
+    let left = Uuid::from_u128(0x5E56);
+    world.sessions.open(BORIS.0, BORIS.1, left, at(0)).await.unwrap();
+    let day = TimeDelta::days(1).num_seconds();
+    for refreshed in 1..20 {
+        issued = world
+            .rotated(&issued.refresh_token, refreshed * day)
+            .await
+            .unwrap();
+    }
+    let rows = async |table: &str| -> i64 {
+        let owner = support::connect(&world.database.url).await;
+        let sql = format!("SELECT count(*) FROM core.{table}");
+        owner.query_one(&sql, &[]).await.unwrap().get(0)
+    };
+    assert_eq!((rows("sessions").await, rows("refresh_tokens").await), (2, 21));
+    // Tokens live for fourteen days, and one day more is nothing.
+    world.answers.purge(at(20 * day)).await.unwrap();
+    assert_eq!((rows("sessions").await, rows("refresh_tokens").await), (1, 15));
+    let next = world.rotated(&issued.refresh_token, 20 * day).await.unwrap();
+    assert_eq!(next.session_id, SESSION);
+    world.answers.purge(at(60 * day)).await.unwrap();
+    assert_eq!((rows("sessions").await, rows("refresh_tokens").await), (0, 0));
+}
