@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::AlertEvent;
 use crate::ids::{AlertRuleId, CabinetId, SyncId};
 use crate::sheet::LowStock;
 
@@ -141,4 +142,17 @@ pub struct AlertClosed {
     pub position: i64,
     /// When, by the event at that position.
     pub at: DateTime<Utc>,
+}
+
+impl AlertEvent {
+    /// Position of the event after which the policy looked.
+    #[must_use]
+    pub const fn caused_at(&self) -> i64 {
+        match self {
+            Self::StockBecameLow(low) => low.seen.position,
+            Self::StockOut(out) => out.seen.position,
+            Self::StockRecovered(recovered) => recovered.seen.position,
+            Self::AlertClosed(closed) => closed.position,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The attempts to bring one cabinet up to date. The stream is the cabinet's: that makes "one at a time" a
 //! rule of one stream, and what is outstanding can be read from events alone.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SyncId;
@@ -63,6 +63,27 @@ pub struct SourceReport {
     /// events written before this was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers_since: Option<DateTime<Utc>>,
+}
+
+/// Orders of at least so many days were read by every program that did not record since when; see
+/// `ST_ORDER_DAYS`.
+const LEAST_ORDER_DAYS: TimeDelta = TimeDelta::days(7);
+
+impl SourceReport {
+    /// Whether the answer is complete and was recorded as such: no doubt is about the source as a whole,
+    /// unless it was taken as true in the end.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let doubted =
+            (self.doubts.iter()).any(|doubt| doubt.warehouses.is_empty() && doubt.state != DoubtState::Taken);
+        self.outcome == SourceOutcome::Complete && !doubted
+    }
+
+    /// Since when an answer of orders of that time has everything.
+    #[must_use]
+    pub fn orders_since(&self, as_of: DateTime<Utc>) -> DateTime<Utc> {
+        self.covers_since.unwrap_or(as_of - LEAST_ORDER_DAYS)
+    }
 }
 
 /// What became of a doubtful part of an answer.
@@ -185,6 +206,14 @@ pub struct SyncQuarantined {
     pub evidence: String,
     /// Per source: what was seen and is held.
     pub sources: Vec<SourceReport>,
+}
+
+impl SyncQuarantined {
+    /// Whether a part of what was seen was recorded. Older programs recorded nothing.
+    #[must_use]
+    pub fn is_recorded_in_part(&self) -> bool {
+        self.sources.iter().any(|report| !report.doubts.is_empty())
+    }
 }
 
 /// A person believes the held result: what was seen is recorded after all.

@@ -28,6 +28,17 @@ pub struct KnownWindows {
 }
 
 impl Known {
+    /// What is known after an answer that has everything between two instants. What was known before goes on
+    /// where the answer joins on to it.
+    #[must_use]
+    pub fn after(before: Option<Self>, since: DateTime<Utc>, until: DateTime<Utc>) -> Self {
+        let joined = before.filter(|before| since <= before.until);
+        Self {
+            since: joined.map_or(since, |before| before.since.min(since)),
+            until,
+        }
+    }
+
     /// What is known of the windows that end with `today`. A window is known as a whole from its first
     /// instant until at least yesterday: a cabinet that is read once a day would have none after midnight
     /// otherwise, and today is never over.

@@ -13,7 +13,6 @@ use events::{DecodeError, Decoded, Event, Recorded, StreamType};
 use serde::Deserialize;
 
 pub use freshness::SourceState;
-pub(crate) use freshness::is_recorded_in_part;
 pub use guard::{Guard, OfferRefusal};
 
 use crate::projection::{Projection, Reading, Rejected};

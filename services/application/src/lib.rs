@@ -28,6 +28,7 @@ pub mod judge_credential;
 pub mod link_sheet;
 pub mod members;
 pub mod membership;
+pub mod raise_alerts;
 pub mod record_check;
 pub mod record_observations;
 pub mod register;

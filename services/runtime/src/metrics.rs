@@ -240,6 +240,12 @@ impl Metrics {
             .record(oldest.as_secs_f64(), &labels);
     }
 
+    /// A change of an alert that was written, by the type of its event.
+    pub fn alert_raised(&self, kind: &'static str) {
+        let labels = [KeyValue::new("kind", kind)];
+        self.inner.readers.alerts_raised.add(1, &labels);
+    }
+
     /// One request to a marketplace and the HTTP status, `None` where no answer came.
     pub fn marketplace_request(&self, host: &str, endpoint: &'static str, status: Option<u16>) {
         let labels = [
@@ -390,6 +396,7 @@ mod tests {
         metrics.policy_lag("syncs", 4, Duration::from_secs(5));
         metrics.parked_streams("inventory", 1);
         metrics.queue("sync", 6, 2, Duration::from_secs(9));
+        metrics.alert_raised("stock_out");
         metrics.marketplace_request("content-api", "cards", Some(429));
         metrics.sync_ended("wildberries", "completed", Duration::from_secs(3));
         metrics.source_ended("wildberries", "orders", "degraded");

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use events::Recorded;
 use events::catalog::{ProductEvent, SyncEvent};
 use events::ids::SyncId;
 use events::product::{Details, Fulfilment, OrdersObserved, ProductListed, StockLevel, StockObserved};
-use events::sync::{DoubtState, SourceOutcome, SourceReport};
+use events::sync::SourceReport;
 use uuid::Uuid;
 
 pub(super) use sight::{cabinet, is_of_sight};
@@ -16,9 +16,8 @@ pub(super) use sight::{cabinet, is_of_sight};
 use super::in_stock::{Moved, Tallies};
 use super::rows::{Change, Fresh, Level, Order, Pair, Product, Rows, Slot, Spell, Warehouse};
 use crate::held::{Ended, Held};
-use crate::operations::is_recorded_in_part;
 use crate::projection::{Rejected, name_of};
-use measures::moscow_day;
+use measures::{Known, moscow_day};
 
 mod sight;
 
@@ -473,7 +472,7 @@ pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
     let (sources, sync_id, at, ended) = match fact {
         SyncEvent::SyncCompleted(done) => (&done.sources, done.sync_id, done.completed_at, Ended::Completed),
         SyncEvent::SyncFailed(failed) => (&failed.sources, failed.sync_id, failed.failed_at, Ended::Failed),
-        SyncEvent::SyncQuarantined(held) if is_recorded_in_part(held) => (
+        SyncEvent::SyncQuarantined(held) if held.is_recorded_in_part() => (
             &held.sources,
             held.sync_id,
             held.quarantined_at,
@@ -512,7 +511,7 @@ pub(super) fn sync(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
             position: event.position,
             changed: true,
         };
-        if ended != Ended::Failed && is_whole(report) {
+        if ended != Ended::Failed && report.is_whole() {
             let as_of = report.as_of.unwrap_or(at);
             news.covers_since = covered(report, as_of, before);
             news.as_of = Some(as_of);
@@ -536,27 +535,15 @@ fn discard(rows: &mut Rows, event: &Recorded, sync_id: SyncId) {
     }
 }
 
-/// Whether an answer is complete and was recorded as such: no doubt is about the source as a whole, unless it
-/// was taken as true in the end.
-fn is_whole(report: &SourceReport) -> bool {
-    let doubted =
-        (report.doubts.iter()).any(|doubt| doubt.warehouses.is_empty() && doubt.state != DoubtState::Taken);
-    report.outcome == SourceOutcome::Complete && !doubted
-}
-
-/// Orders of at least so many days were read by every program that did not record since when; see
-/// `ST_ORDER_DAYS`.
-const LEAST_ORDER_DAYS: TimeDelta = TimeDelta::days(7);
-
 /// Since when orders are known without a gap, with this answer. What was known before goes on where the
 /// answer joins on to it.
 fn covered(report: &SourceReport, as_of: DateTime<Utc>, before: Option<&Fresh>) -> Option<DateTime<Utc>> {
     if report.source != "orders" {
         return None;
     }
-    let since = report.covers_since.unwrap_or(as_of - LEAST_ORDER_DAYS);
-    let known = before
-        .filter(|before| before.as_of.is_some_and(|until| since <= until))
-        .and_then(|before| before.covers_since);
-    Some(known.map_or(since, |known| known.min(since)))
+    let before = before.and_then(|before| {
+        let (since, until) = before.covers_since.zip(before.as_of)?;
+        Some(Known { since, until })
+    });
+    Some(Known::after(before, report.orders_since(as_of), as_of).since)
 }

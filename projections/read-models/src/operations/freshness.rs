@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use events::Recorded;
 use events::catalog::SyncEvent;
 use events::ids::SyncId;
-use events::sync::{Doubt, SourceOutcome, SourceReport, SyncQuarantined};
+use events::sync::{Doubt, SourceOutcome, SourceReport};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -37,11 +37,6 @@ pub struct SourceState {
     /// The sync that is to be released or discarded for it.
     #[serde(default)]
     pub held_by: Option<Uuid>,
-}
-
-/// Whether a sync that was set aside has recorded a part of what it saw. Older ones recorded nothing.
-pub(crate) fn is_recorded_in_part(held: &SyncQuarantined) -> bool {
-    held.sources.iter().any(|report| !report.doubts.is_empty())
 }
 
 /// Folds an event of a cabinet's syncs.
@@ -77,7 +72,7 @@ pub(super) fn fold(rows: &mut Rows, event: &Recorded, fact: &SyncEvent) {
                 Ended::Failed,
             );
         }),
-        SyncEvent::SyncQuarantined(held) if is_recorded_in_part(held) => sources(&mut |known| {
+        SyncEvent::SyncQuarantined(held) if held.is_recorded_in_part() => sources(&mut |known| {
             see(
                 known,
                 &held.sources,

@@ -112,6 +112,20 @@ pub(super) fn work(assembly: &Assembly, pool: Pool, queue: &WorkQueue) {
     }
 }
 
+/// Tells how far the alert policy is behind. Every notifier does, active or not.
+pub(super) fn alerts(assembly: &Assembly, reader: GlobalReader) {
+    let own = assembly.clone();
+    let stop = assembly.lifecycle.soft();
+    assembly.lifecycle.spawn("alert policy lag", async move {
+        let tell = |behind: event_store::Behind| {
+            own.metrics
+                .policy_lag("alerts", behind.events, age(&own, behind.since));
+        };
+        gauges::watch(|| alerts::lag(&reader), tell, &stop).await;
+        Ok::<(), Failure>(())
+    });
+}
+
 /// Makes what is missing of the queue and its buckets, and tries whether they take anything; what is wrong
 /// shows in readiness. Full storage is refused message by message and seen nowhere else.
 pub(super) fn jetstream(assembly: &Assembly) {

@@ -1,6 +1,6 @@
 //! Figures of the log's readers and of the queues they fill: how far each is behind, and what waits.
 
-use opentelemetry::metrics::{Gauge, Meter};
+use opentelemetry::metrics::{Counter, Gauge, Meter};
 
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -12,6 +12,7 @@ pub(super) struct Readers {
     pub(super) parked_streams: Gauge<u64>,
     pub(super) queue_jobs: Gauge<u64>,
     pub(super) queue_oldest_seconds: Gauge<f64>,
+    pub(super) alerts_raised: Counter<u64>,
 }
 
 impl Readers {
@@ -50,6 +51,10 @@ impl Readers {
             queue_oldest_seconds: meter
                 .f64_gauge("stock.queue.oldest.job.seconds")
                 .with_description("Age of the oldest job of a queue, waiting or running; 0 for an empty one")
+                .build(),
+            alerts_raised: meter
+                .u64_counter("stock.alerts.raised")
+                .with_description("Changes of alerts that the policy has written, by kind of event")
                 .build(),
         }
     }

@@ -1,11 +1,31 @@
 //! Runs the alert policy.
 
+use std::sync::Arc;
+
+use alerts::{AlertPolicy, Options};
 use application::App;
+use event_store::GlobalReader;
 
 use crate::Failure;
 use crate::assembly::Assembly;
+use crate::roles::figures;
 
-/// Runs the alert policy.
-pub(crate) fn start(_assembly: &Assembly, _app: &App) -> Result<(), Failure> {
+/// Runs the alert policy, and tells how far it is behind.
+pub(crate) fn start(assembly: &Assembly, app: &App) -> Result<(), Failure> {
+    let reader = GlobalReader::new(app.store.pool().clone());
+    figures::alerts(assembly, reader.clone());
+    let metrics = assembly.metrics.clone();
+    let policy = AlertPolicy {
+        app: app.clone(),
+        reader,
+        database_url: assembly.settings.database.required_url()?.clone(),
+        options: Options::default(),
+        observer: Arc::new(move |kind| metrics.alert_raised(kind)),
+    };
+    let (wake, stop) = (assembly.wake.subscribe(), assembly.lifecycle.soft());
+    assembly.lifecycle.spawn("alert policy", async move {
+        policy.run(wake, stop).await;
+        Ok::<(), Failure>(())
+    });
     Ok(())
 }
