@@ -2,6 +2,7 @@
 //! documentation, the handler, and how its use case's refusals become problems.
 
 pub mod admin;
+pub mod alert_rules;
 pub mod analytics;
 pub mod api_keys;
 pub mod auth;

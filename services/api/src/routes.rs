@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, web};
 use auth::Action;
 
 use crate::handlers::{
-    admin, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, exports, health, operations,
-    products, sheets, syncs, tenants, warehouses,
+    admin, alert_rules, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, exports,
+    health, operations, products, sheets, syncs, tenants, warehouses,
 };
 
 /// Who may use a route.
@@ -160,6 +160,11 @@ routes! {
         => analytics::stock_distribution::handle;
     get    "/api/v1/analytics/warehouses"       Needs(Action::ReadProducts) => analytics::warehouses::handle;
     get    "/api/v1/analytics/turnover"         Needs(Action::ReadProducts) => analytics::turnover::handle;
+
+    get    "/api/v1/alert-rules"                Needs(Action::ReadAlerts) => alert_rules::list::handle;
+    put    "/api/v1/alert-rules"                Needs(Action::ManageAlertRules) => alert_rules::set::handle;
+    delete "/api/v1/alert-rules/{id}"           Needs(Action::ManageAlertRules)
+        => alert_rules::remove::handle;
 
     put    "/api/v1/sheets/link"                Needs(Action::ManageSheet) => sheets::link::handle;
     get    "/api/v1/sheets/link"                Needs(Action::ReadSheet) => sheets::show::handle;

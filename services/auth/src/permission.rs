@@ -37,6 +37,12 @@ pub enum Action {
     DecideSync,
     /// See products, stock and warehouses.
     ReadProducts,
+    /// See rules for alerts, and alerts.
+    ReadAlerts,
+    /// Make, change and take away rules for alerts.
+    ManageAlertRules,
+    /// Follow syncs, alerts and stock as they happen.
+    ReadEvents,
     /// See which spreadsheet is linked.
     ReadSheet,
     /// Link, unlink and test the spreadsheet.
@@ -51,7 +57,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::ReadSelf,
         Self::ManageSelf,
         Self::ReadTenant,
@@ -67,6 +73,9 @@ impl Action {
         Self::RequestSync,
         Self::DecideSync,
         Self::ReadProducts,
+        Self::ReadAlerts,
+        Self::ManageAlertRules,
+        Self::ReadEvents,
         Self::ReadSheet,
         Self::ManageSheet,
         Self::RequestSheetSync,
@@ -84,10 +93,13 @@ impl Action {
             | Self::ReadCabinets
             | Self::ReadSyncs
             | Self::ReadProducts
+            | Self::ReadAlerts
+            | Self::ReadEvents
             | Self::ReadSheet => Role::Viewer,
             Self::RequestSync | Self::CheckCredential | Self::RequestSheetSync => Role::Member,
             Self::ManageCabinets
             | Self::DecideSync
+            | Self::ManageAlertRules
             | Self::ManageSheet
             | Self::ReadMembers
             | Self::ManageMembers
@@ -124,6 +136,9 @@ impl Action {
             Self::ReadSyncs => Some("syncs:read"),
             Self::RequestSync => Some("syncs:request"),
             Self::ReadProducts => Some("products:read"),
+            Self::ReadAlerts => Some("alerts:read"),
+            Self::ManageAlertRules => Some("alerts:manage"),
+            Self::ReadEvents => Some("events:read"),
             Self::ReadSheet => Some("sheet:read"),
             Self::ManageSheet => Some("sheet:manage"),
             Self::RequestSheetSync => Some("sheet:sync"),
@@ -166,25 +181,25 @@ mod tests {
         let table = [
             (
                 Role::Viewer,
-                "ReadSelf ManageSelf ReadTenant ReadCabinets ReadSyncs ReadProducts ReadSheet",
+                "ReadSelf ManageSelf ReadTenant ReadCabinets ReadSyncs ReadProducts ReadAlerts ReadEvents ReadSheet",
             ),
             (
                 Role::Member,
                 "ReadSelf ManageSelf ReadTenant ReadCabinets CheckCredential ReadSyncs RequestSync ReadProducts \
-                 ReadSheet RequestSheetSync",
+                 ReadAlerts ReadEvents ReadSheet RequestSheetSync",
             ),
             (
                 Role::Admin,
                 "ReadSelf ManageSelf ReadTenant ReadMembers ManageMembers ManageApiKeys ReadCabinets \
-                 ManageCabinets CheckCredential ReadSyncs RequestSync DecideSync ReadProducts ReadSheet \
-                 ManageSheet RequestSheetSync ReadBilling",
+                 ManageCabinets CheckCredential ReadSyncs RequestSync DecideSync ReadProducts ReadAlerts \
+                 ManageAlertRules ReadEvents ReadSheet ManageSheet RequestSheetSync ReadBilling",
             ),
             (
                 Role::Owner,
                 "ReadSelf ManageSelf ReadTenant RenameTenant EraseTenant ReadMembers ManageMembers \
                  ManageApiKeys ReadCabinets ManageCabinets CheckCredential ReadSyncs RequestSync DecideSync \
-                 ReadProducts ReadSheet ManageSheet RequestSheetSync ReadBilling \
-                 ManageBilling",
+                 ReadProducts ReadAlerts ManageAlertRules ReadEvents ReadSheet ManageSheet \
+                 RequestSheetSync ReadBilling ManageBilling",
             ),
         ];
         for (role, expected) in table {

@@ -59,22 +59,35 @@ impl Standing {
         else {
             return None;
         };
-        let seconds = (at - *out_since).num_seconds().max(0);
-        let orders_tenths = pace_milli.map(|pace| scaled(pace, seconds, SECONDS_A_DAY * 100));
-        let turnover_minor = match (pace_milli, price_minor) {
-            (Some(pace), Some(price)) => {
-                let milli = scaled(*pace, seconds, SECONDS_A_DAY);
-                Some(scaled(milli, *price, 1_000))
-            }
-            _ => None,
-        };
-        Some(Lost {
-            since: *out_since,
-            seconds,
-            orders_tenths,
-            turnover_minor,
-            currency: turnover_minor.and(currency.clone()),
-        })
+        Some(lost(*out_since, at, *pace_milli, *price_minor, currency.clone()))
+    }
+}
+
+/// What a time without stock, from `since` to `at`, has probably cost: `pace_milli` thousandths of a unit a
+/// day, each sold for `price_minor` minor units of `currency`.
+#[must_use]
+pub fn lost(
+    since: DateTime<Utc>,
+    at: DateTime<Utc>,
+    pace_milli: Option<i64>,
+    price_minor: Option<i64>,
+    currency: Option<String>,
+) -> Lost {
+    let seconds = (at - since).num_seconds().max(0);
+    let orders_tenths = pace_milli.map(|pace| scaled(pace, seconds, SECONDS_A_DAY * 100));
+    let turnover_minor = match (pace_milli, price_minor) {
+        (Some(pace), Some(price)) => {
+            let milli = scaled(pace, seconds, SECONDS_A_DAY);
+            Some(scaled(milli, price, 1_000))
+        }
+        _ => None,
+    };
+    Lost {
+        since,
+        seconds,
+        orders_tenths,
+        turnover_minor,
+        currency: turnover_minor.and(currency),
     }
 }
 

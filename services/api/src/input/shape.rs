@@ -3,6 +3,7 @@
 use auth::Email;
 use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Given;
@@ -169,6 +170,39 @@ pub fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(Given<'_>
                 format!("must be one of {}", known.join(", "))
             })
     }
+}
+
+/// An object that has these fields at most.
+///
+/// # Errors
+/// In words.
+pub fn object<'a>(given: Given<'a>, known: &[&str]) -> Result<&'a Map<String, Value>, String> {
+    let fields = given.value.as_object().ok_or("must be an object")?;
+    match fields.keys().all(|name| known.contains(&name.as_str())) {
+        true => Ok(fields),
+        false => Err(format!("has fields other than {}", known.join(", "))),
+    }
+}
+
+/// A field of an object; none where it is left out or null.
+///
+/// # Errors
+/// In words that name the field.
+pub fn part<T>(
+    fields: &Map<String, Value>,
+    name: &str,
+    shape: impl Fn(Given<'_>) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    let Some(value) = fields.get(name).filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let given = Given {
+        value,
+        is_text: false,
+    };
+    shape(given)
+        .map(Some)
+        .map_err(|detail| format!("`{name}` {detail}"))
 }
 
 fn string(given: Given<'_>) -> Result<&str, String> {

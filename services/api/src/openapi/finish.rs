@@ -20,6 +20,10 @@ const TAGS: &[(&str, &str)] = &[
     ("operations", "Progress of work that outlives its request."),
     ("products", "Products, stock by warehouse, exports."),
     ("analytics", "Figures over all products."),
+    (
+        "alerts",
+        "Rules for stock that runs out, and what was found by them.",
+    ),
     ("sheets", "The Google spreadsheet."),
     ("admin", "For administrators of the platform."),
     ("health", "Whether the process works."),

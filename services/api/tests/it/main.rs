@@ -9,6 +9,7 @@
 
 mod accounts;
 mod administration;
+mod alert_rules;
 mod analytics;
 mod api_keys;
 mod attempts;

@@ -1,6 +1,5 @@
 //! One cabinet.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use auth::profiles::Subject;
 use deadpool_postgres::Transaction;
@@ -40,12 +39,5 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         &CabinetView::of(cabinet, titles.remove(&id), call.state.clock.now()),
     )?
     .position(position);
-    let tag = tag::of(changed_at, &reply.answer().body);
-    let known = tag::is_known(&request, &tag);
-    let mut response = HttpResponse::from(reply.etag(tag));
-    if known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response = response.drop_body().map_into_boxed_body();
-    }
-    Ok(response)
+    Ok(tag::tagged(&request, reply, changed_at))
 }

@@ -5,7 +5,6 @@ use events::cabinet::Marketplace;
 use events::ids::CabinetId;
 use events::sheet::{ExtraColumn, LowStock, SheetLayoutChanged, Sizes, Sort, SortBy};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -189,45 +188,19 @@ impl LayoutChange {
     }
 }
 
-/// An object that has these fields at most.
-fn object<'a>(given: Given<'a>, known: &[&str]) -> Result<&'a Map<String, Value>, String> {
-    let fields = given.value.as_object().ok_or("must be an object")?;
-    match fields.keys().all(|name| known.contains(&name.as_str())) {
-        true => Ok(fields),
-        false => Err(format!("has fields other than {}", known.join(", "))),
-    }
-}
-
-fn part<T>(
-    fields: &Map<String, Value>,
-    name: &str,
-    shape: impl Fn(Given<'_>) -> Result<T, String>,
-) -> Result<Option<T>, String> {
-    let Some(value) = fields.get(name).filter(|value| !value.is_null()) else {
-        return Ok(None);
-    };
-    let given = Given {
-        value,
-        is_text: false,
-    };
-    shape(given)
-        .map(Some)
-        .map_err(|detail| format!("`{name}` {detail}"))
-}
-
 fn sort(given: Given<'_>) -> Result<Sort, String> {
-    let fields = object(given, &["by", "descending"])?;
+    let fields = shape::object(given, &["by", "descending"])?;
     Ok(Sort {
-        by: part(fields, "by", shape::one_of(SORTS))?.ok_or("needs `by`")?,
-        descending: part(fields, "descending", shape::boolean)?.unwrap_or_default(),
+        by: shape::part(fields, "by", shape::one_of(SORTS))?.ok_or("needs `by`")?,
+        descending: shape::part(fields, "descending", shape::boolean)?.unwrap_or_default(),
     })
 }
 
 fn low_stock(given: Given<'_>) -> Result<LowStock, String> {
-    let fields = object(given, &["below_units", "below_days"])?;
-    let below_days = part(fields, "below_days", shape::integer(1, MOST_DAYS.into()))?;
+    let fields = shape::object(given, &["below_units", "below_days"])?;
+    let below_days = shape::part(fields, "below_days", shape::integer(1, MOST_DAYS.into()))?;
     Ok(LowStock {
-        below_units: part(fields, "below_units", shape::integer(1, MOST_UNITS))?,
+        below_units: shape::part(fields, "below_units", shape::integer(1, MOST_UNITS))?,
         below_days: below_days.and_then(|days| u32::try_from(days).ok()),
     })
 }

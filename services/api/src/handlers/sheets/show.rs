@@ -1,6 +1,5 @@
 //! Which spreadsheet is linked, how it looks, and how it stands with it.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
@@ -139,12 +138,5 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         position: link.position,
     };
     let reply = Reply::json(200, &view)?.position(position);
-    let tag = tag::of(link.position, &reply.answer().body);
-    let known = tag::is_known(&request, &tag);
-    let mut response = HttpResponse::from(reply.etag(tag));
-    if known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response = response.drop_body().map_into_boxed_body();
-    }
-    Ok(response)
+    Ok(tag::tagged(&request, reply, link.position))
 }
