@@ -105,10 +105,10 @@ async fn catch_up_newer<P: Projection>(shared: &Shared, session: &Session) {
         let unparked = crate::unpark::<P>(&shared.pool, &shared.reader, &stream_type, stream_id).await;
         match unparked {
             Ok(outcome) => {
-                tracing::info!(projection = P::NAME, stream_type, %stream_id, ?outcome, "tried again")
+                tracing::info!(projection = P::NAME, stream_type, %stream_id, ?outcome, "tried again");
             }
             Err(error) => {
-                tracing::info!(%error, projection = P::NAME, stream_type, %stream_id, "stays parked")
+                tracing::info!(%error, projection = P::NAME, stream_type, %stream_id, "stays parked");
             }
         }
     }

@@ -4,6 +4,7 @@
 //!
 //! Start at [`Plan`] (what is played) and [`play`].
 
+mod alerts;
 mod compare;
 mod counts;
 mod end;
@@ -97,6 +98,10 @@ pub struct Report {
     pub prices: usize,
     /// Cells of the seller's spreadsheet, all comparisons together.
     pub cells: usize,
+    /// Products whose alerts were compared, all comparisons together.
+    pub alerts: usize,
+    /// Alerts by the type of their event.
+    pub raised: BTreeMap<&'static str, u64>,
     /// What the second person did in the spreadsheet.
     pub person: BTreeMap<String, u64>,
     /// How long it took.
@@ -158,6 +163,10 @@ pub async fn play(plan: &Plan) -> Result<Report, Failure> {
             world.live(hours).await?;
             let ended = world.sync().await?;
             *report.syncs.entry(ended.word()).or_default() += 1;
+            world
+                .take_alerts()
+                .await
+                .map_err(|error| format!("seed {}, day {day}: {error}", plan.seed))?;
         }
         world.write_sheet().await?;
         let due = day % plan.compared_every == 0 || day == plan.days;
@@ -171,6 +180,7 @@ pub async fn play(plan: &Plan) -> Result<Report, Failure> {
     report.faults = world.shop.faults().await?;
     report.damaged = world.shop.damaged().await?;
     report.person = world.person_did();
+    report.raised = world.watched.raised.clone();
     report.events = Box::pin(end::everything(world, &report)).await?;
     report.took = began.elapsed();
     Ok(report)
@@ -195,6 +205,7 @@ async fn checkpoint(world: &mut World, plan: &Plan, report: &mut Report) -> Resu
         world.pass(TimeDelta::seconds(1));
         let ended = world.sync().await?;
         *report.syncs.entry(ended.word()).or_default() += 1;
+        world.take_alerts().await?;
         if ended == Asked::Quarantined {
             world.pass(DOUBT);
         }
@@ -209,6 +220,7 @@ async fn checkpoint(world: &mut World, plan: &Plan, report: &mut Report) -> Resu
         report.levels += compared.levels;
         report.parts += compared.parts;
         report.prices += compared.prices;
+        report.alerts += world.compare_alerts(&ledger)?;
         report.cells += Box::pin(world.compare_sheet()).await?;
         world
             .shop

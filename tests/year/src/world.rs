@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alerts::AlertPolicy;
 use application::domain::cabinet::Cabinet;
 use application::domain::sync::Sync;
+use application::set_alert_rule::{self, Input};
 use application::{App, Context, Folded, connect_cabinet, replace_credential, request_sync};
 use chrono::TimeDelta;
 use connectors::http::{HttpClient, NoObserver};
 use connectors::wildberries::{Hosts, Options};
 use database::{Pool, Role};
 use event_store::{EventStore, GlobalReader, StreamId, Subscription, Wake};
+use events::alert_rule::{AlertScope, EnoughStock};
 use events::catalog::{Event, SyncEvent};
 use events::ids::{CabinetId, CommandId, TenantId};
-use events::sync::{SourceOutcome, Trigger};
+use events::sheet::LowStock;
+use events::sync::{SourceOutcome, SourceReport, SyncCompleted, Trigger};
 use events::{Decoded, StreamType};
 use messaging::{Broker, BrokerOptions, Cache, WorkQueue, topology};
 use projector::ProjectorOptions;
@@ -33,11 +37,14 @@ use worker::policy::SyncPolicy;
 use worker::sync::{Limits, Syncs};
 
 use crate::Failure;
+use crate::alerts::{ENOUGH_DAYS, ENOUGH_UNITS, LOW_DAYS, LOW_UNITS, Watched};
 use crate::sheet::Sheet;
 use crate::shop::Shop;
 
 /// The vendors' limits are counted in real time; at this speed they are not what is waited for.
 const SPEED: f64 = 1_000_000.0;
+/// Events of one look for alerts.
+const ALERT_PAGE: i64 = 5_000;
 /// Days of orders a sync asks for, as the program does unless told otherwise.
 const ORDER_DAYS: i64 = 30;
 /// While a sync is awaited and nothing happens for so long, time goes on by [`SLICE`].
@@ -82,6 +89,14 @@ pub(crate) struct World {
     pub(crate) cabinet_id: CabinetId,
     /// Acts as the API: seals keys, asks read models.
     pub(crate) api: Pool,
+    /// What the log has said of alerts.
+    pub(crate) watched: Watched,
+    /// How far alerts are taken up.
+    watched_to: i64,
+    /// How the last sync ended, where it was completed.
+    done: Option<SyncCompleted>,
+    /// Reads the log as the notifier.
+    notifier: GlobalReader,
     sheet: Option<Sheet>,
     app: App,
     seller: App,
@@ -130,6 +145,10 @@ impl World {
             database,
             tenant_id,
             cabinet_id: CabinetId(tenant_id.uuid()),
+            watched: Watched::default(),
+            watched_to: 0,
+            done: None,
+            notifier: GlobalReader::new(pool(Role::Notifier, 2)?),
             sheet: None,
             api,
             clock,
@@ -147,6 +166,7 @@ impl World {
         let market = world.shop.market.marketplace();
         let connected = connect_cabinet::execute(&world.seller, &world.context(), market, &key, None).await?;
         world.cabinet_id = connected.cabinet_id;
+        set_alert_rule::execute(&world.seller, &world.context(), rule(), None).await?;
         let means = (&world.seller, &world.context());
         world.sheet = Some(Sheet::open(&url, &world.broker, &world.clock, seed, means).await?);
         Ok(world)
@@ -181,6 +201,7 @@ impl World {
         self.tasks.push(tokio::spawn(async move {
             worker::jobs::run(&queue, &syncs, 1, &stop).await;
         }));
+        self.tasks.push(alert_policy(url, wake, &self.stop)?);
         let options = RelayOptions {
             reader: GlobalReader::new(Pool::open(url, Role::Relay, 2)?),
             broker: self.broker.clone(),
@@ -266,12 +287,15 @@ impl World {
                 return Err(format!("a sync does not end; {:?}", self.last().await?).into());
             }
         }
-        self.last().await.map(|last| match last {
+        let last = self.last().await?;
+        self.done = None;
+        Ok(match last {
             Some(SyncEvent::SyncCompleted(done)) => {
                 let whole = done
                     .sources
                     .iter()
                     .all(|source| source.outcome == SourceOutcome::Complete);
+                self.done = Some(done);
                 if whole { Asked::Complete } else { Asked::Partial }
             }
             Some(SyncEvent::SyncQuarantined(_)) => Asked::Quarantined,
@@ -337,6 +361,47 @@ impl World {
         }
     }
 
+    /// Takes up what the last sync raised. Every number in it has to be the marketplace's.
+    pub(crate) async fn take_alerts(&mut self) -> Result<(), Failure> {
+        // What the policy appends it reads as well.
+        support::eventually("the alert policy to judge the log", PATIENCE, || async {
+            let behind = alerts::lag(&self.notifier)
+                .await
+                .map_err(|error| error.to_string())?;
+            match behind.events {
+                0 => Ok(()),
+                events => Err(format!("{events} events behind")),
+            }
+        })
+        .await;
+        let mut events = Vec::new();
+        loop {
+            let page = self.reader.read_after(self.watched_to, ALERT_PAGE).await?;
+            let Some(last) = page.last() else { break };
+            self.watched_to = last.position;
+            events.extend(
+                page.into_iter()
+                    .filter(|event| event.stream_type() == Some(StreamType::Alert)),
+            );
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.watched.take(&events, &self.shop.ledger().await?)
+    }
+
+    /// Exactly the products have an alert that have to, after a sync that saw everything.
+    pub(crate) fn compare_alerts(&mut self, ledger: &simulators::Ledger) -> Result<usize, Failure> {
+        let Some(done) = self.done.clone() else {
+            return Ok(0);
+        };
+        // What is doubted is not judged.
+        if !done.sources.iter().all(SourceReport::is_whole) {
+            return Ok(0);
+        }
+        self.watched.compare(ledger, done.completed_at)
+    }
+
     /// The second person may do something in the spreadsheet, and the role writes what is due.
     pub(crate) async fn write_sheet(&mut self) -> Result<(), Failure> {
         let head = self.caught_up().await?;
@@ -394,6 +459,44 @@ pub(crate) struct Rest {
 fn pass(shop: &Shop, clock: &Clock, by: TimeDelta) {
     shop.pass(by);
     clock.advance(by);
+}
+
+/// When this seller wants to be warned.
+fn rule() -> Input {
+    Input {
+        scope: AlertScope::Tenant,
+        low: LowStock {
+            below_units: Some(LOW_UNITS),
+            below_days: u32::try_from(LOW_DAYS).ok(),
+        },
+        enough: EnoughStock {
+            from_units: Some(ENOUGH_UNITS),
+            from_days: u32::try_from(ENOUGH_DAYS).ok(),
+        },
+        per_warehouse: true,
+        enabled: true,
+    }
+}
+
+/// Starts the alert policy; how far it has come is written at once.
+fn alert_policy(
+    url: &SecretString,
+    wake: &Wake,
+    stop: &CancellationToken,
+) -> Result<JoinHandle<()>, Failure> {
+    let pool = Pool::open(url, Role::Notifier, 4)?;
+    let policy = AlertPolicy {
+        app: app(&pool, wake)?,
+        reader: GlobalReader::new(pool),
+        database_url: url.clone(),
+        options: alerts::Options {
+            keep_after: 1,
+            ..alerts::Options::default()
+        },
+        observer: Arc::new(|_| {}),
+    };
+    let (grown, stop) = (wake.subscribe(), stop.clone());
+    Ok(tokio::spawn(async move { policy.run(grown, stop).await }))
 }
 
 fn app(pool: &Pool, wake: &Wake) -> Result<App, Failure> {
