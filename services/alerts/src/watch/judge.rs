@@ -10,7 +10,7 @@ use application::raise_alerts::Raise;
 use chrono::{DateTime, NaiveDate, Utc};
 use events::alert::{AlertCause, AlertEnd, Seen};
 use events::ids::{ProductId, SyncId};
-use measures::{moscow_day, round_half_even, turnover};
+use measures::{Known, moscow_day, round_half_even, turnover};
 use uuid::Uuid;
 
 use super::cabinet::{Cabinet, ORDERS, Source};
@@ -78,24 +78,15 @@ impl Cabinet {
             return Vec::new();
         }
         let views = self.warehouses.views();
-        let today = moscow_day(trigger.at);
         let (tenant, cabinet) = (self.tenant, self.id);
         let known = self.known_orders();
-        let whole = |source: &&Source| source.is_of_stock() && source.whole;
-        let stock = self.sources.iter().filter(|source| source.is_of_stock()).count();
-        let bench = Bench {
-            cabinet: &Facts {
-                id: cabinet,
-                sources: &self.sources,
-                warehouses: &self.warehouses,
-            },
-            views: &views,
-            trigger,
-            today,
-            orders_known: (self.sources.iter()).any(|source| source.name == ORDERS && source.whole)
-                && known.is_some_and(|known| known.windows(today).last_7),
-            all_stock_whole: stock > 0 && self.sources.iter().filter(whole).count() == stock,
+        let facts = Facts {
+            id: cabinet,
+            sources: &self.sources,
+            warehouses: &self.warehouses,
         };
+        let bench = Bench::new(&facts, &views, known, trigger);
+        let today = bench.today;
         let mut raises = Vec::new();
         for (id, product) in &mut self.products {
             if !(product.unjudged || product.sells() || !product.alert.places.is_empty()) || product.broken {
@@ -188,7 +179,26 @@ fn close<'a>(
     })
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    fn new(cabinet: &'a Facts<'a>, views: &'a Views, known: Option<Known>, trigger: Trigger) -> Self {
+        let today = moscow_day(trigger.at);
+        let mut stock = cabinet
+            .sources
+            .iter()
+            .filter(|source| source.is_of_stock())
+            .peekable();
+        let orders = |source: &Source| source.name == ORDERS && source.whole;
+        Self {
+            cabinet,
+            views,
+            trigger,
+            today,
+            orders_known: cabinet.sources.iter().any(orders)
+                && known.is_some_and(|known| known.windows(today).last_7),
+            all_stock_whole: stock.peek().is_some() && stock.all(|source| source.whole),
+        }
+    }
+
     /// What the alerts of a product are asked.
     fn commands(&self, product: &mut Product, rule: &Rule) -> Vec<AlertCommand> {
         let trigger = self.trigger;
@@ -366,5 +376,53 @@ impl Bench<'_> {
             price_minor,
             currency,
         })
+    }
+}
+
+/// What a product's numbers are: units, orders, and the same by warehouse.
+#[cfg(test)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Numbers {
+    pub(super) available: i64,
+    /// None where the window is not known.
+    pub(super) orders: Option<i64>,
+    pub(super) places: BTreeMap<String, (i64, i64)>,
+}
+
+#[cfg(test)]
+impl Cabinet {
+    /// The numbers of every product at an instant.
+    pub(super) fn numbers(&mut self, at: DateTime<Utc>) -> BTreeMap<Uuid, Numbers> {
+        let views = self.warehouses.views();
+        let known = self.known_orders();
+        let facts = Facts {
+            id: self.id,
+            sources: &self.sources,
+            warehouses: &self.warehouses,
+        };
+        let trigger = Trigger {
+            position: 0,
+            at,
+            cause: AlertCause::Sync,
+            sync_id: None,
+        };
+        let bench = Bench::new(&facts, &views, known, trigger);
+        let is_known = known.is_some_and(|known| known.windows(bench.today).last_7);
+        let numbers = |product: &Product| {
+            let ordered = product.ordered(bench.today, &views);
+            let places = product
+                .levels
+                .iter()
+                .filter_map(|level| bench.place(level, &ordered));
+            Numbers {
+                available: bench.total(product, &ordered).available,
+                orders: is_known.then_some(ordered.total),
+                places: places
+                    .map(|(key, place)| (key.to_owned(), (place.available, place.orders)))
+                    .collect(),
+            }
+        };
+        let products = self.products.iter().filter(|(_, product)| !product.broken);
+        products.map(|(id, product)| (*id, numbers(product))).collect()
     }
 }
