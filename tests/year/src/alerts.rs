@@ -142,6 +142,18 @@ fn is_true(seen: &Seen, ledger: &Ledger) -> Result<(), Failure> {
     if seen.cause == AlertCause::Rule {
         return Ok(());
     }
+    if let Some(key) = &seen.warehouse {
+        let stock = ledger.stock().remove(&seen.nm_id).unwrap_or_default();
+        let available = stock.get(key).map_or(0, |units| units[0]);
+        return match available == seen.available {
+            true => Ok(()),
+            false => Err(format!(
+                "an alert of {} at {key}: {seen:?}, and it is {available}",
+                seen.nm_id
+            )
+            .into()),
+        };
+    }
     let truth = numbers(ledger, seen.nm_id, seen.at);
     let told = Numbers {
         available: seen.available,
