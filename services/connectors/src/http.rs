@@ -2,13 +2,17 @@
 //! the metrics, or protection for the secret it carries.
 
 mod call;
+mod told;
 mod traces;
 mod turns;
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use reqwest::dns::Resolve;
+
 pub(crate) use call::{Call, Opened, Reply};
+pub(crate) use told::retry_after;
 pub use traces::TraceClient;
 pub use turns::{Turn, Turns};
 
@@ -20,7 +24,7 @@ const USER_AGENT: &str = concat!("stock-tracker/", env!("CARGO_PKG_VERSION"));
 /// What one finished call looked like, for metrics and logs. Holds no secret and no id.
 #[derive(Debug, Clone, Copy)]
 pub struct CallRecord<'a> {
-    /// Host that was called.
+    /// Host that was called, or `receivers` where customers choose the hosts: labels are few.
     pub host: &'a str,
     /// Method and path template.
     pub endpoint: &'static str,
@@ -50,6 +54,8 @@ impl CallObserver for NoObserver {
 #[derive(Clone)]
 pub struct HttpClient {
     inner: reqwest::Client,
+    /// What stands for the host in metrics and logs, where it is not the host itself.
+    host: Option<&'static str>,
     observer: Arc<dyn CallObserver>,
     /// Whose turns requests take, if they do.
     turns: Option<(Turns, u128)>,
@@ -72,23 +78,39 @@ impl HttpClient {
     ///
     /// # Errors
     /// When the TLS roots of the system cannot be loaded.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place where a client is built"
-    )]
     pub fn new(observer: Arc<dyn CallObserver>) -> Result<Self, BuildError> {
-        install_crypto();
-        let inner = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .gzip(true)
-            .pool_idle_timeout(Duration::from_secs(60))
-            .build()
-            .map_err(BuildError)?;
+        Self::build(observer, None, builder().gzip(true))
+    }
+
+    /// The client for addresses that customers choose. It connects to nothing but what `resolver` hands it,
+    /// and therefore uses no proxy, whatever the environment says: a proxy resolves names by itself, and
+    /// reaches networks that we do not. Answers are not decompressed, since nobody reads them.
+    ///
+    /// # Errors
+    /// As [`HttpClient::new`].
+    pub(crate) fn for_receivers(
+        observer: Arc<dyn CallObserver>,
+        resolver: Arc<dyn Resolve>,
+        https_only: bool,
+    ) -> Result<Self, BuildError> {
+        let builder = builder()
+            .gzip(false)
+            .no_proxy()
+            .https_only(https_only)
+            .dns_resolver(resolver)
+            // A receiver gets a message now and then; thousands of them are not kept open for it.
+            .pool_max_idle_per_host(1);
+        Self::build(observer, Some("receivers"), builder)
+    }
+
+    fn build(
+        observer: Arc<dyn CallObserver>,
+        host: Option<&'static str>,
+        builder: reqwest::ClientBuilder,
+    ) -> Result<Self, BuildError> {
         Ok(Self {
-            inner,
+            inner: builder.build().map_err(BuildError)?,
+            host,
             observer,
             turns: None,
         })
@@ -102,6 +124,21 @@ impl HttpClient {
             ..self.clone()
         }
     }
+}
+
+/// What every client has.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place where a client is built"
+)]
+fn builder() -> reqwest::ClientBuilder {
+    install_crypto();
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .pool_idle_timeout(Duration::from_secs(60))
 }
 
 /// Makes ring the process's TLS provider, once. Whoever came first wins: it is the same library anyway.

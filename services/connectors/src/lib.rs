@@ -3,7 +3,8 @@
 //!
 //! Read [`limits`] and [`bucket`] for how often we may ask, [`http`] for how a call is made, [`error`] for
 //! what can go wrong and what to do about it, [`marketplace`] for the neutral shapes of what a sync sees,
-//! [`wildberries`], [`ozon`], [`google`] and [`stripe`] for the vendors.
+//! [`wildberries`], [`ozon`], [`google`] and [`stripe`] for the vendors, and [`webhooks`] for calls to addresses
+//! that customers choose.
 
 pub mod bucket;
 pub mod error;
@@ -17,4 +18,5 @@ pub mod payload;
 mod repeat;
 mod scrub;
 pub mod stripe;
+pub mod webhooks;
 pub mod wildberries;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::error::{CallError, CallFailure, FailureClass};
-use crate::http::Reply;
+use crate::http::{self, Reply};
 use crate::scrub::without_addresses;
 
 /// Longest piece of Google's words that is kept.
@@ -166,11 +166,7 @@ pub(super) fn failure(endpoint: &'static str, reply: &Reply, untold: Duration) -
 
 /// Google sends no `Retry-After` as far as anybody has seen; should it come, it is obeyed.
 fn retry_after(reply: &Reply, untold: Duration) -> Duration {
-    let told = reply
-        .headers
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    told.map_or(untold, |seconds: u64| Duration::from_secs(seconds.min(3600)))
+    http::retry_after(&reply.headers, Duration::from_secs(3600)).unwrap_or(untold)
 }
 
 /// `Invalid requests[3].mergeCells: …` names the request that is wrong.

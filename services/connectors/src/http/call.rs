@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::time::Instant;
 
+use super::told::date;
 use super::{CallRecord, HttpClient, Turn};
 use crate::error::{CallError, CallFailure};
 use crate::marketplace::Meter;
@@ -43,7 +44,12 @@ impl Call {
                 },
             )
         })?;
-        Ok(Self {
+        Ok(Self::to(endpoint, method, url))
+    }
+
+    /// A call of exactly this address.
+    pub(crate) fn to(endpoint: &'static str, method: Method, url: Url) -> Self {
+        Self {
             endpoint,
             method,
             url,
@@ -51,7 +57,7 @@ impl Call {
             body: None,
             deadline: Duration::from_secs(30),
             limit: 32 * 1024 * 1024,
-        })
+        }
     }
 
     pub(crate) fn endpoint(&self) -> &'static str {
@@ -80,10 +86,15 @@ impl Call {
         Ok(self)
     }
 
-    /// Adds the body of a form, encoded already.
-    pub(crate) fn form(mut self, encoded: String) -> Self {
-        self.body = Some(("application/x-www-form-urlencoded", encoded.into()));
+    /// Adds a body, encoded already.
+    pub(crate) fn body(mut self, kind: &'static str, body: Bytes) -> Self {
+        self.body = Some((kind, body));
         self
+    }
+
+    /// Adds the body of a form, encoded already.
+    pub(crate) fn form(self, encoded: String) -> Self {
+        self.body("application/x-www-form-urlencoded", encoded.into())
     }
 
     /// Sets the query, encoded already.
@@ -145,11 +156,6 @@ impl Reply {
     }
 }
 
-fn date(headers: &HeaderMap) -> Option<chrono::DateTime<chrono::Utc>> {
-    let text = headers.get(DATE)?.to_str().ok()?;
-    Some(chrono::DateTime::parse_from_rfc2822(text).ok()?.to_utc())
-}
-
 /// How a streamed body ended.
 pub(crate) struct Streamed {
     pub(crate) bytes: u64,
@@ -206,7 +212,9 @@ impl HttpClient {
     }
 
     fn record(&self, call: &Call, status: Option<u16>, started: Instant, bytes: u64) {
-        let host = call.url.host_str().unwrap_or_default();
+        let host = self
+            .host
+            .unwrap_or_else(|| call.url.host_str().unwrap_or_default());
         let record = CallRecord {
             host,
             endpoint: call.endpoint,
@@ -273,6 +281,21 @@ impl Opened<'_> {
             headers,
             body: body.into(),
         })
+    }
+
+    /// Reads the body as far as the limit of the call and throws it away, so that the connection can be used
+    /// again. However that ends, the answer has been given: its status and headers are handed back.
+    pub(crate) async fn discard(mut self) -> (u16, HeaderMap) {
+        let mut bytes = 0;
+        while bytes < self.call.limit {
+            match self.response.chunk().await {
+                Ok(Some(chunk)) => bytes += chunk.len() as u64,
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let status = self.status();
+        self.client.record(self.call, Some(status), self.started, bytes);
+        (status, std::mem::take(self.response.headers_mut()))
     }
 
     /// Hands out the body piece by piece as it arrives, feeding every byte to `meter` as well. The first

@@ -7,11 +7,10 @@
 
 use std::time::Duration;
 
-use reqwest::header::RETRY_AFTER;
 use serde::Deserialize;
 
 use crate::error::CallFailure;
-use crate::http::Reply;
+use crate::http::{self, Reply};
 
 /// Longest piece of the vendor's words that is kept.
 const DETAIL: usize = 300;
@@ -82,18 +81,10 @@ fn is_page(body: &[u8]) -> bool {
     body.trim_ascii_start().first() == Some(&b'<')
 }
 
-/// `Retry-After` in seconds, sent with a 429 since 2026-09-25.
+/// `Retry-After`, sent with a 429 since 2026-09-25.
 fn told_delay(reply: &Reply) -> Option<Duration> {
-    let seconds: f64 = reply
-        .headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
     // A day is more than any documented period; a larger number would stop a cabinet for ever.
-    Duration::try_from_secs_f64(seconds.clamp(0.0, 86_400.0)).ok()
+    http::retry_after(&reply.headers, Duration::from_secs(86_400))
 }
 
 #[derive(Deserialize)]

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
 use crate::error::{CallError, CallFailure, FailureClass, is_vendors_word};
-use crate::http::Reply;
+use crate::http::{self, Reply};
 use crate::scrub::{without_addresses, without_card_numbers};
 
 /// Longest piece of Stripe's words that is kept, in characters.
@@ -206,10 +206,9 @@ fn busy(endpoint: &'static str, refusal: Box<Refusal>, reply: &Reply) -> StripeE
     }
 }
 
-/// `Retry-After` in seconds, at most an hour.
+/// `Retry-After`, at most an hour.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+    http::retry_after(headers, LONGEST_WAIT)
 }
 
 fn header(headers: &HeaderMap, name: &'static str) -> Option<String> {
