@@ -1,5 +1,6 @@
-//! Wildberries, Ozon, Google and Stripe as HTTP servers on a free port, so that tests, the benchmark and the
-//! demo run against the published contracts, over real sockets and without the internet.
+//! Wildberries, Ozon, Google and Stripe as HTTP servers on a free port, and a receiver of webhooks, so that
+//! tests, the benchmark and the demo run against the published contracts, over real sockets and without the
+//! internet.
 
 // An invoice has more fields than `json!` takes at the usual limit.
 #![recursion_limit = "256"]
@@ -11,6 +12,7 @@ mod kept;
 mod ledger;
 mod life;
 pub mod ozon;
+pub mod receiver;
 mod server;
 pub mod stripe;
 mod text;
@@ -23,6 +25,7 @@ pub use ledger::{
 };
 pub use life::Life;
 pub use ozon::{Ozon, OzonConfig, OzonSellerConfig};
+pub use receiver::{Receiver, ReceiverConfig};
 pub use server::{CallRecord, Calls, Damage, Effect, Fault, Listener, SimulatorError, Weather};
 pub use stripe::{Stripe, StripeConfig};
 pub use wildberries::{SellerConfig, Wildberries, WildberriesConfig};

@@ -10,11 +10,11 @@ use simulators::ozon::OzonLimits;
 use simulators::stripe::{EndpointConfig, PRICE_ENTERPRISE, PRICE_PRO, PRICE_STARTER};
 use simulators::wildberries::Limits;
 use simulators::{
-    Clock, Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, SimulatorError, Stripe,
-    StripeConfig, Wildberries, WildberriesConfig,
+    Clock, Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, Receiver, ReceiverConfig, SellerConfig,
+    SimulatorError, Stripe, StripeConfig, Wildberries, WildberriesConfig,
 };
 
-/// Wildberries, Ozon, Google and Stripe on this machine.
+/// Wildberries, Ozon, Google, Stripe and a receiver of webhooks on this machine.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -30,6 +30,9 @@ struct Arguments {
     /// Port of Stripe; 0 takes a free one.
     #[arg(long, default_value_t = 9104)]
     stripe_port: u16,
+    /// Port of the receiver of webhooks; 0 takes a free one.
+    #[arg(long, default_value_t = 9106)]
+    receiver_port: u16,
     /// Address that gets Stripe's events; several take turns.
     #[arg(long)]
     stripe_webhook: Vec<String>,
@@ -93,8 +96,10 @@ async fn main() -> Result<(), Failure> {
     let ozon = Ozon::start(ozon_config(&arguments)).await?;
     let google = Google::start(google_config(&arguments)).await?;
     let stripe = Stripe::start(stripe_config(&arguments)).await?;
+    let receiver = Receiver::start(receiver_config(&arguments)).await?;
     let mut facts = facts(&wildberries, &ozon, &google, arguments.data_dir.as_deref())?;
     facts["stripe"] = stripe_facts(&stripe);
+    facts["receiver"] = json!({"url": receiver.base_url()});
     if let Some(path) = &arguments.write_env {
         write(path, &format!("{facts:#}\n"))?;
     }
@@ -104,6 +109,7 @@ async fn main() -> Result<(), Failure> {
     ozon.stop().await;
     google.stop().await;
     stripe.stop().await;
+    receiver.stop().await;
     Ok(())
 }
 
@@ -182,6 +188,13 @@ fn stripe_config(arguments: &Arguments) -> StripeConfig {
         }],
         data_dir: arguments.data_dir.clone(),
         ..StripeConfig::default()
+    }
+}
+
+fn receiver_config(arguments: &Arguments) -> ReceiverConfig {
+    ReceiverConfig {
+        port: arguments.receiver_port,
+        ..ReceiverConfig::default()
     }
 }
 

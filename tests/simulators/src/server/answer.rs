@@ -64,6 +64,8 @@ pub(crate) struct Answer {
     pub(crate) content_type: &'static str,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
+    /// How long it waits before it is sent, in milliseconds.
+    pub(crate) late_millis: Option<u64>,
 }
 
 impl Answer {
@@ -82,7 +84,19 @@ impl Answer {
             content_type,
             headers: Vec::new(),
             body: body.into(),
+            late_millis: None,
         }
+    }
+
+    /// No reply: the connection is closed.
+    pub(crate) fn none() -> Self {
+        Self::empty(0)
+    }
+
+    /// The same reply, sent late.
+    pub(crate) fn late(mut self, millis: u64) -> Self {
+        self.late_millis = Some(millis);
+        self
     }
 
     /// A reply without a body.

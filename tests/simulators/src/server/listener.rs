@@ -303,10 +303,13 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
     if let Some(Effect::Late { millis }) = &effect {
         core.faults.wait(*millis).await;
     }
+    if let Some(millis) = answer.late_millis {
+        core.faults.wait(Some(millis)).await;
+    }
     if effect == Some(Effect::CutBody) {
         return cut(&answer);
     }
-    if effect == Some(Effect::Reset) {
+    if effect == Some(Effect::Reset) || answer.status == 0 {
         return reset();
     }
     running.status(answer.status);

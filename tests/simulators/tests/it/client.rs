@@ -20,11 +20,26 @@ static PROVIDER: Once = Once::new();
     reason = "this crate may not use the product's client builder"
 )]
 pub(crate) fn client() -> Client {
+    provider();
+    Client::new()
+}
+
+/// As [`client`], without following redirects.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this crate may not use the product's client builder"
+)]
+pub(crate) fn staying_client() -> Client {
+    provider();
+    let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
+    builder.build().unwrap()
+}
+
+fn provider() {
     PROVIDER.call_once(|| {
         // Another test of the process may have been first; either way a provider is there.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
-    Client::new()
 }
 
 /// A started Wildberries with one seller, its token, and a client.

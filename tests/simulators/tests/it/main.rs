@@ -14,6 +14,8 @@ mod google_sheets;
 #[cfg(test)]
 mod ozon_rules;
 #[cfg(test)]
+mod receiver;
+#[cfg(test)]
 mod stripe;
 #[cfg(test)]
 mod wildberries_data;
