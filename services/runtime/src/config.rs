@@ -20,6 +20,7 @@ mod telegram;
 mod telemetry;
 mod transport;
 mod vault;
+mod webhooks;
 
 use std::path::Path;
 
@@ -37,6 +38,7 @@ pub use telegram::TelegramSettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
 pub use transport::TransportSettings;
 pub use vault::SecretKeySettings;
+pub use webhooks::WebhookSettings;
 
 use source::Source;
 
@@ -71,6 +73,8 @@ pub struct Settings {
     pub stripe: StripeSettings,
     /// Telegram.
     pub telegram: TelegramSettings,
+    /// Outgoing webhooks.
+    pub webhooks: WebhookSettings,
     /// Pace and limits of syncs and of writing sheets.
     pub sync: SyncSettings,
     /// Logs and traces.
@@ -140,6 +144,7 @@ impl Settings {
         let google = part(google::read(source), problems);
         let stripe = stripe::read(source, problems);
         let telegram = part(telegram::read(source), problems);
+        let webhooks = part(webhooks::read(source), problems);
         let sync = part(sync::read(source), problems);
         if let (Some(sync), Some(wildberries), Some(ozon), Some(google)) =
             (&sync, &wildberries, &ozon, &google)
@@ -159,6 +164,7 @@ impl Settings {
             google: google?,
             stripe: stripe?,
             telegram: telegram?,
+            webhooks: webhooks?,
             sync: sync?,
             telemetry: telemetry?,
         })

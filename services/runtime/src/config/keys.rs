@@ -238,6 +238,12 @@ pub const KEYS: &[Key] = &[
         "Secret that Telegram sends with each webhook call",
     ),
     optional(
+        "ST_WEBHOOKS_ALLOW",
+        "What outgoing webhooks may call beside public addresses by HTTPS at the ports 443 and 8443, separated by \
+         commas: `http` (plain HTTP), `private` (loopback and private addresses), `any-port`. For tests and networks of \
+         one's own: with `private`, customers can send requests to the machines around this one",
+    ),
+    optional(
         "ST_SYNC_INTERVAL_SECONDS",
         "Seconds (300 to 86400) between two scheduled syncs of cabinets that were given no rhythm, whatever their \
          tenant's plan; the plan's rhythm if not set. 86400 is once a day, in the tenant's morning",
