@@ -5,13 +5,16 @@ ARGS ?=
 # rules; UPDATE_GOLDEN=1 rewrites instead.
 GENERATED := --workspace --lib --test rules -- up_to_date checked_in
 
-.PHONY: help tools build run demo-clean test e2e torture year fuzz-api fmt fmt-check lint tidy gen check-gen bench deny sbom ci clean
+.PHONY: help tools verifiers build run demo-clean test e2e torture year fuzz-api fmt fmt-check lint tidy gen check-gen bench deny sbom ci clean
 
 help: ## Shows this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 tools: ## Installs PostgreSQL and nats-server where they are missing
 	deploy/install-servers.sh
+
+verifiers: ## Fetches the official libraries that a test holds our webhook signatures against
+	deploy/install-webhook-libraries.sh
 
 build: ## Builds the program, the simulators and the demonstration
 	cargo build -p cli -p simulators -p demo
@@ -22,7 +25,7 @@ run: tools build ## Starts everything with a demo seller and prints where to loo
 demo-clean: ## Forgets the data of `make run`
 	rm -rf .stock-tracker
 
-test: tools ## Runs every test; the servers they need are started by themselves
+test: tools verifiers ## Runs every test; the servers they need are started by themselves
 	cargo build --workspace --all-targets
 	cargo test -p events --features schema
 	cargo test --workspace

@@ -17,7 +17,7 @@ pub use traces::TraceClient;
 pub use turns::{Turn, Turns};
 
 /// Time allowed for the connection itself, within the deadline of the whole call.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Told to every vendor, so that their support can find our calls.
 const USER_AGENT: &str = concat!("stock-tracker/", env!("CARGO_PKG_VERSION"));
 

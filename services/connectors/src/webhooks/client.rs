@@ -99,7 +99,7 @@ pub enum DeliveryFailure {
         /// HTTP status.
         status: u16,
     },
-    /// No answer in time.
+    /// No answer in time, or no connection within the shorter time for that.
     #[error("the receiver did not answer within {} s", deadline.as_secs())]
     Timeout {
         /// The deadline that passed.
@@ -325,6 +325,12 @@ impl WebhookClient {
 /// The meaning of a call that got no answer.
 fn unanswered(error: CallError) -> DeliveryFailure {
     if let CallFailure::Timeout { deadline } = error.failure {
+        return DeliveryFailure::Timeout { deadline };
+    }
+    if let CallFailure::Network(cause) = &error.failure
+        && cause.is_timeout()
+    {
+        let deadline = http::CONNECT_TIMEOUT;
         return DeliveryFailure::Timeout { deadline };
     }
     if let Some(ResolveError::Refused(why)) = cause::<ResolveError>(&error) {

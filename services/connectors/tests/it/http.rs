@@ -14,10 +14,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::world::{World, options};
 
 /// Host, endpoint, status and size of a call.
-type SeenCall = (String, &'static str, Option<u16>, u64);
+pub(crate) type SeenCall = (String, &'static str, Option<u16>, u64);
 
 #[derive(Default)]
-struct Seen(Mutex<Vec<SeenCall>>);
+pub(crate) struct Seen(pub(crate) Mutex<Vec<SeenCall>>);
 
 impl CallObserver for Seen {
     fn observe(&self, record: &CallRecord<'_>) {

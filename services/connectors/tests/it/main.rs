@@ -30,6 +30,14 @@ mod stripe_faults;
 #[cfg(test)]
 mod stripe_signature;
 #[cfg(test)]
+mod webhooks;
+#[cfg(test)]
+mod webhooks_libraries;
+#[cfg(test)]
+mod webhooks_names;
+#[cfg(test)]
+mod webhooks_world;
+#[cfg(test)]
 mod wildberries;
 #[cfg(test)]
 mod wildberries_faults;
