@@ -2,9 +2,9 @@
 //! 1.0 (github.com/standard-webhooks/standard-webhooks) wants it.
 //!
 //! A customer's address must never make us call into a network that only we can reach. [`target`] refuses
-//! addresses that say so themselves, [`resolver`] names that resolve to one, by the classes of [`guard`].
-//! [`sign`] makes secrets and signatures, [`client`] sends, [`schedule`] says when to send again. What is sent
-//! to whom, and what is kept of it, is the caller's business.
+//! addresses that lead there by themselves, [`resolver`] names that resolve to such an address; which ones
+//! are public is decided in [`guard`]. [`sign`] makes secrets and signatures, [`client`] sends, [`schedule`]
+//! says when to send again. What is sent to whom, and what is kept of it, is the caller's business.
 
 pub mod client;
 pub mod guard;

@@ -273,8 +273,8 @@ impl WebhookClient {
 
     /// Sends a message once. `target` is one of the policy of this client.
     ///
-    /// A status of 200 to 299 is a success, whatever follows it: of the answer's body 64 KiB are read at most,
-    /// and thrown away.
+    /// A status of 200 to 299 is a success, whatever follows it: of the answer's body, 64 KiB at most are
+    /// read, and thrown away.
     ///
     /// # Errors
     /// [`DeliveryError`].
