@@ -111,8 +111,8 @@ pub enum DeliveryFailure {
     /// The receiver's certificate is not valid, or it does not speak TLS.
     #[error("there is no protected connection to the receiver")]
     Tls(#[source] CallError),
-    /// The name leads to an address that is not called.
-    #[error("the receiver's name leads to an address that is not called")]
+    /// The host is, or its name leads to, an address that is not called.
+    #[error("the receiver has an address that is not called")]
     Blocked(#[source] Refused),
     /// The message is wrong in itself; it was not sent.
     #[error("the message cannot be sent")]
@@ -236,6 +236,7 @@ impl Outcome {
 #[derive(Debug, Clone)]
 pub struct WebhookClient {
     http: HttpClient,
+    policy: Policy,
     deadline: Duration,
 }
 
@@ -261,6 +262,7 @@ impl WebhookClient {
         let resolver = Arc::new(GuardedResolver::new(lookup, policy));
         Ok(Self {
             http: HttpClient::for_receivers(observer, resolver, policy.https_only)?,
+            policy,
             deadline: DEADLINE,
         })
     }
@@ -271,7 +273,7 @@ impl WebhookClient {
         Self { deadline, ..self }
     }
 
-    /// Sends a message once. `target` is one of the policy of this client.
+    /// Sends a message once.
     ///
     /// A status of 200 to 299 is a success, whatever follows it: of the answer's body, 64 KiB at most are
     /// read, and thrown away.
@@ -296,6 +298,10 @@ impl WebhookClient {
             body,
         } = message;
         let headers = sign::headers(id, sent_at, &body, secrets).map_err(DeliveryFailure::Unsendable)?;
+        // No resolver sees an address, and the policy may be another one than when it was entered.
+        if let Some(address) = target.address() {
+            self.policy.permits(address).map_err(DeliveryFailure::Blocked)?;
+        }
         let mut call = Call::to(ENDPOINT, Method::POST, target.url().clone())
             .body("application/json", body)
             .deadline(self.deadline)

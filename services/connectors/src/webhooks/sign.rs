@@ -80,7 +80,7 @@ impl Secret {
     }
 }
 
-/// A message that cannot be signed. It is wrong in our own code or tables, so sending it again is useless.
+/// A message that cannot be signed: something is wrong with our own code or tables.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// No secret, or more than two.

@@ -90,6 +90,8 @@ pub enum TargetError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     url: Url,
+    /// The host, if it is an address and no name: nothing resolves it.
+    address: Option<IpAddr>,
 }
 
 impl std::fmt::Debug for Target {
@@ -130,10 +132,15 @@ impl Target {
             return Err(TargetError::Port { port });
         }
         let host = url.host_str().ok_or(TargetError::Malformed)?;
-        if let Some(name) = checked_host(host, policy)? {
-            url.set_host(Some(&name)).map_err(malformed)?;
+        let address = as_address(host);
+        match address {
+            Some(address) => policy.permits(address).map_err(TargetError::Address)?,
+            None => {
+                let name = checked_name(host, policy)?.to_owned();
+                url.set_host(Some(&name)).map_err(malformed)?;
+            }
         }
-        Ok(Self { url })
+        Ok(Self { url, address })
     }
 
     /// The address in its normal form, to be stored and shown to its owner.
@@ -151,22 +158,23 @@ impl Target {
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
+
+    pub(crate) const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
 }
 
 fn malformed<E>(_cause: E) -> TargetError {
     TargetError::Malformed
 }
 
-/// Checks a normalised host; gives the name without its last dot if it has one.
-fn checked_host(host: &str, policy: &Policy) -> Result<Option<String>, TargetError> {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        policy.permits(address).map_err(TargetError::Address)?;
-        return Ok(None);
-    }
+fn as_address(host: &str) -> Option<IpAddr> {
+    let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    in_brackets.unwrap_or(host).parse().ok()
+}
+
+/// Checks a normalised name; gives it without its last dot.
+fn checked_name<'a>(host: &'a str, policy: &Policy) -> Result<&'a str, TargetError> {
     let name = host.strip_suffix('.').unwrap_or(host);
     if name.split('.').any(str::is_empty) {
         return Err(TargetError::Malformed);
@@ -179,7 +187,7 @@ fn checked_host(host: &str, policy: &Policy) -> Result<Option<String>, TargetErr
     if knows_only_itself && !policy.private_addresses {
         return Err(TargetError::LocalName);
     }
-    Ok((name != host).then(|| name.to_owned()))
+    Ok(name)
 }
 
 #[cfg(test)]

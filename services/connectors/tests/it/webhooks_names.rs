@@ -218,6 +218,26 @@ async fn a_name_that_is_unknown_or_has_no_address_is_a_failed_connection() {
 }
 
 #[tokio::test]
+async fn an_address_that_was_entered_under_a_looser_policy_is_judged_again() {
+    let hosts = TwoHosts::start().await;
+    let strict = Policy {
+        private_addresses: false,
+        ..OWN
+    };
+    let client = WebhookClient::new(strict, Arc::new(NoObserver)).unwrap();
+    let secrets = [secret(1)];
+    for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost"] {
+        let url = target(&format!("http://{host}:{}/hook", hosts.port));
+        let error = client.send(&url, message("msg_1", &secrets)).await.unwrap_err();
+        assert!(
+            matches!(error.failure, DeliveryFailure::Blocked(Refused::Loopback)),
+            "{host}: {error:?}"
+        );
+    }
+    assert_eq!(hosts.reached(), (0, 0));
+}
+
+#[tokio::test]
 async fn an_address_in_place_of_a_name_is_called_without_a_question() {
     let hosts = TwoHosts::start().await;
     let lookup = Prepared::new([]);

@@ -1,6 +1,10 @@
 //! Addresses as customers, and people who mean harm, enter them.
 
-use super::{Policy, Refused, Target, TargetError};
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::{Policy, Refused, Target, TargetError, is_public};
 
 const HOSTILE: [&str; 78] = [
     // Addresses that are no public ones, in every form that a parser knows.
@@ -245,4 +249,46 @@ fn a_network_of_ones_own_is_called_where_that_is_allowed_and_its_metadata_is_not
 fn a_key_in_a_path_is_not_printed() {
     let target = strict("https://example.com/hooks/c2VjcmV0?key=c2VjcmV0").unwrap();
     assert_eq!(format!("{target:?}"), "Target(example.com)");
+}
+
+/// Every form in which the URL standard reads an IPv4 address: one to four parts, each in one of three bases.
+fn forms(address: u32) -> Vec<String> {
+    let number = |value: u32, base: u8| match base {
+        0 => value.to_string(),
+        1 => format!("{value:#x}"),
+        _ => format!("0{value:o}"),
+    };
+    let byte = |place: u32| address >> (24 - 8 * place) & 0xff;
+    let mut forms = Vec::new();
+    for parts in 1..=4 {
+        for base in 0..3 {
+            let mut form: Vec<String> = (0..parts - 1).map(|place| number(byte(place), base)).collect();
+            let rest = u64::from(address) & ((1 << (8 * (5 - parts))) - 1);
+            form.push(number(u32::try_from(rest).unwrap(), (base + 1) % 3));
+            forms.push(form.join("."));
+        }
+    }
+    forms
+}
+
+proptest! {
+    #[test]
+    fn a_number_in_any_form_is_judged_as_the_address_that_it_means(address in any::<u32>(), near in 0..16_usize) {
+        // Half of them in or near the networks that are refused.
+        let networks = [0x0a00_0000, 0x7f00_0000, 0xa9fe_a9fe, 0xc0a8_0000, 0x6440_0000, 0xac10_0000, 0, 0xe000_0000];
+        let address = networks.get(near).map_or(address, |network: &u32| network | (address & 0xfff));
+        let public = is_public(Ipv4Addr::from(address).into());
+        for form in forms(address) {
+            let parsed = strict(&format!("https://{form}/hook"));
+            prop_assert_eq!(parsed.err(), public.err().map(TargetError::Address), "{}", form);
+        }
+    }
+
+    #[test]
+    fn whatever_is_entered_is_judged_and_what_passes_passes_again(text in "(https?://)?[-a-zA-Z0-9.:@/#?%\\[\\]\\PC]{0,40}") {
+        if let Ok(target) = strict(&text) {
+            prop_assert!(target.as_str().starts_with("https://"), "{}", text);
+            prop_assert_eq!(strict(target.as_str()), Ok(target));
+        }
+    }
 }
