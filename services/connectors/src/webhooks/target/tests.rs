@@ -273,10 +273,13 @@ fn forms(address: u32) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn a_number_in_any_form_is_judged_as_the_address_that_it_means(address in any::<u32>(), near in 0..16_usize) {
-        // Half of them in or near the networks that are refused.
-        let networks = [0x0a00_0000, 0x7f00_0000, 0xa9fe_a9fe, 0xc0a8_0000, 0x6440_0000, 0xac10_0000, 0, 0xe000_0000];
-        let address = networks.get(near).map_or(address, |network: &u32| network | (address & 0xfff));
+    fn a_number_in_any_form_is_judged_as_the_address_that_it_means(
+        address in any::<u32>(),
+        near in 0..12_usize,
+    ) {
+        // Half of them in networks that are refused.
+        let networks: [u32; 6] = [0x0a00_0000, 0x7f00_0000, 0xa9fe_a000, 0xc0a8_0000, 0x6440_0000, 0];
+        let address = networks.get(near).map_or(address, |network| network | (address & 0xfff));
         let public = is_public(Ipv4Addr::from(address).into());
         for form in forms(address) {
             let parsed = strict(&format!("https://{form}/hook"));
