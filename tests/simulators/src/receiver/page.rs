@@ -1,10 +1,15 @@
 //! The page for a browser: the last deliveries, newest first.
 
+use serde_json::Value;
+
 use super::service::{Delivery, Service};
+use super::verify::Verdict;
 use crate::server::Answer;
 use crate::text::escape;
 
 const STYLE: &str = include_str!("page/style.css");
+/// A body that somebody reads stays open.
+const SCRIPT: &str = "setInterval(() => document.querySelector('details[open]') || location.reload(), 3000)";
 /// Deliveries that are shown.
 const SHOWN: usize = 50;
 
@@ -23,15 +28,14 @@ pub(super) fn show(service: &Service) -> Answer {
     } else {
         format!(
             "<table><thead><tr><th class=\"n\">No.</th><th>Time (UTC)</th><th>Endpoint</th><th>Message</th>\
-             <th>Signature</th><th class=\"n\">Answer</th><th>Body</th></tr></thead><tbody>{rows}</tbody></table>"
+             <th>Type</th><th>Signature</th><th class=\"n\">Answer</th><th>Body</th></tr></thead><tbody>{rows}</tbody></table>"
         )
     };
     let page = format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <meta http-equiv=\"refresh\" content=\"3\"><title>Webhook receiver</title>\
-         <style>{STYLE}</style></head><body><main><p class=\"test\">Simulated receiver of webhooks</p>\
-         <h1>Deliveries</h1><p>{what}</p>{table}</main></body></html>"
+         <title>Webhook receiver</title><style>{STYLE}</style></head><body><main><p class=\"test\">Simulated receiver of webhooks</p>\
+         <h1>Deliveries</h1><p>{what}</p>{table}</main><script>{SCRIPT}</script></body></html>"
     );
     Answer::raw(200, "text/html; charset=utf-8", page).header("Cache-Control", &"no-store")
 }
@@ -41,27 +45,28 @@ fn row(delivery: &Delivery) -> String {
         0 => "closed".to_owned(),
         status => status.to_string(),
     };
-    let class = |good: bool| if good { "good" } else { "bad" };
+    let verdict = match delivery.verdict {
+        Verdict::Valid => "good",
+        Verdict::Unchecked => "",
+        _ => "bad",
+    };
+    let answered = if delivery.is_accepted() { "good" } else { "bad" };
+    let json = serde_json::from_str::<Value>(&delivery.body).ok();
+    let kind = json.as_ref().and_then(|json| json["type"].as_str());
+    let body = json
+        .as_ref()
+        .map_or_else(|| delivery.body.clone(), |json| format!("{json:#}"));
     format!(
-        "<tr><td class=\"n\">{}</td><td>{}</td><td>{}</td><td><code>{}</code></td>\
-         <td class=\"{}\">{}</td><td class=\"n {}\">{answer}</td>\
+        "<tr><td class=\"n\">{}</td><td>{}</td><td>{}</td><td><code>{}</code></td><td>{}</td>\
+         <td class=\"{verdict}\">{}</td><td class=\"n {answered}\">{answer}</td>\
          <td><details><summary>{} bytes</summary><pre>{}</pre></details></td></tr>",
         delivery.number,
         delivery.at.format("%Y-%m-%d %H:%M:%S"),
         escape(&delivery.path),
         escape(&delivery.id),
-        class(delivery.verdict.passes()),
+        escape(kind.unwrap_or_default()),
         delivery.verdict.words(),
-        class(delivery.is_accepted()),
         delivery.body.len(),
-        escape(&pretty(&delivery.body)),
+        escape(&body),
     )
-}
-
-/// JSON with line breaks; anything else as it is.
-fn pretty(body: &str) -> String {
-    match serde_json::from_str::<serde_json::Value>(body) {
-        Ok(value) => format!("{value:#}"),
-        Err(_) => body.to_owned(),
-    }
 }
