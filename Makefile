@@ -64,6 +64,13 @@ check-gen: ## Fails where `make gen` would change something
 	cargo test $(GENERATED)
 	cargo test -p events --features schema
 
+versions: ## Fetches the further versions of PostgreSQL and nats-server that are supported
+	deploy/install-versions.sh
+
+compat: tools versions ## Tries every supported PostgreSQL and nats-server and writes docs/compatibility.md
+	cargo build --workspace --all-targets
+	ST_COMPAT=whole cargo test -p e2e compat
+
 bench: tools ## Measures, each figure beside its limit; ARGS are handed on
 	cargo run --release -p bench -- $(ARGS)
 

@@ -11,6 +11,7 @@
 mod accidents;
 mod canaries;
 mod checks;
+mod compat;
 mod deliveries;
 mod input;
 mod installation;

@@ -13,23 +13,41 @@ use simulators::wildberries::{Host, Limits};
 use simulators::{
     Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, Wildberries, WildberriesConfig,
 };
-use support::{Nats, Own, Postgres, SOON, eventually};
+use support::{Nats, Own, Pooler, Pooling, Postgres, SOON, eventually};
 
 use crate::process::{Process, Settings, run};
 use crate::seller::plain;
 
 /// Every role, in the order of their start.
-pub(crate) const ROLES: [&str; 7] = [
+pub(crate) const ROLES: [&str; 8] = [
     "relay",
     "projector",
     "gateway",
     "worker",
     "sheets",
     "scheduler",
+    "notifier",
     "api",
 ];
 /// How many times faster than published the marketplaces are taken to be.
 const SPEED: f64 = 10_000.0;
+
+/// The servers under an installation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Servers {
+    /// Folder of PostgreSQL's programs; none takes the newest of the system.
+    pub(crate) postgres: Option<PathBuf>,
+    /// Whether the login is the plain owner of its database, or the superuser.
+    pub(crate) owner: bool,
+    /// Whether a session pooler stands in front of it.
+    pub(crate) pooler: bool,
+    /// The program of nats-server; none takes the one of `make tools`.
+    pub(crate) nats: Option<PathBuf>,
+    /// Whether three servers keep everything three times.
+    pub(crate) three: bool,
+    /// More arguments of a single broker.
+    pub(crate) arguments: Vec<String>,
+}
 
 /// The installation. Dropping it ends everything; if the test fails, the last words of each process are
 /// shown.
@@ -39,6 +57,9 @@ pub(crate) struct World {
     pub(crate) ozon: Ozon,
     pub(crate) google: Google,
     pub(crate) nats: Own<Nats>,
+    /// The other two of three.
+    _more_nats: Vec<Own<Nats>>,
+    _pooler: Option<Pooler>,
     pub(crate) postgres: Own<Postgres>,
     settings: Settings,
     folder: PathBuf,
@@ -87,17 +108,24 @@ impl World {
 
     /// As [`World::empty`], with more arguments of the broker's server.
     pub(crate) async fn with_broker(shops: Vec<SellerConfig>, arguments: &[&str]) -> Self {
+        let servers = Servers {
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            ..Servers::default()
+        };
+        Self::on(shops, &servers).await
+    }
+
+    /// As [`World::empty`], on these servers.
+    pub(crate) async fn on(shops: Vec<SellerConfig>, servers: &Servers) -> Self {
         let folder = support::scratch_folder("world");
         let seeds = folder.join("nats-users");
         users::prepare(&seeds).unwrap();
         let conf = seeds.join(users::CONF_FILE);
-        let (postgres, nats) = tokio::join!(
-            support::own_postgres(),
-            support::own_nats_with(|options| {
-                options.config_file = Some(conf);
-                options.extra_arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-            })
-        );
+        let starting = support::own_postgres_with(|options| options.programs.clone_from(&servers.postgres));
+        let (postgres, mut brokers) = tokio::join!(starting, brokers(servers, &conf));
+        let (database, pooler) = way_to(&postgres, servers).await;
+        let addresses: Vec<String> = brokers.iter().map(|broker| broker.url()).collect();
+        let nats = brokers.remove(0);
         let config = WildberriesConfig {
             sellers: shops,
             limits: Limits::Speed(SPEED),
@@ -132,8 +160,11 @@ impl World {
         let mut settings = outside(&wildberries, &google);
         let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
         set("ST_OZON_URL", ozon.base_url());
-        set("DATABASE_URL", postgres.url("postgres"));
-        set("NATS_URL", nats.url());
+        set("DATABASE_URL", database);
+        set("NATS_URL", addresses.join(","));
+        if servers.three {
+            set("ST_NATS_REPLICAS", "3".to_owned());
+        }
         set("ST_NATS_SEED_DIR", seeds.display().to_string());
         set("ST_LIMITS_FILE", wide_limits(&folder).display().to_string());
         set("ST_HTTP_ADDR", http.clone());
@@ -146,6 +177,8 @@ impl World {
             ozon,
             google,
             nats,
+            _more_nats: brokers,
+            _pooler: pooler,
             postgres,
             settings,
             folder,
@@ -304,6 +337,58 @@ impl Drop for World {
             }
         }
     }
+}
+
+/// One broker, or three that know each other.
+async fn brokers(servers: &Servers, conf: &std::path::Path) -> Vec<Own<Nats>> {
+    let start = async |arguments: Vec<String>| {
+        support::own_nats_with(|options| {
+            options.config_file = Some(conf.to_path_buf());
+            options.program.clone_from(&servers.nats);
+            options.extra_arguments = arguments;
+        })
+        .await
+    };
+    if !servers.three {
+        return vec![start(servers.arguments.clone()).await];
+    }
+    let routes: [String; 3] = std::array::from_fn(|_| format!("nats://127.0.0.1:{}", support::free_port()));
+    let arguments = |index: usize| {
+        let all = routes.join(",");
+        let name = format!("n{index}");
+        let words = [
+            "--server_name",
+            &name,
+            "--cluster_name",
+            "three",
+            "--cluster",
+            &routes[index],
+            "--routes",
+            &all,
+        ];
+        words.map(str::to_owned).to_vec()
+    };
+    let (one, two, three) = tokio::join!(start(arguments(0)), start(arguments(1)), start(arguments(2)));
+    vec![one, two, three]
+}
+
+/// Address of the database, with what stands in front of it.
+async fn way_to(postgres: &Postgres, servers: &Servers) -> (String, Option<Pooler>) {
+    let mut url = postgres.url("postgres");
+    if servers.owner {
+        let admin = support::connect(&url).await;
+        admin
+            .batch_execute("CREATE ROLE app LOGIN CREATEROLE")
+            .await
+            .unwrap();
+        admin.batch_execute("CREATE DATABASE st OWNER app").await.unwrap();
+        url = postgres.url_as("app", "st");
+    }
+    if !servers.pooler {
+        return (url, None);
+    }
+    let pooler = Pooler::before(postgres.port(), Pooling::Session).await;
+    (pooler.url(&url, postgres.port()), Some(pooler))
 }
 
 /// Settings that lead to the simulators, and that make waiting short.
