@@ -1,4 +1,4 @@
--- What goes on: tenants and their members, cabinets, syncs (each is a public operation), the sheet's link.
+-- What goes on: tenants and their members, cabinets, syncs (each is a public operation), the sheet's link, alerts.
 -- Applied like inventory.sql; the first four tables mean what they mean there.
 
 CREATE TABLE projection (
@@ -137,8 +137,47 @@ CREATE TABLE sheets (
     position       bigint NOT NULL
 );
 
+-- Times in which stock of a product was low or gone at one place, from the event that began it to the one that ended it.
+CREATE TABLE alerts (
+    tenant_id           uuid NOT NULL,
+    first_position      bigint NOT NULL,            -- of the event that began it; its id, and its age
+    product_id          uuid NOT NULL,
+    place               text COLLATE "C" NOT NULL,  -- key of the warehouse; empty for all of them together
+    cabinet_id          uuid NOT NULL,
+    nm_id               bigint NOT NULL,
+    warehouse_name      text,                       -- as it was called when it was last seen
+    state               text NOT NULL,              -- as AlertState of operations/alerts.rs
+    cause               text NOT NULL,              -- sync, first_sync, rule, warehouses: of its beginning
+    since               timestamptz NOT NULL,       -- low or out since
+    out_since           timestamptz,                -- nothing left since; none while something is, and after the end
+    was_out             boolean NOT NULL,           -- nothing was left at some time of it
+    ended_at            timestamptz,
+    end_reason          text,                       -- of a closed one
+    available           bigint NOT NULL,            -- the numbers that were last seen
+    orders              bigint,
+    days_tenths         bigint,
+    below_units         bigint,                     -- what stock was below of, when it was low last
+    below_days          bigint,
+    rule_id             uuid,                       -- none: the default
+    sync_id             uuid,                       -- that saw the numbers
+    seen_position       bigint NOT NULL,            -- of the event that the last change follows from, and its time
+    seen_at             timestamptz NOT NULL,
+    pace_milli          bigint,                     -- units a day, in thousandths, before it ran out last
+    price_minor         bigint,
+    currency            text,
+    out_seconds         bigint NOT NULL,            -- of the times without stock that have ended
+    lost_orders_tenths  bigint,
+    lost_turnover_minor bigint,
+    lost_currency       text,
+    position            bigint NOT NULL,            -- of its last event
+    PRIMARY KEY (tenant_id, first_position)
+) WITH (fillfactor = 80);
+-- Part of the fold, not only of the questions: what goes on is looked up by product.
+CREATE UNIQUE INDEX alerts_going_on ON alerts (tenant_id, product_id, place) WHERE ended_at IS NULL;
+
 -- after filling -------------------------------------------------------------------------------------------------
 
 CREATE INDEX cabinets_by_age ON cabinets (tenant_id, first_position);
 CREATE INDEX syncs_by_age ON syncs (tenant_id, first_position);
 CREATE INDEX syncs_by_cabinet ON syncs (tenant_id, cabinet_id, first_position);
+CREATE INDEX alerts_going_on_by_age ON alerts (tenant_id, first_position) WHERE ended_at IS NULL;

@@ -4,7 +4,7 @@
 //! | projection | schema | folds | answers |
 //! |---|---|---|---|
 //! | [`Inventory`] | `rm_inventory` | `product`, `sync` | products, stock, orders, history, the sheet |
-//! | [`Operations`] | `rm_operations` | `tenant`, `cabinet`, `sync`, `sheet` | cabinets, syncs, members |
+//! | [`Operations`] | `rm_operations` | `tenant`, `cabinet`, `sync`, `sheet`, `alert` | cabinets, syncs, members, alerts |
 //!
 //! Start at [`projection`] (what a projection is), then [`apply`] (how a batch becomes rows and a position in
 //! one transaction, and what happens to events that cannot be applied), [`schema`] (install, rebuild, swap).

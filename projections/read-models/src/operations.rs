@@ -1,5 +1,7 @@
-//! What goes on: the projection behind tenants, members, cabinets, syncs (operations) and the sheet's link.
+//! What goes on: the projection behind tenants, members, cabinets, syncs (operations), the sheet's link and
+//! alerts.
 
+mod alerts;
 mod fold;
 mod freshness;
 mod guard;
@@ -12,12 +14,13 @@ use events::ids::SyncId;
 use events::{DecodeError, Decoded, Event, Recorded, StreamType};
 use serde::Deserialize;
 
+pub use alerts::{AlertDetail, AlertKind, AlertLost, AlertQuery, AlertState, alerts};
 pub use freshness::SourceState;
 pub use guard::{Guard, OfferRefusal};
 
 use crate::projection::{Projection, Reading, Rejected};
 
-/// Folds `tenant`, `cabinet`, `sync` and `sheet` streams, and counts what syncs recorded in `product`
+/// Folds `tenant`, `cabinet`, `sync`, `sheet` and `alert` streams, and counts what syncs recorded in `product`
 /// streams.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Operations;
@@ -39,7 +42,7 @@ struct Provenance {
 
 impl Projection for Operations {
     const NAME: &'static str = "operations";
-    const VERSION: i32 = 7;
+    const VERSION: i32 = 8;
     const SCHEMA: &'static str = "rm_operations";
     const DDL: &'static str = include_str!("../../../migrations/read-models/operations.sql");
 

@@ -8,10 +8,10 @@ use events::tenant::Role;
 use events::{Event, Recorded};
 use uuid::Uuid;
 
-use super::freshness;
 use super::guard::Guard;
 use super::queries::SyncStatus;
 use super::rows::{Cabinet, Credential, Member, Row, Rows, Sheet, SyncRow, Tenant};
+use super::{alerts, freshness};
 use crate::projection::{Rejected, name_of};
 
 /// Folds an event that is read whole.
@@ -29,11 +29,11 @@ pub(super) fn whole(rows: &mut Rows, event: &Recorded, fact: &Event) -> Result<(
             sheet(rows, event, fact);
             Ok(())
         }
+        Event::Alert(fact) => alerts::fold(rows, event, fact),
         Event::User(_)
         | Event::Product(_)
         | Event::Subscription(_)
         | Event::AlertRule(_)
-        | Event::Alert(_)
         | Event::WebhookEndpoint(_) => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use events::sync::SourceReport;
 use uuid::Uuid;
 
+use super::alerts::Alert;
 use super::freshness::SourceState;
 use super::guard::Guard;
 
@@ -20,7 +21,14 @@ pub struct Rows {
     pub(super) freshness: BTreeMap<(Uuid, Uuid), Row<Freshness>>,
     pub(super) progress: BTreeMap<(Uuid, Uuid), Progress>,
     pub(super) sheets: BTreeMap<Uuid, Row<Sheet>>,
+    /// By product and place. None: no alert there goes on.
+    pub(super) alerts: BTreeMap<Place, Row<Option<Alert>>>,
+    /// Those that ended in this batch; no later event changes them.
+    pub(super) ended_alerts: Vec<(Place, Alert)>,
 }
+
+/// Tenant, product and the key of a warehouse; an empty key is all warehouses together.
+pub(super) type Place = (Uuid, Uuid, String);
 
 /// A row and whether it has to be written.
 #[derive(Debug, Clone)]

@@ -9,9 +9,9 @@ use tokio_postgres::Error;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use super::Fact;
 use super::fold::sync_id_of;
 use super::rows::{Cabinet, Credential, Freshness, Member, Row, Rows, Sheet, SyncRow, Tenant};
+use super::{Fact, alerts};
 use crate::projection::write_rows;
 
 /// Keys of the rows that a batch may change.
@@ -23,6 +23,8 @@ struct Keys {
     syncs: BTreeSet<(Uuid, Uuid)>,
     freshness: BTreeSet<(Uuid, Uuid)>,
     sheets: BTreeSet<Uuid>,
+    /// Products.
+    alerts: BTreeSet<(Uuid, Uuid)>,
 }
 
 impl Keys {
@@ -48,11 +50,13 @@ impl Keys {
                 Event::Sheet(_) => {
                     keys.sheets.insert(tenant);
                 }
+                Event::Alert(_) => {
+                    keys.alerts.insert((tenant, event.stream_id));
+                }
                 Event::User(_)
                 | Event::Product(_)
                 | Event::Subscription(_)
                 | Event::AlertRule(_)
-                | Event::Alert(_)
                 | Event::WebhookEndpoint(_) => {}
             }
         }
@@ -82,6 +86,7 @@ pub(super) async fn load(
     load_cabinets(rows, tx, &keys.cabinets).await?;
     load_syncs(rows, tx, &keys.syncs).await?;
     load_freshness(rows, tx, &keys.freshness).await?;
+    alerts::load(rows, tx, &keys.alerts).await?;
     load_sheets(rows, tx, &keys.sheets).await
 }
 
@@ -112,7 +117,7 @@ async fn load_tenants(rows: &mut Rows, tx: &Transaction<'_>, keys: &BTreeSet<Uui
 }
 
 /// Rows of `table` whose tenant and `column` are among `keys`.
-async fn by_pair(
+pub(super) async fn by_pair(
     tx: &Transaction<'_>,
     table: &str,
     column: &str,
@@ -278,6 +283,7 @@ pub(super) async fn store(rows: Rows, tx: &Transaction<'_>) -> Result<(), Error>
         progress.recorded,
         progress.position
     );
+    alerts::store(tx, &rows).await?;
     store_sheets(tx, &rows).await
 }
 

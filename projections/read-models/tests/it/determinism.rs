@@ -12,6 +12,7 @@ use events::sync::{
 };
 use read_models::{Inventory, Operations, Projection};
 
+use crate::alerts::{Standings, push_random};
 use crate::world::{Dice, Log, World, at, cabinet, details, level, order, sync_id, tenant};
 
 const WAREHOUSES: [(&str, &str); 5] = [
@@ -28,6 +29,7 @@ pub(crate) fn eventful(seed: u64, events: usize) -> Log {
     let mut log = Log::default();
     let mut products = Vec::new();
     let mut syncs = 0;
+    let mut standings = Standings::new();
     while log.events.len() < events {
         let owner = dice.roll(2);
         let (who, place) = (tenant(owner.into()), cabinet(owner.into()));
@@ -37,7 +39,11 @@ pub(crate) fn eventful(seed: u64, events: usize) -> Log {
             continue;
         }
         let (who, product, nm_id) = products[usize::try_from(dice.roll(products.len() as u64)).unwrap()];
-        match dice.roll(13) {
+        match dice.roll(15) {
+            13 | 14 => {
+                let what = (cabinet(owner.into()), product, nm_id);
+                push_random(&mut log, &mut dice, who, what, &mut standings);
+            }
             12 => {
                 let (warehouse, _) = WAREHOUSES[usize::try_from(dice.roll(5)).unwrap()];
                 let warehouse = warehouse.to_owned();

@@ -6,6 +6,7 @@
 )]
 
 mod absences;
+mod alerts;
 mod bulk;
 mod determinism;
 mod erasure;
