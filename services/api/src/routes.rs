@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, web};
 use auth::Action;
 
 use crate::handlers::{
-    admin, alert_rules, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, exports,
-    health, operations, products, sheets, syncs, tenants, warehouses,
+    admin, alert_rules, alerts, analytics, api_keys, auth as login, billing, cabinets, docs, erasure,
+    exports, health, operations, products, sheets, syncs, tenants, warehouses,
 };
 
 /// Who may use a route.
@@ -161,6 +161,7 @@ routes! {
     get    "/api/v1/analytics/warehouses"       Needs(Action::ReadProducts) => analytics::warehouses::handle;
     get    "/api/v1/analytics/turnover"         Needs(Action::ReadProducts) => analytics::turnover::handle;
 
+    get    "/api/v1/alerts"                     Needs(Action::ReadAlerts) => alerts::list::handle;
     get    "/api/v1/alert-rules"                Needs(Action::ReadAlerts) => alert_rules::list::handle;
     put    "/api/v1/alert-rules"                Needs(Action::ManageAlertRules) => alert_rules::set::handle;
     delete "/api/v1/alert-rules/{id}"           Needs(Action::ManageAlertRules)

@@ -1,0 +1,3 @@
+//! Stock that is low or gone, and how it was before.
+
+pub mod list;
