@@ -21,6 +21,7 @@ use crate::command::{self, Replay};
 use crate::freshness::{Model, Wanted};
 use crate::problem::{Code, Problem};
 use crate::reply::Reply;
+use crate::rights::{Proof, Rights};
 use crate::routes::{self, Access};
 use crate::state::ApiState;
 use crate::trace::Trace;
@@ -36,6 +37,8 @@ pub struct Call {
     pub by_key: bool,
     /// What the request is called.
     pub trace: Trace,
+    proof: Proof,
+    access: Option<Access>,
 }
 
 /// The means, for routes without a caller.
@@ -59,11 +62,12 @@ impl Call {
         let state = state(request)?;
         let trace = Trace::of(request);
         let token = bearer(request)?;
-        let (standing, scopes) = if token.starts_with(api_keys::PREFIX) {
+        let (standing, scopes, proof) = if token.starts_with(api_keys::PREFIX) {
             let KeyStanding { standing, scopes } = key(&state, token, &trace, request).await?;
-            (standing, Some(scopes))
+            (standing, Some(scopes), Proof::Key(SecretString::from(token)))
         } else {
-            (session(&state, token, &trace).await?, None)
+            let (standing, proof) = session(&state, token, &trace).await?;
+            (standing, None, proof)
         };
         crate::limits::admit_caller(request, &standing).await?;
         let access = routes::of(request).map(|route| route.access);
@@ -82,7 +86,18 @@ impl Call {
             principal: standing.principal,
             by_key: scopes.is_some(),
             trace,
+            proof,
+            access,
         })
+    }
+
+    /// What the caller came with, for an answer that goes on.
+    pub(crate) fn rights(&self) -> Rights {
+        Rights {
+            state: self.state.clone(),
+            proof: self.proof.clone(),
+            access: self.access,
+        }
     }
 
     /// Whose data.
@@ -186,13 +201,14 @@ impl Call {
     }
 }
 
-async fn session(state: &ApiState, token: &str, trace: &Trace) -> Result<Standing, Problem> {
-    let claimed = state.tokens.verify(token, trace.now).map_err(|error| {
+async fn session(state: &ApiState, token: &str, trace: &Trace) -> Result<(Standing, Proof), Problem> {
+    let (claimed, ends_at) = state.tokens.verify_until(token, trace.now).map_err(|error| {
         tracing::debug!(error = %error, "an access token was refused");
         unauthenticated("the access token is not accepted")
     })?;
     let standing = state.sessions.check(&claimed, trace.now).await?;
-    standing.ok_or_else(|| unauthenticated("the session has ended"))
+    let standing = standing.ok_or_else(|| unauthenticated("the session has ended"))?;
+    Ok((standing, Proof::Token(claimed, ends_at)))
 }
 
 async fn key(
@@ -217,7 +233,11 @@ async fn key(
 }
 
 /// The one decision about every request with a caller.
-fn allow(access: Option<Access>, caller: &Standing, scopes: Option<&[Action]>) -> Result<(), Problem> {
+pub(crate) fn allow(
+    access: Option<Access>,
+    caller: &Standing,
+    scopes: Option<&[Action]>,
+) -> Result<(), Problem> {
     // A platform administrator is not kept out by a suspension: somebody has to end it.
     if caller.suspended && !caller.admin {
         return Err(Problem::new(

@@ -14,6 +14,8 @@
 //! | [`command`] | commands that happen once |
 //! | [`problem`] | every error there is |
 //! | [`input`] | reading bodies and queries, naming every mistake |
+//! | `rights` | whether whoever opened a stream of events may still see it |
+//! | [`streams`] | streams of events that are open, and one look at the log for all of them |
 //! | [`server`] | listening and ending |
 
 pub mod attempt;
@@ -31,9 +33,11 @@ pub mod openapi;
 pub mod problem;
 mod quota;
 pub mod reply;
+mod rights;
 pub mod routes;
 pub mod server;
 pub mod state;
+pub mod streams;
 pub mod trace;
 
 pub use freshness::Model;
@@ -42,3 +46,4 @@ pub use state::{
     ApiState, ErrandError, Errands, Google, NewSheetSync, SheetNotice, SheetProgress, SheetSync, SheetTest,
     Webhook,
 };
+pub use streams::Streams;

@@ -13,8 +13,8 @@ use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Response, R
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
-    admin, alert_rules, alerts, analytics, api_keys, auth, billing, cabinets, docs, erasure, exports, health,
-    operations, products, sheets, syncs, tenants, warehouses,
+    admin, alert_rules, alerts, analytics, api_keys, auth, billing, cabinets, docs, erasure, events, exports,
+    health, operations, products, sheets, syncs, tenants, warehouses,
 };
 use crate::limits::NEVER_LIMITED;
 use crate::problem::{Code, FieldProblem, ProblemBody};
@@ -56,7 +56,7 @@ use crate::routes::{Access, ROUTES, Route};
         analytics::dashboard::handle, analytics::low_stock::handle, analytics::top_products::handle,
         analytics::sync_history::handle, analytics::stock_distribution::handle,
         analytics::warehouses::handle, analytics::turnover::handle,
-        alerts::list::handle, alert_rules::list::handle, alert_rules::set::handle, alert_rules::remove::handle,
+        events::handle, alerts::list::handle, alert_rules::list::handle, alert_rules::set::handle, alert_rules::remove::handle,
         sheets::link::handle, sheets::show::handle, sheets::change::handle, sheets::unlink::handle,
         sheets::create::handle, sheets::preview::handle, sheets::test::handle, sheets::sync::handle,
     ),

@@ -114,6 +114,8 @@ codes! {
     RateLimited = "rate-limited" 429 "Too many requests";
     /// `If-Match` is needed.
     PreconditionRequired = "precondition-required" 428 "An If-Match header is required";
+    /// Too many streams of events are open.
+    TooManyStreams = "too-many-streams" 429 "Too many streams of events are open";
     /// Too many failures from there.
     TooManyAttempts = "too-many-attempts" 429 "There were too many failed attempts";
     /// A defect of ours.

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web};
 use auth::Action;
 
 use crate::handlers::{
-    admin, alert_rules, alerts, analytics, api_keys, auth as login, billing, cabinets, docs, erasure,
+    admin, alert_rules, alerts, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, events,
     exports, health, operations, products, sheets, syncs, tenants, warehouses,
 };
 
@@ -160,6 +160,8 @@ routes! {
         => analytics::stock_distribution::handle;
     get    "/api/v1/analytics/warehouses"       Needs(Action::ReadProducts) => analytics::warehouses::handle;
     get    "/api/v1/analytics/turnover"         Needs(Action::ReadProducts) => analytics::turnover::handle;
+
+    get    "/api/v1/events"                     Needs(Action::ReadEvents) => events::handle;
 
     get    "/api/v1/alerts"                     Needs(Action::ReadAlerts) => alerts::list::handle;
     get    "/api/v1/alert-rules"                Needs(Action::ReadAlerts) => alert_rules::list::handle;

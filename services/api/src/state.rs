@@ -20,6 +20,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::streams::Streams;
+
 /// A future that may cross threads.
 pub type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -51,6 +53,8 @@ pub struct ApiState {
     pub health: Health,
     /// Numbers about requests.
     pub metrics: Metrics,
+    /// Streams of events that are open.
+    pub streams: Streams,
     /// Ends long answers when the process stops.
     pub stopping: CancellationToken,
 }
@@ -60,6 +64,7 @@ impl ApiState {
     pub fn forget_callers(&self) {
         self.sessions.forget();
         self.app.api_keys.forget();
+        self.streams.recheck(None);
     }
 }
 

@@ -46,8 +46,9 @@ pub mod wire;
 
 /// The words in which use cases are asked and refuse.
 pub use domain;
-/// Why a command's events are not in the log; found among the causes of [`ExecuteError`].
-pub use event_store::AppendError;
+/// Why a command's events are not in the log, and why the log cannot be read; found among the causes of
+/// [`ExecuteError`].
+pub use event_store::{AppendError, ReadError};
 
 pub use context::{App, Context, Receipt};
 pub use execute::{ExecuteError, Executed};

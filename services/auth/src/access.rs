@@ -169,6 +169,18 @@ impl AccessTokens {
     /// # Errors
     /// [`TokenError`]; every one of them means 401.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Principal, TokenError> {
+        Ok(self.verify_until(token, now)?.0)
+    }
+
+    /// The same, and when the token ends.
+    ///
+    /// # Errors
+    /// As [`AccessTokens::verify`].
+    pub fn verify_until(
+        &self,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(Principal, DateTime<Utc>), TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(TokenError::Refused)?;
         if header.alg != Algorithm::EdDSA {
             return Err(TokenError::Header("alg"));
@@ -201,12 +213,13 @@ impl AccessTokens {
         if claims.nbf > (now + CLOCK_SKEW).timestamp() {
             return Err(TokenError::Claim("nbf"));
         }
-        Ok(Principal {
+        let principal = Principal {
             user_id: claims.sub,
             tenant_id: claims.tenant,
             role: role_named(&claims.role).ok_or(TokenError::Claim("role"))?,
             session_id: claims.sid,
-        })
+        };
+        Ok((principal, ends))
     }
 
     /// A key for another purpose of the same installation (cursors, request fingerprints), derived from the

@@ -195,6 +195,41 @@ impl EventStore {
         Ok(events)
     }
 
+    /// Events of a tenant in streams of these kinds, after position `after` up to `up_to`, in order, at most
+    /// `limit`. What lies between the positions is looked through, so the two should not be far apart.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn read_tenant(
+        &self,
+        tenant: TenantId,
+        kinds: &[StreamType],
+        after: i64,
+        up_to: i64,
+        limit: i64,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let mut session = self.pool.tenant(tenant).await?;
+        let transaction = session.begin().await?;
+        let events = read::of_tenant(&transaction, kinds, after, up_to, limit).await?;
+        transaction.commit().await?;
+        Ok(events)
+    }
+
+    /// The tenants among these for whose syncs, products or alerts something was recorded after position
+    /// `after` up to `up_to`, each with the last position. Needs the role `st_api`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn touches(
+        &self,
+        after: i64,
+        up_to: i64,
+        among: &[TenantId],
+    ) -> Result<Vec<(TenantId, i64)>, ReadError> {
+        let session = self.pool.get().await?;
+        read::touches(&session, after, up_to, among).await
+    }
+
     /// The tails of many streams of one kind: all events whose version is above the one given for their
     /// stream, ordered by stream and version.
     ///

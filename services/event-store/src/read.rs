@@ -190,6 +190,47 @@ pub(crate) async fn tails(
     rows.iter().map(recorded).collect()
 }
 
+/// Events of the transaction's tenant in streams of these kinds, after one position up to another, in order.
+/// The log has no order by tenant: what lies between the two positions is looked through.
+pub(crate) async fn of_tenant(
+    transaction: &deadpool_postgres::Transaction<'_>,
+    kinds: &[StreamType],
+    after: i64,
+    up_to: i64,
+    limit: i64,
+) -> Result<Vec<Recorded>, ReadError> {
+    let sql = format!(
+        "SELECT {} FROM core.events WHERE position > $1 AND position <= $2 AND aggregate_type = ANY($3) \
+            AND tenant_id = (SELECT core.current_tenant()) ORDER BY position LIMIT $4",
+        columns()
+    );
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let statement = transaction.prepare_cached(&sql).await?;
+    let rows = transaction
+        .query(&statement, &[&after, &up_to, &kinds, &limit])
+        .await?;
+    rows.iter().map(recorded).collect()
+}
+
+/// The tenants among these whose syncs, products or alerts have events after one position up to another, each
+/// with the position of the last one.
+pub(crate) async fn touches(
+    session: &Session,
+    after: i64,
+    up_to: i64,
+    among: &[TenantId],
+) -> Result<Vec<(TenantId, i64)>, ReadError> {
+    let among: Vec<Uuid> = among.iter().map(|tenant| tenant.uuid()).collect();
+    let statement = session
+        .prepare_cached("SELECT tenant_id, last_position FROM core.event_touches($1, $2, $3)")
+        .await?;
+    let rows = session.query(&statement, &[&after, &up_to, &among]).await?;
+    Ok(rows
+        .iter()
+        .map(|row| (TenantId(row.get(0)), row.get(1)))
+        .collect())
+}
+
 /// One row, selected with [`columns`], as an event.
 ///
 /// # Errors

@@ -21,5 +21,5 @@ mod window;
 pub use limiter::{Decision, Limiter, Observer, Subject};
 pub use places::LevelPlaces;
 pub use store::{Shared, Store, StoreError};
-pub use table::{Quota, Table, TableError};
+pub use table::{Quota, Streams, Table, TableError};
 pub use window::{SLOTS, Window};

@@ -85,6 +85,22 @@ impl Terms {
     }
 }
 
+/// How many streams of events may be open at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Streams {
+    /// Of one account, with all its logins and API keys.
+    pub user: u32,
+    /// Of one tenant.
+    pub tenant: u32,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { user: 4, tenant: 16 }
+    }
+}
+
 /// All quotas.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,6 +110,9 @@ pub struct Table {
     pub address: Quota,
     /// Per user.
     pub user: Quota,
+    /// Streams of events, in each process of the API.
+    #[serde(default)]
+    pub streams: Streams,
     plan: BTreeMap<String, Terms>,
     #[serde(default = "daily_hour")]
     daily_hour: u32,
@@ -184,12 +203,13 @@ mod tests {
     use domain::plans::{Limit, PlanLimit};
     use events::subscription::Plan;
 
-    use super::{DECLARED, Plans, Table, TableError};
+    use super::{DECLARED, Plans, Streams, Table, TableError};
 
     #[test]
     fn the_table_that_comes_along_is_sound_and_a_better_plan_admits_more() {
         let table = Table::built_in().unwrap();
         let of = |plan| table.tenant(Some(plan)).requests;
+        assert_eq!(table.streams, Streams::default());
         assert!(of("starter") < of("pro") && of("pro") < of("enterprise"));
         assert_eq!(table.tenant(None), table.tenant(Some("free")));
         assert_eq!(table.tenant(Some("unheard of")), table.tenant(None));

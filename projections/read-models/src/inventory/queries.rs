@@ -18,7 +18,7 @@ pub use history::{Change, HistoryQuery, history};
 pub use known_orders::{KnownOrders, known_orders};
 pub use outlook::{OrderCounts, Outlook, Paces, outlooks};
 pub use product::{Level, ProductDetail, product};
-pub use products::{Cursor, ProductPage, ProductQuery, ProductSummary, Sort, products};
+pub use products::{Cursor, ProductPage, ProductQuery, ProductSummary, Sort, cabinets_of, products};
 pub use sheet::{SheetCell, SheetNeeds, SheetProduct, SheetRows, sheet, sheet_rows, sheet_rows_known_at};
 pub use sizes::SheetSize;
 pub use totals::{Distribution, Totals, distribution, totals, unprocessed};

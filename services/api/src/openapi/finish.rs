@@ -18,6 +18,7 @@ const TAGS: &[(&str, &str)] = &[
     ("cabinets", "Seller accounts at the marketplaces and their keys."),
     ("syncs", "Attempts to bring a cabinet up to date."),
     ("operations", "Progress of work that outlives its request."),
+    ("events", "What happens, as it happens."),
     ("products", "Products, stock by warehouse, exports."),
     ("analytics", "Figures over all products."),
     (

@@ -20,6 +20,7 @@ mod cabinets;
 mod conventions;
 mod edge;
 mod erasure;
+mod events;
 mod exclusions;
 mod fields;
 mod idempotency;

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use api::state::Asked;
-use api::{ApiState, ErrandError, Errands, Google, NewSheetSync, SheetProgress, SheetSync, SheetTest};
+use api::{
+    ApiState, ErrandError, Errands, Google, NewSheetSync, SheetProgress, SheetSync, SheetTest, Streams,
+};
 use application::App;
 use application::wire::CredentialCheck;
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
@@ -167,6 +169,7 @@ async fn world_at(url: SecretString, database: Option<support::Database>) -> (Wo
         ids: Ids::system(),
         health: health.clone(),
         metrics: Metrics::new("test").unwrap(),
+        streams: Streams::default(),
         stopping: stopping.clone(),
     };
     #[expect(

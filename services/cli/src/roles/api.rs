@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiState, Google, ServerOptions, Times, Webhook};
+use api::{ApiState, Google, ServerOptions, Streams, Times, Webhook};
 use auth::{AccessTokens, IdempotencyKeys, Sessions};
 use billing::{Inbox, Usage};
 use database::Role;
@@ -48,6 +48,7 @@ pub(crate) fn start(assembly: &Assembly, positions: Option<read_models::Position
         ids: assembly.ids.clone(),
         health: assembly.health.clone(),
         metrics: assembly.metrics.clone(),
+        streams: Streams::new(assembly.limits()?.streams),
         stopping: assembly.lifecycle.soft(),
     };
     check_database(assembly, pool);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::state::Asked;
 use api::{
     ApiState, ErrandError, Errands, Google, NewSheetSync, ServerOptions, SheetProgress, SheetSync, SheetTest,
+    Streams,
 };
 use application::App;
 use application::wire::CredentialCheck;
@@ -141,6 +142,7 @@ pub(crate) fn state(
         ids: Ids::system(),
         health: Health::default(),
         metrics: Metrics::new("bench")?,
+        streams: Streams::default(),
         stopping,
     })
 }

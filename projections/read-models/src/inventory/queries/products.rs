@@ -1,6 +1,6 @@
 //! Lists of products.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use deadpool_postgres::Transaction;
@@ -537,4 +537,22 @@ pub(super) fn summary(row: &Row, at_warehouse: bool) -> Result<ProductSummary, t
         updated_at: row.try_get("updated_at")?,
         position: row.try_get("position")?,
     })
+}
+
+/// The cabinets of these products, by product, whether they left the catalogue or not.
+///
+/// # Errors
+/// [`QueryError::Database`].
+pub async fn cabinets_of(tx: &Transaction<'_>, products: &[Uuid]) -> Result<HashMap<Uuid, Uuid>, QueryError> {
+    let sql = format!(
+        "SELECT product_id, cabinet_id FROM rm_inventory.products \
+          WHERE tenant_id = {MINE} AND product_id = ANY($1)"
+    );
+    let statement = tx.prepare_cached(&sql).await?;
+    let rows = tx.query(&statement, &[&products]).await?;
+    let pair = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    Ok(rows
+        .iter()
+        .map(pair)
+        .collect::<Result<_, tokio_postgres::Error>>()?)
 }

@@ -33,6 +33,7 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
         if !keys.revoke(context.tenant_id, id, context.now).await? {
             return Err(Problem::not_found("API key"));
         }
+        state.streams.recheck(Some(context.tenant_id));
         let message = "The API key is revoked";
         Reply::json(200, &Revoked { message })
     })

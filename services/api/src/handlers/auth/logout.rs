@@ -33,6 +33,7 @@ pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpRespon
             .sessions
             .revoke_family(context.tenant_id, session_id, EndReason::Logout, context.now)
             .await?;
+        state.streams.recheck(Some(context.tenant_id));
         Reply::json(
             200,
             &LoggedOut {

@@ -118,6 +118,7 @@ pub async fn end_one(request: HttpRequest, payload: Payload) -> Result<HttpRespo
         if !ended {
             return Err(Problem::not_found("session"));
         }
+        state.streams.recheck(Some(context.tenant_id));
         let message = "The session has ended";
         Reply::json(200, &LoggedOut { message })
     })
@@ -145,6 +146,7 @@ pub async fn end_others(request: HttpRequest, payload: Payload) -> Result<HttpRe
                 context.now,
             )
             .await?;
+        state.streams.recheck(Some(context.tenant_id));
         let message = "All other sessions have ended";
         Reply::json(200, &LoggedOut { message })
     })

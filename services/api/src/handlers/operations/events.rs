@@ -1,4 +1,4 @@
-//! The progress of an operation as it happens: server-sent events (WHATWG HTML, section 9.2) whose ids are
+//! The progress of an operation as it happens: server-sent events whose ids are
 //! positions of the log, so that a client that was cut off goes on where it was. A sync is followed in its
 //! read model; how a sheet is followed is in [`sheet`].
 
@@ -6,14 +6,11 @@ mod sheet;
 
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
-use auth::Principal;
-use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use events::ids::TenantId;
-use futures_util::{Stream, stream};
+use futures_util::stream;
 use read_models::operations::queries::{self, SyncDetail};
 use read_models::{Inventory, Operations, QueryError, Reached};
 use uuid::Uuid;
@@ -21,25 +18,24 @@ use uuid::Uuid;
 use super::{OperationView, is_behind, is_sheet_operation};
 use crate::call::{Call, path_id};
 use crate::freshness::Model;
+use crate::handlers::sse::{Going, STILL_HERE, last_event_id, streamed};
 use crate::input::{self, Nothing};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
+use crate::rights::Ended;
 use crate::state::ApiState;
 
 /// Silence after which a comment is sent, so that nobody on the way takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Time between two looks at a busy read model.
 const PACE: Duration = Duration::from_millis(100);
-/// Milliseconds after which a client that was cut off asks again.
-const RETRY: &str = "retry: 3000\n\n";
-/// A comment that says nothing.
-const STILL_HERE: &[u8] = b": still here\n\n";
-
 /// Watch an operation: an event whenever it changes, until it ends. The end of a sync is told when products,
 /// totals and exports show all of it. A client that has seen the end gets 204
-/// and stops.
+/// and stops. An event named `end` is the last one of a stream that ends before: its `reason` is
+/// `token_expired` (come again with a new token), `access_ended`, `tenant_suspended`, `forbidden`, `stopping`
+/// or `failed` (come again).
 ///
 /// # Errors
-/// 404.
+/// 404; 429 where the user has 4 streams open, or the tenant 16.
 #[utoipa::path(get, path = "/api/v1/operations/{id}/events", tag = "operations",
     operation_id = "operation_events",
     params(("id" = Uuid, Path, description = "Id of the operation"),
@@ -51,7 +47,7 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let id = path_id(&request, "operation")?;
     let Nothing = input::query(&request)?;
-    let seen = last_event_id(&request)?;
+    let seen = last_event_id(&request)?.unwrap_or(0);
     if is_sheet_operation(id) {
         return sheet::watch(call, id, seen).await;
     }
@@ -66,8 +62,8 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         return Ok(HttpResponse::NoContent().finish());
     }
     let watch = Watch {
-        ends_at: call.trace.now + auth::access::LIFETIME,
-        principal: call.principal,
+        going: Going::begin(&call)?,
+        tenant: call.tenant(),
         state: call.state.clone(),
         id,
         seen,
@@ -83,22 +79,11 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Ok(streamed(chunks))
 }
 
-/// The answer that goes on as long as there are chunks.
-fn streamed(chunks: impl Stream<Item = Bytes> + 'static) -> HttpResponse {
-    let opening = stream::once(async { Bytes::from_static(RETRY.as_bytes()) });
-    let all = futures_util::StreamExt::chain(opening, chunks);
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/event-stream"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(futures_util::StreamExt::map(all, Ok::<_, actix_web::Error>))
-}
-
 /// A connection that watches one sync.
 struct Watch {
     state: Data<ApiState>,
-    principal: Principal,
-    ends_at: DateTime<Utc>,
+    tenant: TenantId,
+    going: Going,
     id: Uuid,
     /// Position of the last event the client has.
     seen: i64,
@@ -109,12 +94,14 @@ struct Watch {
 }
 
 impl Watch {
-    /// What is sent next; none at the end. The client comes again after a failure or after the access token's
-    /// time, and is judged anew then.
+    /// What is sent next; none at the end.
     async fn next_chunk(&mut self) -> Option<Bytes> {
         loop {
-            if self.ended || self.state.clock.now() >= self.ends_at {
+            if self.ended || self.going.is_over() {
                 return None;
+            }
+            if let Some(last) = self.going.last_event().await {
+                return Some(last);
             }
             if let Some(sync) = self.next.take().filter(|sync| sync.position > self.seen) {
                 self.seen = sync.position;
@@ -122,9 +109,10 @@ impl Watch {
                 let shown = sync.position;
                 return event(self.seen, &OperationView::of(sync, shown));
             }
-            let stopping = self.state.stopping.clone();
+            let (stopping, rechecked) = (self.state.stopping.clone(), self.going.place.rechecked());
             let waited = tokio::select! {
-                () = stopping.cancelled() => return None,
+                () = stopping.cancelled() => continue,
+                () = rechecked => continue,
                 waited = self.wait() => waited,
             };
             match waited {
@@ -132,7 +120,7 @@ impl Watch {
                 Ok(false) => return Some(Bytes::from_static(STILL_HERE)),
                 Err(error) => {
                     tracing::warn!(error = ?error, "a watched operation cannot be read");
-                    return None;
+                    return Some(self.going.end(Ended::Failed));
                 }
             }
         }
@@ -150,7 +138,7 @@ impl Watch {
         let Reached::Yes(position) = reached else {
             return Ok(false);
         };
-        let found = self.look(self.principal.tenant_id).await?;
+        let found = self.look(self.tenant).await?;
         if let Some(sync) = found.as_ref().filter(|sync| sync.status.is_final()) {
             let shown = self
                 .state
@@ -191,21 +179,4 @@ fn event(id: i64, operation: &OperationView) -> Option<Bytes> {
     Some(Bytes::from(format!(
         "id: {id}\nevent: operation\ndata: {data}\n\n"
     )))
-}
-
-fn last_event_id(request: &HttpRequest) -> Result<i64, Problem> {
-    let Some(value) = request.headers().get("last-event-id") else {
-        return Ok(0);
-    };
-    value
-        .to_str()
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .ok_or_else(|| {
-            Problem::new(
-                Code::MalformedHeader,
-                "Last-Event-ID must be the id of an event of this stream",
-            )
-            .at("header Last-Event-ID")
-        })
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use api::state::Asked;
 use api::{
-    ApiState, ErrandError, Errands, Google, NewSheetSync, SheetProgress, SheetSync, SheetTest, Webhook,
+    ApiState, ErrandError, Errands, Google, NewSheetSync, SheetProgress, SheetSync, SheetTest, Streams,
+    Webhook,
 };
 use application::billing::{CardSales, Prices};
 use application::domain::subscription::GRACE;
@@ -364,6 +365,7 @@ fn state(pool: Pool, clock: Clock, stopping: CancellationToken) -> ApiState {
         ids: Ids::system(),
         health: Health::default(),
         metrics: Metrics::new("test").unwrap(),
+        streams: Streams::default(),
         stopping,
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Bytes, Data};
-use chrono::{DateTime, Utc};
 use events::ids::TenantId;
 use futures_util::stream;
 use tokio::time::Instant;
@@ -14,9 +13,11 @@ use uuid::Uuid;
 
 use super::super::OperationView;
 use super::super::show::{sheet_sync, sheet_view};
-use super::{HEARTBEAT, STILL_HERE, event, streamed};
+use super::{HEARTBEAT, event};
 use crate::call::Call;
+use crate::handlers::sse::{Going, STILL_HERE, streamed};
 use crate::problem::Problem;
+use crate::rights::Ended;
 use crate::state::ApiState;
 
 /// Time between two looks: a write takes a second or more, and every watcher's look is a query.
@@ -32,9 +33,9 @@ pub(super) async fn watch(call: Call, id: Uuid, seen: i64) -> Result<HttpRespons
         return Ok(HttpResponse::NoContent().finish());
     }
     let watch = Watch {
+        going: Going::begin(&call)?,
         state: call.state,
         tenant,
-        ends_at: call.trace.now + auth::access::LIFETIME,
         id,
         next: Some(now),
         told: None,
@@ -54,7 +55,7 @@ fn is_final(operation: &OperationView) -> bool {
 struct Watch {
     state: Data<ApiState>,
     tenant: TenantId,
-    ends_at: DateTime<Utc>,
+    going: Going,
     id: Uuid,
     next: Option<OperationView>,
     /// What the client was told last.
@@ -62,13 +63,15 @@ struct Watch {
 }
 
 impl Watch {
-    /// What is sent next; none at the end. The client comes again after a failure or after the access token's
-    /// time, and is judged anew then.
+    /// What is sent next; none at the end.
     async fn next_chunk(&mut self) -> Option<Bytes> {
         let silent_until = Instant::now() + HEARTBEAT;
         loop {
-            if self.told.as_ref().is_some_and(is_final) || self.state.clock.now() >= self.ends_at {
+            if self.told.as_ref().is_some_and(is_final) || self.going.is_over() {
                 return None;
+            }
+            if let Some(last) = self.going.last_event().await {
+                return Some(last);
             }
             if let Some(operation) = self.next.take().filter(|next| self.told.as_ref() != Some(next)) {
                 let number = if is_final(&operation) {
@@ -85,7 +88,7 @@ impl Watch {
             }
             let stopping = self.state.stopping.clone();
             tokio::select! {
-                () = stopping.cancelled() => return None,
+                () = stopping.cancelled() => continue,
                 () = tokio::time::sleep(PACE) => {}
             }
             match self.state.errands.sheet_sync(self.tenant, self.id).await {
@@ -93,7 +96,7 @@ impl Watch {
                 Ok(None) => return None,
                 Err(error) => {
                     tracing::warn!(error = ?error, "a watched sheet cannot be looked at");
-                    return None;
+                    return Some(self.going.end(Ended::Failed));
                 }
             }
         }
