@@ -15,7 +15,8 @@ use actix_web::web::Data;
 use auth::Principal;
 use events::ids::{TenantId, UserId};
 use read_models::{Inventory, Operations, QueryError, Reached};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
 
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
@@ -24,6 +25,8 @@ use crate::state::ApiState;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Time between two looks at a busy log.
 const PACE: Duration = Duration::from_millis(100);
+/// How long whoever finds no place waits for one that is given back.
+const MOMENT: Duration = Duration::from_millis(500);
 /// Time until the next look after one that failed.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Positions that one query looks through.
@@ -41,6 +44,8 @@ struct Shared {
     open: Mutex<Open>,
     /// Position up to which was looked for everybody.
     looked: AtomicI64,
+    /// A place was given back.
+    freed: Notify,
 }
 
 #[derive(Default)]
@@ -60,8 +65,8 @@ struct Listened {
 pub(crate) struct News {
     /// There may be something up to this position.
     pub(crate) position: i64,
-    /// Changes when somebody's rights may have ended.
-    rights: u64,
+    /// Changes when somebody's rights may have ended, or a connection may be dead.
+    checks: u64,
 }
 
 /// One stream's place among those that may be open; given back when it is dropped.
@@ -70,14 +75,15 @@ pub(crate) struct Place {
     user: UserId,
     tenant: TenantId,
     news: watch::Receiver<News>,
+    checks: u64,
 }
 
 /// What ended a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Woken {
-    /// There is news, or somebody's rights may have ended.
+    /// There is news.
     News,
-    /// Nothing came for the time of a heartbeat.
+    /// Nothing came for the time of a heartbeat, or the stream shall show that it is alive.
     Silence,
 }
 
@@ -97,6 +103,7 @@ impl Streams {
                 heartbeat: HEARTBEAT,
                 open: Mutex::default(),
                 looked: AtomicI64::new(0),
+                freed: Notify::new(),
             }),
         }
     }
@@ -110,6 +117,7 @@ impl Streams {
                 heartbeat,
                 open: Mutex::default(),
                 looked: AtomicI64::new(0),
+                freed: Notify::new(),
             }),
         }
     }
@@ -121,21 +129,40 @@ impl Streams {
         open.tenants.values().map(|listened| listened.streams).sum()
     }
 
-    /// Rights of somebody of this tenant, or of anybody, may have ended: their streams look at once.
+    /// Rights of somebody of this tenant, or of anybody, may have ended: their streams look at once, and those
+    /// that go on send a comment.
     pub fn recheck(&self, tenant: Option<TenantId>) {
         let open = self.shared.lock();
         for (whose, listened) in &open.tenants {
             if tenant.is_none_or(|tenant| tenant == *whose) {
-                listened.news.send_modify(|news| news.rights += 1);
+                listened.news.send_modify(|news| news.checks += 1);
             }
         }
     }
 
-    /// A place for one more stream of this caller.
+    /// A place for one more stream of this caller. Where there is none, a stream may have lost its client: it
+    /// finds that out by writing, so all are made to, and there is a moment for that.
     ///
     /// # Errors
     /// 429 where there are as many as there may be.
-    pub(crate) fn take(&self, caller: &Principal) -> Result<Place, Problem> {
+    pub(crate) async fn take(&self, caller: &Principal) -> Result<Place, Problem> {
+        let deadline = Instant::now() + MOMENT;
+        loop {
+            let freed = self.shared.freed.notified();
+            let full = match self.try_take(caller) {
+                Ok(place) => return Ok(place),
+                Err(full) => full,
+            };
+            if Instant::now() >= deadline {
+                return Err(full);
+            }
+            // The first write to a connection that was closed succeeds, so once is not enough.
+            self.recheck(Some(caller.tenant_id));
+            drop(timeout(PACE, freed).await);
+        }
+    }
+
+    fn try_take(&self, caller: &Principal) -> Result<Place, Problem> {
         let mut open = self.shared.lock();
         let most = self.shared.most;
         let of_user = open.users.get(&caller.user_id).copied().unwrap_or(0);
@@ -156,12 +183,14 @@ impl Streams {
         });
         listened.streams += 1;
         let news = listened.news.subscribe();
+        let checks = news.borrow().checks;
         drop(open);
         Ok(Place {
             shared: self.shared.clone(),
             user: caller.user_id,
             tenant: caller.tenant_id,
             news,
+            checks,
         })
     }
 
@@ -289,21 +318,36 @@ async fn moved(state: &ApiState, at: i64, patience: Duration) -> Result<Option<i
 }
 
 impl Place {
+    /// Silence after which a comment is sent.
+    pub(crate) fn heartbeat(&self) -> Duration {
+        self.shared.heartbeat
+    }
+
     /// Waits for news of the tenant, at most as long as a heartbeat.
     pub(crate) async fn wait(&mut self) -> Woken {
-        match tokio::time::timeout(self.shared.heartbeat, self.news.changed()).await {
-            Ok(Ok(())) => Woken::News,
+        let checks = self.news.borrow().checks;
+        if std::mem::replace(&mut self.checks, checks) != checks {
+            return Woken::Silence;
+        }
+        match tokio::time::timeout(self.heartbeat(), self.news.changed()).await {
+            Ok(Ok(())) => {
+                let checks = self.news.borrow().checks;
+                match std::mem::replace(&mut self.checks, checks) == checks {
+                    true => Woken::News,
+                    false => Woken::Silence,
+                }
+            }
             Ok(Err(_)) | Err(_) => Woken::Silence,
         }
     }
 
-    /// Waits until somebody's rights in the tenant may have ended.
+    /// Waits until the stream shall show that it is alive.
     pub(crate) fn rechecked(&self) -> impl Future<Output = ()> + use<> {
         let mut news = self.news.clone();
-        let known = news.borrow_and_update().rights;
+        let known = news.borrow_and_update().checks;
         async move {
             // The sender lives as long as the place.
-            if news.wait_for(|news| news.rights != known).await.is_err() {
+            if news.wait_for(|news| news.checks != known).await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
@@ -335,5 +379,7 @@ impl Drop for Place {
                 open.tenants.remove(&self.tenant);
             }
         }
+        drop(open);
+        self.shared.freed.notify_waiters();
     }
 }

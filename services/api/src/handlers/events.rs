@@ -104,7 +104,7 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let filter: EventFilter = input::query(&request)?;
     let after = last_event_id(&request)?.or(filter.after);
     // Before the position is read: what comes from now on is told to this place.
-    let going = Going::begin(&call)?;
+    let going = Going::begin(&call).await?;
     let shown = streams::shown(&call.state).await?;
     call.state.streams.look(&call.state);
     let follow = Follow {
@@ -145,14 +145,15 @@ impl Follow {
             if self.going.is_over() {
                 return None;
             }
+            // Before the rights: what is told of them from now on wakes the stream.
+            let looked = self.going.place.looked();
+            self.target = self.target.max(self.going.place.news());
             if let Some(last) = self.going.last_event().await {
                 return Some(last);
             }
             if let Some(opening) = self.opening() {
                 return Some(opening);
             }
-            let looked = self.going.place.looked();
-            self.target = self.target.max(self.going.place.news());
             if self.read < self.target {
                 match self.read_on().await {
                     Ok(text) if text.is_empty() => {}

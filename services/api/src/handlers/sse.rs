@@ -29,9 +29,9 @@ impl Going {
     ///
     /// # Errors
     /// 429 where there are as many as there may be.
-    pub(super) fn begin(call: &Call) -> Result<Self, Problem> {
+    pub(super) async fn begin(call: &Call) -> Result<Self, Problem> {
         Ok(Self {
-            place: call.state.streams.take(&call.principal)?,
+            place: call.state.streams.take(&call.principal).await?,
             rights: call.rights(),
             is_over: false,
         })
@@ -46,6 +46,12 @@ impl Going {
     pub(super) async fn last_event(&mut self) -> Option<Bytes> {
         let ended = self.rights.judge().await.err()?;
         Some(self.end(ended))
+    }
+
+    /// The last event, where the rights have ended; else a comment.
+    pub(super) async fn sign_of_life(&mut self) -> Bytes {
+        let last = self.last_event().await;
+        last.unwrap_or_else(|| Bytes::from_static(STILL_HERE))
     }
 
     /// The last event.

@@ -384,9 +384,10 @@ async fn a_user_and_a_tenant_have_only_so_many_streams_and_a_closed_one_makes_ro
 
     drop(first);
     drop(watched);
-    support::eventually("closed streams give their places back", async || {
+    let soon = Duration::from_secs(10);
+    support::eventually("closed streams give their places back", soon, || async {
         let open = streams.open();
-        (open == 1).then_some(()).ok_or(open)
+        (open == 1).then_some(()).ok_or(format!("{open} are open"))
     })
     .await;
     world.listen(&anna, "").await;

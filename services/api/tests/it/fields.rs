@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use crate::authentication::{filled, method};
 use crate::world::{fresh_key, listening, world, world_and_state};
 
-/// What is no data of anybody's, or goes on for ever: the last one's events hold what the operation itself
-/// shows.
-const WITHOUT_FIELDS: [&str; 12] = [
+/// What is no data of anybody's, or goes on for ever: the events of an operation hold what the operation itself
+/// shows, and those of a tenant are listed by themselves.
+const WITHOUT_FIELDS: [&str; 13] = [
+    "/api/v1/events",
     "/api/v1/exports/stock.csv",
     "/api/v1/exports/stock.xlsx",
     "/api/v1/health",
@@ -58,6 +59,9 @@ async fn every_answer_shows_each_role_the_listed_fields_and_no_others() {
     world.project().await;
     let left_out = json!({"warehouse": "fbo:507", "reason": "r"});
     world.exclude(&root, cabinet, left_out).await.is(StatusCode::OK);
+    world.ran_out(&root, cabinet, product, 1).await;
+    let rule = json!({"scope": {"kind": "tenant"}, "below_units": 3});
+    world.set_rule(&root, &rule).await.is(StatusCode::CREATED);
     world.api_key(&root, &["self:read"]).await;
     world.invitation(&root, "viewer").await;
     let sync = world

@@ -41,6 +41,7 @@ struct Victim {
     member: Uuid,
     session: Uuid,
     key: Uuid,
+    rule: Uuid,
     tag: String,
     cursors: BTreeMap<&'static str, String>,
 }
@@ -139,6 +140,13 @@ impl Victim {
             }
             // The thief may not even name a cabinet of somebody else's.
             ("patch", "/api/v1/sheets/link") => Own(json!({"cabinets": [self.cabinet]})),
+            ("get", "/api/v1/alerts" | "/api/v1/alert-rules") => Own(none()),
+            // A stream that does not end is not read here; what it tells to whom is tried with the others of events.
+            ("get", "/api/v1/events") => Nothing,
+            ("put", "/api/v1/alert-rules") => Own(json!({
+                "scope": {"kind": "product", "product_id": self.product}, "below_days": 3
+            })),
+            ("delete", "/api/v1/alert-rules/{id}") => Theirs(self.rule, none()),
             ("post", "/api/v1/sheets/create") => Own(json!({"share_with": ["thief@example.com"]})),
             ("put", "/api/v1/sheets/link") => Own(json!({"spreadsheet_id": "a".repeat(44)})),
             _ => return None,
@@ -188,13 +196,18 @@ impl World {
         let mut product = Uuid::nil();
         for nm_id in [700_001, 700_002] {
             product = self.product(&seller, cabinet, nm_id, 5).await;
+            self.ran_out(&seller, cabinet, product, nm_id).await;
         }
+        let rule = json!({"scope": {"kind": "subject", "subject": "Жертва"}, "below_units": 3});
+        let rule = self.set_rule(&seller, &rule).await;
+        let rule = rule.is(StatusCode::CREATED).body["rule"]["id"].clone();
         self.project().await;
         let mut cursors = BTreeMap::new();
         for list in [
             "/api/v1/products",
             "/api/v1/analytics/low-stock",
             "/api/v1/analytics/turnover",
+            "/api/v1/alerts",
             "/api/v1/auth/sessions",
         ] {
             self.clock.advance(chrono::TimeDelta::seconds(1));
@@ -213,6 +226,7 @@ impl World {
             product,
             sync,
             key,
+            rule: rule.as_str().unwrap().parse().unwrap(),
             tag,
             cursors,
         }
@@ -276,6 +290,7 @@ async fn no_route_shows_or_changes_anything_of_another_business() {
         victim.sync,
         victim.member,
         victim.key,
+        victim.rule,
     ];
     let document = world.ask(Method::GET, "/api/v1/openapi.json").send().await;
     let mut tried = 0;

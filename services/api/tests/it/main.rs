@@ -10,6 +10,7 @@
 mod accounts;
 mod administration;
 mod alert_rules;
+mod alerts;
 mod analytics;
 mod api_keys;
 mod attempts;

@@ -55,9 +55,12 @@ fn rows() -> Vec<Row> {
 impl World {
     /// The route as this caller, with a body that no command takes, so that nothing happens.
     async fn tried(&self, row: &Row, caller: Option<&Seller>) -> Answer {
-        let ask = self
-            .ask(method(&row.method), &filled(&row.path))
-            .key(&fresh_key());
+        let mut path = filled(&row.path);
+        if row.path == "/api/v1/events" {
+            // A stream that is let in does not end; the wrong parameter is looked at after the rights.
+            path.push_str("?nonsense=1");
+        }
+        let ask = self.ask(method(&row.method), &path).key(&fresh_key());
         let ask = match caller {
             Some(caller) => ask.token(&caller.access),
             None => ask,

@@ -24,8 +24,6 @@ use crate::problem::Problem;
 use crate::rights::Ended;
 use crate::state::ApiState;
 
-/// Silence after which a comment is sent, so that nobody on the way takes the connection for dead.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Time between two looks at a busy read model.
 const PACE: Duration = Duration::from_millis(100);
 /// Watch an operation: an event whenever it changes, until it ends. The end of a sync is told when products,
@@ -62,7 +60,7 @@ pub async fn handle(request: HttpRequest) -> Result<HttpResponse, Problem> {
         return Ok(HttpResponse::NoContent().finish());
     }
     let watch = Watch {
-        going: Going::begin(&call)?,
+        going: Going::begin(&call).await?,
         tenant: call.tenant(),
         state: call.state.clone(),
         id,
@@ -100,6 +98,7 @@ impl Watch {
             if self.ended || self.going.is_over() {
                 return None;
             }
+            let rechecked = self.going.place.rechecked();
             if let Some(last) = self.going.last_event().await {
                 return Some(last);
             }
@@ -109,10 +108,10 @@ impl Watch {
                 let shown = sync.position;
                 return event(self.seen, &OperationView::of(sync, shown));
             }
-            let (stopping, rechecked) = (self.state.stopping.clone(), self.going.place.rechecked());
+            let stopping = self.state.stopping.clone();
             let waited = tokio::select! {
                 () = stopping.cancelled() => continue,
-                () = rechecked => continue,
+                () = rechecked => return Some(self.going.sign_of_life().await),
                 waited = self.wait() => waited,
             };
             match waited {
@@ -129,11 +128,12 @@ impl Watch {
     /// Waits for the read model to move, then looks, and waits until products show an end. False when nothing
     /// moved for a while.
     async fn wait(&mut self) -> Result<bool, QueryError> {
+        let heartbeat = self.going.place.heartbeat();
         tokio::time::sleep(PACE).await;
         let reached = self
             .state
             .positions
-            .wait_for::<Operations>(&self.state.reads, self.position + 1, HEARTBEAT)
+            .wait_for::<Operations>(&self.state.reads, self.position + 1, heartbeat)
             .await?;
         let Reached::Yes(position) = reached else {
             return Ok(false);
@@ -143,7 +143,7 @@ impl Watch {
             let shown = self
                 .state
                 .positions
-                .wait_for::<Inventory>(&self.state.reads, sync.position, HEARTBEAT)
+                .wait_for::<Inventory>(&self.state.reads, sync.position, heartbeat)
                 .await?;
             if !matches!(shown, Reached::Yes(_)) {
                 return Ok(false);

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::super::OperationView;
 use super::super::show::{sheet_sync, sheet_view};
-use super::{HEARTBEAT, event};
+use super::event;
 use crate::call::Call;
 use crate::handlers::sse::{Going, STILL_HERE, streamed};
 use crate::problem::Problem;
@@ -33,7 +33,7 @@ pub(super) async fn watch(call: Call, id: Uuid, seen: i64) -> Result<HttpRespons
         return Ok(HttpResponse::NoContent().finish());
     }
     let watch = Watch {
-        going: Going::begin(&call)?,
+        going: Going::begin(&call).await?,
         state: call.state,
         tenant,
         id,
@@ -65,7 +65,7 @@ struct Watch {
 impl Watch {
     /// What is sent next; none at the end.
     async fn next_chunk(&mut self) -> Option<Bytes> {
-        let silent_until = Instant::now() + HEARTBEAT;
+        let silent_until = Instant::now() + self.going.place.heartbeat();
         loop {
             if self.told.as_ref().is_some_and(is_final) || self.going.is_over() {
                 return None;
@@ -86,9 +86,10 @@ impl Watch {
             if Instant::now() >= silent_until {
                 return Some(Bytes::from_static(STILL_HERE));
             }
-            let stopping = self.state.stopping.clone();
+            let (stopping, rechecked) = (self.state.stopping.clone(), self.going.place.rechecked());
             tokio::select! {
                 () = stopping.cancelled() => continue,
+                () = rechecked => return Some(self.going.sign_of_life().await),
                 () = tokio::time::sleep(PACE) => {}
             }
             match self.state.errands.sheet_sync(self.tenant, self.id).await {
