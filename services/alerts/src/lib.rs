@@ -7,6 +7,6 @@ mod policy;
 mod store;
 mod watch;
 
-pub use policy::{AlertPolicy, Observer, Options, PolicyError};
+pub use policy::{AlertPolicy, Notice, Observer, Options, PolicyError};
 pub use store::lag;
 pub use watch::FOLD_VERSION;

@@ -86,8 +86,17 @@ impl Default for Options {
     }
 }
 
-/// Is told of every alert that was written, by the type of its event.
-pub type Observer = Arc<dyn Fn(&'static str) + Send + Sync>;
+/// What the policy did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// It wrote an event of this type.
+    Raised(&'static str),
+    /// It has taken everything in up to this position, and what follows from it is in the log.
+    Judged(i64),
+}
+
+/// Is told what the policy does.
+pub type Observer = Arc<dyn Fn(Notice) + Send + Sync>;
 
 /// The policy and its means.
 #[derive(Clone)]
@@ -207,6 +216,7 @@ impl Term<'_> {
             let (following, taken) = tokio::join!(policy.page_after(last), self.take(page));
             taken?;
             self.position = last;
+            (policy.observer)(Notice::Judged(last));
             self.keep_now_and_then().await?;
             page = following?;
         }
@@ -262,7 +272,7 @@ impl Term<'_> {
             match answer {
                 Raised::Known { new: true } => {
                     for event in &raise.events {
-                        (self.policy.observer)(event.event_type());
+                        (self.policy.observer)(Notice::Raised(event.event_type()));
                     }
                 }
                 Raised::Known { new: false } => {}

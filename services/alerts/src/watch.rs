@@ -496,3 +496,11 @@ fn circumstances(event: &Recorded) -> Context {
         now: event.recorded_at,
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
+mod tests;

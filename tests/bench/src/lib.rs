@@ -1,6 +1,7 @@
 //! Figures beside their limits, measured in one run on real servers: a figure alone says more about the
 //! machine than about the program, a ratio can be compared between runs and machines.
 
+mod alerts;
 mod append;
 pub mod child;
 mod fairness;
@@ -27,8 +28,8 @@ use world::Servers;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The benchmarks by name, in order.
-pub const NAMES: [&str; 9] = [
-    "append", "reading", "latency", "request", "webhook", "sheet", "sync", "fairness", "memory",
+pub const NAMES: [&str; 10] = [
+    "append", "reading", "alerts", "latency", "request", "webhook", "sheet", "sync", "fairness", "memory",
 ];
 
 /// How much is measured.
@@ -124,6 +125,7 @@ pub async fn run(sizes: &Sizes, quick: bool, only: &[String]) -> Result<Report, 
         rows.extend(match name {
             "append" => Box::pin(append::run(&servers, sizes)).await?,
             "reading" => Box::pin(reading::run(&servers, sizes)).await?,
+            "alerts" => Box::pin(alerts::run(&servers, sizes)).await?,
             "latency" => Box::pin(latency::run(&servers, sizes)).await?,
             "request" => Box::pin(request::run(&servers, sizes)).await?,
             "webhook" => Box::pin(webhook::run(&servers, sizes)).await?,

@@ -13,7 +13,7 @@ struct Arguments {
     /// Also writes the report as JSON to this file.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Only these: append, reading, latency, request, webhook, sheet, sync, fairness, memory.
+    /// Only these: append, reading, alerts, latency, request, webhook, sheet, sync, fairness, memory.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Tiny sizes: shows that everything works, the figures mean nothing.

@@ -24,8 +24,6 @@ use crate::{Failure, Sizes};
 
 /// Messages on their way at a time in the raw publish, as many as the relay allows itself.
 const WINDOW: usize = 1_000;
-/// So long a stage may take before the run is given up.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Replay, relay, rebuild and catching up, all on one log.
 ///
@@ -202,7 +200,7 @@ async fn drain(database: &Database, sizes: &Sizes, broker: &Broker) -> Result<Ra
             published.moved.notified().await;
         }
     };
-    tokio::time::timeout(PATIENCE, reached).await?;
+    tokio::time::timeout(world::PATIENCE, reached).await?;
     let count = published.position.load(Ordering::Acquire).unsigned_abs();
     let time = began.elapsed();
     stop.cancel();
@@ -361,7 +359,7 @@ impl Projecting {
                 self.seen.moved.notified().await;
             }
         };
-        Ok(tokio::time::timeout(PATIENCE, waiting).await?)
+        Ok(tokio::time::timeout(world::PATIENCE, waiting).await?)
     }
 
     fn by_broker(&self) -> u64 {

@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 use crate::Failure;
 
+/// So long a stage may take before the run is given up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Whose history it is.
 pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0xA));
 /// The one cabinet.
@@ -290,7 +292,8 @@ pub(crate) fn ordered(nm_id: i64, round: i64) -> ProductEvent {
     .into()
 }
 
-fn at(round: i64) -> DateTime<chrono::Utc> {
+/// The time of a round; they are half an hour apart.
+pub(crate) fn at(round: i64) -> DateTime<chrono::Utc> {
     DateTime::from_timestamp(1_790_000_000 + round * 1_800, 0).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
@@ -336,6 +339,27 @@ impl Articles {
 /// # Errors
 /// When the server refuses.
 pub(crate) async fn fill_log(database: &Database, count: i64, articles: i64) -> Result<usize, Failure> {
+    let appends = (0..count).map(|at| {
+        let (nm_id, round) = (1 + at % articles, at / articles);
+        let event = match round {
+            0 => listed(nm_id),
+            _ if (nm_id + round) % 7 == 0 => ordered(nm_id, round),
+            _ => stock(nm_id, round, 1 + nm_id % 2),
+        };
+        command(nm_id, round, event)
+    });
+    write_log(database, count, appends).await
+}
+
+/// Writes an empty log in one go: `count` commands of one event each. Returns how many bytes of payload there are.
+///
+/// # Errors
+/// When the server refuses.
+pub(crate) async fn write_log(
+    database: &Database,
+    count: i64,
+    appends: impl Iterator<Item = Append>,
+) -> Result<usize, Failure> {
     let mut admin = database.admin().await?;
     let transaction = admin.transaction().await?;
     transaction
@@ -349,14 +373,8 @@ pub(crate) async fn fill_log(database: &Database, count: i64, articles: i64) -> 
         .await?;
     let mut sink = Box::pin(sink);
     let (mut rows, mut payloads) = (String::new(), 0);
-    for position in 1..=count {
-        let (nm_id, round) = (1 + (position - 1) % articles, (position - 1) / articles);
-        let event = match round {
-            0 => listed(nm_id),
-            _ if (nm_id + round) % 7 == 0 => ordered(nm_id, round),
-            _ => stock(nm_id, round, 1 + nm_id % 2),
-        };
-        payloads += push_row(&mut rows, Some(position), &command(nm_id, round, event))?;
+    for (position, append) in (1..=count).zip(appends) {
+        payloads += push_row(&mut rows, Some(position), &append)?;
         if rows.len() > 1 << 16 {
             sink.send(Bytes::from(std::mem::take(&mut rows))).await?;
         }

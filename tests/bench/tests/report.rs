@@ -18,6 +18,8 @@ async fn a_quick_run_measures_everything_it_promises() {
         "rebuild",
         "projector.backlog",
         "projector.live",
+        "alerts.judged",
+        "alerts.beside_projector",
         "latency.append_100_p50",
         "latency.append_1000_p99",
         "latency.visible_1000_p99",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alerts::{AlertPolicy, Options};
+use alerts::{AlertPolicy, Notice, Options};
 use application::App;
 use event_store::GlobalReader;
 
@@ -20,7 +20,11 @@ pub(crate) fn start(assembly: &Assembly, app: &App) -> Result<(), Failure> {
         reader,
         database_url: assembly.settings.database.required_url()?.clone(),
         options: Options::default(),
-        observer: Arc::new(move |kind| metrics.alert_raised(kind)),
+        observer: Arc::new(move |notice| {
+            if let Notice::Raised(kind) = notice {
+                metrics.alert_raised(kind);
+            }
+        }),
     };
     let (wake, stop) = (assembly.wake.subscribe(), assembly.lifecycle.soft());
     assembly.lifecycle.spawn("alert policy", async move {
