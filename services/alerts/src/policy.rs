@@ -77,7 +77,7 @@ impl Default for Options {
         Self {
             page: 5_000,
             keep_after: 100_000,
-            keep_every: Duration::from_secs(5),
+            keep_every: Duration::from_secs(10),
             // About 1 kB each with twenty warehouses.
             most_products: 200_000,
             poll: Duration::from_millis(500),
