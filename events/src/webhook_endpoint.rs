@@ -57,6 +57,28 @@ pub enum DisableReason {
     Plan,
 }
 
+impl DisableReason {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Person, Self::Gone, Self::Failing, Self::Plan];
+
+    /// The name used in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Gone => "gone",
+            Self::Failing => "failing",
+            Self::Plan => "plan",
+        }
+    }
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
 /// Nothing is sent until it is switched on again; what happens meanwhile can be replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -1,6 +1,8 @@
 //! The tables of notifications beside the log: what waits for which receiver, which member wants what and
 //! when, where webhooks go, and how deliveries ended. What is a notification is decided in `notifier`.
 
+pub mod webhooks;
+
 /// Why the tables of this crate could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
