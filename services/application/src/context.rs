@@ -3,10 +3,12 @@
 use auth::{Accounts, ApiKeys, Attempts, Invitations, PasswordResets, People, Profiles, Sellers, Terms};
 use billing::{Checkouts, Customers, Places, Usage};
 use chrono::{DateTime, Utc};
+use connectors::webhooks::Policy;
 use domain::plans::Plans;
 use event_store::{EventStore, States};
 use events::Metadata;
 use events::ids::{CommandId, TenantId};
+use notifications::webhooks::Endpoints;
 use uuid::Uuid;
 use vault::Vault;
 
@@ -49,6 +51,10 @@ pub struct App {
     pub places: Places,
     /// What tenants use a month.
     pub usage: Usage,
+    /// Endpoints of outgoing webhooks.
+    pub webhooks: Endpoints,
+    /// Which addresses they may have.
+    pub targets: Policy,
     /// How plans are sold by card; none where they are not.
     pub card: Option<CardSales>,
 }
@@ -75,7 +81,9 @@ impl App {
             customers: Customers::new(pool.clone()),
             checkouts: Checkouts::new(pool.clone()),
             places: Places::new(pool.clone()),
-            usage: Usage::new(pool),
+            usage: Usage::new(pool.clone()),
+            webhooks: Endpoints::new(pool),
+            targets: Policy::default(),
             card: None,
         }
     }
@@ -84,6 +92,12 @@ impl App {
     #[must_use]
     pub fn selling(self, plans: Plans) -> Self {
         Self { plans, ..self }
+    }
+
+    /// The same where other addresses than public ones may be called.
+    #[must_use]
+    pub fn calling(self, targets: Policy) -> Self {
+        Self { targets, ..self }
     }
 
     /// The same where plans are sold by card.

@@ -42,6 +42,7 @@ pub mod subscriptions;
 pub mod sync_attempt;
 pub mod unlink_sheet;
 pub mod watch_expiry;
+pub mod webhooks;
 pub mod wire;
 
 /// The words in which use cases are asked and refuse.
@@ -49,6 +50,10 @@ pub use domain;
 /// Why a command's events are not in the log, and why the log cannot be read; found among the causes of
 /// [`ExecuteError`].
 pub use event_store::{AppendError, ReadError};
+/// Why a command's events are not in the log; found among the causes of [`ExecuteError`].
+pub use event_store::AppendError;
+/// Why a secret was not opened.
+pub use vault::VaultError;
 
 pub use context::{App, Context, Receipt};
 pub use execute::{ExecuteError, Executed};

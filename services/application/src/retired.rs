@@ -1,9 +1,11 @@
 //! Secrets that nobody uses any more are destroyed as soon as the log says so: a replaced key, one that was
-//! offered and refused, the keys of a cabinet that was taken away, a service account that was unlinked. What
+//! offered and refused, the keys of a cabinet that was taken away, a service account that was unlinked, address and secrets of
+//! a webhook endpoint. What
 //! is lost between the log and the vault stays sealed and goes with the tenant.
 
 use domain::cabinet::Cabinet;
 use domain::sheet::Sheet;
+use domain::webhook_endpoint::WebhookEndpoint;
 use event_store::ReadError;
 use events::ids::{CabinetId, CredentialId};
 
@@ -30,6 +32,19 @@ impl Secrets for Sheet {
         linked
             .and_then(|linked| linked.credential_id)
             .into_iter()
+            .collect()
+    }
+}
+
+impl Secrets for WebhookEndpoint {
+    fn secrets(&self) -> Vec<CredentialId> {
+        let active = self.active.iter();
+        active
+            .flat_map(|active| {
+                let former = active.former.map(|(former, _)| former);
+                [Some(active.address_id), Some(active.secret_id), former]
+            })
+            .flatten()
             .collect()
     }
 }

@@ -53,6 +53,11 @@ pub enum WebhookEndpointCommand {
     Disable(DisableReason),
     /// Be switched on.
     Enable,
+    /// Be off while the plan has no webhooks, and on again when it has.
+    FollowPlan {
+        /// Whether the plan has them.
+        allowed: bool,
+    },
     /// Be gone.
     Remove,
 }
@@ -111,8 +116,24 @@ impl Decider for WebhookEndpoint {
             }
             (active, Command::RotateSecret(rotated)) if active.secret_id == rotated.secret_id => vec![],
             (_, Command::RotateSecret(rotated)) => vec![rotated.into()],
-            (active, Command::Disable(reason)) if active.disabled == Some(reason) => vec![],
-            (_, Command::Disable(reason)) => vec![WebhookEndpointDisabled { reason }.into()],
+            // A person's wish stands whatever else was the reason; nothing else takes the place of a reason.
+            (active, Command::Disable(reason)) => match active.disabled {
+                Some(before) if before == reason || reason != DisableReason::Person => vec![],
+                _ => vec![WebhookEndpointDisabled { reason }.into()],
+            },
+            (active, Command::FollowPlan { allowed: false }) => match active.disabled {
+                None => vec![
+                    WebhookEndpointDisabled {
+                        reason: DisableReason::Plan,
+                    }
+                    .into(),
+                ],
+                Some(_) => vec![],
+            },
+            (active, Command::FollowPlan { allowed: true }) => match active.disabled {
+                Some(DisableReason::Plan) => vec![WebhookEndpointEnabled {}.into()],
+                _ => vec![],
+            },
             (active, Command::Enable) if active.disabled.is_none() => vec![],
             (_, Command::Enable) => vec![WebhookEndpointEnabled {}.into()],
             (_, Command::Remove) => vec![WebhookEndpointRemoved {}.into()],

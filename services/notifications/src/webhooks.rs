@@ -11,11 +11,13 @@ mod outbox;
 
 use std::fmt;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
 use uuid::Uuid;
 
 pub use deliveries::{Attempt, Deliveries, Delivery, Filter, Marker, Replayed, Selection};
 pub use endpoints::{Endpoint, Endpoints};
-pub use fanout::{Fanout, FanoutError, LogEntry, Receiver, Turn};
+pub use fanout::{Fanout, FanoutError, LogEntry, NewMessage, Receiver, Turn};
 pub use outbox::{Backlog, Claimed, Ended, Opening, Outbox, Outcome, Slots};
 
 /// Endpoints that a tenant may have.
@@ -23,6 +25,27 @@ pub const MOST_ENDPOINTS: usize = 20;
 
 /// The type of the message that is sent to try an endpoint. It follows from no event.
 pub const PING: &str = "ping";
+
+/// What every message looks like.
+#[derive(Serialize)]
+struct Envelope<'a, Data> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    timestamp: String,
+    data: Data,
+}
+
+/// The body of a message: its type, when the thing happened, and its data.
+///
+/// # Errors
+/// Data that is no JSON.
+pub fn body(kind: &str, at: DateTime<Utc>, data: impl Serialize) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Envelope {
+        kind,
+        timestamp: at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        data,
+    })
+}
 
 /// Id of a message; receivers get it as `webhook-id`, the same at every attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

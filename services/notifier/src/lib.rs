@@ -3,5 +3,6 @@
 //! read, a receiver is notified once.
 
 mod kinds;
+pub mod webhooks;
 
 pub use kinds::kind_of;

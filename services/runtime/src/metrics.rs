@@ -4,6 +4,7 @@
 
 pub mod labels;
 mod readers;
+mod webhooks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -48,6 +49,7 @@ struct Inner {
     projection_lag_seconds: Gauge<f64>,
     relay_position: Gauge<u64>,
     readers: readers::Readers,
+    webhooks: webhooks::Webhooks,
     marketplace_requests: Counter<u64>,
     marketplace_hosts: labels::Hosts,
     sync_duration: Histogram<f64>,
@@ -109,6 +111,7 @@ impl Metrics {
                 .with_description("Age of the oldest event that a projection has not applied yet")
                 .build(),
             readers: readers::Readers::new(&meter),
+            webhooks: webhooks::Webhooks::new(&meter),
             relay_position: meter
                 .u64_gauge("stock.relay.position")
                 .with_description("Position of the last event that the broker has acknowledged")

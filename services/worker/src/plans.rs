@@ -1,11 +1,11 @@
-//! Cabinets follow their tenants' plans: a policy that looks for tenants whose plan or cabinets have
-//! changed and has the use case pause or resume what differs. The change is marked in the transaction of
+//! Cabinets and webhook endpoints follow their tenants' plans: a policy that looks for tenants whose plan,
+//! cabinets or endpoints have changed and has the use cases pause or resume what differs. The change is marked in the transaction of
 //! the append that made it, and unmarked when everything is done, so nothing is lost however the process
 //! ends.
 
 use std::time::Duration;
 
-use application::{App, Context, follow_plan};
+use application::{App, Context, follow_plan, webhooks};
 use billing::Uncompared;
 use events::ids::CommandId;
 use runtime::Clock;
@@ -25,6 +25,9 @@ pub enum PlanPolicyError {
     /// A tenant's cabinets do not follow its plan yet.
     #[error("a tenant's cabinets do not follow its plan yet")]
     Follow(#[from] follow_plan::Error),
+    /// A tenant's webhook endpoints do not follow its plan yet.
+    #[error("a tenant's webhook endpoints do not follow its plan yet")]
+    Webhooks(#[from] webhooks::Error),
 }
 
 /// The policy and its means.
@@ -69,12 +72,16 @@ impl PlanPolicy {
 
     async fn one(&self, tenant: &Uncompared) -> Result<(), PlanPolicyError> {
         let followed = follow_plan::execute(&self.app, &self.context(tenant), tenant).await?;
+        let switched = webhooks::follow_plan(&self.app, &self.context(tenant), tenant).await?;
         self.app.places.compared(tenant.tenant_id, tenant.change).await?;
         if followed != follow_plan::Followed::default() {
             tracing::info!(
                 tenant.id = %tenant.tenant_id, cabinets.paused = followed.paused,
                 cabinets.resumed = followed.resumed, "cabinets follow the plan"
             );
+        }
+        if switched > 0 {
+            tracing::info!(tenant.id = %tenant.tenant_id, webhooks.switched = switched, "webhooks follow the plan");
         }
         Ok(())
     }

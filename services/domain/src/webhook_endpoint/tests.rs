@@ -95,3 +95,42 @@ fn an_endpoint_that_was_removed_never_comes_back() {
         .when(WebhookEndpointCommand::Add(added(&[])))
         .then_expect_error(WebhookEndpointRefusal::Exists);
 }
+
+#[test]
+fn the_plan_switches_on_again_only_what_it_has_switched_off() {
+    let off = |reason| Fact(WebhookEndpointDisabled { reason }.into());
+    let with = |reason| there().into_iter().chain([off(reason)]).collect::<Vec<_>>();
+    let plan = |allowed| WebhookEndpointCommand::FollowPlan { allowed };
+    TestFramework::<WebhookEndpoint>::with(())
+        .given(there())
+        .when(plan(false))
+        .then_expect_events(vec![off(DisableReason::Plan)]);
+    TestFramework::<WebhookEndpoint>::with(())
+        .given(with(DisableReason::Plan))
+        .when(plan(true))
+        .then_expect_events(vec![Fact(WebhookEndpointEnabled {}.into())]);
+    for (reason, allowed) in [
+        (DisableReason::Person, true),
+        (DisableReason::Person, false),
+        (DisableReason::Gone, true),
+    ] {
+        TestFramework::<WebhookEndpoint>::with(())
+            .given(with(reason))
+            .when(plan(allowed))
+            .then_expect_events(vec![]);
+    }
+}
+
+#[test]
+fn a_persons_wish_replaces_another_reason_and_is_replaced_by_none() {
+    let off = |reason| Fact(WebhookEndpointDisabled { reason }.into());
+    let with = |reason| there().into_iter().chain([off(reason)]).collect::<Vec<_>>();
+    TestFramework::<WebhookEndpoint>::with(())
+        .given(with(DisableReason::Plan))
+        .when(WebhookEndpointCommand::Disable(DisableReason::Person))
+        .then_expect_events(vec![off(DisableReason::Person)]);
+    TestFramework::<WebhookEndpoint>::with(())
+        .given(with(DisableReason::Person))
+        .when(WebhookEndpointCommand::Disable(DisableReason::Failing))
+        .then_expect_events(vec![]);
+}

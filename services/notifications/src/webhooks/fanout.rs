@@ -86,8 +86,23 @@ pub struct Receiver {
     pub place: i64,
     /// Types that it wants; empty for all.
     pub types: Vec<String>,
-    /// Whether it is switched off: its messages are kept and not sent.
-    pub disabled: bool,
+}
+
+/// A message that an event is to an endpoint. That of an endpoint that is switched off is kept and not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Where to.
+    pub endpoint_id: Uuid,
+    /// Its id.
+    pub message_id: MessageId,
+    /// Position of the event.
+    pub position: i64,
+    /// Its type.
+    pub kind: &'static str,
+    /// JSON.
+    pub body: String,
 }
 
 /// The reader of the log. Cheap to clone.
@@ -180,7 +195,7 @@ impl Turn<'_> {
         let select = self
             .transaction
             .prepare_cached(
-                "SELECT tenant_id, endpoint_id, place, types, disabled IS NOT NULL
+                "SELECT tenant_id, endpoint_id, place, types
                    FROM core.webhook_endpoints WHERE tenant_id = ANY ($1)",
             )
             .await?;
@@ -192,50 +207,48 @@ impl Turn<'_> {
                     endpoint_id: row.try_get(1)?,
                     place: row.try_get(2)?,
                     types: row.try_get(3)?,
-                    disabled: row.try_get(4)?,
                 })
             })
             .collect()
     }
 
-    /// Makes a message of an event; one that is there already stays as it is.
+    /// Keeps messages; those that are there already stay as they are.
     ///
     /// # Errors
     /// [`FanoutError`].
-    pub async fn add(
-        &self,
-        receiver: &Receiver,
-        event: &LogEntry,
-        kind: &str,
-        body: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), FanoutError> {
-        // From the endpoint's row, which may be gone since it was read: then there is nobody to tell.
+    pub async fn add(&self, messages: &[NewMessage], now: DateTime<Utc>) -> Result<(), FanoutError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        // Joined with the endpoints' rows, which may be gone since they were read: then there is nobody to call.
         let insert = self
             .transaction
             .prepare_cached(
                 "INSERT INTO core.webhook_messages
                         (tenant_id, message_id, endpoint_id, position, type, body, created_at, state, next_at)
-                 SELECT e.tenant_id, $3, e.endpoint_id, $4, $5, $6, $7, $8, $7
-                   FROM core.webhook_endpoints e WHERE e.tenant_id = $1 AND e.endpoint_id = $2
-                    FOR KEY SHARE
+                 SELECT e.tenant_id, n.message, e.endpoint_id, n.position, n.type, n.body, $7,
+                        CASE WHEN e.disabled IS NULL THEN 'waiting' ELSE 'paused' END, $7
+                   FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[])
+                        AS n(tenant, endpoint, message, position, type, body)
+                   JOIN core.webhook_endpoints e ON e.tenant_id = n.tenant AND e.endpoint_id = n.endpoint
+                    FOR KEY SHARE OF e
                  ON CONFLICT (tenant_id, message_id) DO NOTHING",
             )
             .await?;
-        let id = MessageId::of(event.event_id, receiver.endpoint_id);
-        let state = if receiver.disabled { "paused" } else { "waiting" };
+        let uuids = |of: fn(&NewMessage) -> Uuid| messages.iter().map(of).collect::<Vec<_>>();
+        let texts = |of: fn(&NewMessage) -> &str| messages.iter().map(of).collect::<Vec<_>>();
+        let positions: Vec<i64> = messages.iter().map(|message| message.position).collect();
         self.transaction
             .execute(
                 &insert,
                 &[
-                    &receiver.tenant_id.uuid(),
-                    &receiver.endpoint_id,
-                    &id.0,
-                    &event.position,
-                    &kind,
-                    &body,
+                    &uuids(|message| message.tenant_id.uuid()),
+                    &uuids(|message| message.endpoint_id),
+                    &uuids(|message| message.message_id.0),
+                    &positions,
+                    &texts(|message| message.kind),
+                    &texts(|message| &message.body),
                     &now,
-                    &state,
                 ],
             )
             .await?;
