@@ -23,6 +23,7 @@ pub mod syncs;
 mod tag;
 pub mod tenants;
 pub mod warehouses;
+pub mod webhook_endpoints;
 
 use application::ExecuteError;
 

@@ -13,8 +13,7 @@ use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Response, R
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
-    admin, alert_rules, alerts, analytics, api_keys, auth, billing, cabinets, docs, erasure, events, exports,
-    health, operations, products, sheets, syncs, tenants, warehouses,
+    admin, alert_rules, alerts, analytics, api_keys, auth, billing, cabinets, docs, erasure, events, exports, health, operations, products, sheets, syncs, tenants, warehouses, webhook_endpoints,
 };
 use crate::limits::NEVER_LIMITED;
 use crate::problem::{Code, FieldProblem, ProblemBody};
@@ -59,6 +58,10 @@ use crate::routes::{Access, ROUTES, Route};
         events::handle, alerts::list::handle, alert_rules::list::handle, alert_rules::set::handle, alert_rules::remove::handle,
         sheets::link::handle, sheets::show::handle, sheets::change::handle, sheets::unlink::handle,
         sheets::create::handle, sheets::preview::handle, sheets::test::handle, sheets::sync::handle,
+        webhook_endpoints::list::handle, webhook_endpoints::add::handle, webhook_endpoints::show::handle,
+        webhook_endpoints::change::handle, webhook_endpoints::remove::handle,
+        webhook_endpoints::rotate::handle, webhook_endpoints::ping::handle,
+        webhook_endpoints::deliveries::handle, webhook_endpoints::replay::handle,
     ),
     components(schemas(ProblemBody, FieldProblem)),
     modifiers(&Shared)
@@ -77,6 +80,7 @@ pub fn document() -> String {
 const BEARER: &str = "bearer";
 
 mod finish;
+mod webhooks;
 
 struct Shared;
 
@@ -142,6 +146,7 @@ impl Modify for Shared {
             }
         }
         finish::finish(document);
+        webhooks::describe(document);
     }
 }
 

@@ -436,6 +436,12 @@ impl From<DatabaseError> for Problem {
     }
 }
 
+impl From<notifications::StoreError> for Problem {
+    fn from(error: notifications::StoreError) -> Self {
+        Self::failure(error)
+    }
+}
+
 impl From<read_models::QueryError> for Problem {
     fn from(error: read_models::QueryError) -> Self {
         match error {

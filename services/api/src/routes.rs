@@ -5,8 +5,7 @@ use actix_web::{HttpRequest, web};
 use auth::Action;
 
 use crate::handlers::{
-    admin, alert_rules, alerts, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, events,
-    exports, health, operations, products, sheets, syncs, tenants, warehouses,
+    admin, alert_rules, alerts, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, events, exports, health, operations, products, sheets, syncs, tenants, warehouses, webhook_endpoints,
 };
 
 /// Who may use a route.
@@ -168,6 +167,25 @@ routes! {
     put    "/api/v1/alert-rules"                Needs(Action::ManageAlertRules) => alert_rules::set::handle;
     delete "/api/v1/alert-rules/{id}"           Needs(Action::ManageAlertRules)
         => alert_rules::remove::handle;
+
+    get    "/api/v1/webhook-endpoints"          Needs(Action::ManageWebhooks)
+        => webhook_endpoints::list::handle;
+    post   "/api/v1/webhook-endpoints"          Needs(Action::ManageWebhooks)
+        => webhook_endpoints::add::handle;
+    get    "/api/v1/webhook-endpoints/{id}"     Needs(Action::ManageWebhooks)
+        => webhook_endpoints::show::handle;
+    patch  "/api/v1/webhook-endpoints/{id}"     Needs(Action::ManageWebhooks)
+        => webhook_endpoints::change::handle;
+    delete "/api/v1/webhook-endpoints/{id}"     Needs(Action::ManageWebhooks)
+        => webhook_endpoints::remove::handle;
+    post   "/api/v1/webhook-endpoints/{id}/rotate-secret"  Needs(Action::ManageWebhooks)
+        => webhook_endpoints::rotate::handle;
+    post   "/api/v1/webhook-endpoints/{id}/ping"  Needs(Action::ManageWebhooks)
+        => webhook_endpoints::ping::handle;
+    get    "/api/v1/webhook-endpoints/{id}/deliveries"  Needs(Action::ManageWebhooks)
+        => webhook_endpoints::deliveries::handle;
+    post   "/api/v1/webhook-endpoints/{id}/replay"  Needs(Action::ManageWebhooks)
+        => webhook_endpoints::replay::handle;
 
     put    "/api/v1/sheets/link"                Needs(Action::ManageSheet) => sheets::link::handle;
     get    "/api/v1/sheets/link"                Needs(Action::ReadSheet) => sheets::show::handle;

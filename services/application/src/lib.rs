@@ -50,8 +50,6 @@ pub use domain;
 /// Why a command's events are not in the log, and why the log cannot be read; found among the causes of
 /// [`ExecuteError`].
 pub use event_store::{AppendError, ReadError};
-/// Why a command's events are not in the log; found among the causes of [`ExecuteError`].
-pub use event_store::AppendError;
 /// Why a secret was not opened.
 pub use vault::VaultError;
 

@@ -49,6 +49,8 @@ pub enum Action {
     ManageSheet,
     /// Ask for the spreadsheet to be written.
     RequestSheetSync,
+    /// Add, change, try and remove addresses that are called, and see what was sent there.
+    ManageWebhooks,
     /// See the contract and what is used of the plan.
     ReadBilling,
     /// Buy, change and end one's own subscription.
@@ -57,7 +59,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::ReadSelf,
         Self::ManageSelf,
         Self::ReadTenant,
@@ -79,6 +81,7 @@ impl Action {
         Self::ReadSheet,
         Self::ManageSheet,
         Self::RequestSheetSync,
+        Self::ManageWebhooks,
         Self::ReadBilling,
         Self::ManageBilling,
     ];
@@ -101,6 +104,7 @@ impl Action {
             | Self::DecideSync
             | Self::ManageAlertRules
             | Self::ManageSheet
+            | Self::ManageWebhooks
             | Self::ReadMembers
             | Self::ManageMembers
             | Self::ManageApiKeys
@@ -142,6 +146,7 @@ impl Action {
             Self::ReadSheet => Some("sheet:read"),
             Self::ManageSheet => Some("sheet:manage"),
             Self::RequestSheetSync => Some("sheet:sync"),
+            Self::ManageWebhooks => Some("webhooks:manage"),
             Self::ReadBilling => Some("billing:read"),
         }
     }

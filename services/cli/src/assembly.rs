@@ -12,6 +12,7 @@ use connectors::google::{Accounts, SheetsOptions, TokenHosts};
 use connectors::http::{CallObserver, CallRecord, HttpClient};
 use connectors::limits::{LimitTable, Limits};
 use connectors::stripe::{self, PriceId, Stripe};
+use connectors::webhooks;
 use database::{Pool, Role};
 use event_store::{EventStore, Wake};
 use events::subscription::Plan;
@@ -108,6 +109,7 @@ impl Assembly {
         });
         Ok(App::new(store, self.vault(pool)?)
             .selling(self.plans()?)
+            .calling(self.webhook_targets())
             .by_card(self.card_sales()?))
     }
 
@@ -128,6 +130,17 @@ impl Assembly {
         let everywhere = self.settings.sync.interval;
         let seconds = everywhere.map(|interval| u32::try_from(interval.as_secs()).unwrap_or(u32::MAX));
         Ok(self.limits()?.plans()?.everywhere(seconds))
+    }
+
+    /// Which addresses outgoing webhooks may have.
+    fn webhook_targets(&self) -> webhooks::Policy {
+        let allowed = self.settings.webhooks;
+        let strict = webhooks::Policy::default();
+        webhooks::Policy {
+            https_only: !allowed.http,
+            ports: strict.ports.filter(|_| !allowed.any_port),
+            private_addresses: allowed.private,
+        }
     }
 
     /// How plans are sold by card; none without an account at Stripe.

@@ -26,6 +26,10 @@ const TAGS: &[(&str, &str)] = &[
         "Rules for stock that runs out, and what was found by them.",
     ),
     ("sheets", "The Google spreadsheet."),
+    (
+        "webhooks",
+        "Messages to addresses of the business, and what became of them.",
+    ),
     ("admin", "For administrators of the platform."),
     ("health", "Whether the process works."),
     ("docs", "This document."),
