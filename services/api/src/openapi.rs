@@ -13,7 +13,8 @@ use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Response, R
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
-    admin, alert_rules, alerts, analytics, api_keys, auth, billing, cabinets, docs, erasure, events, exports, health, operations, products, sheets, syncs, tenants, warehouses, webhook_endpoints,
+    admin, alert_rules, alerts, analytics, api_keys, auth, billing, cabinets, docs, erasure, events, exports,
+    health, operations, products, sheets, syncs, tenants, warehouses, webhook_endpoints,
 };
 use crate::limits::NEVER_LIMITED;
 use crate::problem::{Code, FieldProblem, ProblemBody};

@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, web};
 use auth::Action;
 
 use crate::handlers::{
-    admin, alert_rules, alerts, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, events, exports, health, operations, products, sheets, syncs, tenants, warehouses, webhook_endpoints,
+    admin, alert_rules, alerts, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, events,
+    exports, health, operations, products, sheets, syncs, tenants, warehouses, webhook_endpoints,
 };
 
 /// Who may use a route.

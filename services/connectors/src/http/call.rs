@@ -1,5 +1,6 @@
 //! One call from request to last byte: deadline, size limit, and the two ways to read a body.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ pub(crate) struct Call {
     method: Method,
     url: Url,
     headers: Vec<(HeaderName, HeaderValue)>,
-    body: Option<(&'static str, Bytes)>,
+    body: Option<(Cow<'static, str>, Bytes)>,
     deadline: Duration,
     limit: u64,
 }
@@ -71,7 +72,7 @@ impl Call {
     }
 
     /// Adds a JSON body.
-    pub(crate) fn json(mut self, body: &impl serde::Serialize) -> Result<Self, CallError> {
+    pub(crate) fn json(self, body: &impl serde::Serialize) -> Result<Self, CallError> {
         let bytes = serde_json::to_vec(body).map_err(|source| {
             let what = "our own request".to_owned();
             CallError::new(
@@ -82,19 +83,18 @@ impl Call {
                 },
             )
         })?;
-        self.body = Some(("application/json", bytes.into()));
-        Ok(self)
+        Ok(self.body(Cow::Borrowed("application/json"), bytes.into()))
     }
 
-    /// Adds a body, encoded already.
-    pub(crate) fn body(mut self, kind: &'static str, body: Bytes) -> Self {
-        self.body = Some((kind, body));
+    /// Adds a body of any type.
+    pub(crate) fn body(mut self, content_type: Cow<'static, str>, body: Bytes) -> Self {
+        self.body = Some((content_type, body));
         self
     }
 
     /// Adds the body of a form, encoded already.
     pub(crate) fn form(self, encoded: String) -> Self {
-        self.body("application/x-www-form-urlencoded", encoded.into())
+        self.body(Cow::Borrowed("application/x-www-form-urlencoded"), encoded.into())
     }
 
     /// Sets the query, encoded already.
@@ -188,7 +188,7 @@ impl HttpClient {
             request = request.header(name.clone(), value.clone());
         }
         if let Some((kind, body)) = &call.body {
-            request = request.header(CONTENT_TYPE, *kind).body(body.clone());
+            request = request.header(CONTENT_TYPE, kind.as_ref()).body(body.clone());
         }
         match request.send().await {
             Ok(response) => Ok(Opened {
