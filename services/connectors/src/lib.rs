@@ -3,8 +3,8 @@
 //!
 //! Read [`limits`] and [`bucket`] for how often we may ask, [`http`] for how a call is made, [`error`] for
 //! what can go wrong and what to do about it, [`marketplace`] for the neutral shapes of what a sync sees,
-//! [`wildberries`], [`ozon`], [`google`] and [`stripe`] for the vendors, and [`webhooks`] for calls to
-//! addresses that customers choose.
+//! [`wildberries`], [`ozon`], [`google`], [`stripe`] and [`telegram`] for the vendors, and [`webhooks`] for
+//! calls to addresses that customers choose.
 
 pub mod bucket;
 pub mod error;
@@ -18,5 +18,6 @@ pub mod payload;
 mod repeat;
 mod scrub;
 pub mod stripe;
+pub mod telegram;
 pub mod webhooks;
 pub mod wildberries;

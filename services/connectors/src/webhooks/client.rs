@@ -303,7 +303,7 @@ impl WebhookClient {
             self.policy.permits(address).map_err(DeliveryFailure::Blocked)?;
         }
         let mut call = Call::to(ENDPOINT, Method::POST, target.url().clone())
-            .body("application/json", body)
+            .body("application/json".into(), body)
             .deadline(self.deadline)
             .limit(ANSWER);
         for (name, value) in headers {
