@@ -1,6 +1,6 @@
-//! Wildberries, Ozon, Google and Stripe as HTTP servers on a free port, and a receiver of webhooks, so that
-//! tests, the benchmark and the demo run against the published contracts, over real sockets and without the
-//! internet.
+//! Wildberries, Ozon, Google, Stripe and Telegram as HTTP servers on a free port, and a receiver of webhooks,
+//! so that tests, the benchmark and the demo run against the published contracts, over real sockets and
+//! without the internet.
 
 // An invoice has more fields than `json!` takes at the usual limit.
 #![recursion_limit = "256"]
@@ -15,6 +15,7 @@ pub mod ozon;
 pub mod receiver;
 mod server;
 pub mod stripe;
+pub mod telegram;
 mod text;
 pub mod wildberries;
 
@@ -28,4 +29,5 @@ pub use ozon::{Ozon, OzonConfig, OzonSellerConfig};
 pub use receiver::{Receiver, ReceiverConfig};
 pub use server::{CallRecord, Calls, Damage, Effect, Fault, Listener, SimulatorError, Weather};
 pub use stripe::{Stripe, StripeConfig};
+pub use telegram::{Telegram, TelegramConfig};
 pub use wildberries::{SellerConfig, Wildberries, WildberriesConfig};

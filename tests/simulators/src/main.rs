@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use simulators::google::{Quotas, Role};
 use simulators::ozon::OzonLimits;
 use simulators::stripe::{EndpointConfig, PRICE_ENTERPRISE, PRICE_PRO, PRICE_STARTER};
+use simulators::telegram::TelegramLimits;
 use simulators::wildberries::Limits;
 use simulators::{
     Clock, Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, Receiver, ReceiverConfig, SellerConfig,
-    SimulatorError, Stripe, StripeConfig, Wildberries, WildberriesConfig,
+    SimulatorError, Stripe, StripeConfig, Telegram, TelegramConfig, Wildberries, WildberriesConfig,
 };
 
-/// Wildberries, Ozon, Google, Stripe and a receiver of webhooks on this machine.
+/// Wildberries, Ozon, Google, Stripe, Telegram and a receiver of webhooks on this machine.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -36,6 +37,9 @@ struct Arguments {
     /// Address that gets Stripe's events; several take turns.
     #[arg(long)]
     stripe_webhook: Vec<String>,
+    /// Port of Telegram; 0 takes a free one.
+    #[arg(long, default_value_t = 9105)]
+    telegram_port: u16,
     /// Product cards of every seller.
     #[arg(long, default_value_t = 60)]
     articles: usize,
@@ -96,9 +100,11 @@ async fn main() -> Result<(), Failure> {
     let ozon = Ozon::start(ozon_config(&arguments)).await?;
     let google = Google::start(google_config(&arguments)).await?;
     let stripe = Stripe::start(stripe_config(&arguments)).await?;
+    let telegram = Telegram::start(telegram_config(&arguments)).await?;
     let receiver = Receiver::start(receiver_config(&arguments)).await?;
     let mut facts = facts(&wildberries, &ozon, &google, arguments.data_dir.as_deref())?;
     facts["stripe"] = stripe_facts(&stripe);
+    facts["telegram"] = json!({"url": telegram.url(), "botToken": telegram.token()});
     facts["receiver"] = json!({"url": receiver.base_url()});
     if let Some(path) = &arguments.write_env {
         write(path, &format!("{facts:#}\n"))?;
@@ -110,6 +116,7 @@ async fn main() -> Result<(), Failure> {
     google.stop().await;
     stripe.stop().await;
     receiver.stop().await;
+    telegram.stop().await;
     Ok(())
 }
 
@@ -195,6 +202,18 @@ fn receiver_config(arguments: &Arguments) -> ReceiverConfig {
     ReceiverConfig {
         port: arguments.receiver_port,
         ..ReceiverConfig::default()
+    }
+}
+
+fn telegram_config(arguments: &Arguments) -> TelegramConfig {
+    TelegramConfig {
+        port: arguments.telegram_port,
+        limits: if arguments.speed > 0.0 {
+            TelegramLimits::Strict
+        } else {
+            TelegramLimits::Off
+        },
+        ..TelegramConfig::default()
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) use answer::{Answer, Call, parse_query};
 pub(crate) use market::{Market, Stall, Time, asked_seller, control, with};
 pub(crate) use weather::Ways;
 
+use std::pin::Pin;
+
 use chrono::{DateTime, Utc};
 
 /// A simulator could not be started or stopped.
@@ -62,10 +64,17 @@ pub enum SimulatorError {
     },
 }
 
+/// An answer that is not there yet.
+pub(crate) type Later<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
 /// What a simulated service has to answer; everything around it is the [`Listener`]'s.
 pub(crate) trait Simulated: Send + Sync + 'static {
     /// Answers an ordinary call.
     fn respond(&self, call: &Call) -> Answer;
+    /// Answers a call whose answer has to be waited for; none where [`Simulated::respond`] answers.
+    fn respond_later<'a>(&'a self, _call: &'a Call) -> Option<Later<'a>> {
+        None
+    }
     /// Answers a call below `/_sim/` that the listener does not know itself.
     fn control(&self, call: &Call) -> Answer;
     /// Whose call it is (a seller, a service account), for faults that hit one of them only.

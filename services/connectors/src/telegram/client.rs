@@ -136,10 +136,9 @@ pub struct Webhook<'a> {
 }
 
 #[derive(Deserialize)]
-struct Success<'a> {
+struct Success {
     ok: bool,
-    #[serde(borrow)]
-    result: Option<&'a RawValue>,
+    result: Option<Box<RawValue>>,
 }
 
 /// What is read of a message that was sent. More could be unreadable, and the message is sent all the same.
@@ -486,9 +485,8 @@ impl Telegram {
     async fn result<T: DeserializeOwned>(&self, call: &Call) -> Result<T, TelegramError> {
         let body = self.exchange(call).await?;
         let malformed = |failure| TelegramError::from(CallError::new(call.endpoint(), failure));
-        let envelope: Success<'_> =
-            serde_json::from_slice(&body).map_err(|_| malformed(json::malformed("no envelope")))?;
-        let result = envelope.result.map(RawValue::get).unwrap_or("null");
+        let envelope: Success = json::decode(&body).map_err(malformed)?;
+        let result = envelope.result.as_deref().map_or("null", RawValue::get);
         json::decode_in("result", result.as_bytes()).map_err(malformed)
     }
 
@@ -496,7 +494,7 @@ impl Telegram {
     async fn exchange(&self, call: &Call) -> Result<Bytes, TelegramError> {
         let reply: Reply = self.http.send(call).await?;
         let is_ok = reply.is_success()
-            && match serde_json::from_slice::<Success<'_>>(&reply.body) {
+            && match serde_json::from_slice::<Success>(&reply.body) {
                 Ok(envelope) => envelope.ok,
                 // A success that is no envelope: what became of the call is not known.
                 Err(_) => true,

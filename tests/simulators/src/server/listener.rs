@@ -282,15 +282,15 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
                 .body(body.clone());
         }
         Some(Effect::ContentType { value }) => {
-            let answer = core.service.respond(&call);
+            let answer = respond(&core, &call).await;
             running.status(answer.status);
             return HttpResponse::build(status_code(answer.status))
                 .insert_header((CONTENT_TYPE, value.clone()))
                 .body(answer.body);
         }
-        Some(effect) => distort(effect, core.service.respond(&call)),
+        Some(effect) => distort(effect, respond(&core, &call).await),
         None => {
-            let answer = core.service.respond(&call);
+            let answer = respond(&core, &call).await;
             match (core.service.exposed(&call), principal.as_deref(), date) {
                 (Some((source, _)), Some(seller), Some(now)) => {
                     core.breaker.damage(source, seller, now, answer)
@@ -314,6 +314,13 @@ async fn handle(request: HttpRequest, body: Bytes, core: web::Data<Core>) -> Htt
     }
     running.status(answer.status);
     send(answer, date)
+}
+
+async fn respond(core: &Core, call: &Call) -> Answer {
+    match core.service.respond_later(call) {
+        Some(later) => later.await,
+        None => core.service.respond(call),
+    }
 }
 
 /// A call between its arrival and its end, which may also be that the client went away.

@@ -31,14 +31,14 @@ fn is_well_formed(html: &str) -> bool {
     let mut rest = html;
     while let Some(at) = rest.find(['<', '&']) {
         let from = &rest[at..];
-        if from.starts_with('&') {
+        if let Some(after) = from.strip_prefix('&') {
             if !["&amp;", "&lt;", "&gt;", "&quot;"]
                 .iter()
                 .any(|entity| from.starts_with(entity))
             {
                 return false;
             }
-            rest = &from[1..];
+            rest = after;
             continue;
         }
         let Some(end) = from.find('>') else { return false };
