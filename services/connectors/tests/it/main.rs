@@ -30,6 +30,10 @@ mod stripe_faults;
 #[cfg(test)]
 mod stripe_signature;
 #[cfg(test)]
+mod telegram;
+#[cfg(test)]
+mod telegram_faults;
+#[cfg(test)]
 mod webhooks;
 #[cfg(test)]
 mod webhooks_libraries;

@@ -170,7 +170,8 @@ pub(crate) fn answer(service: &Service, call: &Call) -> Answer {
 fn state(service: &Service) -> Value {
     service.with(|world| {
         json!({
-            "pending": world.updates.len(), "early": world.flood.early, "conflicts": service.polls.conflicts(),
+            "pending": world.updates.len(), "early": world.flood.early,
+            "conflicts": service.polls.conflicts(),
             "nextUpdateId": world.next_update, "commands": world.commands, "allowedUpdates": world.allowed,
             "chats": world.chats.keys().collect::<Vec<_>>(),
         })

@@ -164,10 +164,11 @@ impl Parser<'_> {
             return Err(unparsable(&what));
         }
         match name.as_str() {
-            "a" => self
-                .text
-                .page
-                .push_str(&format!("<a href=\"{}\">", escape(&argument))),
+            // A link to anything else is no link on a page.
+            "a" if argument.starts_with("https://") || argument.starts_with("http://") => {
+                let address = escape(&argument);
+                self.text.page.push_str(&format!("<a href=\"{address}\">"));
+            }
             name => self.text.page.push_str(&format!("<{}>", page_tag(name))),
         }
         let from = self.units;
@@ -194,7 +195,8 @@ impl Parser<'_> {
                 return Ok((name, String::new()));
             }
             let what = format!(
-                "Expected equal sign in declaration of an attribute of the tag \"{tag}\" at byte offset {begin}"
+                "Expected equal sign in declaration of an attribute of the tag \"{tag}\" at byte offset \
+                 {begin}"
             );
             return Err(unparsable(&what));
         }
@@ -251,7 +253,8 @@ impl Parser<'_> {
         self.text.page.push_str(&format!("</{}>", page_tag(&open.name)));
         if self.units > open.from {
             let mut entity = json!({
-                "type": tag(&open.name).unwrap_or("bold"), "offset": open.from, "length": self.units - open.from,
+                "type": tag(&open.name).unwrap_or("bold"), "offset": open.from,
+                "length": self.units - open.from,
             });
             if open.name == "a" {
                 entity["url"] = json!(open.argument);

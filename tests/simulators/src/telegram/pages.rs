@@ -298,7 +298,8 @@ fn writing(world: &World, chat: &Chat) -> String {
     }
     format!(
         "<form method=\"post\" action=\"/chats/{}/send\" class=\"write\">{who}\
-         <textarea name=\"text\" rows=\"1\" placeholder=\"/start\" autofocus></textarea><button>➤</button></form>",
+         <textarea name=\"text\" rows=\"1\" placeholder=\"/start\" autofocus></textarea>\
+         <button>➤</button></form>",
         chat.id
     )
 }
@@ -367,7 +368,8 @@ fn button(chat: &Chat, message: i32, button: &SeenButton) -> String {
     };
     format!(
         "<form method=\"post\" action=\"/chats/{}/press\"><input type=\"hidden\" name=\"message\" \
-         value=\"{message}\"><input type=\"hidden\" name=\"data\" value=\"{}\"><button>{text}</button></form>",
+         value=\"{message}\"><input type=\"hidden\" name=\"data\" value=\"{}\">\
+         <button>{text}</button></form>",
         chat.id,
         escape(data)
     )

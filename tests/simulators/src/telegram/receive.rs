@@ -190,7 +190,8 @@ pub(crate) fn get_file(world: &World, params: &Params) -> Outcome {
     let id = params.text("file_id").unwrap_or_default();
     match world.files.get(&id) {
         Some(file) => Ok(json!({
-            "file_id": id, "file_unique_id": id, "file_size": file.content.len(), "file_path": format!("files/{id}"),
+            "file_id": id, "file_unique_id": id, "file_size": file.content.len(),
+            "file_path": format!("files/{id}"),
         })),
         None => Err(Refusal::bad("invalid file_id")),
     }

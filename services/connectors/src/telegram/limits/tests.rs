@@ -159,7 +159,8 @@ proptest! {
         for refused in sent.iter().filter(|one| one.refused.is_some()) {
             let until = refused.end + refused.refused.unwrap();
             let early = sent.iter().find(|one| {
-                one.number != refused.number && one.chat == refused.chat && one.start >= refused.end && one.start < until
+                let other = one.number != refused.number && one.chat == refused.chat;
+                other && (refused.end..until).contains(&one.start)
             });
             prop_assert!(early.is_none(), "{:?} before {:?}", early, until);
         }
