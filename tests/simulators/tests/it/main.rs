@@ -18,6 +18,8 @@ mod receiver;
 #[cfg(test)]
 mod stripe;
 #[cfg(test)]
+mod telegram;
+#[cfg(test)]
 mod wildberries_data;
 #[cfg(test)]
 mod wildberries_rules;
