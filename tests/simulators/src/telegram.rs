@@ -7,6 +7,7 @@
 mod control;
 mod errors;
 mod html;
+pub mod kinds;
 mod limits;
 mod messages;
 mod pages;

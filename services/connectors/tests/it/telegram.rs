@@ -10,12 +10,14 @@ use connectors::telegram::message::{ask_for_contact, disabled, link, no_keyboard
 use connectors::telegram::text::{TEXT, cut, escape};
 use connectors::telegram::{
     AsyncTelegramApi as _, BotToken, Forbidden, InlineKeyboardMarkup, MessageAt, NewMessage, Options,
-    OtherReceiver, Place, Refusal, ReplyMarkup, Telegram, TelegramError, Updates, Upload, Webhook, Why,
+    OtherReceiver, Place, Read, Refusal, ReplyMarkup, Telegram, TelegramError, Updates, Upload, Webhook, Why,
+    read_update,
 };
 use secrecy::SecretString;
 use serde_json::json;
 use simulators::TelegramConfig;
 use simulators::telegram::Person;
+use simulators::telegram::kinds::{KINDS, any_update, sample};
 
 /// The smallest thing that begins like a picture.
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n and pixels";
@@ -520,4 +522,50 @@ async fn with_a_webhook_nothing_is_polled() {
         ),
         "{error}"
     );
+}
+
+#[test]
+fn every_kind_of_update_is_read() {
+    for (number, kind) in KINDS.into_iter().enumerate() {
+        let update = json!({"update_id": number, kind: sample(kind, 5_000_000_001)});
+        match read_update(update.to_string().as_bytes()) {
+            Read::Update(received) => {
+                assert_eq!((received.id, received.left_out), (number as i64, 0), "{kind}")
+            }
+            Read::Skipped(skipped) => panic!("{skipped:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_thousand_updates_of_all_kinds_each_is_read_or_counted() {
+    let world = World::start(TelegramConfig::default()).await;
+    for seed in 0..2_000 {
+        world.simulator.update(any_update(seed, 5_000_000_001));
+    }
+    let (mut offset, mut received, mut unknown, mut unreadable) = (None, 0, 0, 0);
+    loop {
+        let updates = world.telegram.updates(offset, NO_WAIT).await.unwrap();
+        if updates.next_offset.is_none() {
+            break;
+        }
+        offset = updates.next_offset;
+        received += updates.received.len();
+        unknown += updates
+            .skipped
+            .iter()
+            .filter(|skipped| skipped.why == Why::UnknownKind)
+            .count();
+        unreadable += updates
+            .skipped
+            .iter()
+            .filter(|skipped| skipped.why == Why::Unreadable)
+            .count();
+    }
+    assert_eq!(received + unknown + unreadable, 2_000);
+    assert!(
+        received > 1_500 && unknown > 100 && unreadable > 10,
+        "{received} {unknown} {unreadable}"
+    );
+    assert_eq!(world.simulator.pending(), 0);
 }

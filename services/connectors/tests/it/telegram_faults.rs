@@ -140,7 +140,7 @@ async fn a_message_whose_answer_was_lost_may_have_arrived() {
     let anna = world.simulator.person("Анна");
     anna.sends("/start");
     let telegram = client(&world.simulator, |options| {
-        options.deadline = Duration::from_millis(300)
+        options.deadline = Duration::from_millis(300);
     });
     let faults = [
         Effect::Reset,
