@@ -80,7 +80,13 @@ impl Parser<'_> {
 
     fn push(&mut self, c: char) {
         self.text.plain.push(c);
-        self.text.page.push_str(&escape(c.encode_utf8(&mut [0; 4])));
+        // A block ends its line by itself on a page.
+        let ends_block = ["</pre>", "</blockquote>"]
+            .iter()
+            .any(|tag| self.text.page.ends_with(tag));
+        if c != '\n' || !ends_block {
+            self.text.page.push_str(&escape(c.encode_utf8(&mut [0; 4])));
+        }
         self.units += c.len_utf16();
     }
 

@@ -1,3 +1,5 @@
+//! What Telegram's answers mean, by their words and without them.
+
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};

@@ -1,3 +1,5 @@
+//! The limits hold at the receiver, however long calls take; told pauses are kept, and nobody starves.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Every part of a cut text stands alone, and nothing is lost between two of them.
+
 use proptest::prelude::*;
 
 use super::{cut, escape, plain, shortened, units};

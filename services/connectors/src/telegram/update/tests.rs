@@ -1,3 +1,5 @@
+//! One update that cannot be read takes no other with it.
+
 use frankenstein::types::MaybeInaccessibleMessage;
 use frankenstein::updates::UpdateContent;
 use secrecy::SecretString;
