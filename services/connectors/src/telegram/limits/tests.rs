@@ -124,6 +124,18 @@ fn message(refusals: bool) -> impl Strategy<Value = Message> {
     )
 }
 
+/// One of many messages to many chats that come at the same time; calls take up to 0.8 s.
+fn in_a_crowd() -> impl Strategy<Value = Message> {
+    (0u64..300, 1i64..1000, 0u64..800, 0u32..=1000).prop_map(|(pushed, chat, takes, arrives)| Message {
+        pushed: millis(pushed),
+        chat,
+        lane: Lane::Notice,
+        takes: millis(takes),
+        arrives,
+        refused: None,
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -152,6 +164,18 @@ proptest! {
             sorted.sort();
             prop_assert_eq!(asked, sorted, "the order within chat {}", chat);
         }
+    }
+
+    #[test]
+    fn thirty_a_second_hold_in_a_crowd(messages in prop::collection::vec(in_a_crowd(), 100..400)) {
+        let sent = play(&messages);
+        prop_assert_eq!(sent.len(), messages.len(), "each is sent once");
+        let arrivals: Vec<Duration> = sent.iter().map(|one| one.arrival).collect();
+        let most = most_within(&arrivals, millis(1000));
+        prop_assert!(most <= 30, "{} within a second", most);
+        let first = sent.iter().map(|one| one.start).min().unwrap_or_default();
+        let at_first = sent.iter().filter(|one| one.start < first + millis(1000)).count();
+        prop_assert!(at_first >= 20, "the limit is used: {} in the first second", at_first);
     }
 
     #[test]
