@@ -5,7 +5,7 @@
 //! everything was down, therefore spread over the whole rhythm by themselves, and always in the same way.
 //! However many slots were missed, the next one is one.
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use events::ids::CabinetId;
 use uuid::Uuid;
@@ -59,7 +59,8 @@ pub fn next_due(cabinet: CabinetId, rhythm: Rhythm, zone: Tz, asked_at: DateTime
             let today = asked_at.with_timezone(&zone).date_naive();
             (0..DAYS)
                 .filter_map(|days| today.checked_add_days(Days::new(days)))
-                .filter_map(|day| begin_of_hour(day, hour, zone))
+                .filter_map(|day| day.and_hms_opt(hour, 0, 0))
+                .filter_map(|local| moment_of(local, zone))
                 .map(|begin| begin + spread)
                 .find(|slot| *slot > earliest)
                 .unwrap_or(asked_at + TimeDelta::days(1))
@@ -67,10 +68,10 @@ pub fn next_due(cabinet: CabinetId, rhythm: Rhythm, zone: Tz, asked_at: DateTime
     }
 }
 
-/// The moment at which that hour of that day begins: of two, the earlier; where the clocks jump over it,
-/// the first one after.
-fn begin_of_hour(day: NaiveDate, hour: u32, zone: Tz) -> Option<DateTime<Utc>> {
-    let wanted = day.and_hms_opt(hour, 0, 0)?;
+/// The moment at which a local clock shows this time: of two, the earlier; where the clocks jump over it, the
+/// first one after.
+#[must_use]
+pub fn moment_of(wanted: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     // No zone has ever jumped further than a day; all real jumps are under three hours.
     (0..=96)
         .map(|quarters| wanted + TimeDelta::minutes(15 * quarters))
