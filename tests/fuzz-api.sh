@@ -117,13 +117,13 @@ asked() {
     curl --fail --silent --show-error --header "Authorization: Bearer $1" "$api/api/v1/$2"
 }
 
-# Fuzzes with the access token that is the first argument.
+# Fuzzes with the access token that is the first argument. The stream of a tenant's events does not end and is left out.
 fuzz() {
     bearer="$1"
     shift
     (cd "$scratch" && "$fuzzer" run "$api/api/v1/openapi.json" --url "$api" --header "Authorization: Bearer $bearer" \
         --generation-deterministic --max-examples "$EXAMPLES" \
-        --continue-on-failure --request-timeout 30 --warnings off --no-color \
+        --exclude-operation-id events --continue-on-failure --request-timeout 30 --warnings off --no-color \
         --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,negative_data_rejection \
         "$@")
 }

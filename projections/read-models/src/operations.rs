@@ -20,8 +20,8 @@ pub use guard::{Guard, OfferRefusal};
 
 use crate::projection::{Projection, Reading, Rejected};
 
-/// Folds `tenant`, `cabinet`, `sync`, `sheet` and `alert` streams, and counts what syncs recorded in `product`
-/// streams.
+/// Folds `tenant`, `cabinet`, `sync`, `sheet` and `alert` streams, and counts what syncs recorded in
+/// `product` streams.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Operations;
 

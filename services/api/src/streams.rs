@@ -1,10 +1,10 @@
 //! Streams of events that are open in this process: how many, whose, and one look at the log for all of them.
 //!
 //! A stream waits for news of its tenant. One task looks for all: it waits until both read models have moved
-//! (so that whoever is told of an event finds it in every answer), asks once for which of the tenants that
-//! somebody listens for there is something new, and tells their streams how far to read. A stream without news
-//! costs no query but that of its rights at each heartbeat. The task begins with the first stream and ends
-//! with the last.
+//! (so that whoever is told of an event finds it in every answer), asks once for which of the tenants with
+//! open streams there is something new, and tells their streams how far to read. A stream without news costs
+//! no query but that of its rights at each heartbeat. The task begins with the first stream and ends with the
+//! last.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -129,8 +129,8 @@ impl Streams {
         open.tenants.values().map(|listened| listened.streams).sum()
     }
 
-    /// Rights of somebody of this tenant, or of anybody, may have ended: their streams look at once, and those
-    /// that go on send a comment.
+    /// Rights of somebody of this tenant, or of anybody, may have ended: their streams look at once, and
+    /// those that go on send a comment.
     pub fn recheck(&self, tenant: Option<TenantId>) {
         let open = self.shared.lock();
         for (whose, listened) in &open.tenants {

@@ -1,6 +1,7 @@
-//! Alerts: one row for each time in which stock of a product was low or gone at one place, from the event that
-//! began it to the one that ended it. How it stands is folded; the estimate of what a time without stock has
-//! cost is kept when that time ends, and what one that goes on has cost so far follows from the pace.
+//! Alerts: one row for each time in which stock of a product was low or gone at one place, from the event
+//! that began it to the one that ended it. How it stands is folded; the estimate of what a time without
+//! stock has cost is kept when that time ends, and what one that goes on has cost so far follows from the
+//! pace.
 
 mod queries;
 

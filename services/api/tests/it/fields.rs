@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::authentication::{filled, method};
 use crate::world::{fresh_key, listening, world, world_and_state};
 
-/// What is no data of anybody's, or goes on for ever: the events of an operation hold what the operation itself
-/// shows, and those of a tenant are listed by themselves.
+/// What is no data of anybody's, or goes on for ever: the events of an operation hold what the operation
+/// itself shows, and those of a tenant are listed by themselves.
 const WITHOUT_FIELDS: [&str; 13] = [
     "/api/v1/events",
     "/api/v1/exports/stock.csv",

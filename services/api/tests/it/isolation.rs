@@ -141,7 +141,7 @@ impl Victim {
             // The thief may not even name a cabinet of somebody else's.
             ("patch", "/api/v1/sheets/link") => Own(json!({"cabinets": [self.cabinet]})),
             ("get", "/api/v1/alerts" | "/api/v1/alert-rules") => Own(none()),
-            // A stream that does not end is not read here; what it tells to whom is tried with the others of events.
+            // It does not end; that it tells nothing of others is tried with its other tests.
             ("get", "/api/v1/events") => Nothing,
             ("put", "/api/v1/alert-rules") => Own(json!({
                 "scope": {"kind": "product", "product_id": self.product}, "below_days": 3

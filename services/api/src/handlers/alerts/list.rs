@@ -125,7 +125,7 @@ pub struct AlertView {
     pub seen_position: i64,
     /// When that was.
     pub seen_at: DateTime<Utc>,
-    /// What the time without stock has probably cost: of one that lasts, until now; null where there was none.
+    /// What the time without stock has probably cost, until now where it lasts; null where there was none.
     pub lost: Option<AlertLostView>,
     /// Position of its last change.
     pub position: i64,

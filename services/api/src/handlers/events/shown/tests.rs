@@ -1,3 +1,5 @@
+//! Every type of event has a decision, and what is told of each is written down.
+
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::DateTime;
