@@ -34,7 +34,7 @@ pub(crate) enum Ended {
     /// The access token's time is over. With a new one the client comes again.
     TokenExpired,
     /// The session was ended, the key revoked or expired, the account closed, the tenant erased.
-    AccessEnded,
+    NoAccess,
     /// The tenant may not use the service for now.
     TenantSuspended,
     /// The role or the key's scopes do not allow it any more.
@@ -50,7 +50,7 @@ impl Ended {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::TokenExpired => "token_expired",
-            Self::AccessEnded => "access_ended",
+            Self::NoAccess => "access_ended",
             Self::TenantSuspended => "tenant_suspended",
             Self::Forbidden => "forbidden",
             Self::Stopping => "stopping",
@@ -83,7 +83,7 @@ impl Rights {
                 })
             }
         };
-        let standing = standing.ok_or(Ended::AccessEnded)?;
+        let standing = standing.ok_or(Ended::NoAccess)?;
         if standing.suspended && !standing.admin {
             return Err(Ended::TenantSuspended);
         }

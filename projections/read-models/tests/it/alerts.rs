@@ -117,6 +117,9 @@ pub(crate) fn push_random(
     log.push(who, product.uuid(), event);
 }
 
+/// Adds a filter.
+type Narrow = fn(&mut AlertQuery);
+
 /// A log with one product, and the times of a story told in alerts of it.
 fn story(events: Vec<AlertEvent>) -> Log {
     let mut log = Log::default();
@@ -219,100 +222,25 @@ async fn alerts_are_filtered_by_state_kind_and_place() {
     };
     let all = AlertQuery::default;
     assert_eq!(found(all()).await, [7, 4, 3], "the newest first");
-    for (query, expected) in [
-        (
-            AlertQuery {
-                going_on: Some(true),
-                ..all()
-            },
-            vec![7, 3],
-        ),
-        (
-            AlertQuery {
-                going_on: Some(false),
-                ..all()
-            },
-            vec![4],
-        ),
-        (
-            AlertQuery {
-                ended_as: Some(AlertState::Closed),
-                ..all()
-            },
-            vec![4],
-        ),
-        (
-            AlertQuery {
-                ended_as: Some(AlertState::Recovered),
-                ..all()
-            },
-            vec![],
-        ),
+    let cases: [(Narrow, Vec<i64>); 13] = [
+        (|query| query.going_on = Some(true), vec![7, 3]),
+        (|query| query.going_on = Some(false), vec![4]),
+        (|query| query.ended_as = Some(AlertState::Closed), vec![4]),
+        (|query| query.ended_as = Some(AlertState::Recovered), vec![]),
         // What was out and is low now is low while it goes on.
-        (
-            AlertQuery {
-                kind: Some(AlertKind::Low),
-                ..all()
-            },
-            vec![7, 4, 3],
-        ),
-        (
-            AlertQuery {
-                kind: Some(AlertKind::Out),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            AlertQuery {
-                warehouse: Some("fbo:507".to_owned()),
-                ..all()
-            },
-            vec![7, 4],
-        ),
-        (
-            AlertQuery {
-                warehouse: Some(String::new()),
-                ..all()
-            },
-            vec![3],
-        ),
-        (
-            AlertQuery {
-                subject: Some("Платья".to_owned()),
-                ..all()
-            },
-            vec![7, 4, 3],
-        ),
-        (
-            AlertQuery {
-                subject: Some("Носки".to_owned()),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            AlertQuery {
-                cabinet_id: Some(cabinet(2).uuid()),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            AlertQuery {
-                since: Some(at("2026-10-02T00:00:00Z")),
-                ..all()
-            },
-            vec![7, 4],
-        ),
-        (
-            AlertQuery {
-                before: Some(7),
-                ..all()
-            },
-            vec![4, 3],
-        ),
-    ] {
+        (|query| query.kind = Some(AlertKind::Low), vec![7, 4, 3]),
+        (|query| query.kind = Some(AlertKind::Out), vec![]),
+        (|query| query.warehouse = Some("fbo:507".to_owned()), vec![7, 4]),
+        (|query| query.warehouse = Some(String::new()), vec![3]),
+        (|query| query.subject = Some("Платья".to_owned()), vec![7, 4, 3]),
+        (|query| query.subject = Some("Носки".to_owned()), vec![]),
+        (|query| query.cabinet_id = Some(cabinet(2).uuid()), vec![]),
+        (|query| query.since = Some(at("2026-10-02T00:00:00Z")), vec![7, 4]),
+        (|query| query.before = Some(7), vec![4, 3]),
+    ];
+    for (narrow, expected) in cases {
+        let mut query = all();
+        narrow(&mut query);
         assert_eq!(found(query.clone()).await, expected, "{query:?}");
     }
     let ended = world

@@ -82,21 +82,7 @@ pub(crate) fn eventful(seed: u64, events: usize) -> Log {
                 );
             }
             2 => {
-                let observed = StockObserved {
-                    sync_id: sync_id(2),
-                    source: "stock_fbs".to_owned(),
-                    as_of: at("2026-10-01T10:00:00Z"),
-                    levels: vec![],
-                    regrouped: vec![],
-                    unassigned_in_way: Some(InWay {
-                        to_client: 3,
-                        from_client: 2,
-                    }),
-                    turnover: Some(vec![MarketplaceTurnover {
-                        days_of_stock_milli: Some(1_500),
-                        ..MarketplaceTurnover::default()
-                    }]),
-                };
+                let observed = on_the_way();
                 log.push(who, product.uuid(), ProductEvent::from(observed));
             }
             3 => {
@@ -131,6 +117,25 @@ pub(crate) fn eventful(seed: u64, events: usize) -> Log {
     // Some steps are two events.
     log.events.truncate(events);
     log
+}
+
+/// Units on the way that no warehouse is told for, and the marketplace's own turnover.
+fn on_the_way() -> StockObserved {
+    StockObserved {
+        sync_id: sync_id(2),
+        source: "stock_fbs".to_owned(),
+        as_of: at("2026-10-01T10:00:00Z"),
+        levels: vec![],
+        regrouped: vec![],
+        unassigned_in_way: Some(InWay {
+            to_client: 3,
+            from_client: 2,
+        }),
+        turnover: Some(vec![MarketplaceTurnover {
+            days_of_stock_milli: Some(1_500),
+            ..MarketplaceTurnover::default()
+        }]),
+    }
 }
 
 fn told_level(dice: &mut Dice) -> StockLevel {

@@ -140,6 +140,16 @@ impl Victim {
             }
             // The thief may not even name a cabinet of somebody else's.
             ("patch", "/api/v1/sheets/link") => Own(json!({"cabinets": [self.cabinet]})),
+            ("post", "/api/v1/sheets/create") => Own(json!({"share_with": ["thief@example.com"]})),
+            ("put", "/api/v1/sheets/link") => Own(json!({"spreadsheet_id": "a".repeat(44)})),
+            _ => return self.decided_of_alerts(method, path),
+        })
+    }
+
+    fn decided_of_alerts(&self, method: &str, path: &str) -> Option<Decided> {
+        use Decided::{Nothing, Own, Theirs};
+        let none = || json!({});
+        Some(match (method, path) {
             ("get", "/api/v1/alerts" | "/api/v1/alert-rules") => Own(none()),
             // It does not end; that it tells nothing of others is tried with its other tests.
             ("get", "/api/v1/events") => Nothing,
@@ -147,8 +157,6 @@ impl Victim {
                 "scope": {"kind": "product", "product_id": self.product}, "below_days": 3
             })),
             ("delete", "/api/v1/alert-rules/{id}") => Theirs(self.rule, none()),
-            ("post", "/api/v1/sheets/create") => Own(json!({"share_with": ["thief@example.com"]})),
-            ("put", "/api/v1/sheets/link") => Own(json!({"spreadsheet_id": "a".repeat(44)})),
             _ => return None,
         })
     }
