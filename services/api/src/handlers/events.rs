@@ -78,8 +78,10 @@ fn types(given: Given<'_>) -> Result<Vec<&'static str>, String> {
     Ok(types)
 }
 
-/// Follow what happens: syncs, alerts and changes of stock, as server-sent events. The `id` of an event is
-/// its position, `event` its type, and its data a small JSON object with ids and numbers:
+/// Follow syncs, alerts and changes of stock as they happen.
+///
+/// The answer is a stream of server-sent events. The `id` of an event is its position, `event` its type, and
+/// its data a small JSON object with ids and numbers:
 ///
 /// - `sync.requested`, `sync.started`, `sync.completed`, `sync.failed`, `sync.quarantined`, `sync.released`,
 ///   `sync.discarded`, `source.degraded`, `source.recovered` (group `sync`)
