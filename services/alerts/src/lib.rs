@@ -1,7 +1,7 @@
-//! The alert policy: it folds the log into what is known of every product's stock and orders, judges it at the
-//! end of every sync, and appends what changes. It reads events only, so the same log always gives the same
-//! alerts, and a policy that starts anew repeats commands that the log answers as duplicates. What is judged
-//! when, and what raises nothing, is told in `docs/alerts.md`.
+//! The alert policy: it folds the log into what is known of every product's stock and orders, judges it at
+//! the end of every sync, and appends what changes. It reads events only, so the same log always gives the
+//! same alerts, and a policy that starts anew repeats commands that the log answers as duplicates. What is
+//! judged when, and what raises nothing, is told in `docs/alerts.md`.
 
 mod policy;
 mod store;

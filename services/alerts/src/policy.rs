@@ -1,7 +1,8 @@
-//! The policy at work. One instance is active: it holds a lock for as long as its connection lives, and every
-//! write is fenced by the position that was there before. It reads the log page by page, the next one while it
-//! folds this one, and keeps what it knows now and then, together with its position. Whatever is lost between
-//! two times is folded again; the commands that were given meanwhile are answered as duplicates.
+//! The policy at work. One instance is active: it holds a lock for as long as its connection lives, and
+//! every write is fenced by the position that was there before. It reads the log page by page, the next one
+//! while it folds this one, and keeps what it knows now and then, together with its position. Whatever is
+//! lost between two times is folded again; the commands that were given meanwhile are answered as
+//! duplicates.
 
 use std::collections::HashSet;
 use std::sync::Arc;

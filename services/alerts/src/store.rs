@@ -152,8 +152,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes what changed, and how far the policy has come, in one transaction. The fence is the position that
-    /// was there before, and the epoch.
+    /// Writes what changed, and how far the policy has come, in one transaction. The fence is the position
+    /// that was there before, and the epoch.
     pub(crate) async fn keep(
         &self,
         watch: &Watch,

@@ -1,10 +1,11 @@
 //! The pure part: the log folded into what is known of every cabinet, and judged at the end of each sync. It
 //! holds the cabinets that were worked on lately; the others are in the database and are asked for by name.
 //!
-//! How an alert stands is taken from what was judged, not from the alert events in the log: those come behind
-//! the event that caused them, at a place that depends on who else was appending. So the same log always leads
-//! to the same judgements. Only up to [`Watch::quiet_until`] it is the other way round: what was judged there by
-//! another version of this program stays as it is, and its events say how the alerts stand.
+//! How an alert stands is taken from what was judged, not from the alert events in the log: those come
+//! behind the event that caused them, at a place that depends on who else was appending. So the same log
+//! always leads to the same judgements. Only up to [`Watch::quiet_until`] it is the other way round: what
+//! was judged there by another version of this program stays as it is, and its events say how the alerts
+//! stand.
 
 mod cabinet;
 mod judge;
@@ -29,8 +30,8 @@ use uuid::Uuid;
 pub(crate) use cabinet::Cabinet;
 use judge::Trigger;
 
-/// Version of what is folded and of how it is judged: raise it whenever another state or another alert follows
-/// from the same events. Everything is folded anew then, and what was judged before stays.
+/// Version of what is folded and of how it is judged: raise it whenever another state or another alert
+/// follows from the same events. Everything is folded anew then, and what was judged before stays.
 pub const FOLD_VERSION: i32 = 1;
 
 /// What is known of a tenant.
@@ -141,8 +142,8 @@ impl Watch {
         }
     }
 
-    /// What a page needs that is not in memory. Rules concern all cabinets of their tenant: those are asked for
-    /// once the tenant is there, so a page is asked about until it needs nothing.
+    /// What a page needs that is not in memory. Rules concern all cabinets of their tenant: those are asked
+    /// for once the tenant is there, so a page is asked about until it needs nothing.
     pub(crate) fn needs(&self, page: &[Read]) -> Needs {
         let mut needs = Needs::default();
         for Read { event, told } in page {
@@ -449,8 +450,8 @@ impl Watch {
         self.cabinets.values().map(Cabinet::size).sum()
     }
 
-    /// Drops the cabinets whose last event is the oldest, until at most so many products are left. Call it when
-    /// everything is kept.
+    /// Drops the cabinets whose last event is the oldest, until at most so many products are left. Call it
+    /// when everything is kept.
     pub(crate) fn shrink_to(&mut self, most: usize) {
         let mut left = self.products();
         if left > most {

@@ -351,7 +351,8 @@ pub(crate) async fn fill_log(database: &Database, count: i64, articles: i64) -> 
     write_log(database, count, appends).await
 }
 
-/// Writes an empty log in one go: `count` commands of one event each. Returns how many bytes of payload there are.
+/// Writes an empty log in one go: `count` commands of one event each. Returns how many bytes of payload
+/// there are.
 ///
 /// # Errors
 /// When the server refuses.

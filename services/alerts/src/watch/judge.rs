@@ -1,5 +1,5 @@
-//! Which products run out: every product whose numbers may have changed is asked, place by place, with what is
-//! certain. What a sync could not read completely raises nothing and ends nothing.
+//! Which products run out: every product whose numbers may have changed is asked, place by place, with what
+//! is certain. What a sync could not read completely raises nothing and ends nothing.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! One product as the policy knows it: its stock by warehouse and source, its orders of the last days, and how
-//! it stands with its alerts.
+//! One product as the policy knows it: its stock by warehouse and source, its orders of the last days, and
+//! how it stands with its alerts.
 
 use std::collections::BTreeMap;
 

@@ -106,6 +106,13 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Some(DoubtState::Held)),
         1 => Just(Some(DoubtState::Taken)),
     ];
+    let sync = (outcome, doubted, 0_i64..400, 0_i64..60);
+    let sync = sync.prop_map(|(outcome, doubted, covers_hours, age_hours)| Op::Sync {
+        outcome,
+        doubted,
+        covers_hours,
+        age_hours,
+    });
     prop_oneof![
         5 => stock.prop_map(|(nm_id, at, renamed, units, regroups, from)| Op::Stock {
             nm_id,
@@ -118,9 +125,7 @@ fn op() -> impl Strategy<Value = Op> {
             nm_id, at, id, hours_ago, quantity, cancelled,
         }),
         1 => (at, any::<bool>()).prop_map(|(at, out)| Op::Exclude { at, out }),
-        2 => (outcome, doubted, 0_i64..400, 0_i64..60).prop_map(|(outcome, doubted, covers_hours, age_hours)| {
-            Op::Sync { outcome, doubted, covers_hours, age_hours }
-        }),
+        2 => sync,
     ]
 }
 
@@ -433,8 +438,8 @@ fn the_policy_counts_what_the_api_shows() {
             let mut shown = runtime.block_on(read_models.after(shop, &log));
             let counted = counted(shop, &log);
             for (id, numbers) in &mut shown {
-                // What is told by its name although a warehouse with an id has that name is counted, but is no
-                // place of its own for the policy.
+                // What is told by its name although a warehouse with an id has that name is counted, but is
+                // no place of its own for the policy.
                 let places = counted.get(id).map(|counted| &counted.places);
                 numbers.places.retain(|key, _| {
                     !key.contains(":name:") || places.is_some_and(|places| places.contains_key(key))

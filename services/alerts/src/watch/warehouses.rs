@@ -1,6 +1,6 @@
-//! The warehouses of a cabinet: their names, which of them are one and the same, and which are left out. The
-//! rules are those of the read model's views `warehouse_aliases` and `excluded_keys`, so that the policy counts
-//! what the API shows.
+//! The warehouses of a cabinet: their names, which of them are one and the same, and which are left out.
+//! The rules are those of the read model's views `warehouse_aliases` and `excluded_keys`, so that the
+//! policy counts what the API shows.
 
 use std::collections::{BTreeSet, HashMap};
 
