@@ -500,7 +500,6 @@ fn circumstances(event: &Recorded) -> Context {
 
 #[cfg(test)]
 #[expect(
-    clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test fails by panicking, and so do its helpers"
 )]

@@ -137,6 +137,16 @@ fn hours(hours: i64) -> TimeDelta {
     TimeDelta::hours(hours)
 }
 
+fn ordered(line: OrderLine) -> ProductEvent {
+    OrdersObserved {
+        sync_id: SyncId(Uuid::from_u128(1)),
+        source: "orders".to_owned(),
+        as_of: now(),
+        orders: vec![line],
+    }
+    .into()
+}
+
 fn event_of(shop: Shop, op: &Op) -> (Uuid, Event) {
     let sync_id = SyncId(Uuid::from_u128(1));
     let key = |at: usize| WAREHOUSES[at].0.to_owned();
@@ -204,16 +214,7 @@ fn event_of(shop: Shop, op: &Op) -> (Uuid, Event) {
                 size_id: None,
                 cluster: None,
             };
-            let observed = OrdersObserved {
-                sync_id,
-                source: "orders".to_owned(),
-                as_of: now(),
-                orders: vec![line],
-            };
-            (
-                ProductId::of(shop.cabinet, *nm_id).uuid(),
-                ProductEvent::from(observed).into(),
-            )
+            (ProductId::of(shop.cabinet, *nm_id).uuid(), ordered(line).into())
         }
         Op::Exclude { at, out } => {
             let (warehouse, reason) = (key(*at), "stuck".to_owned());
