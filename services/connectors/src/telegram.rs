@@ -20,6 +20,7 @@ pub use client::{BotToken, InvalidToken, Me, Options, Sent, Telegram, Webhook};
 pub use error::{Forbidden, OtherReceiver, Refusal, TelegramError};
 pub use frankenstein::AsyncTelegramApi;
 pub use frankenstein::types::{InlineKeyboardButton, InlineKeyboardMarkup, ReplyMarkup};
+pub use frankenstein::{methods, types, updates};
 pub use limits::{Lane, Limits};
 pub use message::{MessageAt, NewMessage, Place, Upload};
 pub use pace::Pace;

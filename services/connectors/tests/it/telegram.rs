@@ -530,7 +530,7 @@ fn every_kind_of_update_is_read() {
         let update = json!({"update_id": number, kind: sample(kind, 5_000_000_001)});
         match read_update(update.to_string().as_bytes()) {
             Read::Update(received) => {
-                assert_eq!((received.id, received.left_out), (number as i64, 0), "{kind}")
+                assert_eq!((received.id, received.left_out), (number as i64, 0), "{kind}");
             }
             Read::Skipped(skipped) => panic!("{skipped:?}"),
         }

@@ -176,7 +176,7 @@ fn done(service: &Service, delivered: Delivered) {
     });
 }
 
-/// The answer of a webhook may be one method call; what comes of it is told to nobody.
+/// The answer of a webhook may be one method call; its outcome is not reported.
 fn run_answer(service: &Service, body: &[u8]) {
     let Ok(mut fields) = serde_json::from_slice::<Map<String, Value>>(body) else {
         return;

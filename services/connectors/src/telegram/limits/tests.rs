@@ -1,4 +1,4 @@
-//! The limits hold at the receiver, however long calls take; told pauses are kept, and nobody starves.
+//! The limits hold at the receiver, however long calls take; told pauses are kept, and no chat waits for ever.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
