@@ -1,4 +1,4 @@
-//! The limits hold at the receiver, however long calls take; told pauses are kept, and no chat waits for ever.
+//! The limits hold at the receiver, however long calls take; told pauses are kept, and every chat gets on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
