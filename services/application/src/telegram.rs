@@ -10,11 +10,7 @@ use crate::{App, Context, ExecuteError, Receipt};
 ///
 /// # Errors
 /// [`ExecuteError`]; refused while the login is deactivated.
-pub async fn link(
-    app: &App,
-    context: &Context,
-    user: UserId,
-) -> Result<Receipt, ExecuteError<UserRefusal>> {
+pub async fn link(app: &App, context: &Context, user: UserId) -> Result<Receipt, ExecuteError<UserRefusal>> {
     decide(app, context, user, UserCommand::LinkTelegram).await
 }
 

@@ -68,7 +68,14 @@ mod tests {
 
     #[test]
     fn data_of_others_is_no_button_of_a_notice() {
-        for data in ["", "n:", "n:sp:x", "m:sp:00000000000000000000000000000000", "n:zk:stock.low", "n:zk:x:1:2"] {
+        for data in [
+            "",
+            "n:",
+            "n:sp:x",
+            "m:sp:00000000000000000000000000000000",
+            "n:zk:stock.low",
+            "n:zk:x:1:2",
+        ] {
             assert_eq!(Press::parse(data), None, "{data}");
         }
     }

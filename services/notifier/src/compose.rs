@@ -89,7 +89,9 @@ pub fn compose(texts: &Texts, items: &[Item], names: &Names, reader: Reader<'_>)
         [only] if !is_first_sync => composer.buttons(only),
         _ => Vec::new(),
     };
-    let row = InlineKeyboardMarkup::builder().inline_keyboard(vec![buttons.clone()]).build();
+    let row = InlineKeyboardMarkup::builder()
+        .inline_keyboard(vec![buttons.clone()])
+        .build();
     Some(Message {
         // The limits above leave room; what would still be too long ends at a border of lines.
         html: cut(&html, TEXT).into_iter().next()?,
@@ -124,7 +126,9 @@ impl Composer<'_> {
         let shown = shares(&groups.values().map(Vec::len).collect::<Vec<_>>());
         let mut lines = vec![self.head(items, is_first_sync)];
         for ((kind, items), shown) in groups.iter().zip(&shown) {
-            let Some(texts) = self.words.kind(*kind) else { continue };
+            let Some(texts) = self.words.kind(*kind) else {
+                continue;
+            };
             let heading = Values::from([
                 ("icon", Value::Words(texts.icon.clone())),
                 ("title", Value::Words(texts.title.clone())),
@@ -133,7 +137,10 @@ impl Composer<'_> {
             lines.push(String::new());
             lines.push(self.part("group", &heading));
             for item in items.iter().take(*shown) {
-                lines.push(format!("• {}", self.words.fill(&texts.line, &self.values(item, true))));
+                lines.push(format!(
+                    "• {}",
+                    self.words.fill(&texts.line, &self.values(item, true))
+                ));
             }
         }
         let more = items.len() - shown.iter().sum::<usize>();
@@ -147,8 +154,15 @@ impl Composer<'_> {
 
     fn head(&self, items: &[Item], is_first_sync: bool) -> String {
         let only_first = items.iter().all(|item| item.facts.is_first_sync);
-        let name = if is_first_sync && only_first { "first_sync" } else { "list" };
-        self.part(name, &Values::from([("count", Value::count(number(items.len())))]))
+        let name = if is_first_sync && only_first {
+            "first_sync"
+        } else {
+            "list"
+        };
+        self.part(
+            name,
+            &Values::from([("count", Value::count(number(items.len())))]),
+        )
     }
 
     fn link(&self) -> Option<String> {
@@ -177,7 +191,14 @@ impl Composer<'_> {
             values.insert("days_left", Value::count(days));
         }
         values.insert("cabinet", self.cabinet(facts, is_line));
-        values.insert("why", Value::Words(self.words.why(facts.word.as_deref().unwrap_or_default()).to_owned()));
+        values.insert(
+            "why",
+            Value::Words(
+                self.words
+                    .why(facts.word.as_deref().unwrap_or_default())
+                    .to_owned(),
+            ),
+        );
         if let Some(source) = &facts.source {
             values.insert("source", Value::Words(source.clone()));
         }
@@ -201,7 +222,9 @@ impl Composer<'_> {
 
     fn product(&self, facts: &Facts, longest: usize) -> Values {
         let mut values = Values::new();
-        let Some(product) = facts.product else { return values };
+        let Some(product) = facts.product else {
+            return values;
+        };
         let number = facts.nm_id.map(|number| number.to_string()).unwrap_or_default();
         let (article, title) = self.names.products.get(&product).cloned().unwrap_or_default();
         let article = if article.is_empty() { number } else { article };
@@ -223,7 +246,9 @@ impl Composer<'_> {
     }
 
     fn cabinet(&self, facts: &Facts, is_line: bool) -> Value {
-        let name = facts.cabinet.and_then(|cabinet| self.names.cabinets.get(&cabinet));
+        let name = facts
+            .cabinet
+            .and_then(|cabinet| self.names.cabinets.get(&cabinet));
         let longest = if is_line { SHORT_NAME } else { NAME };
         let name = match name {
             Some(name) => Value::Words(shortened(name, longest)),

@@ -100,12 +100,7 @@ pub(crate) fn page(
     page
 }
 
-fn notices(
-    recorded: &Recorded,
-    matter: &Matter,
-    receiver: &Receiver,
-    now: DateTime<Utc>,
-) -> Vec<NewNotice> {
+fn notices(recorded: &Recorded, matter: &Matter, receiver: &Receiver, now: DateTime<Utc>) -> Vec<NewNotice> {
     let wanted = Channel::ALL
         .into_iter()
         .filter(|channel| receiver.preferences.wants(*channel, matter.kind, receiver.role));

@@ -178,7 +178,10 @@ pub fn outdated_by(recorded: &Recorded, event: &Event) -> Vec<Pointless> {
             WebhookEndpointEvent::WebhookEndpointEnabled(_)
             | WebhookEndpointEvent::WebhookEndpointRemoved(_)
             | WebhookEndpointEvent::WebhookEndpointDisabled(_),
-        ) => (Some(format!("webhook:{}", recorded.stream_id)), &[K::WebhookDisabled]),
+        ) => (
+            Some(format!("webhook:{}", recorded.stream_id)),
+            &[K::WebhookDisabled],
+        ),
         _ => (None, &[]),
     };
     match subject {
@@ -203,7 +206,9 @@ fn subject_of(recorded: &Recorded, event: &Event) -> Option<String> {
             };
             format!("alert:{id}:{}", warehouse.as_deref().unwrap_or("-"))
         }
-        Event::Sync(SyncEvent::SourceDegraded(degraded)) => format!("cabinet:{id}:source:{}", degraded.source),
+        Event::Sync(SyncEvent::SourceDegraded(degraded)) => {
+            format!("cabinet:{id}:source:{}", degraded.source)
+        }
         Event::Sync(SyncEvent::SourceRecovered(recovered)) => {
             format!("cabinet:{id}:source:{}", recovered.source)
         }

@@ -176,7 +176,9 @@ impl Sender {
             Some(held) => held.renew(&self.pool, lasting).await?,
             None => *lease = Lease::take(&self.pool, Work::Telegram, self.ids.next(), lasting).await?,
         }
-        let Some(lease) = *lease else { return Ok(Turn::Over) };
+        let Some(lease) = *lease else {
+            return Ok(Turn::Over);
+        };
         let outbox = self.outbox();
         loop {
             let receivers = outbox.ready(self.ready(), self.options.receivers).await?;
@@ -215,8 +217,10 @@ impl Sender {
         let (idle, due): (Vec<Taken>, Vec<Taken>) =
             parcel.notices.drain(..).partition(|notice| notice.idle.is_some());
         if !idle.is_empty() {
-            let reasons: Vec<_> =
-                idle.iter().filter_map(|notice| Some((notice.id, notice.idle?))).collect();
+            let reasons: Vec<_> = idle
+                .iter()
+                .filter_map(|notice| Some((notice.id, notice.idle?)))
+                .collect();
             outbox
                 .dropped(lease, &parcel, &reasons, false, self.clock.now())
                 .await?;
@@ -238,7 +242,12 @@ impl Sender {
             // Something was superseded meanwhile; the next round makes another message.
             return Ok(Turn::Over);
         }
-        let repeated: Vec<Taken> = parcel.notices.iter().filter(|one| one.is_repeated).cloned().collect();
+        let repeated: Vec<Taken> = parcel
+            .notices
+            .iter()
+            .filter(|one| one.is_repeated)
+            .cloned()
+            .collect();
         self.tell(Outcome::Repeated, &repeated);
         let sent = self.call(lease, chat, &message).await?;
         self.settle(lease, &parcel, &ids, sent).await

@@ -20,7 +20,7 @@ pub const STANDS_FOR: TimeDelta = TimeDelta::minutes(10);
 const EVERY: Duration = Duration::from_secs(30);
 
 /// Troubles that a person has to end, as the sheets role calls them; the others end by themselves.
-pub const FOR_A_PERSON: [&str; 15] = [
+pub const FOR_A_PERSON: [&str; 20] = [
     "protected",
     "old_layout",
     "no_account",
@@ -33,9 +33,14 @@ pub const FOR_A_PERSON: [&str; 15] = [
     "api_disabled",
     "key_refused",
     "storage_full",
-    "refused",
+    "frozen",
+    "table",
     "merged",
+    "filter",
+    "banding",
+    "validation",
     "metadata_full",
+    "refused",
 ];
 
 /// Why a round did not work; the next one begins anew.

@@ -84,13 +84,28 @@ pub struct Texts {
 
 /// Parts that the program uses.
 const PARTS: [&str; 15] = [
-    "article", "place", "cabinet", "enough", "lost", "lost_money", "out_for", "retry", "list", "first_sync",
-    "group", "more", "link", "decimal", "nameless",
+    "article",
+    "place",
+    "cabinet",
+    "enough",
+    "lost",
+    "lost_money",
+    "out_for",
+    "retry",
+    "list",
+    "first_sync",
+    "group",
+    "more",
+    "link",
+    "decimal",
+    "nameless",
 ];
 /// Buttons that the program uses.
 const BUTTONS: [&str; 3] = ["snooze", "show", "open_sheet"];
 /// Words that the program counts.
-const PLURALS: [&str; 7] = ["units", "days", "hours", "minutes", "orders", "notices", "products"];
+const PLURALS: [&str; 7] = [
+    "units", "days", "hours", "minutes", "orders", "notices", "products",
+];
 
 impl Texts {
     /// The texts that the program has. They are complete: every kind in every language.
@@ -114,7 +129,9 @@ impl Texts {
                 what: what.to_owned(),
             };
             for kind in NoticeKind::ALL {
-                book.kinds.get(kind.as_str()).ok_or_else(|| missing(kind.as_str()))?;
+                book.kinds
+                    .get(kind.as_str())
+                    .ok_or_else(|| missing(kind.as_str()))?;
             }
             for part in PARTS {
                 book.parts.get(part).ok_or_else(|| missing(part))?;
@@ -162,7 +179,9 @@ impl<'a> Words<'a> {
 
     /// What a button says.
     pub(crate) fn button(&self, name: &str) -> &'a str {
-        self.book.and_then(|book| book.buttons.get(name)).map_or("", String::as_str)
+        self.book
+            .and_then(|book| book.buttons.get(name))
+            .map_or("", String::as_str)
     }
 
     /// Why something failed, in words.

@@ -3,7 +3,7 @@
 
 use application::App;
 use application::domain::notice::NoticeKind;
-use auth::Subject;
+use auth::profiles::Subject;
 use database::{DatabaseError, Pool};
 use events::ids::{CabinetId, ProductId, TenantId};
 use notifications::SheetTroubles;
@@ -33,7 +33,12 @@ pub(super) async fn of(app: &App, pool: &Pool, tenant: TenantId, items: &[Item])
     }
     if items.iter().any(|item| item.facts.cabinet.is_some()) {
         match app.profiles.all(tenant, Subject::Cabinet).await {
-            Ok(known) => names.cabinets = known.into_iter().map(|(id, name)| (CabinetId(id), name)).collect(),
+            Ok(known) => {
+                names.cabinets = known
+                    .into_iter()
+                    .map(|(id, name)| (CabinetId(id), name))
+                    .collect()
+            }
             Err(error) => tracing::warn!(error = ?error, "a notice has no names of cabinets"),
         }
     }
@@ -56,7 +61,9 @@ async fn products(
     let mut session = pool.tenant(tenant).await?;
     let transaction = session.begin_snapshot().await?;
     for (id, label) in product_labels(&transaction, &ids).await? {
-        names.products.insert(ProductId(id), (label.vendor_code, label.title));
+        names
+            .products
+            .insert(ProductId(id), (label.vendor_code, label.title));
     }
     Ok(())
 }

@@ -41,7 +41,9 @@ impl Sender {
         match error {
             TelegramError::Flood { retry_after, .. } => {
                 let wait = TimeDelta::from_std(retry_after).unwrap_or(LONGEST_AGAIN);
-                outbox.later(lease, parcel, ids, now + wait, "flood", false).await?;
+                outbox
+                    .later(lease, parcel, ids, now + wait, "flood", false)
+                    .await?;
                 Ok(Turn::Over)
             }
             TelegramError::Forbidden { why, .. } => self.missed(lease, parcel, why.as_str()).await,
@@ -65,14 +67,21 @@ impl Sender {
             | TelegramError::Conflict { .. }
             | TelegramError::UnknownOutcome(_) => {
                 tracing::warn!(error = ?error, "Telegram does not take notices");
-                let tries = parcel.notices.iter().map(|notice| notice.attempts).max().unwrap_or_default();
+                let tries = parcel
+                    .notices
+                    .iter()
+                    .map(|notice| notice.attempts)
+                    .max()
+                    .unwrap_or_default();
                 let doubled = FIRST_AGAIN * (1 << tries.clamp(0, 11));
                 let at = match may_have_arrived {
                     true => now + doubled.min(LONGEST_AGAIN),
                     false => now,
                 };
                 let class = class(&error);
-                outbox.later(lease, parcel, ids, at, class, may_have_arrived).await?;
+                outbox
+                    .later(lease, parcel, ids, at, class, may_have_arrived)
+                    .await?;
                 Ok(Turn::Pause)
             }
         }

@@ -68,7 +68,9 @@ fn russian_words_go_with_their_numbers() {
 fn what_people_wrote_is_escaped() {
     let texts = Texts::load().unwrap();
     let values = Values::from([("name", Value::Words("<b>Чай & «Ко»".to_owned()))]);
-    let filled = texts.of(Language::Russian).fill("<i>{name}</i>{unknown}", &values);
+    let filled = texts
+        .of(Language::Russian)
+        .fill("<i>{name}</i>{unknown}", &values);
     assert_eq!(filled, "<i>&lt;b&gt;Чай &amp; «Ко»</i>");
 }
 

@@ -26,7 +26,11 @@ fn without_a_choice_a_notice_is_due_after_the_time_of_gathering() {
 fn what_comes_in_quiet_hours_is_due_at_their_end() {
     let night = quiet(22 * 60, 8 * 60);
     let zone = zone_of(Some("Europe/Moscow"));
-    for at in ["2026-11-02T19:00:00Z", "2026-11-02T23:59:00Z", "2026-11-03T04:59:50Z"] {
+    for at in [
+        "2026-11-02T19:00:00Z",
+        "2026-11-02T23:59:00Z",
+        "2026-11-03T04:59:50Z",
+    ] {
         assert_eq!(due_at(utc(at), &night, zone), utc("2026-11-03T05:00:00Z"), "{at}");
     }
     let at = utc("2026-11-03T05:00:00Z");
@@ -40,12 +44,18 @@ fn a_digest_comes_at_its_hour_or_when_the_quiet_hours_end() {
         digest_hour: Some(9),
         ..Preferences::default()
     };
-    assert_eq!(due_at(utc("2026-11-02T00:00:00Z"), &digest, zone), utc("2026-11-02T23:00:00Z"));
+    assert_eq!(
+        due_at(utc("2026-11-02T00:00:00Z"), &digest, zone),
+        utc("2026-11-02T23:00:00Z")
+    );
     digest.quiet = Some(QuietHours {
         from: 23 * 60,
         until: 10 * 60 + 30,
     });
-    assert_eq!(due_at(utc("2026-11-02T03:00:00Z"), &digest, zone), utc("2026-11-03T00:30:00Z"));
+    assert_eq!(
+        due_at(utc("2026-11-02T03:00:00Z"), &digest, zone),
+        utc("2026-11-03T00:30:00Z")
+    );
 }
 
 #[test]
@@ -53,7 +63,10 @@ fn an_hour_that_the_clocks_jump_over_begins_when_they_have_jumped() {
     // 2026-03-29: 02:00 becomes 03:00 in Berlin.
     let zone = zone_of(Some("Europe/Berlin"));
     let night = quiet(60, 2 * 60 + 30);
-    assert_eq!(due_at(utc("2026-03-29T00:30:00Z"), &night, zone), utc("2026-03-29T01:00:00Z"));
+    assert_eq!(
+        due_at(utc("2026-03-29T00:30:00Z"), &night, zone),
+        utc("2026-03-29T01:00:00Z")
+    );
 }
 
 #[test]
@@ -64,8 +77,14 @@ fn of_an_hour_that_comes_twice_the_first_one_counts() {
         digest_hour: Some(2),
         ..Preferences::default()
     };
-    assert_eq!(due_at(utc("2026-10-24T20:00:00Z"), &digest, zone), utc("2026-10-25T00:00:00Z"));
-    assert_eq!(due_at(utc("2026-10-25T00:30:00Z"), &digest, zone), utc("2026-10-26T01:00:00Z"));
+    assert_eq!(
+        due_at(utc("2026-10-24T20:00:00Z"), &digest, zone),
+        utc("2026-10-25T00:00:00Z")
+    );
+    assert_eq!(
+        due_at(utc("2026-10-25T00:30:00Z"), &digest, zone),
+        utc("2026-10-26T01:00:00Z")
+    );
 }
 
 fn zones() -> impl Strategy<Value = Tz> {
