@@ -4,6 +4,11 @@
     reason = "a test that cannot set up its world cannot go on"
 )]
 
+mod delivery;
+mod fan_out;
+mod kills;
+mod sheets;
 mod webhooks;
 mod webhooks_killed;
 mod webhooks_world;
+mod world;
