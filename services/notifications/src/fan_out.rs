@@ -231,9 +231,9 @@ async fn add(
                            due_at, left_out, ends)) \
              INSERT INTO core.notices (tenant_id, notice_id, user_id, channel, kind, subject, product_id, position, \
                     facts, happened_at, created_at, due_at, state, reason, ended_at) \
-             SELECT tenant, id, receiver, channel, kind, subject, product, position, facts, happened_at, $14, due_at, \
+             SELECT tenant, id, receiver, channel, kind, subject, product, position, facts, happened_at, $14::timestamptz, due_at, \
                     CASE WHEN why IS NULL THEN 'waiting' ELSE 'left_out' END, why, \
-                    CASE WHEN why IS NOT NULL THEN $14 END \
+                    CASE WHEN why IS NOT NULL THEN $14::timestamptz END \
                FROM new ON CONFLICT DO NOTHING RETURNING kind, state",
         )
         .await?;

@@ -249,6 +249,26 @@ impl Metrics {
         self.inner.readers.alerts_raised.add(1, &labels);
     }
 
+    /// What became of notices.
+    pub fn notices(&self, outcome: &'static str, kind: &'static str, channel: &'static str, number: u64) {
+        let labels = [
+            KeyValue::new("outcome", outcome),
+            KeyValue::new("kind", kind),
+            KeyValue::new("channel", channel),
+        ];
+        self.inner.readers.notices_ended.add(number, &labels);
+    }
+
+    /// Notices that wait by a channel, and how long the oldest of those that are due has been due.
+    pub fn waiting_notices(&self, channel: &'static str, waiting: u64, oldest: Duration) {
+        let labels = [KeyValue::new("channel", channel)];
+        self.inner.readers.notices_waiting.record(waiting, &labels);
+        self.inner
+            .readers
+            .notices_oldest_seconds
+            .record(oldest.as_secs_f64(), &labels);
+    }
+
     /// One request to a marketplace and the HTTP status, `None` where no answer came.
     pub fn marketplace_request(&self, host: &str, endpoint: &'static str, status: Option<u16>) {
         let labels = [

@@ -13,6 +13,9 @@ pub(super) struct Readers {
     pub(super) queue_jobs: Gauge<u64>,
     pub(super) queue_oldest_seconds: Gauge<f64>,
     pub(super) alerts_raised: Counter<u64>,
+    pub(super) notices_ended: Counter<u64>,
+    pub(super) notices_waiting: Gauge<u64>,
+    pub(super) notices_oldest_seconds: Gauge<f64>,
 }
 
 impl Readers {
@@ -55,6 +58,20 @@ impl Readers {
             alerts_raised: meter
                 .u64_counter("stock.alerts.raised")
                 .with_description("Changes of alerts that the policy has written, by kind of event")
+                .build(),
+            notices_ended: meter
+                .u64_counter("stock.notices")
+                .with_description(
+                    "Notices by kind, channel and outcome: delivered, left out, refused, or repeated after an unknown end",
+                )
+                .build(),
+            notices_waiting: meter
+                .u64_gauge("stock.notices.waiting")
+                .with_description("Notices that are not sent yet, whether due or not")
+                .build(),
+            notices_oldest_seconds: meter
+                .f64_gauge("stock.notices.oldest.due.seconds")
+                .with_description("How long the oldest notice that is due has been due; 0 where none is")
                 .build(),
         }
     }
