@@ -54,6 +54,8 @@ pub struct Outdated {
     pub is_prefix: bool,
     /// Their kinds.
     pub kinds: &'static [NoticeKind],
+    /// They are of events before this position.
+    pub before: i64,
 }
 
 /// Consecutive events of which no two are about the same subject: first what they outdate, then what they add.
@@ -152,6 +154,7 @@ async fn leave_out(
         let tenants: Vec<Uuid> = chosen.iter().map(|one| one.tenant.uuid()).collect();
         let subjects: Vec<&str> = chosen.iter().map(|one| one.subject.as_str()).collect();
         let kinds: Vec<String> = chosen.iter().map(|one| names(one.kinds)).collect();
+        let before: Vec<i64> = chosen.iter().map(|one| one.before).collect();
         let about = if is_prefix {
             "starts_with(n.subject, o.subject)"
         } else {
@@ -163,14 +166,14 @@ async fn leave_out(
                     state = CASE n.state WHEN 'sending' THEN 'sending' ELSE 'left_out' END, \
                     reason = CASE n.state WHEN 'sending' THEN NULL ELSE 'superseded' END, \
                     ended_at = CASE n.state WHEN 'sending' THEN NULL ELSE $4::timestamptz END \
-               FROM unnest($1::uuid[], $2::text[], $3::text[]) AS o (tenant, subject, kinds) \
+               FROM unnest($1::uuid[], $2::text[], $3::text[], $5::bigint[]) AS o (tenant, subject, kinds, before) \
               WHERE n.tenant_id = o.tenant AND {about} AND n.state IN ('waiting', 'sending') \
-                AND n.kind = ANY (string_to_array(o.kinds, ',')) \
+                AND n.position < o.before AND n.kind = ANY (string_to_array(o.kinds, ',')) \
               RETURNING n.kind, n.state"
         );
         let update = transaction.prepare_cached(&sql).await?;
         for row in transaction
-            .query(&update, &[&tenants, &subjects, &kinds, &now])
+            .query(&update, &[&tenants, &subjects, &kinds, &now, &before])
             .await?
         {
             if row.try_get::<_, &str>(1)? == "left_out" {

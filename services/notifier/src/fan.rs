@@ -85,6 +85,7 @@ pub(crate) fn page(
             subject: one.subject,
             is_prefix: one.is_prefix,
             kinds: one.kinds,
+            before: recorded.position,
         }));
         if let Some(matter) = matter {
             for receiver in receivers.get(&tenant).into_iter().flatten() {

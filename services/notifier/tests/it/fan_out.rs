@@ -76,7 +76,11 @@ async fn what_comes_in_quiet_hours_is_one_digest_at_their_end() {
         ..Preferences::default()
     };
     let settings = Settings::new(world.api.store.pool().clone());
-    settings.put(anna.tenant, anna.user, &wanted, None).await.unwrap().unwrap();
+    settings
+        .put(anna.tenant, anna.user, &wanted, None)
+        .await
+        .unwrap()
+        .unwrap();
     for product in 1..=5 {
         world.alert(&anna, product, low()).await;
         world.fan_out().await;
@@ -100,7 +104,11 @@ async fn who_changes_the_choice_is_planned_anew() {
         digest_hour: Some(18),
         ..Preferences::default()
     };
-    let stored = settings.put(anna.tenant, anna.user, &wanted, None).await.unwrap().unwrap();
+    let stored = settings
+        .put(anna.tenant, anna.user, &wanted, None)
+        .await
+        .unwrap()
+        .unwrap();
     world.alert(&anna, 1, low()).await;
     world.alert(&anna, 2, out()).await;
     world.fan_out().await;
@@ -108,12 +116,27 @@ async fn who_changes_the_choice_is_planned_anew() {
     let kinds = wanted.choices.entry(Channel::Telegram).or_default();
     kinds.insert(NoticeKind::StockLow, false);
     let version = Some(stored.version);
-    assert!(settings.put(anna.tenant, anna.user, &wanted, version).await.unwrap().is_some());
-    assert!(settings.put(anna.tenant, anna.user, &wanted, version).await.unwrap().is_none());
+    assert!(
+        settings
+            .put(anna.tenant, anna.user, &wanted, version)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        settings
+            .put(anna.tenant, anna.user, &wanted, version)
+            .await
+            .unwrap()
+            .is_none()
+    );
     world.fan_out().await;
     world.pass(10);
     world.send_all().await;
-    assert_eq!(world.states(&anna).await, ["stock.low left_out unwanted", "stock.out delivered"]);
+    assert_eq!(
+        world.states(&anna).await,
+        ["stock.low left_out unwanted", "stock.out delivered"]
+    );
 }
 
 #[tokio::test]
@@ -132,7 +155,10 @@ async fn a_snoozed_product_is_left_out_and_the_others_are_told() {
     world.fan_out().await;
     world.pass(10);
     world.send_all().await;
-    assert_eq!(world.states(&anna).await, ["stock.low left_out snoozed", "stock.low delivered"]);
+    assert_eq!(
+        world.states(&anna).await,
+        ["stock.low left_out snoozed", "stock.low delivered"]
+    );
 }
 
 #[tokio::test]
@@ -140,7 +166,11 @@ async fn a_sync_that_makes_three_thousand_products_low_is_one_message() {
     let world = World::start().await;
     let anna = world.owner("anna").await;
     for product in 0..3_000 {
-        let cause = if product % 2 == 0 { AlertCause::Sync } else { AlertCause::FirstSync };
+        let cause = if product % 2 == 0 {
+            AlertCause::Sync
+        } else {
+            AlertCause::FirstSync
+        };
         world.alert(&anna, product, low_by(cause)).await;
     }
     world.fan_out().await;
@@ -148,7 +178,10 @@ async fn a_sync_that_makes_three_thousand_products_low_is_one_message() {
     world.send_all().await;
     let got = anna.got();
     assert_eq!(got.len(), 1, "{}", got.len());
-    assert!(got[0].contains("Заканчивается: 3000") && got[0].contains("… и ещё 2980"), "{got:?}");
+    assert!(
+        got[0].contains("Заканчивается: 3000") && got[0].contains("… и ещё 2980"),
+        "{got:?}"
+    );
 }
 
 #[tokio::test]

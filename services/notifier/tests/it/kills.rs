@@ -29,7 +29,8 @@ async fn every_notice_reaches_its_receiver_once_but_for_one_double_a_kill() {
     }
     world.fan_out().await;
     // Due at once, so that the test need not wait for the time of gathering.
-    let sql = "UPDATE core.notices SET due_at = now() - interval '1 s', created_at = now() - interval '1 minute'";
+    let sql =
+        "UPDATE core.notices SET due_at = now() - interval '1 s', created_at = now() - interval '1 minute'";
     assert_eq!(world.admin.execute(sql, &[]).await.unwrap(), happened as u64);
 
     let delivered = async || -> i64 {

@@ -17,7 +17,14 @@ async fn a_sheet_that_nobody_may_write_is_reported_after_ten_minutes_and_once() 
         credential_id: None,
     };
     let id = anna.tenant.uuid();
-    world.append(anna.tenant, StreamType::Sheet, id, vec![events::Event::Sheet(link.into())]).await;
+    world
+        .append(
+            anna.tenant,
+            StreamType::Sheet,
+            id,
+            vec![events::Event::Sheet(link.into())],
+        )
+        .await;
     let sql = "INSERT INTO core.sheet_states (tenant_id, spreadsheet_id, worksheet, linked, link_position, \
                dirty_position, last_error, error_kind, failing_since) \
                VALUES ($1, '1AbC', 'Products', true, 1, 1, 'откройте доступ', 'not_shared', $2)";
@@ -45,9 +52,15 @@ async fn a_sheet_that_nobody_may_write_is_reported_after_ten_minutes_and_once() 
     world.send_all().await;
     assert!(anna.got()[0].contains("откройте доступ"), "{:?}", anna.got());
     let button = &anna.person.last().unwrap().buttons[0][0];
-    assert_eq!(button.url.as_deref(), Some("https://docs.google.com/spreadsheets/d/1AbC"));
+    assert_eq!(
+        button.url.as_deref(),
+        Some("https://docs.google.com/spreadsheets/d/1AbC")
+    );
     let sql = "UPDATE core.sheet_states SET error_kind = NULL, last_error = NULL, failing_since = NULL";
     world.admin.execute(sql, &[]).await.unwrap();
     policy.round().await.unwrap();
-    assert_eq!(happened().await, ["sheet_linked", "sheet_blocked", "sheet_unblocked"]);
+    assert_eq!(
+        happened().await,
+        ["sheet_linked", "sheet_blocked", "sheet_unblocked"]
+    );
 }

@@ -74,7 +74,9 @@ impl World {
         let (app, pool) = app_of(&database, Role::Notifier);
         Self {
             admin: support::connect(&database.url).await,
-            sim: simulators::Telegram::start(TelegramConfig::default()).await.unwrap(),
+            sim: simulators::Telegram::start(TelegramConfig::default())
+                .await
+                .unwrap(),
             clock: Clock::manual("2026-11-02T09:00:00Z".parse().unwrap()),
             ids: Ids::seeded(7),
             api,
@@ -113,7 +115,9 @@ impl World {
             company_name: "ИП Соколова".into(),
             display_name: "Анна".into(),
         };
-        let Registered { tenant_id, user_id, .. } = register::execute(&self.api, &context, input).await.unwrap();
+        let Registered {
+            tenant_id, user_id, ..
+        } = register::execute(&self.api, &context, input).await.unwrap();
         let person = self.sim.person(name);
         person.sends("/start");
         self.link(tenant_id, user_id, person.id()).await;
@@ -127,8 +131,13 @@ impl World {
     pub(crate) async fn link(&self, tenant: TenantId, user: UserId, chat: i64) {
         let chats = Chats::new(self.api.store.pool().clone());
         let language = Some(Language::Russian);
-        chats.link(tenant, user, chat, language, self.clock.now()).await.unwrap();
-        telegram::link(&self.api, &self.context(tenant), user).await.unwrap();
+        chats
+            .link(tenant, user, chat, language, self.clock.now())
+            .await
+            .unwrap();
+        telegram::link(&self.api, &self.context(tenant), user)
+            .await
+            .unwrap();
     }
 
     /// Owners with nothing but a login, an own tenant and a chat, in the tables only: many are made quickly.
@@ -142,10 +151,16 @@ impl World {
             let email = format!("{name}@example.com");
             let sql = "INSERT INTO core.accounts (tenant_id, user_id, email, email_key, password_phc, role, state, \
                        created_at) VALUES ($1, $2, $3, $3, '', 'owner', 'active', now())";
-            self.admin.execute(sql, &[&tenant.uuid(), &user.uuid(), &email]).await.unwrap();
+            self.admin
+                .execute(sql, &[&tenant.uuid(), &user.uuid(), &email])
+                .await
+                .unwrap();
             let sql = "INSERT INTO core.telegram_chats (tenant_id, user_id, chat_id, linked_at) \
                        VALUES ($1, $2, $3, now())";
-            self.admin.execute(sql, &[&tenant.uuid(), &user.uuid(), &person.id()]).await.unwrap();
+            self.admin
+                .execute(sql, &[&tenant.uuid(), &user.uuid(), &person.id()])
+                .await
+                .unwrap();
             members.push(Member { tenant, user, person });
         }
         members
@@ -155,7 +170,11 @@ impl World {
     pub(crate) async fn append(&self, tenant: TenantId, stream: StreamType, id: Uuid, events: Vec<Event>) {
         let sql = "SELECT coalesce(max(sequence), 0) FROM core.events \
                     WHERE aggregate_type = $1 AND aggregate_id = $2";
-        let row = self.admin.query_one(sql, &[&stream.as_str(), &id.to_string()]).await.unwrap();
+        let row = self
+            .admin
+            .query_one(sql, &[&stream.as_str(), &id.to_string()])
+            .await
+            .unwrap();
         let events = events
             .into_iter()
             .map(|event| NewEvent {
@@ -184,7 +203,8 @@ impl World {
     /// Something happens to a product of a member's tenant.
     pub(crate) async fn alert(&self, member: &Member, product: u128, event: Event) {
         let id = product_of(member, product);
-        self.append(member.tenant, StreamType::Alert, id.uuid(), vec![event]).await;
+        self.append(member.tenant, StreamType::Alert, id.uuid(), vec![event])
+            .await;
     }
 
     pub(crate) fn fanning(&self) -> Fanning {
@@ -285,7 +305,11 @@ impl Member {
     /// Texts that the bot sent, the oldest first.
     pub(crate) fn got(&self) -> Vec<String> {
         let mine = self.person.id();
-        let from_bot = self.person.sees().into_iter().filter(|seen| seen.from != Some(mine));
+        let from_bot = self
+            .person
+            .sees()
+            .into_iter()
+            .filter(|seen| seen.from != Some(mine));
         from_bot.map(|seen| seen.text).collect()
     }
 }

@@ -82,7 +82,11 @@ fn bot(assembly: &Assembly) -> Result<Option<Telegram>, Failure> {
 
 /// Tells how far the notices are behind the log, and what waits. Every notifier does, active or not.
 fn figures(assembly: &Assembly, app: &App) {
-    let (own, pool, stop) = (assembly.clone(), app.store.pool().clone(), assembly.lifecycle.soft());
+    let (own, pool, stop) = (
+        assembly.clone(),
+        app.store.pool().clone(),
+        assembly.lifecycle.soft(),
+    );
     assembly.lifecycle.spawn("notice figures", async move {
         let outbox = Outbox::new(pool.clone(), Channel::Telegram);
         let ask = async || {
@@ -95,7 +99,8 @@ fn figures(assembly: &Assembly, app: &App) {
             age.and_then(|age| age.to_std().ok()).unwrap_or_default()
         };
         let tell = |(behind, waiting): (event_store::Behind, notifications::Figures)| {
-            own.metrics.policy_lag("notices", behind.events, age(behind.since));
+            own.metrics
+                .policy_lag("notices", behind.events, age(behind.since));
             let oldest = age(waiting.oldest_due);
             own.metrics
                 .waiting_notices(Channel::Telegram.as_str(), waiting.waiting, oldest);
