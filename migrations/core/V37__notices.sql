@@ -5,7 +5,7 @@
 -- for the policies there and would wait for ever where no notifier runs.
 --
 -- Functions that run with the owner's rights, the complete list of this file:
---   core.purge_notices   of all tenants, for the worker: notices that ended long ago
+--   core.purge_notices   of all tenants, for the notifier: notices that ended long ago
 SET LOCAL ROLE st_owner;
 
 -- Where Telegram reaches a member. A chat belongs to one login. `unreachable` is why Telegram does not deliver there; it
@@ -150,6 +150,6 @@ BEGIN
     RETURN gone;
 END $$;
 REVOKE ALL ON FUNCTION core.purge_notices FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION core.purge_notices TO st_worker;
+GRANT EXECUTE ON FUNCTION core.purge_notices TO st_notifier;
 
 RESET ROLE;

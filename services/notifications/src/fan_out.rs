@@ -105,6 +105,18 @@ impl FanOut {
         Ok(session.query_one(&select, &[]).await?.try_get(0)?)
     }
 
+    /// Destroys notices that ended before a moment, the oldest first; returns how many went, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn purge(&self, before: DateTime<Utc>, limit: i32) -> Result<i64, StoreError> {
+        let session = self.pool.get().await?;
+        let purge = session
+            .prepare_cached("SELECT core.purge_notices($1, $2)")
+            .await?;
+        Ok(session.query_one(&purge, &[&before, &limit]).await?.try_get(0)?)
+    }
+
     /// Writes a page; returns the notices that were left out by their kinds.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use application::domain::notice::NoticeKind;
+use chrono::TimeDelta;
 use database::Pool;
 use event_store::{GlobalReader, ReadError, Subscription};
 use notifications::{Channel, FanOut, Lease, StoreError, Work, WriteError};
@@ -60,6 +61,13 @@ impl From<StoreError> for FanOutError {
         Self::Write(error.into())
     }
 }
+
+/// Notices that ended are kept for so long.
+pub const KEPT: TimeDelta = TimeDelta::days(30);
+/// How often older ones are destroyed.
+const PURGE_EVERY: Duration = Duration::from_secs(3_600);
+/// Notices destroyed at a time.
+const PURGED: i32 = 5_000;
 
 /// How the fan-out works.
 #[derive(Debug, Clone, Copy)]
@@ -139,10 +147,17 @@ impl Fanning {
         let Some(lease) = *lease else { return Ok(()) };
         lease.renew(&self.pool, lasting).await?;
         let mut renewed = Instant::now();
+        let mut purged: Option<Instant> = None;
         while !stop.is_cancelled() {
             if renewed.elapsed() > lasting / 3 {
                 lease.renew(&self.pool, lasting).await?;
                 renewed = Instant::now();
+            }
+            if purged.is_none_or(|at| at.elapsed() > PURGE_EVERY) {
+                let before = self.clock.now() - KEPT;
+                let purge = FanOut::new(self.pool.clone()).purge(before, PURGED).await?;
+                // What is left goes in the next round.
+                purged = (purge < i64::from(PURGED)).then(Instant::now);
             }
             if self.round(&lease).await? == 0 {
                 tokio::select! {

@@ -83,6 +83,7 @@ const NO_TENANTS: &[&str] = &[
     "core.billing_reconciliation", // how far Stripe's events were listed
     "core.google_quotas",
     "core.log_head",            // the length of the log
+    "core.notice_work",         // how far the notifier has read, and who does its work
     "core.policy_positions",    // how far the policies have read
     "core.sheet_position",      // how far the sheets role has read
     "core.stripe_events",       // what Stripe sent; whose it is is found out later
@@ -207,6 +208,14 @@ async fn every_right_of_every_role_is_the_one_that_is_checked_in() {
 /// Policies without a tenant in them, each for a process that serves all tenants at once.
 const WIDE_POLICIES: &[&str] = &[
     "core.alert_cabinets policy_all to st_notifier",
+    // Who is a member, by which clock, and what hinders the sheet; the notifier serves all tenants.
+    "core.accounts notifier_reads to st_notifier",
+    "core.tenant_terms notifier_reads to st_notifier",
+    "core.sheet_states notifier_reads to st_notifier",
+    "core.notices notifier_all to st_notifier",
+    "core.notification_settings notifier_all to st_notifier",
+    "core.notification_snoozes notifier_all to st_notifier",
+    "core.telegram_chats notifier_all to st_notifier",
     "core.billing_checkouts worker_all to st_worker",
     "core.billing_customers worker_all to st_worker",
     "core.billing_former_customers worker_all to st_worker",
@@ -241,4 +250,5 @@ const KEYS_WITHOUT_TENANT: &[&str] = &[
     "core.events (position)",                               // given by the log
     "core.heads (aggregate_id, aggregate_type)",
     "core.states (aggregate_id, aggregate_type)",
+    "core.telegram_chats (chat_id)", // Telegram gives them; a chat is one login's
 ];

@@ -3,7 +3,7 @@
 use application::domain::notice::NoticeKind;
 use chrono::TimeDelta;
 use events::alert::AlertCause;
-use notifications::{Channel, Preferences, QuietHours, Settings, Snooze, Snoozed, Snoozes};
+use notifications::{Channel, FanOut, Preferences, QuietHours, Settings, Snooze, Snoozed, Snoozes};
 
 use crate::world::{World, low, low_by, out, product_of, recovered};
 
@@ -197,4 +197,20 @@ async fn nothing_stays_of_a_member_who_is_erased() {
     assert_eq!(world.states(&anna).await, Vec::<String>::new());
     let sql = "SELECT count(*) FROM core.telegram_chats";
     assert_eq!(world.admin.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_destroyed() {
+    let world = World::start().await;
+    let anna = world.owner("anna").await;
+    world.alert(&anna, 1, low()).await;
+    world.fan_out().await;
+    world.pass(10);
+    world.send_all().await;
+    let tables = FanOut::new(world.pool.clone());
+    let ended = world.clock.now();
+    assert_eq!(tables.purge(ended, 10).await.unwrap(), 0);
+    let after = ended + TimeDelta::seconds(1);
+    assert_eq!(tables.purge(after, 10).await.unwrap(), 1);
+    assert_eq!(world.states(&anna).await, Vec::<String>::new());
 }
