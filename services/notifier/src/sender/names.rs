@@ -37,7 +37,7 @@ pub(super) async fn of(app: &App, pool: &Pool, tenant: TenantId, items: &[Item])
                 names.cabinets = known
                     .into_iter()
                     .map(|(id, name)| (CabinetId(id), name))
-                    .collect()
+                    .collect();
             }
             Err(error) => tracing::warn!(error = ?error, "a notice has no names of cabinets"),
         }
