@@ -150,7 +150,7 @@ impl Fanout {
         };
         let after: i64 = row.try_get(0)?;
         let end = transaction
-            .prepare_cached("SELECT least(position, $1 + $2) FROM core.log_head WHERE id = 1")
+            .prepare_cached("SELECT least(position, $1::bigint + $2::bigint) FROM core.log_head WHERE id = 1")
             .await?;
         let until: i64 = transaction.query_one(&end, &[&after, &most]).await?.try_get(0)?;
         if until <= after {
