@@ -64,6 +64,8 @@ async fn every_answer_shows_each_role_the_listed_fields_and_no_others() {
     world.set_rule(&root, &rule).await.is(StatusCode::CREATED);
     world.api_key(&root, &["self:read"]).await;
     world.invitation(&root, "viewer").await;
+    let endpoint = world.webhook(&root, "https://hooks.example.com/k").await;
+    world.ping(&root, endpoint).await.is(StatusCode::ACCEPTED);
     let sync = world
         .post(&root, &format!("/api/v1/cabinets/{cabinet}/syncs"), &json!({}))
         .await;
@@ -94,6 +96,7 @@ async fn every_answer_shows_each_role_the_listed_fields_and_no_others() {
             let subject = match route.path.split('/').nth(3) {
                 Some("products") => product,
                 Some("syncs" | "operations") => sync,
+                Some("webhook-endpoints") => endpoint,
                 _ => cabinet,
             };
             let path = route.path.replace("{id}", &subject.to_string());

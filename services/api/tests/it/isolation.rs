@@ -15,12 +15,13 @@ use crate::world::{Answer, Seller, World, world};
 /// The key that both of them use for every command.
 const KEY: &str = "one-key-of-two-businesses";
 /// What only the first one's rows say.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     "vera@victim.ru",
     "anna@victim.ru",
     "Жертва",
     "art-70000",
     "Кабинет Анны",
+    "hooks.victim.ru",
 ];
 
 /// What a route has to answer to the second one.
@@ -42,6 +43,7 @@ struct Victim {
     session: Uuid,
     key: Uuid,
     rule: Uuid,
+    webhook: Uuid,
     tag: String,
     cursors: BTreeMap<&'static str, String>,
 }
@@ -138,6 +140,16 @@ impl Victim {
             ("get", "/api/v1/products/{id}" | "/api/v1/products/{id}/history") => {
                 Theirs(self.product, none())
             }
+            ("get", "/api/v1/webhook-endpoints") => Own(none()),
+            ("post", "/api/v1/webhook-endpoints") => Own(json!({"url": "https://thief.example.com/"})),
+            ("get" | "delete", "/api/v1/webhook-endpoints/{id}") => Theirs(self.webhook, none()),
+            ("patch", "/api/v1/webhook-endpoints/{id}") => Theirs(self.webhook, json!({"enabled": false})),
+            ("post", "/api/v1/webhook-endpoints/{id}/rotate-secret")
+            | ("post", "/api/v1/webhook-endpoints/{id}/ping")
+            | ("get", "/api/v1/webhook-endpoints/{id}/deliveries") => Theirs(self.webhook, none()),
+            ("post", "/api/v1/webhook-endpoints/{id}/replay") => {
+                Theirs(self.webhook, json!({"from_position": 0}))
+            }
             // The thief may not even name a cabinet of somebody else's.
             ("patch", "/api/v1/sheets/link") => Own(json!({"cabinets": [self.cabinet]})),
             ("post", "/api/v1/sheets/create") => Own(json!({"share_with": ["thief@example.com"]})),
@@ -201,6 +213,8 @@ impl World {
             )
             .await;
         let key = key.is(StatusCode::CREATED).id("id");
+        let webhook = self.webhook(&seller, "https://hooks.victim.ru/").await;
+        self.ping(&seller, webhook).await.is(StatusCode::ACCEPTED);
         let mut product = Uuid::nil();
         for nm_id in [700_001, 700_002] {
             product = self.product(&seller, cabinet, nm_id, 5).await;
@@ -235,6 +249,7 @@ impl World {
             sync,
             key,
             rule: rule.as_str().unwrap().parse().unwrap(),
+            webhook,
             tag,
             cursors,
         }

@@ -42,4 +42,5 @@ mod slow;
 mod syncs;
 mod tenants;
 mod webhook;
+mod webhook_endpoints;
 mod world;

@@ -86,6 +86,7 @@ const NO_TENANTS: &[&str] = &[
     "core.notice_work",         // how far the notifier has read, and who does its work
     "core.policy_positions",    // how far the policies have read
     "core.sheet_position",      // how far the sheets role has read
+    "core.webhook_position",    // how far the log is turned into webhooks
     "core.stripe_events",       // what Stripe sent; whose it is is found out later
     "rm_inventory.projection",  // how far the projection has come
     "rm_operations.projection", // the same
@@ -239,6 +240,9 @@ const WIDE_POLICIES: &[&str] = &[
     "core.tenant_keys audit_reads to st_audit",
     "core.tenant_terms policy_all to st_worker",
     "core.usage_months policy_all to st_worker",
+    "core.webhook_attempts sender_all to st_notifier",
+    "core.webhook_endpoints sender_all to st_notifier",
+    "core.webhook_messages sender_all to st_notifier",
 ];
 
 /// Unique keys that do not begin with the tenant.

@@ -89,8 +89,8 @@ pub struct ReplayView {
 pub async fn handle(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let id = path_id(&request, WHAT)?;
-    endpoint(&call, id).await?;
     let body = input::body::<ReplayRequest>(&request, payload).await?;
+    endpoint(&call, id).await?;
     let selection = body.value.selection()?;
     let undelivered = body.value.undelivered_only;
     call.command(&request, &body.raw, move |state, context| async move {
