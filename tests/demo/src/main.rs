@@ -77,6 +77,7 @@ async fn show(arguments: &Arguments, world: &world::World, product: &product::Pl
     seller.write_sheet().await?;
     print_addresses(&world.spreadsheet_url().await?, world, product);
     seller.offer_a_plan().await?;
+    seller.register_webhook(world).await?;
     let mut done = 1;
     while arguments.syncs.is_none_or(|syncs| done < syncs) {
         tokio::time::sleep(Duration::from_secs(arguments.every)).await;
@@ -102,6 +103,10 @@ fn print_addresses(spreadsheet: &str, world: &world::World, product: &product::P
     println!(
         "  Stripe         {} (simulated; customers, deliveries, its clock)",
         world.stripe_url()
+    );
+    println!(
+        "  Webhooks       {} (simulated receiver; what arrived, verified)",
+        world.receiver_url()
     );
     println!("  Plans          {api}/api/v1/billing/plans");
     println!("  Demo login     {} / {}", seller::EMAIL, seller::PASSWORD);

@@ -203,6 +203,39 @@ impl Seller {
         Ok(())
     }
 
+    /// Registers the simulated receiver and has a ping sent there. The receiver forgets its secret when it
+    /// ends, so every run has an endpoint of its own.
+    pub(crate) async fn register_webhook(&mut self, world: &World) -> Result<(), Failure> {
+        let known = self
+            .call(Method::GET, "/webhook-endpoints", None, None)
+            .await?
+            .ok()?;
+        for endpoint in known.get("data").and_then(Value::as_array).into_iter().flatten() {
+            let id = text(endpoint, "id");
+            let key = format!("demo-webhook-remove-{id}");
+            let path = format!("/webhook-endpoints/{id}");
+            self.call(Method::DELETE, &path, Some(&key), None).await?.ok()?;
+        }
+        let key = format!("demo-webhook-{}", self.run);
+        let wanted = json!({ "url": world.hook_url(), "description": "Demo receiver" });
+        let added = self
+            .call(Method::POST, "/webhook-endpoints", Some(&key), Some(&wanted))
+            .await?;
+        if added.status == 402 {
+            println!("the plan has no webhooks; one that is paid for has them");
+            return Ok(());
+        }
+        let added = added.ok()?;
+        world.verify_with(text(&added, "secret"));
+        let path = format!("/webhook-endpoints/{}/ping", text(&added, "id"));
+        let key = format!("demo-ping-{}", self.run);
+        self.call(Method::POST, &path, Some(&key), Some(&json!({})))
+            .await?
+            .ok()?;
+        println!("a webhook arrives at {}", world.receiver_url());
+        Ok(())
+    }
+
     /// Prints the plan where it has changed.
     pub(crate) async fn tell_plan(&mut self) -> Result<(), Failure> {
         let contract = self

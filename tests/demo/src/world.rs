@@ -8,8 +8,8 @@ use simulators::ozon::OzonLimits;
 use simulators::stripe::{EndpointConfig, PRICE_ENTERPRISE, PRICE_PRO, PRICE_STARTER};
 use simulators::wildberries::{Host, Limits};
 use simulators::{
-    Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, SellerConfig, Stripe, StripeConfig,
-    Wildberries, WildberriesConfig,
+    Google, GoogleConfig, Ozon, OzonConfig, OzonSellerConfig, Receiver, ReceiverConfig, SellerConfig, Stripe,
+    StripeConfig, Wildberries, WildberriesConfig,
 };
 
 use crate::{Arguments, Failure};
@@ -21,11 +21,15 @@ const STEP_SECONDS: f64 = 5.0;
 /// How much faster than published the simulated limits refill.
 pub(crate) const SPEED: u32 = 600;
 
+/// Path of the demo seller's endpoint at the receiver.
+const HOOK: &str = "/demo";
+
 pub(crate) struct World {
     wildberries: Wildberries,
     ozon: Ozon,
     google: Google,
     stripe: Stripe,
+    receiver: Receiver,
     spreadsheet: String,
     key_file: PathBuf,
 }
@@ -77,6 +81,11 @@ impl World {
             ..StripeConfig::default()
         })
         .await?;
+        let receiver = Receiver::start(ReceiverConfig {
+            port: crate::product::free_port(9106),
+            ..ReceiverConfig::default()
+        })
+        .await?;
         let spreadsheet = match google.find_spreadsheet(SPREADSHEET) {
             Some(known) => known,
             None => {
@@ -91,6 +100,7 @@ impl World {
             ozon,
             google,
             stripe,
+            receiver,
             spreadsheet,
             key_file,
         })
@@ -114,6 +124,8 @@ impl World {
                 self.key_file.display().to_string(),
             ),
             ("ST_MARKETPLACE_SPEED", SPEED.to_string()),
+            // The receiver is on this machine.
+            ("ST_WEBHOOKS_ALLOW", "http,private,any-port".to_owned()),
             ("ST_STRIPE_URL", self.stripe.url().to_owned()),
             ("ST_STRIPE_API_KEY", self.stripe.api_key().to_owned()),
             (
@@ -170,10 +182,26 @@ impl World {
         self.stripe.url().to_owned()
     }
 
+    /// The page that shows what arrived.
+    pub(crate) fn receiver_url(&self) -> String {
+        self.receiver.base_url()
+    }
+
+    /// Where the demo seller is called.
+    pub(crate) fn hook_url(&self) -> String {
+        self.receiver.url(HOOK)
+    }
+
+    /// The secret with which what arrives there is verified.
+    pub(crate) fn verify_with(&self, secret: &str) {
+        self.receiver.secrets(HOOK, &[secret]);
+    }
+
     pub(crate) async fn stop(self) {
         self.wildberries.stop().await;
         self.ozon.stop().await;
         self.google.stop().await;
         self.stripe.stop().await;
+        self.receiver.stop().await;
     }
 }
