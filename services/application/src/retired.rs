@@ -1,7 +1,7 @@
 //! Secrets that nobody uses any more are destroyed as soon as the log says so: a replaced key, one that was
-//! offered and refused, the keys of a cabinet that was taken away, a service account that was unlinked, address and secrets of
-//! a webhook endpoint. What
-//! is lost between the log and the vault stays sealed and goes with the tenant.
+//! offered and refused, the keys of a cabinet that was taken away, a service account that was unlinked,
+//! address and secrets of a webhook endpoint. What is lost between the log and the vault stays sealed and
+//! goes with the tenant.
 
 use domain::cabinet::Cabinet;
 use domain::sheet::Sheet;

@@ -32,7 +32,7 @@ const HEADERS: [(&str, &str); 3] = [
     ("webhook-timestamp", "Time of the attempt, seconds since 1970"),
     (
         "webhook-signature",
-        "`v1,<base64>` of HMAC-SHA256 over `id.timestamp.body`; two of them, with a blank between, during a rotation",
+        "`v1,<base64>` of HMAC-SHA256 over `id.timestamp.body`; two, with a blank between, in a rotation",
     ),
 ];
 

@@ -161,8 +161,8 @@ impl Deliveries {
         Ok(page)
     }
 
-    /// Lets messages of an endpoint be sent once more, with the ids that they have. Those that a sender has at
-    /// this moment are left alone. `undelivered`: only those that the receiver has not taken.
+    /// Lets messages of an endpoint be sent once more, with the ids that they have. Those that a sender has
+    /// at this moment are left alone. `undelivered`: only those that the receiver has not taken.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -96,7 +96,8 @@ impl Endpoints {
         let transaction = session.begin().await?;
         let update = transaction
             .prepare_cached(
-                "UPDATE core.webhook_endpoints SET description = $3 WHERE tenant_id = $1 AND endpoint_id = $2",
+                "UPDATE core.webhook_endpoints SET description = $3
+                  WHERE tenant_id = $1 AND endpoint_id = $2",
             )
             .await?;
         transaction

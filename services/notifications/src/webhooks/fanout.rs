@@ -168,8 +168,8 @@ impl Fanout {
         }
         let select = transaction
             .prepare_cached(
-                "SELECT position, event_id, tenant_id, aggregate_type, aggregate_id, event_type, event_version,
-                        payload::text, recorded_at
+                "SELECT position, event_id, tenant_id, aggregate_type, aggregate_id, event_type,
+                        event_version, payload::text, recorded_at
                    FROM core.events
                   WHERE position > $1 AND position <= $2 AND aggregate_type = ANY ($3)
                   ORDER BY position",
@@ -220,7 +220,7 @@ impl Turn<'_> {
         if messages.is_empty() {
             return Ok(());
         }
-        // Joined with the endpoints' rows, which may be gone since they were read: then there is nobody to call.
+        // Joined with the endpoints' rows, which may be gone since they were read.
         let insert = self
             .transaction
             .prepare_cached(

@@ -1,7 +1,7 @@
 //! What the sender takes and how it ended.
 //!
-//! Fairness is by endpoint: a round takes from endpoints that were served longest ago, a few messages from each
-//! and never more than an endpoint may have on their way. Endpoints that have been failing share places of
+//! Fairness is by endpoint: a round takes from endpoints that were served longest ago, a few messages from
+//! each and never more than an endpoint may have on their way. Endpoints that have been failing share places of
 //! their own and get one message at a time, so that however many of them let every attempt run into its
 //! deadline, the others do not wait for them.
 
@@ -412,7 +412,8 @@ async fn judge(
         // not judged by what came of the former one.
         let update = transaction
             .prepare_cached(
-                "UPDATE core.webhook_endpoints SET failing_since = CASE WHEN $3 THEN NULL ELSE $4::timestamptz END
+                "UPDATE core.webhook_endpoints
+                    SET failing_since = CASE WHEN $3 THEN NULL ELSE $4::timestamptz END
                   WHERE tenant_id = $1 AND endpoint_id = $2 AND address_id = $5
                     AND (failing_since IS NOT NULL) = $3",
             )

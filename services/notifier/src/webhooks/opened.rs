@@ -1,6 +1,6 @@
 //! Addresses and secrets, opened from the vault and kept for a minute. What is under an id in the vault
-//! changes only when a command is repeated after a crash; the minute bounds that, and how long something stays
-//! in memory that its owner has removed.
+//! changes only when a command is repeated after a crash; the minute bounds that, and how long something
+//! stays in memory that its owner has removed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

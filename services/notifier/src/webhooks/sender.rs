@@ -160,7 +160,7 @@ impl Sender {
             Err(OpenError::Target(_)) => Tried::failed(connector::Outcome::Blocked),
             Err(error) => {
                 // Changed or removed a moment ago, or the vault is away: no fault of the receiver's.
-                tracing::warn!(error = ?error, endpoint.id = %claimed.endpoint_id, "a webhook has no address");
+                tracing::warn!(error = ?error, message.id = %claimed.message_id, "a webhook was not opened");
                 return Ok(self.outbox.put_back(claimed, now + UNOPENED).await?);
             }
         };
@@ -171,7 +171,7 @@ impl Sender {
             self.disable(claimed, DisableReason::Gone, outcome.at).await?;
         }
         let Ended::Noted { failing_since } = self.outbox.end(claimed, &outcome).await? else {
-            tracing::info!(endpoint.id = %claimed.endpoint_id, "a webhook message had passed to another sender");
+            tracing::info!(message.id = %claimed.message_id, "another sender has a webhook message");
             return Ok(());
         };
         let hopeless = failing_since.is_some_and(|since| outcome.at - since >= HOPELESS);
@@ -197,7 +197,7 @@ impl Sender {
                 retry_after: None,
             },
             Err(error) => {
-                tracing::debug!(error = ?error, endpoint.id = %claimed.endpoint_id, "a webhook was not taken");
+                tracing::debug!(error = ?error, message.id = %claimed.message_id, "a webhook was not taken");
                 Tried {
                     outcome: error.outcome(),
                     status: error.failure.status(),

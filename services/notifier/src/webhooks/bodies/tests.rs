@@ -71,7 +71,9 @@ fn the_schema_of_every_type_is_checked_in() {
             "timestamp": { "type": "string", "format": "date-time", "description": "When it was asked for." },
             "data": {
                 "type": "object",
-                "properties": { "endpoint_id": { "type": "string", "format": "uuid", "description": "The endpoint." } },
+                "properties": {
+                    "endpoint_id": { "type": "string", "format": "uuid", "description": "The endpoint." }
+                },
                 "required": ["endpoint_id"],
             },
         },
