@@ -1,7 +1,7 @@
 //! Cabinets and webhook endpoints follow their tenants' plans: a policy that looks for tenants whose plan,
-//! cabinets or endpoints have changed and has the use cases pause or resume what differs. The change is marked in the transaction of
-//! the append that made it, and unmarked when everything is done, so nothing is lost however the process
-//! ends.
+//! cabinets or endpoints have changed and has the use cases pause or resume what differs. The change is
+//! marked in the transaction of the append that made it, and unmarked when everything is done, so nothing is
+//! lost however the process ends.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! What the sender takes and how it ended.
 //!
 //! Fairness is by endpoint: a round takes from endpoints that were served longest ago, a few messages from
-//! each and never more than an endpoint may have on their way. Endpoints that have been failing share places of
-//! their own and get one message at a time, so that however many of them let every attempt run into its
+//! each and never more than an endpoint may have on their way. Endpoints that have been failing share places
+//! of their own and get one message at a time, so that however many of them let every attempt run into its
 //! deadline, the others do not wait for them.
 
 use chrono::{DateTime, TimeDelta, Utc};
