@@ -349,7 +349,7 @@ fn stock(product_id: Uuid, seen: &Seen) -> Stock {
             AlertCause::Rule => "rule",
             AlertCause::Warehouses => "warehouses",
         },
-        sync_id: seen.sync_id.map(|id| id.uuid()),
+        sync_id: seen.sync_id.map(events::ids::SyncId::uuid),
     }
 }
 

@@ -270,6 +270,9 @@ impl World {
     /// Why an endpoint is off, by its table.
     pub(crate) async fn disabled(&self, endpoint: &Endpoint) -> Option<&'static str> {
         let found = self.api.webhooks.one(endpoint.tenant, endpoint.id).await.unwrap();
-        found.unwrap().disabled.map(|reason| reason.as_str())
+        found
+            .unwrap()
+            .disabled
+            .map(events::webhook_endpoint::DisableReason::as_str)
     }
 }

@@ -116,7 +116,7 @@ fn every_message_has_the_fields_of_its_schema_and_is_far_below_the_longest() {
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["type"], kind.as_str());
         assert_eq!(body["timestamp"], "1970-01-01T00:00:00.000000Z");
-        assert_eq!((&body["data"]["position"]).as_i64(), Some(9));
+        assert_eq!(body["data"]["position"].as_i64(), Some(9));
         let schema = schema(kind);
         let known = schema["properties"]["data"]["properties"].as_object().unwrap();
         for field in body["data"].as_object().unwrap().keys() {
