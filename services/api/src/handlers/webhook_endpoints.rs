@@ -66,7 +66,9 @@ impl EndpointView {
             types: endpoint.types,
             description: endpoint.description,
             enabled: endpoint.disabled.is_none(),
-            disabled_reason: endpoint.disabled.map(|reason| reason.as_str()),
+            disabled_reason: endpoint
+                .disabled
+                .map(events::webhook_endpoint::DisableReason::as_str),
             disabled_at: endpoint.disabled_at,
             failing_since: endpoint.failing_since,
             former_secret_until: endpoint.former_until.filter(|until| *until > now),
