@@ -15,7 +15,7 @@ pub mod matter;
 pub mod sender;
 pub mod sheets;
 pub mod texts;
-pub mod when;
 pub mod webhooks;
+pub mod when;
 
 pub use kinds::kind_of;
