@@ -15,6 +15,7 @@ pub mod erasure;
 pub mod events;
 pub mod exports;
 pub mod health;
+pub mod notifications;
 pub mod operations;
 pub mod products;
 pub mod sheets;

@@ -14,7 +14,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
     admin, alert_rules, alerts, analytics, api_keys, auth, billing, cabinets, docs, erasure, events, exports,
-    health, operations, products, sheets, syncs, tenants, warehouses, webhook_endpoints,
+    health, notifications, operations, products, sheets, syncs, tenants, warehouses, webhook_endpoints,
 };
 use crate::limits::NEVER_LIMITED;
 use crate::problem::{Code, FieldProblem, ProblemBody};
@@ -56,6 +56,8 @@ use crate::routes::{Access, ROUTES, Route};
         analytics::dashboard::handle, analytics::low_stock::handle, analytics::top_products::handle,
         analytics::sync_history::handle, analytics::stock_distribution::handle,
         analytics::warehouses::handle, analytics::turnover::handle,
+        notifications::settings::show, notifications::settings::change, notifications::snoozes::list,
+        notifications::snoozes::add, notifications::snoozes::remove,
         events::handle, alerts::list::handle, alert_rules::list::handle, alert_rules::set::handle,
         alert_rules::remove::handle,
         sheets::link::handle, sheets::show::handle, sheets::change::handle, sheets::unlink::handle,

@@ -6,7 +6,8 @@ use auth::Action;
 
 use crate::handlers::{
     admin, alert_rules, alerts, analytics, api_keys, auth as login, billing, cabinets, docs, erasure, events,
-    exports, health, operations, products, sheets, syncs, tenants, warehouses, webhook_endpoints,
+    exports, health, notifications, operations, products, sheets, syncs, tenants, warehouses,
+    webhook_endpoints,
 };
 
 /// Who may use a route.
@@ -160,6 +161,13 @@ routes! {
         => analytics::stock_distribution::handle;
     get    "/api/v1/analytics/warehouses"       Needs(Action::ReadProducts) => analytics::warehouses::handle;
     get    "/api/v1/analytics/turnover"         Needs(Action::ReadProducts) => analytics::turnover::handle;
+
+    get    "/api/v1/notifications/settings"     Needs(Action::ManageSelf) => notifications::settings::show;
+    put    "/api/v1/notifications/settings"     Needs(Action::ManageSelf)
+        => notifications::settings::change;
+    get    "/api/v1/notifications/snoozes"      Needs(Action::ManageSelf) => notifications::snoozes::list;
+    post   "/api/v1/notifications/snoozes"      Needs(Action::ManageSelf) => notifications::snoozes::add;
+    delete "/api/v1/notifications/snoozes/{id}" Needs(Action::ManageSelf) => notifications::snoozes::remove;
 
     get    "/api/v1/events"                     Needs(Action::ReadEvents) => events::handle;
 

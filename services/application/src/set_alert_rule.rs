@@ -133,7 +133,11 @@ pub(crate) async fn change(
     Err(ExecuteError::Contention.into())
 }
 
-async fn check(app: &App, tenant: TenantId, scope: &AlertScope) -> Result<(), Error> {
+/// Whether what a scope names is the tenant's.
+///
+/// # Errors
+/// [`Error::NoCabinet`], [`Error::NoProduct`], or the log's failure.
+pub async fn check(app: &App, tenant: TenantId, scope: &AlertScope) -> Result<(), Error> {
     match scope {
         AlertScope::Tenant | AlertScope::Subject { .. } => Ok(()),
         AlertScope::Cabinet { cabinet_id } => {

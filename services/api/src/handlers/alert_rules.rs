@@ -121,7 +121,7 @@ impl From<&AlertRuleSet> for AlertRuleView {
     }
 }
 
-fn rules_problem(error: Error) -> Problem {
+pub(super) fn rules_problem(error: Error) -> Problem {
     match error {
         Error::NoCabinet => Problem::invalid_field("#/scope", "`cabinet_id` is no cabinet of yours"),
         Error::NoProduct => Problem::invalid_field("#/scope", "`product_id` is no product of yours"),

@@ -25,6 +25,7 @@ const TAGS: &[(&str, &str)] = &[
         "alerts",
         "Rules for stock that runs out, and what was found by them.",
     ),
+    ("notifications", "What you are notified of, and when."),
     ("sheets", "The Google spreadsheet."),
     (
         "webhooks",

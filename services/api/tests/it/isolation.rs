@@ -43,6 +43,7 @@ struct Victim {
     session: Uuid,
     key: Uuid,
     rule: Uuid,
+    snooze: Uuid,
     webhook: Uuid,
     tag: String,
     cursors: BTreeMap<&'static str, String>,
@@ -169,6 +170,12 @@ impl Victim {
                 "scope": {"kind": "product", "product_id": self.product}, "below_days": 3
             })),
             ("delete", "/api/v1/alert-rules/{id}") => Theirs(self.rule, none()),
+            ("get", "/api/v1/notifications/settings" | "/api/v1/notifications/snoozes") => Own(none()),
+            ("put", "/api/v1/notifications/settings") => Own(json!({"digest_hour": 9})),
+            ("post", "/api/v1/notifications/snoozes") => {
+                Own(json!({"product_id": self.product, "until": "2026-12-24T00:00:00Z"}))
+            }
+            ("delete", "/api/v1/notifications/snoozes/{id}") => Theirs(self.snooze, none()),
             _ => return None,
         })
     }
@@ -240,6 +247,7 @@ impl World {
             cursors.insert(list, query.to_owned());
         }
         let sessions = self.get(&seller, "/api/v1/auth/sessions").send().await;
+        let snooze = self.snoozed(&seller).await;
         Victim {
             member: self.user(&member),
             session: sessions.body["data"][0]["id"].as_str().unwrap().parse().unwrap(),
@@ -249,6 +257,7 @@ impl World {
             sync,
             key,
             rule: rule.as_str().unwrap().parse().unwrap(),
+            snooze,
             webhook,
             tag,
             cursors,

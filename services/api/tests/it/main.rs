@@ -29,6 +29,7 @@ mod inputs;
 mod isolation;
 mod log;
 mod members;
+mod notifications;
 mod outage;
 mod people;
 mod permissions;
