@@ -5,7 +5,7 @@ ARGS ?=
 # rules; UPDATE_GOLDEN=1 rewrites instead.
 GENERATED := --workspace --lib --test rules -- up_to_date checked_in
 
-.PHONY: help tools verifiers build run demo-clean test e2e torture year fuzz-api fmt fmt-check lint tidy gen check-gen bench deny sbom ci clean
+.PHONY: help tools verifiers build run demo-clean test e2e torture year versions compat fuzz-api fmt fmt-check lint tidy gen check-gen bench deny sbom ci clean
 
 help: ## Shows this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'

@@ -30,8 +30,8 @@ pub struct Cursor {
     pub epoch: i64,
 }
 
-/// Why a stream is parked whose event this program does not know. Passed over, the event would be missing from
-/// the rows for ever; the next program that knows it catches the stream up.
+/// Why a stream is parked whose event this program does not know. Passed over, the event would be missing
+/// from the rows for ever; the next program that knows it catches the stream up.
 pub(crate) const NEWER: &str = "the event was written by a newer program";
 
 /// What became of a batch.

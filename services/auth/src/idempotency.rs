@@ -212,8 +212,8 @@ impl IdempotencyKeys {
         Ok(())
     }
 
-    /// Forgets answers of all tenants that are older than [`KEPT`], and beside them codes, half-made logins and
-    /// sessions that are over; returns how many answers.
+    /// Forgets answers of all tenants that are older than [`KEPT`], and beside them codes, half-made logins
+    /// and sessions that are over; returns how many answers.
     ///
     /// # Errors
     /// [`StoreError`].

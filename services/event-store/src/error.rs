@@ -40,8 +40,8 @@ pub enum ReadError {
         /// Position found instead.
         found: i64,
     },
-    /// An event was written by a newer program, and what follows from it is not known here. During an update a
-    /// process of the newer program does what this one cannot.
+    /// An event was written by a newer program, and what follows from it is not known here. During an update
+    /// a process of the newer program does what this one cannot.
     #[error("the event `{event_type}` at position {position} was written by a newer program")]
     Newer {
         /// Type of the event.

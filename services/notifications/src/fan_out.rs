@@ -38,8 +38,8 @@ pub struct NewNotice {
     pub due_at: DateTime<Utc>,
     /// Why it is not sent, if it is not.
     pub left_out: Option<&'static str>,
-    /// Kinds that this notice ends: it is left out where they were left out for the receiver. Empty: it stands
-    /// for itself.
+    /// Kinds that this notice ends: it is left out where they were left out for the receiver. Empty: it
+    /// stands for itself.
     pub ends: &'static [NoticeKind],
 }
 
@@ -58,7 +58,8 @@ pub struct Outdated {
     pub before: i64,
 }
 
-/// Consecutive events of which no two are about the same subject: first what they outdate, then what they add.
+/// Consecutive events of which no two are about the same subject: first what they outdate, then what they
+/// add.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Run {
     /// What is not sent any more.

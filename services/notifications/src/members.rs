@@ -31,7 +31,8 @@ pub struct Receiver {
     pub snoozes: Vec<(Snoozed, DateTime<Utc>)>,
 }
 
-/// A notice whose time has to be found again, because what its receiver chose, or the tenant's clock, changed.
+/// A notice whose time has to be found again, because what its receiver chose, or the tenant's clock,
+/// changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unplanned {
     /// Its id.

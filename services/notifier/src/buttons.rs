@@ -1,5 +1,5 @@
-//! What the buttons below a notice say to the bot when they are pressed, in the 64 bytes that Telegram allows.
-//! Both sides are here. Pure.
+//! What the buttons below a notice say to the bot when they are pressed, in the 64 bytes that Telegram
+//! allows. Both sides are here. Pure.
 
 use application::domain::notice::NoticeKind;
 use events::ids::ProductId;

@@ -1,7 +1,7 @@
 //! One message of everything that is due for one receiver. Pure.
 //!
-//! Up to [`IN_FULL`] notices are told in full. More of them, and whatever a first sync found, become a list: at
-//! most [`LINES`] lines, grouped by kind with their numbers, and how many more there are.
+//! Up to [`IN_FULL`] notices are told in full. More of them, and whatever a first sync found, become a list:
+//! at most [`LINES`] lines, grouped by kind with their numbers, and how many more there are.
 
 use std::collections::{BTreeMap, HashMap};
 

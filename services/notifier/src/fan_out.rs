@@ -1,6 +1,6 @@
-//! The fan-out at work: it reads the log from where it stopped, and writes the notices of a page together with
-//! the position. One instance is active, by a lease. Read again, a page makes the same notices under the same
-//! ids.
+//! The fan-out at work: it reads the log from where it stopped, and writes the notices of a page together
+//! with the position. One instance is active, by a lease. Read again, a page makes the same notices under the
+//! same ids.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 //! read, a receiver is notified once.
 //!
 //! For members: [`matter`] says what an event is worth telling and what it makes pointless, [`when`] when a
-//! notice is due, [`fan_out`] writes the notices; [`compose`] makes one message of what is due, [`sender`] sends
-//! it. [`sheets`] reports sheets that wait for a person.
+//! notice is due, [`fan_out`] writes the notices; [`compose`] makes one message of what is due, [`sender`]
+//! sends it. [`sheets`] reports sheets that wait for a person.
 
 pub mod buttons;
 pub mod compose;

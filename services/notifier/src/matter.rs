@@ -1,7 +1,7 @@
 //! What an event is about, and which notices it makes pointless. Pure.
 //!
-//! Nothing stale is sent: whatever ends or overtakes a state takes the notices of that state away that were not
-//! sent yet. [`outdated_by`] is the table.
+//! Nothing stale is sent: whatever ends or overtakes a state takes the notices of that state away that were
+//! not sent yet. [`outdated_by`] is the table.
 
 use application::domain::notice::NoticeKind;
 use chrono::{DateTime, Utc};

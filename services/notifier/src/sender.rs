@@ -2,8 +2,8 @@
 //! way: Telegram knows no key by which it would refuse a second one, so whatever ends a sender can double one
 //! message at the most.
 //!
-//! Everything that is due for a receiver is one message. It goes when nothing new has come for the receiver for
-//! a few seconds, so that what a sync finds is told together.
+//! Everything that is due for a receiver is one message. It goes when nothing new has come for the receiver
+//! for a few seconds, so that what a sync finds is told together.
 
 mod names;
 mod outcome;

@@ -1,6 +1,6 @@
 //! The policy that reports sheets which cannot be written until a person does something. It compares what the
-//! sheets role keeps with what the log says, and appends the difference; any number of instances may run, since
-//! the sheet's stream takes a change once.
+//! sheets role keeps with what the log says, and appends the difference; any number of instances may run,
+//! since the sheet's stream takes a change once.
 
 use std::collections::HashSet;
 use std::time::Duration;

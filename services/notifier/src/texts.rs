@@ -1,5 +1,5 @@
-//! The texts of notices, in every language, from files that are a part of the program. What is put into them is
-//! escaped here and nowhere else.
+//! The texts of notices, in every language, from files that are a part of the program. What is put into them
+//! is escaped here and nowhere else.
 
 use std::collections::BTreeMap;
 

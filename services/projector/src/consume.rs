@@ -147,9 +147,9 @@ impl<'a, P: Projection> Consumption<'a, P> {
         Ok(())
     }
 
-    /// Refuses what is not the log's. Positions alone prove nothing: a restored log gives the positions it lost
-    /// to other events. One event of a batch stands for those before it, because what a broker has kept of an
-    /// earlier log differs from some position on to its end.
+    /// Refuses what is not the log's. Positions alone prove nothing: a restored log gives the positions it
+    /// lost to other events. One event of a batch stands for those before it, because what a broker has kept
+    /// of an earlier log differs from some position on to its end.
     async fn prove(&mut self, batch: &[Recorded], worked: &mut bool) -> Result<(), ProjectorError> {
         let Some(last) = batch.last().filter(|last| last.position > self.cursor.position) else {
             return Ok(());

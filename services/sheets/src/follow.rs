@@ -1,7 +1,7 @@
-//! Which sheets are behind: the broker says that the log has grown, two narrow database functions say by what.
-//! What the broker delivers is not believed itself: after a restore it may have the end of an earlier log.
-//! Marks and position are committed together, fenced by the old position, so it does not matter who follows,
-//! how often it is killed, or whether two do it at once.
+//! Which sheets are behind: the broker says that the log has grown, two narrow database functions say by
+//! what. What the broker delivers is not believed itself: after a restore it may have the end of an earlier
+//! log. Marks and position are committed together, fenced by the old position, so it does not matter who
+//! follows, how often it is killed, or whether two do it at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -141,25 +141,15 @@ impl Victim {
             ("get", "/api/v1/products/{id}" | "/api/v1/products/{id}/history") => {
                 Theirs(self.product, none())
             }
-            ("get", "/api/v1/webhook-endpoints") => Own(none()),
-            ("post", "/api/v1/webhook-endpoints") => Own(json!({"url": "https://thief.example.com/"})),
-            ("get" | "delete", "/api/v1/webhook-endpoints/{id}") => Theirs(self.webhook, none()),
-            ("patch", "/api/v1/webhook-endpoints/{id}") => Theirs(self.webhook, json!({"enabled": false})),
-            ("post", "/api/v1/webhook-endpoints/{id}/rotate-secret")
-            | ("post", "/api/v1/webhook-endpoints/{id}/ping")
-            | ("get", "/api/v1/webhook-endpoints/{id}/deliveries") => Theirs(self.webhook, none()),
-            ("post", "/api/v1/webhook-endpoints/{id}/replay") => {
-                Theirs(self.webhook, json!({"from_position": 0}))
-            }
             // The thief may not even name a cabinet of somebody else's.
             ("patch", "/api/v1/sheets/link") => Own(json!({"cabinets": [self.cabinet]})),
             ("post", "/api/v1/sheets/create") => Own(json!({"share_with": ["thief@example.com"]})),
             ("put", "/api/v1/sheets/link") => Own(json!({"spreadsheet_id": "a".repeat(44)})),
-            _ => return self.decided_of_alerts(method, path),
+            _ => return self.decided_of_notices(method, path),
         })
     }
 
-    fn decided_of_alerts(&self, method: &str, path: &str) -> Option<Decided> {
+    fn decided_of_notices(&self, method: &str, path: &str) -> Option<Decided> {
         use Decided::{Nothing, Own, Theirs};
         let none = || json!({});
         Some(match (method, path) {
@@ -170,6 +160,16 @@ impl Victim {
                 "scope": {"kind": "product", "product_id": self.product}, "below_days": 3
             })),
             ("delete", "/api/v1/alert-rules/{id}") => Theirs(self.rule, none()),
+            ("get", "/api/v1/webhook-endpoints") => Own(none()),
+            ("post", "/api/v1/webhook-endpoints") => Own(json!({"url": "https://thief.example.com/"})),
+            ("get" | "delete", "/api/v1/webhook-endpoints/{id}") => Theirs(self.webhook, none()),
+            ("patch", "/api/v1/webhook-endpoints/{id}") => Theirs(self.webhook, json!({"enabled": false})),
+            ("post", "/api/v1/webhook-endpoints/{id}/rotate-secret")
+            | ("post", "/api/v1/webhook-endpoints/{id}/ping")
+            | ("get", "/api/v1/webhook-endpoints/{id}/deliveries") => Theirs(self.webhook, none()),
+            ("post", "/api/v1/webhook-endpoints/{id}/replay") => {
+                Theirs(self.webhook, json!({"from_position": 0}))
+            }
             ("get", "/api/v1/notifications/settings" | "/api/v1/notifications/snoozes") => Own(none()),
             ("put", "/api/v1/notifications/settings") => Own(json!({"digest_hour": 9})),
             ("post", "/api/v1/notifications/snoozes") => {

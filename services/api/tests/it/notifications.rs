@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{Answer, Seller, World, world};
+use crate::world::{Answer, Seller, World, fresh_key, world};
 
 const SETTINGS: &str = "/api/v1/notifications/settings";
 const SNOOZES: &str = "/api/v1/notifications/snoozes";
@@ -20,7 +20,7 @@ impl World {
 
     async fn choose(&self, seller: &Seller, tag: &str, choice: &Value) -> Answer {
         let put = self.ask(Method::PUT, SETTINGS).token(&seller.access);
-        let put = put.key(&Uuid::new_v4().to_string()).header("if-match", tag);
+        let put = put.key(&fresh_key()).header("if-match", tag);
         put.json(choice).send().await
     }
 }
@@ -129,8 +129,8 @@ async fn a_snooze_is_ones_own_ends_by_itself_and_can_be_ended() {
     let world = world().await;
     let anna = world.registered("anna@shop.ru").await;
     let vera = world.joined(&anna, "admin", "vera@shop.ru").await;
-    let product = world.listed(&anna, Uuid::new_v4(), 700_001).await;
-    let strange = json!({"product_id": Uuid::new_v4(), "until": "2099-01-01T00:00:00Z"});
+    let product = world.listed(&anna, Uuid::from_u128(0xCAB), 700_001).await;
+    let strange = json!({"product_id": Uuid::from_u128(7), "until": "2099-01-01T00:00:00Z"});
     let refused = world.post(&anna, SNOOZES, &strange).await;
     refused.is(StatusCode::UNPROCESSABLE_ENTITY);
     let day = chrono::TimeDelta::days(1);

@@ -178,7 +178,7 @@ async fn deliveries_are_listed_in_pages_and_replayed() {
             .map(|row| row["message_id"].clone())
             .collect::<Vec<_>>()
     };
-    assert_eq!(ids(&list("?state=delivered").await), [first.clone()]);
+    assert_eq!(ids(&list("?state=delivered").await), std::slice::from_ref(&first));
     assert_eq!(ids(&list("?type=stock.low").await), [] as [Value; 0]);
     let page = list("?limit=1").await;
     let cursor = page["next_cursor"].as_str().unwrap();

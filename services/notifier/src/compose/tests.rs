@@ -1,3 +1,5 @@
+//! What one message says of what is due, in both languages.
+
 use application::domain::notice::NoticeKind;
 use connectors::telegram::text::{TEXT, plain, units};
 use events::ids::{CabinetId, ProductId};

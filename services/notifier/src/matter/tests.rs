@@ -1,3 +1,5 @@
+//! What an event is worth telling, and what it makes pointless.
+
 use chrono::{DateTime, Utc};
 use events::alert::{AlertCause, AlertClosed, AlertEnd, Seen, StockBecameLow, StockOut, StockRecovered};
 use events::cabinet::{CabinetDisconnected, CredentialExpiring};

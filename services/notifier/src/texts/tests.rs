@@ -1,3 +1,5 @@
+//! Every kind has all its texts in both languages.
+
 use std::collections::BTreeSet;
 
 use application::domain::notice::NoticeKind;

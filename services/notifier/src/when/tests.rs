@@ -1,3 +1,5 @@
+//! When a notice is due: quiet hours, digests, and clocks that change.
+
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use notifications::{Preferences, QuietHours};

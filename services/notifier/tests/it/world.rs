@@ -260,14 +260,12 @@ impl World {
             let stop = stop.clone();
             async move { sender.run(stop).await }
         });
-        let end = tokio::time::Instant::now() + ALL;
-        loop {
-            match done().await {
-                Ok(()) => break,
-                Err(state) => assert!(tokio::time::Instant::now() < end, "{what}: {state}"),
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let done = tokio::sync::Mutex::new(&mut done);
+        support::eventually(what, ALL, || async {
+            let mut done = done.lock().await;
+            done().await
+        })
+        .await;
         stop.cancel();
         running.await.unwrap();
     }

@@ -1,7 +1,7 @@
-//! The main job on the servers that installations have: PostgreSQL of every major version, with a superuser or a
-//! plain owner, directly or by way of a session pooler; nats-server of every supported minor version, one or
-//! three. `make compat` tries all of them and writes the table; without it, one row of each PostgreSQL that is
-//! installed is tried.
+//! The main job on the servers that installations have: PostgreSQL of every major version, with a superuser
+//! or a plain owner, directly or by way of a session pooler; nats-server of every supported minor version,
+//! one or three. `make compat` tries all of them and writes the table; without it, one row of each PostgreSQL
+//! that is installed is tried.
 
 use std::path::{Path, PathBuf};
 

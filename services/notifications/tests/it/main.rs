@@ -1,1 +1,0 @@
-//! The tables against a real server.
