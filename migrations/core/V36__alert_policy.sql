@@ -10,7 +10,10 @@ CREATE TABLE core.alert_policy (
     quiet_until  bigint NOT NULL,   -- up to here another version has judged: nothing is raised there again
     epoch        bigint NOT NULL    -- counts the instances that were active; only the last one may write
 ) WITH (fillfactor = 10);
-INSERT INTO core.alert_policy VALUES (1, 0, 0, 0, 0);
+-- What happened before there were alerts warns no more: it is folded, and what is still low then is judged with the next
+-- sync.
+INSERT INTO core.alert_policy (id, position, fold_version, quiet_until, epoch)
+SELECT 1, 0, 0, h.position, 0 FROM core.log_head h WHERE h.id = 1;
 GRANT SELECT, UPDATE ON core.alert_policy TO st_notifier;
 
 -- JSON as bytes: it is read as a whole or not at all, and the server compresses it. The row of the cabinet

@@ -161,7 +161,7 @@ impl NotificationSettingsView {
 
 /// Show what you are notified of, and when.
 #[utoipa::path(get, path = "/api/v1/notifications/settings", tag = "notifications",
-    operation_id = "notification_settings", responses((status = 200, body = NotificationSettingsView)))]
+    operation_id = "my_notification_settings", responses((status = 200, body = NotificationSettingsView)))]
 pub async fn show(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::enter(&request).await?;
     let settings = Settings::new(call.state.reads.clone());
