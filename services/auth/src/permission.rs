@@ -197,14 +197,15 @@ mod tests {
                 Role::Admin,
                 "ReadSelf ManageSelf ReadTenant ReadMembers ManageMembers ManageApiKeys ReadCabinets \
                  ManageCabinets CheckCredential ReadSyncs RequestSync DecideSync ReadProducts ReadAlerts \
-                 ManageAlertRules ReadEvents ReadSheet ManageSheet RequestSheetSync ReadBilling",
+                 ManageAlertRules ReadEvents ReadSheet ManageSheet RequestSheetSync ManageWebhooks \
+                 ReadBilling",
             ),
             (
                 Role::Owner,
                 "ReadSelf ManageSelf ReadTenant RenameTenant EraseTenant ReadMembers ManageMembers \
                  ManageApiKeys ReadCabinets ManageCabinets CheckCredential ReadSyncs RequestSync DecideSync \
                  ReadProducts ReadAlerts ManageAlertRules ReadEvents ReadSheet ManageSheet \
-                 RequestSheetSync ReadBilling ManageBilling",
+                 RequestSheetSync ManageWebhooks ReadBilling ManageBilling",
             ),
         ];
         for (role, expected) in table {
