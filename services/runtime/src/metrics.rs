@@ -243,10 +243,10 @@ impl Metrics {
             .record(oldest.as_secs_f64(), &labels);
     }
 
-    /// A change of an alert that was written, by the type of its event.
-    pub fn alert_raised(&self, kind: &'static str) {
+    /// Changes of alerts that were written, by the type of their event; none makes the series begin.
+    pub fn alerts_raised(&self, kind: &'static str, number: u64) {
         let labels = [KeyValue::new("kind", kind)];
-        self.inner.readers.alerts_raised.add(1, &labels);
+        self.inner.readers.alerts_raised.add(number, &labels);
     }
 
     /// What became of notices.
@@ -419,7 +419,7 @@ mod tests {
         metrics.policy_lag("syncs", 4, Duration::from_secs(5));
         metrics.parked_streams("inventory", 1);
         metrics.queue("sync", 6, 2, Duration::from_secs(9));
-        metrics.alert_raised("stock_out");
+        metrics.alerts_raised("stock_out", 1);
         metrics.marketplace_request("content-api", "cards", Some(429));
         metrics.sync_ended("wildberries", "completed", Duration::from_secs(3));
         metrics.source_ended("wildberries", "orders", "degraded");

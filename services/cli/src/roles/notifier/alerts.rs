@@ -5,6 +5,8 @@ use std::sync::Arc;
 use alerts::{AlertPolicy, Notice, Options};
 use application::App;
 use event_store::GlobalReader;
+use events::StreamType;
+use events::catalog::ENTRIES;
 
 use crate::Failure;
 use crate::assembly::Assembly;
@@ -15,6 +17,10 @@ pub(crate) fn start(assembly: &Assembly, app: &App) -> Result<(), Failure> {
     let reader = GlobalReader::new(app.store.pool().clone());
     figures::alerts(assembly, reader.clone());
     let metrics = assembly.metrics.clone();
+    // A series that begins with the first alert looks like one that is missing.
+    for entry in ENTRIES.iter().filter(|entry| entry.stream == StreamType::Alert) {
+        metrics.alerts_raised(entry.event_type, 0);
+    }
     let policy = AlertPolicy {
         app: app.clone(),
         reader,
@@ -22,7 +28,7 @@ pub(crate) fn start(assembly: &Assembly, app: &App) -> Result<(), Failure> {
         options: Options::default(),
         observer: Arc::new(move |notice| {
             if let Notice::Raised(kind) = notice {
-                metrics.alert_raised(kind);
+                metrics.alerts_raised(kind, 1);
             }
         }),
     };
