@@ -324,7 +324,11 @@ fn settings_that_cannot_be_used_end_the_program_with_78_and_their_names() {
     for (name, _) in &wrong {
         assert!(said.contains(name), "{name} is not named: {said}");
     }
-    let (code, said) = run(&["api"], &pairs(&[("NATS_URL", "nats://127.0.0.1:1")]));
+    let lacking = pairs(&[
+        ("NATS_URL", "nats://127.0.0.1:1"),
+        ("ST_METRICS_ADDR", "127.0.0.1:0"),
+    ]);
+    let (code, said) = run(&["api"], &lacking);
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("DATABASE_URL"), "{said}");
 }
