@@ -135,8 +135,8 @@ pub async fn seal<P: Projection>(session: &mut Session, schema: &str) -> Result<
     let tx = session.transaction().await?;
     finish::<P>(&tx, schema).await?;
     tx.commit().await?;
-    // Plans of the first questions shall know the sizes. By name: an `ANALYZE` of everything fails when a table of
-    // somebody else's is dropped meanwhile.
+    // Plans of the first questions shall know the sizes. By name: an `ANALYZE` of everything fails when a
+    // table of somebody else's is dropped meanwhile.
     let sql = "SELECT 'ANALYZE ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c \
                 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r'";
     let analyze: Option<String> = session.query_one(sql, &[&schema]).await?.try_get(0)?;
