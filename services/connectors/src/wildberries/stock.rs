@@ -322,8 +322,9 @@ impl Gathered {
         }
     }
 
-    /// Leaves out a row. The level that it is part of is unknown then; where it does not even say whose it
-    /// is, no absence is proven any more.
+    /// Leaves out a row. The level that it is part of is unknown then, or all levels of the article where the
+    /// row does not say by an id which one: by its name alone it would be another warehouse than the one that
+    /// the article's other sizes are at. Where it does not even say whose it is, no absence is proven any more.
     fn lose(&mut self, bytes: &[u8], failure: &CallFailure) {
         let index = usize::try_from(self.page_rows - 1).unwrap_or(usize::MAX);
         self.left_out.add(PLACE, &[index], failure);
@@ -333,7 +334,7 @@ impl Gathered {
         };
         let name = json::text(bytes, "warehouseName").unwrap_or_default();
         let id = json::whole_number(bytes, "warehouseId").filter(|id| is_id(*id));
-        let warehouse = self.warehouse(id, &name, None);
+        let warehouse = id.and_then(|id| self.warehouse(Some(id), &name, None));
         self.builder.unread(nm_id, warehouse);
     }
 

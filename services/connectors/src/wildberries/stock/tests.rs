@@ -169,11 +169,18 @@ fn a_damaged_row_of_an_unknown_article_proves_no_absence_and_one_of_an_unknown_w
             42
         );
     }
-    let gathered = with_damaged(r#"{"nmId":100000001,"quantity":1}"#);
-    assert!(gathered.is_proven);
-    let stock = gathered.builder.finish();
-    assert!(stock.product(100_000_001).unwrap().torn);
-    assert_eq!(stock.product(100_000_002).unwrap().available(), 5);
+    for bad in [
+        r#"{"nmId":100000001,"quantity":1}"#,
+        // The name is known under an id; by the name alone it would be another warehouse, and the one with the
+        // id would have what the other sizes have.
+        r#"{"nmId":100000001,"warehouseId":-507,"warehouseName":"Коледино","quantity":1}"#,
+    ] {
+        let gathered = with_damaged(bad);
+        assert!(gathered.is_proven, "{bad}");
+        let stock = gathered.builder.finish();
+        assert!(stock.product(100_000_001).unwrap().torn, "{bad}");
+        assert_eq!(stock.product(100_000_002).unwrap().available(), 5, "{bad}");
+    }
 }
 
 #[test]
