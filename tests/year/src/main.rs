@@ -39,6 +39,9 @@ struct Arguments {
     /// Days between two comparisons.
     #[arg(long, default_value_t = 7)]
     compared_every: u32,
+    /// End at the first alert that is not the marketplace's truth, instead of listing it
+    #[arg(long)]
+    strict: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -74,6 +77,7 @@ async fn play(arguments: &Arguments) -> Result<(), Failure> {
             per_mille: arguments.per_mille,
             damaged: arguments.damaged,
             compared_every: arguments.compared_every,
+            strict: arguments.strict,
         };
         let report = Box::pin(year::play(&plan)).await?;
         writeln!(std::io::stdout(), "seed {seed}: {report:#?}")?;
