@@ -323,8 +323,9 @@ impl Gathered {
     }
 
     /// Leaves out a row. The level that it is part of is unknown then, or all levels of the article where the
-    /// row does not say by an id which one: by its name alone it would be another warehouse than the one that
-    /// the article's other sizes are at. Where it does not even say whose it is, no absence is proven any more.
+    /// row does not say by an id which one: by its name alone it would be another warehouse than the one
+    /// that the article's other sizes are at. Where it does not even say whose it is, no absence is proven
+    /// any more.
     fn lose(&mut self, bytes: &[u8], failure: &CallFailure) {
         let index = usize::try_from(self.page_rows - 1).unwrap_or(usize::MAX);
         self.left_out.add(PLACE, &[index], failure);

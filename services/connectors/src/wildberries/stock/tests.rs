@@ -171,8 +171,8 @@ fn a_damaged_row_of_an_unknown_article_proves_no_absence_and_one_of_an_unknown_w
     }
     for bad in [
         r#"{"nmId":100000001,"quantity":1}"#,
-        // The name is known under an id; by the name alone it would be another warehouse, and the one with the
-        // id would have what the other sizes have.
+        // The name is known under an id; by the name alone it would be another warehouse, and the one with
+        // the id would have what the other sizes have.
         r#"{"nmId":100000001,"warehouseId":-507,"warehouseName":"Коледино","quantity":1}"#,
     ] {
         let gathered = with_damaged(bad);
