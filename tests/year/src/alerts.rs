@@ -1,5 +1,5 @@
 //! Alerts against the marketplace's own numbers: whether each was true when it was raised, and at every
-//! comparison whether exactly the products have one whose stock asks for it. `Plan::strict` makes it a failure.
+//! comparison whether exactly the products have one whose stock asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
